@@ -1,0 +1,60 @@
+# How ezlogs is set up, run, tested and checked. `make` alone says what there is.
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3.10 python3; do \
+	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && \
+	echo $$python && break; done)
+PY := .venv/bin/python
+PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
+COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	--custom-compile-command 'make constraints' $(ARGS) pyproject.toml
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format bench constraints clean
+
+help:  ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+venv: .venv/.installed  ## Make .venv with the exact packages of constraints/dev.txt
+
+demo: .venv/.installed  ## Run the demo shop (ARGS=--json for its result as JSON)
+	@$(PY) -m examples.shop.demo $(ARGS)
+
+test: .venv/.installed .venv-neighbours/.installed  ## Run all tests with coverage (ARGS='-k story')
+	@$(PY) -m pytest --numprocesses=auto --dist=loadfile --cov $(ARGS)
+
+lint: .venv/.installed  ## Check style, format and types
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+
+format: .venv/.installed  ## Mend what ruff can mend
+	@$(PY) -m ruff check --fix
+	@$(PY) -m ruff format
+
+bench: .venv/.installed  ## Measure against the peers (ARGS=--help)
+	@$(PY) -m benchmarks $(ARGS)
+
+constraints:  ## Renew constraints/*.txt; needs uv (ARGS=--upgrade for the newest of everything)
+	@command -v uv >/dev/null || { echo 'make constraints needs uv: pip install uv' >&2; exit 1; }
+	@$(COMPILE) --extra test --extra lint --output-file constraints/dev.txt >/dev/null
+	@$(COMPILE) --extra test constraints/neighbours.in --output-file constraints/neighbours.txt >/dev/null
+
+clean:  ## Remove everything that the other targets made
+	@rm -rf .venv .venv-neighbours .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Setting up speaks on stderr only, so that the output of `make demo ARGS=--json` is JSON and nothing else.
+.venv/.locked: constraints/dev.txt
+.venv-neighbours/.locked: constraints/neighbours.txt
+.venv/.locked .venv-neighbours/.locked:
+	@test -n '$(PYTHON)' || { echo 'ezlogs needs Python 3.10 or newer with its venv module, and found none.' \
+		'On Debian or Ubuntu: apt-get install python3-venv. Or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
+	@echo 'Setting up $(@D) with $(PYTHON); this is done once and takes a minute or two.' >&2
+	@$(PYTHON) -m venv --clear $(@D) >&2
+	@$(@D)/bin/python $(PIP_INSTALL) --require-hashes --requirement $< >&2
+	@touch $@
+
+%/.installed: %/.locked pyproject.toml src/ezlogs/version.py
+	@$(@D)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable . >&2
+	@touch $@

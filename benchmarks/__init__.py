@@ -1,0 +1,1 @@
+"""Benchmarks: ezlogs beside its peers in the same run; every result is a ratio."""

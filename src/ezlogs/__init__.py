@@ -1,0 +1,33 @@
+"""ezlogs tells you who did what to what, and what happened next, on plain OpenTelemetry."""
+
+from ezlogs.actor import actor
+from ezlogs.correlation import Correlation, CorrelationManager
+from ezlogs.emit import record as event
+from ezlogs.event import Actor, Change, InvalidEvent, Subject, UniversalEvent
+from ezlogs.identity import Identity, register_identity
+from ezlogs.launch.start import configure, flush, health, shutdown
+from ezlogs.settings import InvalidSettings
+from ezlogs.trackers.flow import flow, tracked
+from ezlogs.version import __version__
+
+__all__ = [
+    "Actor",
+    "Change",
+    "Correlation",
+    "CorrelationManager",
+    "Identity",
+    "InvalidEvent",
+    "InvalidSettings",
+    "Subject",
+    "UniversalEvent",
+    "__version__",
+    "actor",
+    "configure",
+    "event",
+    "flow",
+    "flush",
+    "health",
+    "register_identity",
+    "shutdown",
+    "tracked",
+]

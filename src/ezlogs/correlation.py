@@ -1,0 +1,235 @@
+"""Correlation: which story, flow and cause the present moment belongs to, held in OpenTelemetry context and baggage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any
+
+import msgspec
+from opentelemetry import baggage, context, trace
+from opentelemetry.context import Context
+
+from ezlogs.ids import new_trace_id
+
+
+class Correlation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an event belongs. Immutable; a scope puts a changed copy into the OpenTelemetry context.
+
+    ``correlation_id`` is the story: the hex trace id current when the story began, constant from the first request
+    to the last e-mail, over traces, retries and processes.
+    """
+
+    correlation_id: str
+    parent_event_id: str | None = None
+    """The event that caused what happens now."""
+    flow_type: str | None = None
+    flow_id: str | None = None
+    """The innermost business process, as ``type:entity``."""
+    parent_flow_id: str | None = None
+    session_id: str | None = None
+    request_id: str | None = None
+    transaction_id: str | None = None
+    job_id: str | None = None
+    attempt: int | None = None
+    """Which run of the job this is, counted from 1."""
+
+    @property
+    def primary_correlation_id(self) -> str:
+        """The story's id under the name that the Ruby agent gave it."""
+        return self.correlation_id
+
+    def replace(self, **changes: Any) -> Correlation:
+        """Return a copy with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+
+BAGGAGE_MEMBERS = {
+    "correlation_id": "ezlogs.correlation_id",
+    "flow_id": "ezlogs.flow_id",
+    "parent_event_id": "ezlogs.parent_event_id",
+    "session_id": "ezlogs.session_id",
+}
+"""The opaque ids that travel to other processes, and the names of their W3C baggage members."""
+
+_KEY = context.create_key("ezlogs-correlation")
+_ID = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
+_innermost: ContextVar[Scope | None] = ContextVar("ezlogs_innermost_scope", default=None)
+
+
+def valid_id(value: object) -> str | None:
+    """Return an id that came from outside if it is safe to repeat (charset, at most 64 characters), else None."""
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def current(ctx: Context | None = None) -> Correlation | None:
+    """Return the correlation of a context: a scope's, else what arrived in baggage, else the current trace's."""
+    found = context.get_value(_KEY, ctx)
+    if isinstance(found, Correlation):
+        return found
+    return arrived(ctx)
+
+
+def arrived(ctx: Context | None = None) -> Correlation | None:
+    """Return the correlation that a request or message brought along in its baggage or its trace context."""
+    span = trace.get_current_span(ctx).get_span_context()
+    members = baggage.get_all(ctx)
+    ids = {field: valid_id(members.get(name)) for field, name in BAGGAGE_MEMBERS.items()} if members else {}
+    correlation_id = ids.pop("correlation_id", None) or (f"{span.trace_id:032x}" if span.is_valid else None)
+    if correlation_id is None:
+        return None
+    flow_id = ids.get("flow_id")
+    return Correlation(
+        correlation_id=correlation_id, flow_type=flow_id.partition(":")[0] if flow_id else None, **ids
+    )
+
+
+def begun(ctx: Context | None = None) -> Correlation:
+    """Return the correlation of a context, or that of a story that begins now."""
+    return current(ctx) or Correlation(correlation_id=f"{new_trace_id():032x}")
+
+
+def placed(correlation: Correlation, ctx: Context | None = None) -> Context:
+    """Return a context that holds a correlation, with its ids in the baggage; the user's own baggage is untouched."""
+    ctx = context.set_value(_KEY, correlation, ctx)
+    for field, name in BAGGAGE_MEMBERS.items():
+        value = getattr(correlation, field)
+        if value is not None:
+            ctx = baggage.set_baggage(name, value, ctx)
+        elif baggage.get_baggage(name, ctx) is not None:
+            ctx = baggage.remove_baggage(name, ctx)
+    return ctx
+
+
+class Scope:
+    """A stretch of execution with a context of its own. Attached when made; `close` restores what was before.
+
+    Closing twice, in another thread, task or context, or after the context was lost, does nothing and never raises.
+    """
+
+    __slots__ = ("_marker", "_token", "context", "correlation")
+
+    def __init__(self, ctx: Context) -> None:
+        self.context = ctx
+        self.correlation = current(ctx)
+        self._marker: Token[Scope | None] | None = _innermost.set(self)
+        self._token = context.attach(ctx)
+
+    def close(self) -> None:
+        """Restore the context that was current before the scope."""
+        marker, self._marker = self._marker, None
+        if marker is None:
+            return
+        try:
+            _innermost.reset(marker)
+        except (ValueError, RuntimeError):  # closed in another context, which never held this scope
+            return
+        context.detach(self._token)
+
+    def __enter__(self) -> Scope:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class CorrelationManager:
+    """The correlation of the present moment: six methods that start, pass on, read and end it."""
+
+    @staticmethod
+    def start_request_context(request_id: str | None = None, session_id: str | None = None) -> Scope:
+        """Enter a request: the story that arrived or is current, or a new one.
+
+        Args:
+            request_id: The request's own id, such as ``X-Request-ID``.
+            session_id: An opaque id of the user's session.
+
+        Example:
+            >>> with CorrelationManager.start_request_context("req-1") as scope:
+            ...     scope.correlation.request_id
+            'req-1'
+        """
+        correlation = begun()
+        return Scope(
+            placed(correlation.replace(request_id=request_id, session_id=session_id or correlation.session_id))
+        )
+
+    @staticmethod
+    def start_flow_context(flow_type: str, entity_id: object) -> Scope:
+        """Enter a business process, inside the current story or a new one; flows nest.
+
+        Args:
+            flow_type: Its name, such as ``checkout``.
+            entity_id: What it is about, such as an order's number.
+
+        Example:
+            >>> with CorrelationManager.start_flow_context("checkout", 42) as scope:
+            ...     scope.correlation.flow_id
+            'checkout:42'
+        """
+        correlation = begun()
+        return Scope(
+            placed(
+                correlation.replace(
+                    flow_type=flow_type, flow_id=f"{flow_type}:{entity_id}", parent_flow_id=correlation.flow_id
+                )
+            )
+        )
+
+    @staticmethod
+    def inherit_context(parent: Correlation | Mapping[str, Any] | None) -> Scope:
+        """Continue a story that was handed over, such as by a job's header; unknown and unsafe ids are ignored.
+
+        Args:
+            parent: A `Correlation`, or a mapping of its fields.
+
+        Example:
+            >>> with CorrelationManager.inherit_context({"correlation_id": "story-1"}) as scope:
+            ...     scope.correlation.correlation_id
+            'story-1'
+        """
+        if isinstance(parent, Mapping):
+            parent = from_mapping(parent)
+        return Scope(placed(parent or begun()))
+
+    @staticmethod
+    def current_context() -> Correlation | None:
+        """Return the correlation of this moment, or None outside any story."""
+        return current()
+
+    @staticmethod
+    @contextmanager
+    def with_context(correlation: Correlation) -> Iterator[Correlation]:
+        """Run a ``with`` block in a correlation, and restore what was before.
+
+        Example:
+            >>> with CorrelationManager.with_context(Correlation(correlation_id="story-1")) as correlation:
+            ...     correlation.correlation_id
+            'story-1'
+        """
+        with Scope(placed(correlation)):
+            yield correlation
+
+    @staticmethod
+    def clear_context() -> Scope:
+        """Leave the current story; the returned scope brings it back when closed."""
+        ctx = context.set_value(_KEY, None)
+        for name in BAGGAGE_MEMBERS.values():
+            ctx = baggage.remove_baggage(name, ctx)
+        return Scope(trace.set_span_in_context(trace.INVALID_SPAN, ctx))
+
+
+def from_mapping(fields: Mapping[str, Any]) -> Correlation | None:
+    """Return the correlation in a mapping from outside; None without a valid ``correlation_id``."""
+    ids = {
+        name: valid_id(fields.get(name))
+        for name in Correlation.__struct_fields__
+        if name not in ("attempt", "correlation_id")
+    }
+    correlation_id = valid_id(fields.get("correlation_id"))
+    return Correlation(correlation_id=correlation_id, **ids) if correlation_id else None

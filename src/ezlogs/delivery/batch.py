@@ -1,0 +1,168 @@
+"""Batches: ended spans and loose events become one OTLP request, scrubbed and encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
+
+from ezlogs.delivery.riders import RidingEvent
+from ezlogs.ids import new_span_id
+from ezlogs.otlp import encode_event, encode_request, encode_resource, encode_scope, encode_span
+from ezlogs.privacy import Scrubber
+from ezlogs.privacy.span import scrub_span
+from ezlogs.runtime import Emitted
+from ezlogs.version import __version__
+from ezlogs.wire import REDACTED
+
+MAX_CARRIED = 100
+"""Events on one carrier span."""
+
+
+class EndedSpan(NamedTuple):
+    """A span of the application and the ezlogs events that rode on it."""
+
+    span: ReadableSpan
+    events: Sequence[Emitted]
+
+
+class LooseEvent(NamedTuple):
+    """An event without a span to ride on, and the span it happened under (0: none)."""
+
+    emitted: Emitted
+    trace_id: int
+    parent_span_id: int
+
+
+class Batch(NamedTuple):
+    """An encoded request and what is in it. Resent byte-identical until it is delivered."""
+
+    body: bytes
+    spans: int
+    events: int
+    redactions: int
+    items: int = 0
+
+
+class CarrierSpan:
+    """A span of ezlogs' own for loose events: always recorded, seen by no processor of the application's.
+
+    It belongs to a private provider only in spirit: the batch makes it when it is encoded, so it costs the
+    application nothing.
+    """
+
+    name = "ezlogs.events"
+    kind = SpanKind.INTERNAL
+    attributes = {"ezlogs.carrier": True}  # noqa: RUF012  # never changed; a span's attributes are a mapping
+    events: Sequence[Any] = ()
+    links: Sequence[Any] = ()
+    status = Status()
+    dropped_attributes = dropped_events = dropped_links = 0
+    instrumentation_scope = InstrumentationScope("ezlogs", __version__)
+
+    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Emitted], resource: Resource) -> None:
+        sampled = TraceFlags(TraceFlags.SAMPLED)
+        self.context = SpanContext(trace_id, new_span_id(), False, sampled)
+        self.parent = SpanContext(trace_id, parent_span_id, False, sampled) if parent_span_id else None
+        self.resource = resource
+        self.start_time = min(emitted.event.timestamp for emitted in events)
+        self.end_time = max(emitted.event.timestamp for emitted in events)
+
+
+class WithoutRiders:
+    """A span without the copies of ezlogs' events that it shows to other processors."""
+
+    def __init__(self, span: ReadableSpan, events: Sequence[Any]) -> None:
+        self._span = span
+        self.events = events
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._span, name)
+
+
+class Encoder:
+    """Turns items into batches; keeps the encoded resources and scopes, which hardly ever change."""
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._scrubber = scrubber
+        self._resources: dict[int, tuple[Resource, bytes]] = {}
+        self._scopes: dict[InstrumentationScope | None, bytes] = {}
+
+    def batch(self, items: Sequence[EndedSpan | LooseEvent], resource: Resource) -> Batch:
+        """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``."""
+        ended = [item for item in items if type(item) is EndedSpan]
+        ended += carried((item for item in items if type(item) is LooseEvent), resource)
+        groups: dict[int, dict[InstrumentationScope | None, list[bytes]]] = {}
+        events = redactions = 0
+        for span, riders in ended:
+            clean = scrub_span(without_riders(span), self._scrubber)
+            redactions += len((clean.attributes or {}).get(REDACTED, ()))
+            encoded = []
+            for emitted in riders:
+                attributes = emitted.attributes
+                redactions += len(attributes.get(REDACTED, ()))  # type: ignore[arg-type]  # a tuple of texts
+                encoded.append(encode_event(emitted.event.event_type, emitted.event.timestamp, attributes))
+            events += len(encoded)
+            scopes = groups.setdefault(self._resource_key(span.resource), {})
+            scopes.setdefault(span.instrumentation_scope, []).append(encode_span(clean, encoded))
+        body = encode_request(
+            [
+                (
+                    self._resources[key][1],
+                    self._resources[key][0].schema_url,
+                    [
+                        (self._scope(scope), (scope.schema_url or "") if scope else "", spans)
+                        for scope, spans in scopes.items()
+                    ],
+                )
+                for key, scopes in groups.items()
+            ]
+        )
+        return Batch(body, len(ended), events, redactions)
+
+    def _resource_key(self, resource: Resource) -> int:
+        key = id(resource)
+        if key not in self._resources:
+            if len(self._resources) >= 64:
+                self._resources.clear()
+            attributes = self._scrubber.attributes(resource.attributes, [])
+            self._resources[key] = (resource, encode_resource(attributes))
+        return key
+
+    def _scope(self, scope: InstrumentationScope | None) -> bytes:
+        encoded = self._scopes.get(scope)
+        if encoded is None:
+            if len(self._scopes) >= 1024:
+                self._scopes.clear()
+            encoded = self._scopes[scope] = (
+                encode_scope(scope.name, scope.version or "", attributes=scope.attributes or {}) if scope else b""
+            )
+        return encoded
+
+
+def without_riders(span: Any) -> Any:
+    """Return the span, or a view of it without ezlogs' own events if it shows any."""
+    others = [event for event in span.events if not _is_rider(event)]
+    return span if len(others) == len(span.events) else WithoutRiders(span, others)
+
+
+def _is_rider(event: Any) -> bool:
+    return type(event) is RidingEvent or "ezlogs.event.id" in (event.attributes or ())
+
+
+def carried(loose: Iterable[LooseEvent], resource: Resource) -> list[EndedSpan]:
+    """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
+    groups: dict[tuple[int, int], list[Emitted]] = {}
+    for emitted, trace_id, parent_span_id in loose:
+        groups.setdefault((trace_id, parent_span_id), []).append(emitted)
+    spans = []
+    for (trace_id, parent_span_id), events in groups.items():
+        remaining = iter(events)
+        while chunk := list(islice(remaining, MAX_CARRIED)):
+            spans.append(EndedSpan(CarrierSpan(trace_id, parent_span_id, chunk, resource), chunk))  # type: ignore[arg-type]  # a span by its public names
+    return spans

@@ -1,0 +1,55 @@
+"""The span processor: knows which spans are open in this process, and hands ended ones on with their riders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import Span as ApiSpan
+
+from ezlogs.delivery.riders import Riders
+
+_MAX_OPEN = 100_000
+
+
+class EzlogsSpanProcessor(SpanProcessor):
+    """Never blocks, never raises. An event may ride on a span only while the span is in this processor's register:
+    spans that are sampled out, ended, foreign, or were opened before a fork are not in it, without a check of each.
+    """
+
+    def __init__(self, ended: Callable[[ReadableSpan, Riders], None], flush: Callable[[float], bool]) -> None:
+        self._open: dict[int, Riders] = {}
+        self._ended = ended
+        self._flush = flush
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Register a sampled span."""
+        span_context = span.get_span_context()
+        if span_context.trace_flags.sampled:
+            if len(self._open) >= _MAX_OPEN:  # spans that never end: their later events go on carrier spans
+                self._open.pop(next(iter(self._open), 0), None)
+            self._open[span_context.span_id] = Riders()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hand over a sampled span and the events that rode on it."""
+        span_context = span.context
+        riders = self._open.pop(span_context.span_id, None) if span_context else None
+        if riders is not None:
+            self._ended(span, riders)
+
+    def riders(self, span: ApiSpan) -> Riders | None:
+        """Return where to put an event that rides on a span, or None when it cannot."""
+        return self._open.get(span.get_span_context().span_id)
+
+    def forget(self) -> None:
+        """Leave the spans that a parent process opened to the parent."""
+        self._open = {}
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Deliver what was handed over; return whether all of it went out in time."""
+        return self._flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Deliver what is left. The pipeline ends with ezlogs' own ``shutdown()``, which later events still need."""
+        self._flush(5.0)

@@ -1,0 +1,1 @@
+"""Launch: how ezlogs starts - by ``configure()`` or under ``opentelemetry-instrument`` - and how it ends."""

@@ -1,0 +1,56 @@
+"""The only module that uses private names of OpenTelemetry, each behind a check, each with a public way round it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor, TracerProvider
+
+
+def append_event(span: Span, event: Event) -> bool:
+    """Put a ready event on a recording span without copying its attributes.
+
+    Returns:
+        Whether the span took it. The public way round copies the attributes with ``Span.add_event``.
+    """
+    if not span.is_recording():
+        return False
+    add = getattr(span, "_add_event", None)
+    if add is None:
+        span.add_event(event.name, event.attributes, event.timestamp)
+    else:
+        add(event)
+    return True
+
+
+def span_processors(provider: TracerProvider) -> tuple[SpanProcessor, ...] | None:
+    """Return the processors of a provider, or None where the SDK does not show them.
+
+    The tuple is replaced, never changed, when a processor is added: identity tells whether anything is new.
+    """
+    found = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", None)
+    return found if isinstance(found, tuple) else None
+
+
+def configure_sdk(processor: SpanProcessor | None, **options: Any) -> bool:
+    """Build the OpenTelemetry SDK as its environment variables say, with a span processor on the tracer provider.
+
+    Args:
+        processor: ezlogs' processor; None to leave everything to the SDK and its configuration file.
+        **options: What the auto-instrumentation loader passes on.
+
+    Returns:
+        False where the SDK's own configurator is not to be had; ezlogs then builds a plain ``TracerProvider``.
+    """
+    try:
+        from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+    except ImportError:
+        return False
+
+    class Configurator(_OTelSDKConfigurator):  # a class of its own: the base class keeps one instance for all
+        _instance = None
+
+    if processor is not None:
+        options["span_processors"] = [processor]
+    Configurator().configure(**options)
+    return True

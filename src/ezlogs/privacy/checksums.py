@@ -1,0 +1,170 @@
+"""Numbers that prove themselves: payment cards (ISO/IEC 7812), bank accounts (ISO 13616), US social security numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ezlogs.privacy.rule import Span
+
+CARD_LENGTHS: Final = range(14, 20)
+"""Digits in a card number; 13-digit Visa cards are extinct, 12-digit Maestro ones never were in use online."""
+
+#: Issuer prefixes, first and last, and the lengths in use.
+_ISSUERS: Final = tuple(
+    (len(first), int(first), int(last), lengths)
+    for first, last, lengths in (
+        ("4", "4", (16, 19)),  # Visa
+        ("51", "55", (16,)),  # Mastercard
+        ("2221", "2720", (16,)),  # Mastercard
+        ("34", "34", (15,)),  # American Express
+        ("37", "37", (15,)),  # American Express
+        ("6011", "6011", (16, 19)),  # Discover
+        ("644", "659", (16, 19)),  # Discover
+        ("300", "305", (14, 16, 19)),  # Diners Club
+        ("3095", "3095", (14, 16, 19)),  # Diners Club
+        ("36", "36", (14, 16, 19)),  # Diners Club
+        ("38", "39", (14, 16, 19)),  # Diners Club
+        ("3528", "3589", (16, 17, 18, 19)),  # JCB
+        ("62", "62", (16, 17, 18, 19)),  # UnionPay
+        ("81", "82", (16,)),  # UnionPay, RuPay
+        ("60", "60", (16,)),  # RuPay
+        ("508", "508", (16,)),  # RuPay
+        ("2200", "2204", (16, 17, 18, 19)),  # Mir
+        ("9792", "9792", (16,)),  # Troy
+        ("5018", "5018", (16, 17, 18, 19)),  # Maestro
+        ("5020", "5020", (16, 17, 18, 19)),  # Maestro
+        ("5038", "5038", (16, 17, 18, 19)),  # Maestro
+        ("5893", "5893", (16, 17, 18, 19)),  # Maestro
+        ("6304", "6304", (16, 17, 18, 19)),  # Maestro
+        ("6759", "6763", (16, 17, 18, 19)),  # Maestro
+    )
+)
+
+#: How card numbers are printed, as lengths of groups; a single group is always possible.
+_GROUPINGS: Final = frozenset(
+    {
+        (4, 4, 4, 4),
+        (4, 4, 4, 4, 3),
+        (4, 4, 4, 4, 2),
+        (4, 4, 4, 4, 1),
+        (4, 6, 5),
+        (4, 6, 4),
+        (6, 13),
+        (4, 4, 4, 3),
+        (8, 8),
+    }
+)
+_MOST_GROUPS: Final = max(map(len, _GROUPINGS))
+
+_SEPARATOR = r"[ \t\r\n.\-+/\u00a0\u2000-\u2015\u202f\u2060\u3000\ufeff]{1,2}"
+_DIGIT_RUN = re.compile(rf"\d+(?:{_SEPARATOR}\d+)*")
+_DIGITS = re.compile(r"\d+")
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+_LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]{0,64}")
+
+_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \-\u00a0]?[A-Za-z0-9])")
+_IBAN_REST = re.compile(r"(?:[ \-\u00a0]?[A-Za-z0-9]){11,30}")
+
+#: Length of an IBAN by country, from the SWIFT IBAN registry.
+_IBAN_LENGTHS: Final = {
+    country: int(length)
+    for length, countries in (
+        line.split(":")
+        for line in """15:NO
+16:BE
+18:DK FI FK FO GL NL SD
+19:MK SI
+20:AT BA EE KZ LT LU MN XK
+21:CH HR LI LV
+22:BG BH CR DE GB GE IE ME RS VA
+23:AE GI IL IQ OM SO TL
+24:AD CZ ES MD PK RO SA SE SK TN VG
+25:LY PT ST
+26:IS TR
+27:BI DJ FR GR IT MC MR SM
+28:AL AZ BY CY DO GT HN HU LB NI PL SV
+29:BR EG PS QA UA
+30:JO KW MU YE
+31:MT SC
+32:LC
+33:RU""".splitlines()
+    )
+    for country in countries.split()
+}
+
+SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])")
+
+
+def is_card(number: str) -> bool:
+    """Whether these digits are a card number: Luhn checksum, issuer prefix and the issuer's lengths.
+
+    >>> is_card("4111111111111111"), is_card("4111111111111112"), is_card("1234567812345670")
+    (True, False, False)
+    """
+    if len(number) not in CARD_LENGTHS:
+        return False
+    return _is_issued(number) and _luhn(number)
+
+
+def find_cards(text: str) -> Iterator[Span]:
+    """Card numbers in one piece or in a usual grouping, in the digits of any script."""
+    for run in _DIGIT_RUN.finditer(text):
+        groups = [match.span() for match in _DIGITS.finditer(text, *run.span())]
+        found_until = 0
+        for first, (start, _) in enumerate(groups):
+            if start < found_until:
+                continue
+            for last in range(first, min(first + _MOST_GROUPS, len(groups))):
+                parts = groups[first : last + 1]
+                sizes = tuple(end - begin for begin, end in parts)
+                usual = len(sizes) == 1 or sizes in _GROUPINGS
+                if usual and is_card("".join(text[begin:end] for begin, end in parts)):
+                    span = start, parts[-1][1]
+                    if len(sizes) > 1 or not _is_part_of_something_else(text, *span):
+                        found_until = span[1]
+                        yield span
+                        break
+
+
+def find_ibans(text: str) -> Iterator[Span]:
+    """International bank account numbers: the country's length and the checksum modulo 97."""
+    for match in _IBAN_START.finditer(text):
+        start, end = match.span()
+        wanted = _IBAN_LENGTHS.get(match[0][:2].upper())
+        rest = wanted and _IBAN_REST.match(text, end)
+        if not wanted or not rest:
+            continue
+        taken = match[0]
+        while len(taken) < wanted and end < rest.end():
+            taken += text[end] if text[end].isalnum() else ""
+            end += 1
+        if len(taken) == wanted and not text[end : end + 1].isalnum() and _mod97(taken.upper()) == 1:
+            yield start, end
+
+
+def _is_issued(number: str) -> bool:
+    return any(
+        len(number) in lengths and first <= int(number[:digits]) <= last
+        for digits, first, last, lengths in _ISSUERS
+    )
+
+
+def _luhn(number: str) -> bool:
+    digits = [int(digit) for digit in reversed(number)]
+    return (sum(digits[::2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])) % 10 == 0
+
+
+def _mod97(iban: str) -> int:
+    return int("".join(str(int(character, 36)) for character in iban[4:] + iban[:4])) % 97
+
+
+def _is_part_of_something_else(text: str, start: int, end: int) -> bool:
+    """The digits after the point of a decimal fraction, or in the middle of a hexadecimal id."""
+    if text[start - 1 : start] == "." and text[max(start - 2, 0) : start - 1].isdecimal():
+        return True
+    before = _LETTERS_AND_DIGITS.match(text[max(start - 64, 0) : start][::-1])
+    after = _LETTERS_AND_DIGITS.match(text, end)
+    neighbours = (before[0] if before else "") + (after[0] if after else "")
+    return bool(neighbours) and _HEX.fullmatch(neighbours) is not None

@@ -1,0 +1,182 @@
+"""The values that are sensitive whatever they are called, each recognised by its form and checked where it can be."""
+
+from __future__ import annotations
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from ezlogs.privacy.numbers import SSN, find_cards, find_ibans
+from ezlogs.privacy.rule import REDACTED, Clue, Finder, Pattern, Rule, Span
+
+_EIGHT_DIGITS: Final = b"0" * 8
+
+_AT_DOMAIN = re.compile(
+    r"[@\uff20](?:(?:[^\W_](?:[\w-]{0,62}[^\W_])?[.\u3002\uff0e\uff61]){1,8}[^\W\d_][\w-]{1,62}|\[[0-9A-Fa-f:.]{3,45}\])"
+)
+_LOCAL_PART_REVERSED = re.compile(r'"[^"\n]{1,64}"|[\w.+\-~!#$^*%\u00ad\u200b-\u200d]{1,64}')
+
+
+def _find_emails(text: str) -> Iterator[Span]:
+    # From each @ outwards, the part before it read backwards: no start has to be tried twice.
+    for match in _AT_DOMAIN.finditer(text):
+        at = match.start()
+        local = _LOCAL_PART_REVERSED.match(text[max(at - 66, 0) : at][::-1])
+        if local is not None:
+            yield at - local.end(), match.end()
+
+
+def _is_token(found: str) -> bool:
+    """A bearer token, not the next word of a sentence ("bearer authentication is required")."""
+    token = found.split(None, 1)[1]
+    return len(token) >= 24 or not token.isalpha() or not (token.islower() or token.istitle())
+
+
+def _is_basic_credential(found: str) -> bool:
+    decoded = _base64_text(found.split(None, 1)[1])
+    return decoded is not None and ":" in decoded
+
+
+def _secret_of(vendor: str, clues: tuple[Clue, ...], pattern: str) -> Pattern:
+    return Pattern(f"{vendor}_key", clues, re.compile(rf"(?<![A-Za-z0-9])(?:{pattern})"))
+
+
+EMAIL: Final = Finder("email", ("@", "\uff20"), _find_emails)
+CARD: Final = Finder("card", (b"0" * 14,), find_cards)
+IBAN: Final = Finder("iban", (b"00",), find_ibans)
+SSN_RULE: Final = Pattern("ssn", (b"0" * 9,), SSN)
+
+INTERNATIONAL_PHONE: Final = Pattern(
+    "phone",
+    (_EIGHT_DIGITS,),
+    re.compile(r"(?<![\w+])(?:\+|00(?=[1-9]))[1-9](?:[ \u00a0\-./()]{0,2}\d){7,14}(?!\d)"),
+)
+NORTH_AMERICAN_PHONE: Final = Pattern(
+    "phone",
+    (_EIGHT_DIGITS,),
+    re.compile(r"(?<![\w.\-])(?:\([2-9]\d\d\) ?|[2-9]\d\d([-. ]))[2-9]\d\d(?(1)\1|[-. ])\d{4}(?![\w-]|\.\d)"),
+)
+
+JWT: Final = Pattern(
+    "jwt",
+    ("eyJ",),
+    re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}"),
+)
+PRIVATE_KEY: Final = Pattern(
+    "private_key",
+    ("PRIVATE KEY",),
+    re.compile(
+        r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,48}-----|\Z)", re.S
+    ),
+)
+BEARER: Final = Pattern(
+    "bearer", (b"bearer",), re.compile(r"(?i:\bbearer)\s{1,8}[A-Za-z0-9._~+/-]{8,}=*"), _is_token
+)
+BASIC: Final = Pattern(
+    "basic_auth", (b"basic",), re.compile(r"(?i:\bbasic)\s{1,8}[A-Za-z0-9+/_-]{4,}=*"), _is_basic_credential
+)
+# The first form ends at the last @ before the path; the second lets an unescaped password hold a slash, but does not
+# take a port for one.
+URL_USERINFO: Final = Pattern(
+    "url_credentials",
+    ("://",),
+    re.compile(
+        r"""(?<=://)(?:[^\s/?#"'<>]{1,256}|[^\s/:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256})(?=@)"""
+    ),
+    lambda userinfo: userinfo != REDACTED,
+)
+
+VENDOR_KEYS: Final = (
+    _secret_of("aws", ("AKIA", "ASIA"), r"A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    _secret_of("github", (b"gh",), r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{22,}"),
+    _secret_of("gitlab", ("gl",), r"gl(?:pat|dt|rt|ptt|cbt|agent|oas|soat|imt|ft)-[\w-]{20,}"),
+    _secret_of("slack", ("xox", "xapp-"), r"xox[a-z](?:\.xox[a-z])?-[\w-]{10,}|xapp-[\w-]{10,}"),
+    Pattern(
+        "slack_key", ("hooks.slack.com",), re.compile(r"hooks\.slack\.com/[a-z]{1,16}/[A-Za-z0-9/]{20,}")
+    ),
+    _secret_of(
+        "stripe",
+        ("_live_", "_test_", "whsec_"),
+        r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}",
+    ),
+    _secret_of("google", ("AIza", "ya29.", "GOCSPX-"), r"AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}"),
+    _secret_of("openai", ("sk-",), r"sk-[A-Za-z0-9_-]{20,}"),
+)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Looks into what is written in an encoding: a finding inside makes the whole token one.
+
+    Args:
+        name: what is recorded.
+        clues: see :attr:`ezlogs.privacy.rule.Rule.clues`.
+        tokens: one encoded token a match; linear.
+        decode: the text behind a token, or ``None`` where it is not encoded after all.
+        rules: what is looked for in the decoded text.
+    """
+
+    name: str
+    clues: tuple[Clue, ...]
+    tokens: re.Pattern[str]
+    decode: Callable[[str], str | None]
+    rules: tuple[Rule, ...]
+
+    def find(self, text: str) -> Iterator[Span]:
+        """See :meth:`ezlogs.privacy.rule.Rule.find`."""
+        for match in self.tokens.finditer(text):
+            decoded = self.decode(match[0])
+            if decoded is not None and any(True for rule in self.rules for _ in rule.find(decoded)):
+                yield match.span()
+
+
+def encodings_of(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Rules that find the same under percent signs, ``\\u`` escapes and base64."""
+    return (
+        Encoded("escaped", ("%", "\\u", "\\x"), _ESCAPABLE, _unescaped, rules),
+        Encoded("base64", (), _BASE64, _base64_text, rules),
+    )
+
+
+_ESCAPABLE = re.compile(r"""[^\s"'<>&=?;,/]+""")
+_ESCAPE = re.compile(r"\\{1,4}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}")
+
+
+def _unescaped(token: str) -> str | None:
+    if "%" not in token and "\\" not in token:
+        return None
+    plain = _ESCAPE.sub(lambda escape: chr(int(escape[1] or escape[2], 16)), token)
+    for _ in range(3):  # what was escaped twice, by a proxy or by a log of a log
+        plain = unquote(plain)
+    return plain if plain != token else None
+
+
+def _base64_text(token: str) -> str | None:
+    token = token.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        text = a2b_base64(token + "=" * (-len(token) % 4)).decode()
+    except (Base64Error, UnicodeDecodeError):
+        return None
+    return text
+
+
+DEFAULT_RULES: Final[tuple[Rule, ...]] = (
+    EMAIL,
+    CARD,
+    IBAN,
+    SSN_RULE,
+    INTERNATIONAL_PHONE,
+    NORTH_AMERICAN_PHONE,
+    JWT,
+    PRIVATE_KEY,
+    BEARER,
+    BASIC,
+    URL_USERINFO,
+    *VENDOR_KEYS,
+)
+"""Every value rule. Names and addresses in free text are not among them."""

@@ -1,0 +1,212 @@
+"""Which names say that their value is a secret: keys matched by their words, however they are written.
+
+A name is cut into words (``userPassword``, ``user_password``, ``User-Password`` and ``user.password`` are all
+*user password*) and judged like an English noun phrase: *api key* is a secret wherever it stands, *token count* is
+a count, *has password* is a yes or no, and *secretary* is not a *secret*.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import unquote
+
+Words = tuple[str, ...]
+
+
+def _phrases(text: str) -> frozenset[Words]:
+    """One phrase a line or comma, its words separated by spaces."""
+    return frozenset(tuple(phrase.split()) for phrase in re.split(r"[,\n]", text) if phrase.strip())
+
+
+#: Denied even where the user allows them: nobody needs these in telemetry.
+ALWAYS_DENIED: Final = _phrases(
+    """
+    password, passwords, passwd, pwd, passphrase, passcode, pass word, pass phrase, pass code, pass wd
+    passwort, kennwort, contrasena, senha, wachtwoord, mot de passe, mat khau
+    cvv, cvc, private key, secret key, client secret, card number, credit card number
+    """
+)
+
+#: Denied wherever they stand in a name.
+DENIED: Final = _phrases(
+    """
+    secret, secrets, token, tokens, credential, credentials, creds, apikey, ssn, iban, csrf, xsrf, jwt
+    sessionid, jsessionid, phpsessid, sessid, authorization code, auth code, access code
+    api key, api keys, access key, encryption key, signing key, master key, ssh key, auth key, service key
+    account key, storage key, shared key, session key, host key, license key
+    credit card, debit card, card no, card num, cc number, cc num, card security, security code
+    social security, tax id, national id, national insurance, passport number, passport no, driver license
+    bank account, account number, routing number, sort code, date of birth, birth date, birthdate, birthday
+    pin code, pin number, otp code, one time code, verification code, recovery code, backup code, backup codes
+    security answer, security question, connection string, conn str, phone number, mobile number
+    """
+)
+
+#: Denied only as the thing that a name names: *cookie* and *session cookie*, not *cookie banner*.
+DENIED_HEADS: Final = frozenset(
+    "pw pass pin otp totp auth authorization bearer cookie cookies pan dsn dob signature phone telephone".split()
+)
+
+#: Unmistakable even when written without any separator, as in ``newuserpassword``.
+STEMS: Final = (
+    "password passwd passphrase apikey credential creditcard cardnumber secretkey privatekey accesskey "
+    "accesstoken authtoken refreshtoken idtoken clientsecret connectionstring"
+).split()
+
+#: Phrases that contain a denied word and mean something else.
+INNOCENT: Final = _phrases(
+    """
+    page token, next token, input tokens, output tokens, prompt tokens, completion tokens
+    total tokens, cached tokens, reasoning tokens, thinking tokens, audio tokens, text tokens, image tokens
+    """
+)
+
+#: What a name is about when it ends so: *token count* is a count. The value itself is still scanned.
+INNOCENT_HEADS: Final = frozenset(
+    """
+    count counts total length len size id ids type kind name names at date time timestamp expires expiry expired
+    expiration ttl age valid invalid validity verified enabled disabled required optional present missing exists
+    changed updated created reset status state strength policy rule rules version algorithm alg method mode scheme
+    provider backend source usage used limit quota remaining rate index position format attempt attempts retries
+    failure failures error errors exception warning shown visible hidden banner consent accepted endpoint class
+    handler validator validators hasher table column middleware service module plugin feature flag budget cost
+    price brand last issuer country currency by reason level event needed supported stored saved sent
+    """.split()
+)
+
+#: What a name is about when it starts so: *has password* is a yes or no, *max tokens* a number.
+INNOCENT_STARTS: Final = frozenset(
+    "has is needs requires require should can show hide max min num number total count".split()
+)
+
+#: Words after the head that leave its meaning as it is: *pin value*, *auth header*, *cookie raw*.
+TRANSPARENT: Final = frozenset(
+    "value values header headers string str raw plain text from to old new before after input field param "
+    "data b encoded decoded hash base".split()
+)
+
+#: Names too general to deny, except as parameters of a URL, where they carry signatures and one-time codes.
+URL_DENIED: Final = frozenset("code key sig sign hmac sid assertion samlresponse samlrequest".split())
+
+_CHUNK = re.compile(r"[A-Za-z0-9]+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_LOOKALIKES: Final = str.maketrans(
+    "аеорсхукмтнвіѕјԁһԛԝАЕОРСХУКМТНВІЅЈοαερνικτυΟΑΕΡΝΙΚΤΥ",  # noqa: RUF001 - the letters are the point
+    "aeopcxykmthbisjdhqwAEOPCXYKMTHBISJoaepviktuOAEPNIKTY",
+)
+_CACHE_SIZE: Final = 4096
+_CACHED_LENGTH: Final = 128
+
+
+def plain_letters(name: str) -> str:
+    """The name as a reader sees it: accents, invisible characters, percent signs and look-alike letters undone."""
+    if "%" in name:
+        name = unquote(name)
+    if name.isascii():
+        return name
+    decomposed = unicodedata.normalize("NFKD", name.translate(_LOOKALIKES)).translate(_LOOKALIKES)
+    return "".join(ch for ch in decomposed if unicodedata.category(ch) not in ("Mn", "Cf"))
+
+
+def words_of(name: str) -> Words:
+    """The lower-case words of a name; numbers are left out.
+
+    >>> words_of("X-Api-Key"), words_of("userPassword2"), words_of("HTTPAuthToken")
+    (('x', 'api', 'key'), ('user', 'password'), ('http', 'auth', 'token'))
+    """
+    return tuple(word.lower() for word in _WORD.findall(plain_letters(name)))
+
+
+class KeyMatcher:
+    """Decides by its name whether a value must go.
+
+    Order of judgement: always-denied phrases, the user's ``deny``, the user's ``allow``, the default lists. A phrase
+    in ``deny`` matches wherever its words stand next to each other, without exceptions; a phrase in ``allow`` takes
+    its words out of the name, and what is left is judged by the default lists.
+
+    Args:
+        deny: further names, in any spelling (``"salary"``, ``"medicalRecord"``).
+        allow: names that the default lists would deny and that are harmless here (``"cart_token"``).
+
+    Example:
+        >>> keys = KeyMatcher(deny=["salary"], allow=["cart_token"])
+        >>> [keys.denies(name) for name in ("yearlySalary", "cart_token", "X-Api-Key", "primary_key")]
+        [True, False, True, False]
+    """
+
+    def __init__(self, deny: Iterable[str] = (), allow: Iterable[str] = ()) -> None:
+        self._deny = frozenset(filter(None, map(words_of, deny)))
+        self._deny_joined = frozenset("".join(phrase) for phrase in self._deny)
+        self._allow = frozenset(filter(None, map(words_of, allow)))
+        self._harmless_glued = {"passwordless", *("".join(phrase) for phrase in self._allow)}
+        self._verdicts: dict[str, bool] = {}
+
+    def denies(self, name: str) -> bool:
+        """Whether the value under this name is redacted. Verdicts are cached, at most 4096 of them."""
+        verdict = self._verdicts.get(name)
+        if verdict is None:
+            verdict = self._judge(name)
+            if len(name) <= _CACHED_LENGTH:
+                if len(self._verdicts) >= _CACHE_SIZE:
+                    self._verdicts.clear()
+                self._verdicts[name] = verdict
+        return verdict
+
+    def denies_in_url(self, name: str) -> bool:
+        """As :meth:`denies`, and for the parameters that are secrets only in URLs (``code``, ``sig``, ``key``)."""
+        if self.denies(name):
+            return True
+        words = words_of(name)
+        return bool(words) and words[-1] in URL_DENIED and words not in self._allow
+
+    def _judge(self, name: str) -> bool:
+        words = words_of(name)
+        if self._deny and (_contains_any(words, self._deny) or "".join(words) in self._deny_joined):
+            return True
+        if not words or _is_innocent(words):
+            return False
+        if _contains_any(words, ALWAYS_DENIED):
+            return True
+        words = _without(_without(words, INNOCENT), self._allow)
+        return _contains_any(words, DENIED) or _head(words) in DENIED_HEADS or self._holds_stem(name)
+
+    def _holds_stem(self, name: str) -> bool:
+        # Cut at separators only, so that no change of case inside a word hides it: pAsSwOrD.
+        for chunk in _CHUNK.findall(plain_letters(name)):
+            glued = chunk.lower()
+            if glued not in self._harmless_glued and any(stem in glued for stem in STEMS):
+                return True
+        return False
+
+
+def _is_innocent(words: Words) -> bool:
+    return words[-1] in INNOCENT_HEADS or (len(words) > 1 and words[0] in INNOCENT_STARTS)
+
+
+def _head(words: Words) -> str:
+    for word in reversed(words):
+        if word not in TRANSPARENT:
+            return word
+    return ""
+
+
+def _contains_any(words: Words, phrases: frozenset[Words]) -> bool:
+    return next(_occurrences(words, phrases), None) is not None
+
+
+def _without(words: Words, phrases: frozenset[Words]) -> Words:
+    gone: set[int] = set()
+    for start, end in _occurrences(words, phrases):
+        gone.update(range(start, end))
+    return tuple(word for position, word in enumerate(words) if position not in gone)
+
+
+def _occurrences(words: Words, phrases: frozenset[Words]) -> Iterator[tuple[int, int]]:
+    lengths = {len(phrase) for phrase in phrases}
+    for start in range(len(words)):
+        for length in lengths:
+            if words[start : start + length] in phrases:
+                yield start, start + length

@@ -1,0 +1,190 @@
+"""The scrubber: nothing sensitive leaves the process, and what cannot be checked does not leave either."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from ezlogs.privacy.assignments import Assignments
+from ezlogs.privacy.detectors import DEFAULT_RULES, encodings_of
+from ezlogs.privacy.keys import KeyMatcher
+from ezlogs.privacy.rule import REDACTED, Rule
+from ezlogs.privacy.search import Search, redact
+from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
+from ezlogs.privacy.surfaces import IDENTIFIERS, STRUCTURAL, URLS
+from ezlogs.privacy.urls import UrlParameters
+from ezlogs.privacy.walk import Walk
+
+MAX_TEXT: Final = 65536
+"""Characters of one text that are scanned and kept; the rest is replaced by a marker."""
+
+_OVERLAP: Final = 512
+_NAMES: Final = 4096
+_LONGEST_NAME: Final = 64
+_JSON_STARTS: Final = frozenset('{["')
+
+_Value = TypeVar("_Value")
+
+
+class Scrubber:
+    """Redacts secrets and personal data; records where and by which rule, never what.
+
+    Every method takes ``found``, a list to which it appends one ``"path: rule"`` for each finding, and returns *the
+    object it was given* when nothing was found. None of them raises: where a rule raises, the value is replaced by
+    ``"[redacted]"``, recorded as ``error`` and counted in :attr:`errors`.
+
+    Found are the kinds of data listed in the documentation on privacy; not names or postal addresses in free text,
+    nor a secret whose name says nothing and whose form is no known one.
+
+    Args:
+        deny: further names whose values go; see :class:`~ezlogs.privacy.keys.KeyMatcher`.
+        allow: names that the default lists deny and that are harmless here.
+        rules: the value rules. Those that work by name (assignments, SQL, URL parameters) are always on.
+
+    Example:
+        >>> found = []
+        >>> scrubber = Scrubber(deny=["salary"])
+        >>> scrubber.value("order", {"note": "mail to ada@example.com sent", "salary": 1}, "metadata.order", found)
+        {'note': 'mail to [redacted] sent', 'salary': '[redacted]'}
+        >>> found
+        ['metadata.order.note: email', 'metadata.order.salary: key']
+    """
+
+    def __init__(
+        self, deny: Iterable[str] = (), allow: Iterable[str] = (), rules: Iterable[Rule] = DEFAULT_RULES
+    ) -> None:
+        self.keys = KeyMatcher(deny, allow)
+        self.errors = 0
+        """How often a rule or a value's own code raised."""
+        plain: tuple[Rule, ...] = (
+            *rules,
+            Assignments(self.keys),
+            SqlLiterals(self.keys),
+            DatabaseErrors(self.keys),
+            UrlParameters(self.keys),
+        )
+        # Twice: base64 in base64 and escapes in base64 are found too, and there is no recursion to bound.
+        encoded_once = plain + encodings_of(plain)
+        in_text = plain + encodings_of(encoded_once)
+        self._in_text = Search(in_text)
+        self._in_urls = Search((*in_text, UrlParameters(self.keys, bare=True)))
+        self._names: dict[str, str] = {}
+
+    def value(self, key: str, value: Any, path: str, found: list[str]) -> Any:
+        """Scrub any value, however nested.
+
+        Args:
+            key: its name; a denied name redacts the whole value.
+            value: scalars, text, bytes, mappings, sequences and sets. Cycles, more than 20 levels and more than
+                10,000 items are redacted. An object of any other type is scanned as its ``str()``.
+            path: where it is, for the record: ``"metadata.card"``.
+            found: receives ``"path: rule"``.
+
+        Returns:
+            The same object, or a copy with ``"[redacted]"`` in the places of the findings.
+        """
+        return self._guarded(lambda: Walk(self, found).value(key, value, path), path, found)
+
+    def text(self, text: str, path: str, found: list[str]) -> str:
+        """Scrub free text: a message, a stack trace, a span name, SQL. Only the findings are replaced.
+
+        JSON is read, scrubbed as a value and written again. Beyond 65,536 characters the text is redacted, since
+        what was not scanned must not leave.
+        """
+        return self._guarded(lambda: self._scan(text, path, found, self._in_text), path, found)
+
+    def url(self, url: str, path: str, found: list[str]) -> str:
+        """Scrub a URL, or a query with or without its question mark, in which ``code`` and ``sig`` are secrets too."""
+        return self._guarded(lambda: self._scan(url, path, found, self._in_urls), path, found)
+
+    def attributes(
+        self, attributes: Mapping[str, Any], found: list[str], prefix: str = ""
+    ) -> Mapping[str, Any]:
+        """Scrub the attributes of a span, event, link or resource; see :mod:`ezlogs.privacy.surfaces`.
+
+        Args:
+            attributes: OpenTelemetry attributes.
+            found: receives ``"path: rule"``.
+            prefix: put before each name to make the path: ``"events[0]."``.
+        """
+        return self._guarded(
+            lambda: self._attributes(attributes, found, prefix), prefix.rstrip("."), found, {}
+        )
+
+    def name(self, name: str, path: str, found: list[str]) -> str:
+        """Scrub the name of a mapping's item or of an attribute; clean names are remembered."""
+        clean = self._names.get(name)
+        if clean is None:
+            clean = self.text(name, path, found)
+            if clean is name and len(name) <= _LONGEST_NAME:
+                if len(self._names) >= _NAMES:
+                    self._names.clear()
+                self._names[name] = name
+        return clean
+
+    def _guarded(
+        self, scrub: Callable[[], _Value], path: str, found: list[str], instead: Any = REDACTED
+    ) -> _Value:
+        try:
+            return scrub()
+        except Exception:
+            self.errors += 1
+            found.append(f"{path}: error")
+            redacted: _Value = instead
+            return redacted
+
+    def _attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str) -> Mapping[str, Any]:
+        clean: dict[str, Any] = {}
+        changed = False
+        for key, value in attributes.items():
+            if key in STRUCTURAL:
+                clean[key] = value
+                continue
+            name = self.name(key, f"{prefix}{REDACTED}", found)
+            path = prefix + name
+            if key in URLS and isinstance(value, str):
+                scrubbed: Any = self.url(value, path, found)
+            else:
+                scrubbed = self.value("" if key in IDENTIFIERS else key, value, path, found)
+            changed = changed or name is not key or scrubbed is not value
+            clean[name] = scrubbed
+        return clean if changed else attributes
+
+    def _scan(self, text: str, path: str, found: list[str], search: Search) -> str:
+        if len(text) <= MAX_TEXT and text.lstrip()[:1] in _JSON_STARTS:
+            try:
+                document = json.loads(text, object_pairs_hook=_unambiguous)
+            except _AmbiguousJSON:
+                found.append(f"{path}: json")
+                return REDACTED
+            except ValueError:
+                pass
+            else:
+                scrubbed = Walk(self, found).value("", document, path)
+                return text if scrubbed is document else _dump_like(text, scrubbed)
+        # A little more than is kept, so that a card number across the cut is still seen as one.
+        findings = search.findings(text[: MAX_TEXT + _OVERLAP])
+        if len(text) > MAX_TEXT:
+            findings = [finding for finding in findings if finding[0] < MAX_TEXT]
+            findings.append((MAX_TEXT, len(text), "too_long"))
+        if not findings:
+            return text
+        found.extend(f"{path}: {rule}" for rule in dict.fromkeys(rule for _, _, rule in findings))
+        return redact(text, findings)
+
+
+class _AmbiguousJSON(Exception):
+    """The same name twice in one object: which value a reader sees is anybody's guess."""
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise _AmbiguousJSON
+    return document
+
+
+def _dump_like(original: str, document: Any) -> str:
+    compact = '": ' not in original
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":") if compact else (", ", ": "))

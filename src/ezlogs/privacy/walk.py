@@ -1,0 +1,186 @@
+"""The way through nested values: copy-on-write, and bounded in depth, in items and by cycles."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from ezlogs.privacy.keys import KeyMatcher
+from ezlogs.privacy.numbers import is_card
+from ezlogs.privacy.rule import REDACTED
+
+MAX_DEPTH: Final = 20
+"""Levels of nesting that are looked into."""
+
+MAX_ITEMS: Final = 10_000
+"""Items of one value, over all levels, that are looked at."""
+
+_SAFE: Final = (bool, date, time, timedelta, UUID, type(None))
+_SMALLEST_CARD: Final = 10**13
+_GREATEST_CARD: Final = 10**19 - 1
+_LONGEST_STEP: Final = 64
+#: Mappings that spell out a name and its value, as HAR files, header lists and cloud tags do.
+_NAMED: Final = (("name", "value"), ("key", "value"), ("field", "value"), ("Name", "Value"), ("Key", "Value"))
+
+
+class TextScrubber(Protocol):
+    """What the walk needs of a scrubber."""
+
+    @property
+    def keys(self) -> KeyMatcher:
+        """Which names are denied."""
+
+    def text(self, text: str, path: str, found: list[str]) -> str:
+        """The text without its findings."""
+
+    def name(self, name: str, path: str, found: list[str]) -> str:
+        """The name without its findings."""
+
+
+class Walk:
+    """One walk through one value.
+
+    Args:
+        scrubber: scrubs the texts.
+        found: receives ``"path: rule"``.
+    """
+
+    def __init__(self, scrubber: TextScrubber, found: list[str]) -> None:
+        self._scrubber = scrubber
+        self._found = found
+        self._items_left = MAX_ITEMS
+        self._open: set[int] = set()  # the containers on the way from the root to here
+
+    def value(self, key: str, value: Any, path: str) -> Any:
+        """The value under a key: redacted as a whole where the key is denied."""
+        if value is None or not self._scrubber.keys.denies(key):
+            return self._content(value, path)
+        return self._redact(value, path, "key")
+
+    def _content(self, value: Any, path: str) -> Any:
+        if isinstance(value, str):
+            return self._scrubber.text(value, path, self._found)
+        if isinstance(value, _SAFE):
+            return value
+        if isinstance(value, (int, float, Decimal)):
+            return self._redact(value, path, "card") if _is_card_number(value) else value
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return self._bytes(value, path)
+        if isinstance(value, Mapping):
+            return self._nested(value, path, self._mapping)
+        if isinstance(value, (list, tuple, set, frozenset, deque)):
+            return self._nested(value, path, self._collection)
+        if isinstance(value, Enum):
+            inner = self._content(value.value, path)
+            return value if inner is value.value else inner
+        # Its text could be anything, and asking for it runs code of the application.
+        return self._redact(value, path, "type")
+
+    def _redact(self, value: Any, path: str, rule: str) -> Any:
+        if isinstance(value, str) and value == REDACTED:
+            return value
+        self._found.append(f"{path}: {rule}")
+        return REDACTED
+
+    def _nested(self, value: Any, path: str, look_into: Callable[[Any, str], Any]) -> Any:
+        if id(value) in self._open:
+            return self._redact(value, path, "cycle")
+        if len(self._open) >= MAX_DEPTH:
+            return self._redact(value, path, "depth")
+        self._items_left -= len(value)
+        if self._items_left < 0:
+            return self._redact(value, path, "size")
+        self._open.add(id(value))
+        try:
+            return look_into(value, path)
+        finally:
+            self._open.discard(id(value))
+
+    def _mapping(self, mapping: Mapping[Any, Any], path: str) -> Any:
+        denied_value = self._named_value(mapping)
+        clean: dict[Any, Any] = {}
+        changed = False
+        for key, item in mapping.items():
+            name = _name_of(key)
+            safe = self._scrubber.name(name, f"{path}.{REDACTED}", self._found)
+            place = f"{path}.{safe[:_LONGEST_STEP]}"
+            if denied_value is not None and key == denied_value and item is not None:
+                scrubbed = self._redact(item, place, "key")
+            else:
+                scrubbed = self.value(name, item, place)
+            changed = changed or safe is not name or scrubbed is not item
+            clean[key if safe is name else _unused(safe, clean)] = scrubbed
+        return clean if changed else mapping
+
+    def _named_value(self, mapping: Mapping[Any, Any]) -> str | None:
+        for name, value in _NAMED:
+            if name in mapping and value in mapping:
+                key = mapping[name]
+                if isinstance(key, (str, bytes)) and self._scrubber.keys.denies(_name_of(key)):
+                    return value
+        return None
+
+    def _collection(self, items: Any, path: str) -> Any:
+        clean = list(self._items(items, path))
+        if all(new is old for new, old in zip(clean, items)):  # noqa: B905 - one made from the other
+            return items
+        kind = type(items)
+        return kind._make(clean) if hasattr(kind, "_make") else kind(clean)
+
+    def _items(self, items: Any, path: str) -> Iterator[Any]:
+        after_option = False  # --password, and then the password: a command line in pieces
+        for position, item in enumerate(items):
+            place = f"{path}[{position}]"
+            if after_option and isinstance(item, str) and not item.startswith("-"):
+                yield self._redact(item, place, "key")
+            elif _is_pair(item) and self._scrubber.keys.denies(_name_of(item[0])) and item[1] is not None:
+                kept = self._redact(item[1], f"{path}.{_name_of(item[0])[:_LONGEST_STEP]}", "key")
+                yield item if kept is item[1] else type(item)((item[0], kept))
+            else:
+                yield self._content(item, place)
+            after_option = isinstance(item, str) and item.startswith("-") and self._scrubber.keys.denies(item)
+
+    def _bytes(self, value: Any, path: str) -> Any:
+        data = bytes(value)
+        try:
+            encoding, text = "utf-8", data.decode("utf-8")
+        except UnicodeDecodeError:
+            encoding, text = "latin-1", data.decode("latin-1")  # every byte a character: nothing is lost
+        scrubbed = self._scrubber.text(text, path, self._found)
+        if scrubbed is not text:
+            return scrubbed.encode(encoding)
+        if b"\0" in data:  # UTF-16 and other wide text
+            narrow = text.replace("\0", "")
+            if self._scrubber.text(narrow, path, self._found) is not narrow:
+                return REDACTED.encode()
+        return value
+
+
+def _is_card_number(number: int | float | Decimal) -> bool:
+    # Compared before it is converted: an int may be too long to print, and a NaN has no digits.
+    if not _SMALLEST_CARD <= abs(number) <= _GREATEST_CARD:
+        return False
+    return int(number) == number and is_card(str(abs(int(number))))
+
+
+def _name_of(key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], (str, bytes))
+
+
+def _unused(name: str, taken: Mapping[Any, Any]) -> str:
+    """The name, numbered where two redacted names would collide and one value be lost."""
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name} {number}", number + 1
+    return candidate

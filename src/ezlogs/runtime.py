@@ -1,0 +1,140 @@
+"""The runtime: everything ezlogs holds in one process - settings, privacy, carrier, delivery, counters - in one object."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter, deque
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from opentelemetry.context import Context
+
+from ezlogs.event import UniversalEvent
+from ezlogs.privacy import Scrubber
+from ezlogs.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+log = logging.getLogger("ezlogs")
+
+
+class Emitted:
+    """An event on its way out. Its wire attributes are made, scrubbed, at the first reading and kept."""
+
+    __slots__ = ("_attributes", "_scrubber", "event")
+
+    def __init__(self, event: UniversalEvent, scrubber: Scrubber) -> None:
+        self.event = event
+        self._scrubber = scrubber
+        self._attributes: dict[str, object] | None = None
+
+    @property
+    def attributes(self) -> dict[str, object]:
+        """The event as OpenTelemetry attributes, without anything that privacy keeps back."""
+        if self._attributes is None:
+            from ezlogs.wire import scrubbed_attributes
+
+            self._attributes = scrubbed_attributes(self.event, self._scrubber)
+        return self._attributes
+
+
+class Carrier(Protocol):
+    """What brings events out: a current span, a carrier span, or a test's list."""
+
+    @property
+    def processor(self) -> SpanProcessor | None:
+        """What the tracer provider needs so that spans bring events along, if anything."""
+
+    def carry(self, emitted: Emitted, ctx: Context | None) -> None:
+        """Take one event, emitted in a context (None: the current one). Never blocks."""
+
+    def flush(self, timeout: float) -> bool:
+        """Deliver what was handed over, within ``timeout`` seconds; return whether all of it went out."""
+
+    def shutdown(self, timeout: float) -> None:
+        """Deliver what can be delivered within ``timeout`` seconds, and end."""
+
+    def forget(self) -> None:
+        """In a forked child: leave everything under way to the parent."""
+
+    def health(self) -> dict[str, object]:
+        """Return what is queued, delivered and in trouble."""
+
+
+class Ledger:
+    """Counts of what happened to events, by reason. Counting takes no lock that the application could wait for."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin at nothing, as a forked child does."""
+        self._sequence = count(1)
+        self._emitted = 0
+        self._notes: deque[tuple[str, int]] = deque()
+        self._folded: Counter[str] = Counter()
+        self._folding = threading.Lock()
+
+    def next_sequence(self) -> int:
+        """Return the next event's sequence number; the last one given is the number of events emitted."""
+        self._emitted = number = next(self._sequence)
+        return number
+
+    def note(self, what: str, number: int = 1) -> None:
+        """Count something: ``delivered``, ``redacted``, ``lost.queue_full`` ..."""
+        self._notes.append((what, number))
+        if len(self._notes) > 1024:
+            self._fold(wait=False)
+
+    def counts(self) -> dict[str, int]:
+        """Return every count so far, ``emitted`` included."""
+        self._fold(wait=True)
+        return {"emitted": self._emitted, **self._folded}
+
+    def _fold(self, *, wait: bool) -> None:
+        if not self._folding.acquire(blocking=wait):
+            return
+        try:
+            while self._notes:
+                what, number = self._notes.popleft()
+                self._folded[what] += number
+        finally:
+            self._folding.release()
+
+
+class Runtime:
+    """One process's ezlogs. ``configure()`` builds it, ``shutdown()`` takes it down, tests put another in its place."""
+
+    def __init__(self, settings: Settings, carrier: Carrier | None = None) -> None:
+        self.settings = settings
+        self.scrubber = Scrubber(deny=settings.deny, allow=settings.allow)
+        self.ledger = Ledger()
+        self.carrier = carrier
+        self._reported: set[str] = set()
+
+    def report(self, problem: str, error: BaseException | None = None) -> None:
+        """Say once what went wrong inside ezlogs; with ``debug`` or ``strict`` raise it instead."""
+        if error is not None and (self.settings.strict or self.settings.debug):
+            raise error
+        self.ledger.note("internal_errors")
+        kind = f"{problem}: {type(error).__qualname__}" if error else problem
+        if kind not in self._reported and len(self._reported) < 100:
+            self._reported.add(kind)
+            log.warning("ezlogs: %s", kind)
+
+
+_current: Runtime | None = None
+
+
+def current_runtime() -> Runtime | None:
+    """Return the process's runtime, or None before ``configure()`` and after ``shutdown()``."""
+    return _current
+
+
+def install(runtime: Runtime | None) -> Runtime | None:
+    """Make a runtime the process's own; return the one that was."""
+    global _current
+    _current, before = runtime, _current
+    return before

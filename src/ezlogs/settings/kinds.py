@@ -1,0 +1,263 @@
+"""The kinds of value a setting can have: how each is read, what it allows, and how it is shown.
+
+A kind reads the text of an environment variable and the object given to ``configure()`` alike, so that a value
+taken from a file or a command line means the same wherever it enters.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from reprlib import Repr
+
+import msgspec
+
+from ezlogs.settings.problem import nearest
+
+MASK = "****"
+
+_QUOTE = Repr()
+_QUOTE.maxstring = _QUOTE.maxother = 120
+
+
+class Unacceptable(ValueError):
+    """A value that a kind does not allow; the text says why, and what is allowed."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What one kind of value is: the base of all kinds."""
+
+    @property
+    def allowed(self) -> str:
+        """The values that are allowed, in a few words."""
+        raise NotImplementedError
+
+    def parse(self, given: object) -> object:
+        """Return the value in its final, immutable form; raise `Unacceptable` if it is none of this kind."""
+        raise NotImplementedError
+
+    def shown(self, value: object) -> object:
+        """Return the value as it may be shown to anyone: secrets masked, fit for JSON."""
+        return value
+
+    def quoted(self, given: object) -> str:
+        """Return what was given, quoted for a message: short, secrets masked, whatever it was."""
+        return _QUOTE.repr(given)
+
+    def refusal(self, *reasons: str) -> Unacceptable:
+        return Unacceptable("; ".join([*reasons, f"allowed: {self.allowed}"]))
+
+
+class Boolean(Kind, frozen=True):
+    """A switch.
+
+    >>> Boolean().parse("off")
+    False
+    """
+
+    @property
+    def allowed(self) -> str:
+        return "true or false, yes or no, on or off, 1 or 0"
+
+    def parse(self, given: object) -> object:
+        word = str(given).strip().lower()
+        if word in ("true", "yes", "on", "1"):
+            return True
+        if word in ("false", "no", "off", "0"):
+            return False
+        raise self.refusal()
+
+
+class SwitchedOff(Kind, frozen=True):
+    """The switch of a variable that disables, as OpenTelemetry reads it: only the words true and false count.
+
+    Source: OpenTelemetry specification, Environment Variable Specification, "Boolean".
+
+    >>> SwitchedOff().parse("TRUE")
+    False
+    """
+
+    @property
+    def allowed(self) -> str:
+        return "true or false"
+
+    def parse(self, given: object) -> object:
+        word = str(given).strip().lower()
+        if word not in ("true", "false"):
+            raise self.refusal()
+        return word == "false"
+
+
+class Text(Kind, frozen=True):
+    """Any text that is not blank; ``what`` names it.
+
+    >>> Text("a name").parse(" shop ")
+    'shop'
+    """
+
+    what: str
+
+    @property
+    def allowed(self) -> str:
+        return self.what
+
+    def parse(self, given: object) -> object:
+        if isinstance(given, str) and (text := given.strip()):
+            return text
+        raise self.refusal()
+
+
+class Location(Text, frozen=True):
+    """The path of a file or a directory; whether it exists is found out by whoever opens it.
+
+    >>> Location("a file").parse("/etc/collector.pem")
+    '/etc/collector.pem'
+    """
+
+    def parse(self, given: object) -> object:
+        return super().parse(os.fspath(given) if isinstance(given, os.PathLike) else given)
+
+
+class Seconds(Kind, frozen=True):
+    """A length of time in seconds, between two bounds that are themselves allowed.
+
+    >>> Seconds(0, 600).parse("2.5")
+    2.5
+    """
+
+    low: float
+    high: float
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.low:g} to {self.high:g} seconds"
+
+    def parse(self, given: object) -> object:
+        if isinstance(given, bool) or not isinstance(given, (str, int, float)):
+            raise self.refusal("not a number")
+        try:
+            seconds = float(given)
+        except (ValueError, OverflowError):
+            raise self.refusal("not a number") from None
+        if math.isnan(seconds) or not self.low <= seconds <= self.high:
+            raise self.refusal("out of range")
+        return seconds
+
+
+class Count(Kind, frozen=True):
+    """A whole number of something, between two bounds that are themselves allowed.
+
+    >>> Count(1, 1000, "items").parse("512")
+    512
+    """
+
+    low: int
+    high: int
+    unit: str
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.low} to {self.high} {self.unit}"
+
+    def parse(self, given: object) -> object:
+        if isinstance(given, bool) or not isinstance(given, (str, int)):
+            raise self.refusal("not a whole number")
+        try:
+            count = int(given)
+        except ValueError:
+            raise self.refusal("not a whole number") from None
+        if not self.low <= count <= self.high:
+            raise self.refusal("out of range")
+        return count
+
+
+class Choice(Kind, frozen=True):
+    """One word out of a few.
+
+    >>> Choice(("none", "gzip")).parse("GZIP")
+    'gzip'
+    """
+
+    words: tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(self.words[:-1]) + f" or {self.words[-1]}"
+
+    def parse(self, given: object) -> object:
+        word = str(given).strip().lower()
+        if word in self.words:
+            return word
+        refusal = self.refusal()
+        suggestion = nearest(word, self.words)
+        raise Unacceptable(f"{refusal}; did you mean '{suggestion}'?") if suggestion else refusal
+
+
+class Words(Kind, frozen=True):
+    """Any number of words: separated by commas in text, a sequence in code.
+
+    >>> Words("key words").parse("iban, tax_id")
+    ('iban', 'tax_id')
+    """
+
+    what: str
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.what}, separated by commas"
+
+    def parse(self, given: object) -> object:
+        words = given.split(",") if isinstance(given, str) else given
+        if isinstance(words, (Sequence, frozenset, set)) and not isinstance(words, (bytes, bytearray)):
+            texts = [word.strip() for word in words if isinstance(word, str)]
+            if len(texts) == len(words):
+                # A set has no order of its own; equal settings must compare equal in every process.
+                texts = texts if isinstance(words, Sequence) else sorted(texts)
+                return tuple(dict.fromkeys(text for text in texts if text))
+        raise self.refusal()
+
+
+class WordOrNames(Words, frozen=True):
+    """One word out of a few that stands for a selection, or the selection itself as names.
+
+    >>> WordOrNames("names", ("all", "none")).parse("django, celery")
+    ('django', 'celery')
+    >>> WordOrNames("names", ("all", "none")).parse("all")
+    'all'
+    """
+
+    selections: tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:
+        return f"{', '.join(self.selections)}, or {super().allowed}"
+
+    def parse(self, given: object) -> object:
+        names = super().parse(given)
+        assert isinstance(names, tuple)
+        chosen = [name for name in names if name.lower() in self.selections]
+        if not chosen:
+            return names
+        if len(names) > 1:
+            raise self.refusal(f"'{chosen[0]}' stands alone")
+        return chosen[0].lower()
+
+
+def spelled(shown: object) -> str:
+    """Spell a shown value as it would be written in the environment; nothing for what is not set.
+
+    >>> spelled(True), spelled(10.0), spelled(("a", "b")), spelled({"x-key": "****"}), spelled(None)
+    ('true', '10', 'a,b', 'x-key=****', '')
+    """
+    if shown is None:
+        return ""
+    if isinstance(shown, bool):
+        return str(shown).lower()
+    if isinstance(shown, float):
+        return f"{shown:g}"
+    if isinstance(shown, tuple):
+        return ",".join(map(str, shown))
+    if isinstance(shown, Mapping):
+        return ",".join(f"{name}={value}" for name, value in shown.items())
+    return str(shown)

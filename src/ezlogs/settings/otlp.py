@@ -1,0 +1,158 @@
+"""The kinds of value that OTLP defines: where to send, and with which headers.
+
+Source: OpenTelemetry specification, "OpenTelemetry Protocol Exporter".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from ezlogs.settings.kinds import MASK, Kind, Unacceptable
+
+TRACES_PATH = "/v1/traces"
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name: RFC 9110, section 5.6.2
+_CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://|//)?.*@", re.DOTALL)
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+
+
+class Endpoint(Kind, frozen=True):
+    """An OTLP/HTTP address; ``traces_path`` says when ``/v1/traces`` is appended to it.
+
+    ``"always"`` is the rule for OTEL_EXPORTER_OTLP_ENDPOINT, ``"never"`` the one for
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and ``"unless there"`` takes either form.
+
+    >>> Endpoint("unless there").parse("https://collector:4318")
+    'https://collector:4318/v1/traces'
+    """
+
+    traces_path: Literal["always", "never", "unless there"]
+
+    @property
+    def allowed(self) -> str:
+        return "an http:// or https:// address"
+
+    def parse(self, given: object) -> object:
+        if not isinstance(given, str) or not (text := given.strip()):
+            raise self.refusal()
+        url = _address(text)
+        path = url.path.rstrip("/")
+        if self.traces_path == "never":
+            return text
+        if self.traces_path == "always" or not path.endswith(TRACES_PATH):
+            path += TRACES_PATH
+        return url._replace(path=path).geturl()
+
+    def shown(self, value: object) -> object:
+        return _masked(str(value))
+
+    def quoted(self, given: object) -> str:
+        return super().quoted(_masked(given) if isinstance(given, str) else given)
+
+
+class Headers(Mapping[str, str]):
+    """HTTP headers with lower-case names: immutable, and masked in every text made of them.
+
+    >>> Headers({"Authorization": "Bearer abc"})
+    Headers({'authorization': '****'})
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self._values = {name.lower(): value for name, value in (values or {}).items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        return f"Headers({self.masked()})"
+
+    def masked(self) -> dict[str, str]:
+        """The names, each with its value masked."""
+        return dict.fromkeys(self._values, MASK)
+
+
+class HeaderList(Kind, frozen=True):
+    """Headers as ``name=value`` pairs separated by commas and percent-encoded, or as a mapping in code.
+
+    >>> HeaderList().parse("x-tenant=shop,authorization=Bearer%20abc")["authorization"]
+    'Bearer abc'
+    """
+
+    @property
+    def allowed(self) -> str:
+        return "name=value pairs separated by commas, percent-encoded"
+
+    def parse(self, given: object) -> object:
+        pairs = given.items() if isinstance(given, Mapping) else self._pairs(given)
+        headers = {}
+        for name, value in pairs:
+            if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+                raise Unacceptable("a header's name is letters, digits and any of !#$%&'*+-.^_`|~")
+            # Line breaks would let a value forge headers; others cannot be put on the wire by http.client.
+            if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
+                raise Unacceptable(f"the value of header '{name}' may hold printable ASCII only")
+            headers[name] = value
+        return Headers(headers)
+
+    def shown(self, value: object) -> object:
+        assert isinstance(value, Headers)
+        return value.masked()
+
+    def quoted(self, given: object) -> str:
+        return MASK
+
+    def _pairs(self, given: object) -> Iterator[tuple[str, str]]:
+        if not isinstance(given, str):
+            raise self.refusal()
+        for pair in filter(None, map(str.strip, given.split(","))):
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise self.refusal()
+            yield unquote(name.strip()), unquote(value.strip())
+
+
+def _address(text: str) -> SplitResult:
+    """Take an address apart, or say which part of it is wrong."""
+    if "://" not in text:
+        raise Unacceptable(f"missing scheme; use 'http://{_masked(text).lstrip('/')}'")
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        raise Unacceptable("not an address; use 'http://localhost:4318'") from None
+    if url.scheme not in ("http", "https"):
+        raise Unacceptable(f"scheme '{url.scheme}' is not supported; use 'http' or 'https'")
+    if not url.hostname:
+        raise Unacceptable("missing host; use 'http://localhost:4318'")
+    if not _port_in_range(url):
+        raise Unacceptable("the port must be a number from 1 to 65535")
+    if "@" in url.netloc:
+        raise Unacceptable("a user name and password are not sent from here; use the setting 'headers'")
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise Unacceptable("an address holds no spaces")
+    return url
+
+
+def _port_in_range(url: SplitResult) -> bool:
+    try:
+        return url.port != 0
+    except ValueError:
+        return False
+
+
+def _masked(text: str) -> str:
+    # On the text, not its parts: what cannot be taken apart must not be shown either.
+    return _QUERY.sub(f"?{MASK}", _CREDENTIALS.sub(rf"\g<1>{MASK}@", text))

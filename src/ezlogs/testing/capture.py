@@ -1,0 +1,83 @@
+"""Capture: a runtime whose carrier is a list, in place of the process's own for the length of a ``with`` block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry.context import Context
+
+from ezlogs.event import UniversalEvent
+from ezlogs.runtime import Emitted, Runtime, install
+from ezlogs.settings import load
+
+
+class Captured:
+    """What was emitted, in order."""
+
+    processor = None
+    """No tracer provider takes part."""
+
+    def __init__(self) -> None:
+        self._emitted: list[Emitted] = []
+
+    @property
+    def events(self) -> list[UniversalEvent]:
+        """The events as their trackers made them."""
+        return [emitted.event for emitted in self._emitted]
+
+    @property
+    def exported(self) -> list[dict[str, object]]:
+        """The events as attributes, scrubbed as they would leave the process."""
+        return [emitted.attributes for emitted in self._emitted]
+
+    def of(self, event_type: str) -> list[UniversalEvent]:
+        """Return the events of one type."""
+        return [event for event in self.events if event.event_type == event_type]
+
+    def clear(self) -> None:
+        """Forget what was captured so far."""
+        self._emitted.clear()
+
+    def carry(self, emitted: Emitted, ctx: Context | None) -> None:
+        """Keep an event."""
+        self._emitted.append(emitted)
+
+    def flush(self, timeout: float) -> bool:
+        """Return True: nothing is ever under way."""
+        return True
+
+    def shutdown(self, timeout: float) -> None:
+        """Keep what was captured."""
+
+    def forget(self) -> None:
+        """Keep, in a forked child, what was captured before the fork."""
+
+    def health(self) -> dict[str, object]:
+        """Return how many events were captured."""
+        return {"captured": len(self._emitted)}
+
+
+@contextmanager
+def capture(**settings: object) -> Iterator[Captured]:
+    """Capture every event that is emitted in this process, in any thread; nothing is sent anywhere.
+
+    Invalid events and ezlogs' internal errors are raised, as ``strict`` does. Captures nest; the runtime that was
+    there before comes back.
+
+    Args:
+        **settings: Settings to try, such as ``changes="full"``.
+
+    Example:
+        >>> import ezlogs
+        >>> with capture() as captured:
+        ...     _ = ezlogs.event("order.action", "placed", subject=("order", 42))
+        >>> captured.events[0].action
+        'placed'
+    """
+    captured = Captured()
+    before = install(Runtime(load({}, {"strict": True, **settings}).settings, captured))
+    try:
+        yield captured
+    finally:
+        install(before)

@@ -1,0 +1,1 @@
+"""Trackers: framework-neutral logic that turns something that happened into events."""

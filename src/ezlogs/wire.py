@@ -1,0 +1,206 @@
+"""The wire: a UniversalEvent as OpenTelemetry attributes, and back again without a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ezlogs.correlation import Correlation
+from ezlogs.event import Actor, Change, Failure, Outcome, Severity, Subject, UniversalEvent
+from ezlogs.snapshot import Pairs, freeze, plain, thaw
+
+if TYPE_CHECKING:
+    from ezlogs.privacy import Scrubber
+
+SCHEMA_VERSION = "1.0"
+METADATA = "ezlogs.metadata."
+CHANGE = "ezlogs.change."
+JSON_KEYS = "ezlogs.json_keys"
+REDACTED = "ezlogs.redacted"
+
+_CORRELATION = {
+    "correlation_id": "ezlogs.correlation.id",
+    "parent_event_id": "ezlogs.parent_event.id",
+    "flow_type": "ezlogs.flow.type",
+    "flow_id": "ezlogs.flow.id",
+    "parent_flow_id": "ezlogs.parent_flow.id",
+    "session_id": "ezlogs.session.id",
+    "request_id": "ezlogs.request.id",
+    "transaction_id": "ezlogs.transaction.id",
+    "job_id": "ezlogs.job.id",
+    "attempt": "ezlogs.attempt",
+}
+_MAX_REDACTIONS_TOLD = 32
+
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
+
+
+def attributes(event: UniversalEvent) -> dict[str, Any]:
+    """Return an event as OpenTelemetry attributes; its name and timestamp are the span event's own.
+
+    Scalars and lists of one scalar type are native values; anything else is compact JSON, its key listed in
+    ``ezlogs.json_keys``. Keys are never split or joined.
+    """
+    found: dict[str, Any] = {
+        "ezlogs.schema.version": SCHEMA_VERSION,
+        "ezlogs.event.id": event.event_id,
+        "ezlogs.action": event.action,
+        "ezlogs.outcome": event.outcome,
+        "ezlogs.severity": event.severity,
+        "ezlogs.sequence": event.sequence,
+    }
+    _put_party(found, "ezlogs.actor.", event.actor)
+    if event.actor.on_behalf_of is not None:
+        found["ezlogs.actor.on_behalf_of"] = event.actor.on_behalf_of
+    if event.actor.type == "user" and event.actor.id is not None:
+        found["user.id"] = event.actor.id
+    if event.subject is not None:
+        _put_party(found, "ezlogs.subject.", event.subject)
+    for field, key in _CORRELATION.items():
+        value = getattr(event.correlation, field)
+        if value is not None:
+            found[key] = value
+    if event.correlation.session_id is not None:
+        found["session.id"] = event.correlation.session_id
+    if event.duration is not None:
+        found["ezlogs.duration"] = float(event.duration)
+    if event.error is not None:
+        found["error.type"] = event.error.type
+        if event.error.message is not None:
+            found["ezlogs.error.message"] = event.error.message
+    if event.invalid:
+        found["ezlogs.invalid"] = event.invalid
+    json_keys: list[str] = []
+    for key, value in event.frozen_metadata:
+        _put_value(found, METADATA + key, value, json_keys)
+    if event.changes:
+        found["ezlogs.changed_fields"] = tuple(change.field for change in event.changes)
+    for change in event.changes:
+        for side, value in (("from", change.before), ("to", change.after)):
+            if value is not msgspec.UNSET:
+                _put_value(found, f"{CHANGE}{change.field}.{side}", value, json_keys)
+    if json_keys:
+        found[JSON_KEYS] = tuple(json_keys)
+    return found
+
+
+def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -> UniversalEvent | None:
+    """Return the event in a span event's attributes, or None when it is not one of ezlogs'."""
+    event_id, correlation_id = found.get("ezlogs.event.id"), found.get("ezlogs.correlation.id")
+    if not event_id or not correlation_id:
+        return None
+    json_keys = frozenset(found.get(JSON_KEYS, ()))
+
+    def value_of(key: str) -> Any:
+        value = found[key]
+        return freeze(_decode_json(value) if key in json_keys else value)
+
+    subject_type = found.get("ezlogs.subject.type")
+    error_type = found.get("error.type")
+    return UniversalEvent(
+        event_id=event_id,
+        timestamp=timestamp,
+        event_type=event_type,
+        action=found.get("ezlogs.action", "unknown"),
+        actor=Actor(
+            found.get("ezlogs.actor.type", "unknown"),
+            found.get("ezlogs.actor.id"),
+            found.get("ezlogs.actor.label"),
+            found.get("ezlogs.actor.on_behalf_of"),
+        ),
+        subject=Subject(subject_type, found.get("ezlogs.subject.id"), found.get("ezlogs.subject.label"))
+        if subject_type
+        else None,
+        outcome=cast(Outcome, found.get("ezlogs.outcome", "unknown")),
+        severity=cast(Severity, found.get("ezlogs.severity", "info")),
+        duration=found.get("ezlogs.duration"),
+        sequence=found.get("ezlogs.sequence", 0),
+        correlation=Correlation(**{field: found.get(key) for field, key in _CORRELATION.items()}),  # type: ignore[arg-type]  # correlation_id is there: checked above
+        frozen_metadata=Pairs((key[len(METADATA) :], value_of(key)) for key in found if key.startswith(METADATA)),
+        changes=tuple(
+            Change(
+                field,
+                *(
+                    value_of(key) if (key := f"{CHANGE}{field}.{side}") in found else msgspec.UNSET
+                    for side in ("from", "to")
+                ),
+            )
+            for field in found.get("ezlogs.changed_fields", ())
+        ),
+        error=Failure(error_type, found.get("ezlogs.error.message")) if error_type else None,
+        invalid=tuple(found.get("ezlogs.invalid", ())),
+    )
+
+
+def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, Any]:
+    """Return `attributes` of an event without what privacy keeps back; what was redacted is in ``ezlogs.redacted``.
+
+    Names and ids of ezlogs' own making are not scanned; what callers supply is, before nested values become JSON.
+    """
+    redactions: list[str] = []
+
+    def text(value: str | None, path: str) -> str | None:
+        return value if value is None else scrubber.text(value, path, redactions)
+
+    def party(value: Any, path: str) -> Any:
+        return msgspec.structs.replace(
+            value, id=text(value.id, f"{path}.id"), label=text(value.label, f"{path}.label")
+        )
+
+    def details(key: str, value: Any, path: str) -> Any:
+        if value is msgspec.UNSET or value is None:
+            return value
+        seen = thaw(value)
+        clean = scrubber.value(key, seen, path, redactions)
+        return value if clean is seen else freeze(clean)
+
+    event = msgspec.structs.replace(
+        event,
+        action=text(event.action, "action"),
+        actor=party(event.actor, "actor"),
+        subject=party(event.subject, "subject") if event.subject else None,
+        error=Failure(event.error.type, text(event.error.message, "error.message")) if event.error else None,
+        invalid=tuple(scrubber.text(problem, "invalid", redactions) for problem in event.invalid),
+        frozen_metadata=Pairs(
+            (scrubber.text(key, "metadata", redactions), details(key, value, f"metadata.{key}"))
+            for key, value in event.frozen_metadata
+        ),
+        changes=tuple(
+            Change(
+                change.field,
+                details(change.field, change.before, f"change.{change.field}.from"),
+                details(change.field, change.after, f"change.{change.field}.to"),
+            )
+            for change in event.changes
+        ),
+    )
+    found = attributes(event)
+    if redactions:
+        found[REDACTED] = tuple(redactions[:_MAX_REDACTIONS_TOLD])
+    return found
+
+
+def _put_party(found: dict[str, Any], prefix: str, party: Actor | Subject) -> None:
+    found[prefix + "type"] = party.type
+    if party.id is not None:
+        found[prefix + "id"] = party.id
+    if party.label is not None:
+        found[prefix + "label"] = party.label
+
+
+def _put_value(found: dict[str, Any], key: str, value: Any, json_keys: list[str]) -> None:
+    if _native(value):
+        found[key] = value
+    else:
+        found[key] = _encode_json(plain(value)).decode()
+        json_keys.append(key)
+
+
+def _native(value: Any) -> bool:
+    kind = type(value)
+    if kind is tuple:
+        return len({type(item) for item in value}) == 1 and type(value[0]) in (str, bool, int, float)
+    return kind in (str, bool, int, float)

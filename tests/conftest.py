@@ -1,0 +1,29 @@
+"""Fixtures for every test: no runtime and no scope may leak from one test into the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry import context
+
+from ezlogs.runtime import current_runtime, install
+from ezlogs.testing import Captured, capture
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks() -> Iterator[None]:
+    """Fail a test that leaves a runtime installed or a context attached."""
+    before = context.get_current()
+    yield
+    leaked, after = install(None), context.get_current()
+    assert leaked is None, "the test left ezlogs running"
+    assert after == before, f"the test left a context attached: {after}"
+    assert current_runtime() is None
+
+
+@pytest.fixture
+def captured() -> Iterator[Captured]:
+    """Capture the events that the test's code emits."""
+    with capture() as found:
+        yield found

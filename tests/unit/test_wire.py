@@ -1,0 +1,115 @@
+"""What goes over the wire comes back as the very same event, less what privacy keeps back."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ezlogs.correlation import Correlation
+from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Change, Failure, Subject, UniversalEvent
+from ezlogs.privacy import Scrubber
+from ezlogs.snapshot import freeze
+from ezlogs.wire import attributes, from_attributes, scrubbed_attributes
+
+text = st.text(max_size=20)
+some = st.none() | text
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=10,
+)
+sides = values.map(freeze) | st.just(msgspec.UNSET)
+correlations = st.builds(
+    Correlation,
+    correlation_id=st.text("0123456789abcdef", min_size=32, max_size=32),
+    **{
+        name: some
+        for name in Correlation.__struct_fields__
+        if name not in ("correlation_id", "attempt")
+    },
+    attempt=st.none() | st.integers(1, 99),
+)
+events = st.builds(
+    UniversalEvent.create,
+    st.just("order.action"),
+    st.just("placed"),
+    actor=st.builds(Actor, st.just("user") | text.filter(bool), some, some, some),
+    subject=st.none() | st.builds(Subject, text.filter(bool), some, some),
+    metadata=st.dictionaries(text, values, max_size=5),
+    outcome=st.sampled_from(OUTCOMES),
+    severity=st.sampled_from(SEVERITIES),
+    duration=st.none() | st.floats(0, 1e6),
+    correlation=correlations,
+    changes=st.lists(st.builds(Change, text, sides, sides), max_size=3, unique_by=lambda change: change.field).map(tuple),
+    error=st.none() | st.builds(Failure, text.filter(bool), some),
+    sequence=st.integers(0, 2**31),
+)
+
+
+@given(events)
+def test_event_to_attributes_to_event_is_the_identity(event: UniversalEvent) -> None:
+    """Nothing is lost or changed on the way, whatever the metadata holds."""
+    assert from_attributes(event.event_type, event.timestamp, attributes(event)) == event
+
+
+@given(events)
+def test_attributes_are_scalars_or_lists_of_one_scalar_type(event: UniversalEvent) -> None:
+    """Every OpenTelemetry back end takes them."""
+    for value in attributes(event).values():
+        kinds = {type(item) for item in value} if isinstance(value, tuple) else {type(value)}
+        assert len(kinds) == 1
+        assert kinds <= {str, bool, int, float}
+
+
+def make(**fields: object) -> UniversalEvent:
+    story = Correlation(correlation_id="a" * 32)
+    return UniversalEvent.create("order.action", "placed", correlation=story, **fields)  # type: ignore[arg-type]  # fields vary
+
+
+def test_keys_are_never_split() -> None:
+    """``{"a": {"b": 1}}`` and ``{"a.b": 1}`` stay different."""
+    nested, dotted = attributes(make(metadata={"a": {"b": 1}})), attributes(make(metadata={"a.b": 1}))
+    assert nested["ezlogs.metadata.a"] == '{"b":1}'
+    assert nested["ezlogs.json_keys"] == ("ezlogs.metadata.a",)
+    assert dotted["ezlogs.metadata.a.b"] == 1
+
+
+def test_other_span_events_are_not_taken_for_ours() -> None:
+    """An exception event of OpenTelemetry's is no UniversalEvent."""
+    assert from_attributes("exception", 1, {"exception.type": "ValueError"}) is None
+
+
+def test_the_user_and_session_have_their_standard_names_too() -> None:
+    """Back ends that know OpenTelemetry's conventions find them."""
+    event = make(actor=("user", 7)).__class__.create(
+        "a.b", "c", actor=("user", 7), correlation=Correlation(correlation_id="a" * 32, session_id="s1")
+    )
+    found = attributes(event)
+    assert (found["user.id"], found["session.id"]) == ("7", "s1")
+
+
+def test_nothing_secret_is_in_the_scrubbed_attributes() -> None:
+    """Keys, values, labels, errors and changes are scrubbed, and what was done is said."""
+    event = make(
+        actor=("user", "ada@example.com", "ada@example.com"),
+        metadata={
+            "password": "hunter2",
+            "nested": {"card": "4111 1111 1111 1111", "ok": [1, 2]},
+            "note": "write to bob@example.com",
+            "total": 99.5,
+        },
+        error=ValueError("Key (email)=(ada@example.com) already exists"),
+        changes=(Change("password", "old-pass", "new-pass"), Change("status", "a", "b")),
+    )
+    found = scrubbed_attributes(event, Scrubber())
+    seen = repr(found)
+    for secret in ("hunter2", "4111", "ada@example.com", "bob@example.com", "old-pass", "new-pass"):
+        assert secret not in seen
+    assert found["ezlogs.metadata.total"] == 99.5
+    assert found["ezlogs.change.status.to"] == "b"
+    assert any(entry.startswith("metadata.password") for entry in found["ezlogs.redacted"])
+
+
+def test_an_event_without_a_finding_is_unchanged() -> None:
+    """Scrubbing an innocent event gives the same attributes and says nothing."""
+    event = make(metadata={"total": 99.5, "items": [{"sku": "a"}], "none": None}, subject=("order", 42))
+    assert scrubbed_attributes(event, Scrubber()) == attributes(event)
