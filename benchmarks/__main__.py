@@ -14,14 +14,19 @@ from statistics import median
 EVENTS = "20000"
 ROWS = {
     "creation": ("event() in the caller's thread / OTel add_event, 16 attributes, p50", "creation"),
-    "whole_way": ("process CPU per delivered event, privacy on / BatchSpanProcessor + OTLP/HTTP", "whole_way"),
+    "whole_way": (
+        "process CPU per delivered event, privacy on / BatchSpanProcessor + OTLP/HTTP",
+        "whole_way",
+    ),
 }
 
 
 @contextmanager
 def null_collector() -> Iterator[str]:
     """Run a collector in a process of its own, so that its CPU is nobody's."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.null_collector"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.null_collector"], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     try:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
@@ -53,7 +58,12 @@ def main() -> None:
                 for _ in range(rounds)
             ]
             ours, theirs = (median(side) for side in zip(*pairs, strict=True))
-            results[row] = {"what": label, "ezlogs_ns": ours, "otel_ns": theirs, "ratio": round(ours / theirs, 3)}
+            results[row] = {
+                "what": label,
+                "ezlogs_ns": ours,
+                "otel_ns": theirs,
+                "ratio": round(ours / theirs, 3),
+            }
     if options.json:
         machine = {"python": platform.python_version(), "machine": platform.machine(), "rounds": rounds}
         print(json.dumps({"machine": machine, "rows": results}, indent=2))

@@ -18,7 +18,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name of the base class
+    def log_message(self, format: str, *args: object) -> None:  # the name of the base class
         """Stay quiet."""
 
 

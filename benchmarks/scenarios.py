@@ -71,7 +71,12 @@ def creation_ezlogs() -> float:
         def call(number: int) -> None:
             subject, metadata = prepared[number % 1000]
             ezlogs.event(
-                "order.action", "placed", actor=("user", "81723"), subject=subject, metadata=metadata, duration=0.08425
+                "order.action",
+                "placed",
+                actor=("user", "81723"),
+                subject=subject,
+                metadata=metadata,
+                duration=0.08425,
             )
 
         result = percentile_50(call, 20_000)

@@ -36,7 +36,9 @@ def acting(ctx: Context | None = None) -> Acting:
     return found if isinstance(found, Acting) else _NOBODY
 
 
-def with_acting(ctx: Context | None = None, *, peek: Peek | None = None, inherited: Actor | None = None) -> Context:
+def with_acting(
+    ctx: Context | None = None, *, peek: Peek | None = None, inherited: Actor | None = None
+) -> Context:
     """Return a context of a new request or job: its own user or inherited actor, and nobody's before it."""
     return context.set_value(_KEY, Acting(acting(ctx).scope, peek, inherited), ctx)
 
@@ -55,8 +57,8 @@ def current_actor(ctx: Context | None = None) -> Actor:
 
 
 def actor(
-    type: str = "user",  # noqa: A002  # the public name of the field
-    id: object = None,  # noqa: A002  # the public name of the field
+    type: str = "user",  # the public name of the field
+    id: object = None,  # the public name of the field
     label: str | None = None,
     *,
     on_behalf_of: Actor | None = None,
@@ -77,6 +79,9 @@ def actor(
     from ezlogs.event import type_and_id
 
     who = Actor(
-        type, None if id is None else str(id), label, on_behalf_of=type_and_id(on_behalf_of) if on_behalf_of else None
+        type,
+        None if id is None else str(id),
+        label,
+        on_behalf_of=type_and_id(on_behalf_of) if on_behalf_of else None,
     )
     return Scope(context.set_value(_KEY, acting()._replace(scope=who)))

@@ -77,7 +77,7 @@ def arrived(ctx: Context | None = None) -> Correlation | None:
     """Return the correlation that a request or message brought along in its baggage or its trace context."""
     span = trace.get_current_span(ctx).get_span_context()
     members = baggage.get_all(ctx)
-    ids = {field: valid_id(members.get(name)) for field, name in BAGGAGE_MEMBERS.items()} if members else {}
+    ids: dict[str, Any] = {field: valid_id(members.get(name)) for field, name in BAGGAGE_MEMBERS.items()} if members else {}
     correlation_id = ids.pop("correlation_id", None) or (f"{span.trace_id:032x}" if span.is_valid else None)
     if correlation_id is None:
         return None
@@ -156,7 +156,9 @@ class CorrelationManager:
         """
         correlation = begun()
         return Scope(
-            placed(correlation.replace(request_id=request_id, session_id=session_id or correlation.session_id))
+            placed(
+                correlation.replace(request_id=request_id, session_id=session_id or correlation.session_id)
+            )
         )
 
     @staticmethod
@@ -176,7 +178,9 @@ class CorrelationManager:
         return Scope(
             placed(
                 correlation.replace(
-                    flow_type=flow_type, flow_id=f"{flow_type}:{entity_id}", parent_flow_id=correlation.flow_id
+                    flow_type=flow_type,
+                    flow_id=f"{flow_type}:{entity_id}",
+                    parent_flow_id=correlation.flow_id,
                 )
             )
         )
@@ -226,7 +230,7 @@ class CorrelationManager:
 
 def from_mapping(fields: Mapping[str, Any]) -> Correlation | None:
     """Return the correlation in a mapping from outside; None without a valid ``correlation_id``."""
-    ids = {
+    ids: dict[str, Any] = {
         name: valid_id(fields.get(name))
         for name in Correlation.__struct_fields__
         if name not in ("attempt", "correlation_id")

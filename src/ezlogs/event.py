@@ -12,7 +12,7 @@ import msgspec
 from ezlogs.correlation import Correlation
 from ezlogs.identity import describe, identify
 from ezlogs.ids import new_event_id
-from ezlogs.snapshot import Pairs, Value, freeze, freeze_mapping, thaw
+from ezlogs.snapshot import Pairs, freeze, freeze_mapping, thaw
 
 Outcome = Literal["success", "failure", "rolled_back", "retried", "dead", "unknown"]
 Severity = Literal["debug", "info", "warn", "error", "fatal"]
@@ -153,7 +153,13 @@ class UniversalEvent(msgspec.Struct, frozen=True, kw_only=True):
         now = time_ns() if timestamp is None else timestamp
         event_type = _checked_event_type(event_type, problems)
         action = _checked_action(action, problems)
-        who = SYSTEM if actor is None else _party(Actor, "actor", actor, problems)
+        who = (
+            SYSTEM
+            if actor is None
+            else actor
+            if type(actor) is Actor
+            else _party(Actor, "actor", actor, problems)
+        )
         what = None if subject is None else _party(Subject, "subject", subject, problems)
         outcome = _one_of("outcome", outcome, OUTCOMES, "unknown", problems)
         severity = _one_of(
@@ -164,7 +170,7 @@ class UniversalEvent(msgspec.Struct, frozen=True, kw_only=True):
             problems,
         )
         details = _checked_metadata(metadata, problems)
-        if duration is not None and not (isinstance(duration, (int, float)) and duration >= 0):
+        if duration is not None and not _is_duration(duration):
             problems.append(f"duration {_shown(duration)}: use seconds as a number, 0 or more")
             duration = None
         if problems and strict:
@@ -206,7 +212,9 @@ def _party(kind: type[Any], role: str, value: object, problems: list[str]) -> An
     try:
         identity = identify(value)
     except Exception as error:  # a registered adapter of the application's raised
-        problems.append(f"{role}: the identity registered for {describe(value)} raised {type(error).__qualname__}")
+        problems.append(
+            f"{role}: the identity registered for {describe(value)} raised {type(error).__qualname__}"
+        )
         return kind("unknown")
     if identity is None:
         problems.append(
@@ -249,10 +257,14 @@ def _checked_action(action: object, problems: list[str]) -> str:
 def _checked_metadata(metadata: object, problems: list[str]) -> Pairs:
     if metadata is None:
         return Pairs()
-    if isinstance(metadata, Mapping):
+    if type(metadata) is dict or isinstance(metadata, Mapping):
         return freeze_mapping(metadata)
     problems.append(f"metadata {describe(metadata)}: use a mapping, e.g. {{'total': 99.9}}")
     return Pairs((("value", freeze(metadata)),))
+
+
+def _is_duration(duration: object) -> bool:
+    return isinstance(duration, (int, float)) and duration >= 0
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...], default: str, problems: list[str]) -> str:
@@ -271,7 +283,13 @@ def nearest(value: object, allowed: tuple[str, ...]) -> str:
 
 
 def _shown(value: object) -> str:
-    return repr(value[:80]) if isinstance(value, str) else repr(value) if isinstance(value, (int, float)) else describe(value)
+    return (
+        repr(value[:80])
+        if isinstance(value, str)
+        else repr(value)
+        if isinstance(value, (int, float))
+        else describe(value)
+    )
 
 
 def type_and_id(party: Actor | Subject) -> str:

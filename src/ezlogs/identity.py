@@ -43,10 +43,10 @@ def register_identity(kind: type, adapter: Adapter) -> None:
 
 def identify(value: object) -> Identity | None:
     """Return the identity of a ``(type, id[, label])`` tuple, a mapping or a registered object, else None."""
-    if isinstance(value, Mapping):
-        return Identity(*(_optional_text(value.get(name)) for name in ("type", "id", "label")))  # type: ignore[arg-type]  # a missing type is reported by the caller
     if isinstance(value, tuple) and 2 <= len(value) <= 3:
-        return Identity(*map(_optional_text, value))  # type: ignore[arg-type]  # as above
+        return Identity(*map(_optional_text, value))  # type: ignore[arg-type]  # a missing type is reported by the caller
+    if isinstance(value, Mapping):
+        return Identity(*(_optional_text(value.get(name)) for name in ("type", "id", "label")))  # type: ignore[arg-type]  # as above
     for kind in type(value).__mro__:
         if adapter := _adapters.get(kind):
             return adapter(value)
@@ -56,7 +56,12 @@ def identify(value: object) -> Identity | None:
 def describe(value: object) -> str:
     """Return a short text of a rejected actor or subject for an error message; runs none of the object's code."""
     if isinstance(value, Mapping):
-        return repr({str(key): "…" if key == "label" else _optional_text(item) for key, item in list(value.items())[:5]})
+        return repr(
+            {
+                str(key): "…" if key == "label" else _optional_text(item)
+                for key, item in list(value.items())[:5]
+            }
+        )
     return repr(value) if isinstance(value, (str, int, tuple)) else type_name(value)
 
 

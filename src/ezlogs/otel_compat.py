@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import Event, Span, SpanProcessor, TracerProvider
 
 
 def append_event(span: Span, event: Event) -> bool:
@@ -52,5 +52,6 @@ def configure_sdk(processor: SpanProcessor | None, **options: Any) -> bool:
 
     if processor is not None:
         options["span_processors"] = [processor]
-    Configurator().configure(**options)
+    configurator: Any = Configurator
+    configurator().configure(**options)
     return True

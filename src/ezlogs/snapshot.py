@@ -71,18 +71,22 @@ def plain(value: Value) -> Any:
 
 def type_name(value: object) -> str:
     """Return ``<module.Class>`` of an object without running any of its code."""
-    kind = type(value)
+    kind = value if isinstance(value, type) else type(value)
     return f"<{kind.__module__}.{kind.__qualname__}>"
 
 
 def _freeze(value: object, depth: int) -> Value:
     if value is None or value is True or value is False:
         return value
+    if (convert := _BUILT_IN.get(type(value))) is not None:
+        return convert(value, depth)
     for kinds, convert in _CONVERSIONS:
         if isinstance(value, kinds):
             try:
                 return convert(value, depth)
-            except Exception:  # a value's own code ran (a Mapping, an Enum, an int of somebody's making) and raised
+            except (
+                Exception
+            ):  # a value's own code ran (a Mapping, an Enum, an int of somebody's making) and raised
                 return type_name(value)
     if dataclasses.is_dataclass(value) and hasattr(value, "__dict__") and not isinstance(value, type):
         return _dataclass(value, depth)
@@ -165,3 +169,13 @@ _CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any, int], Value]],
     (UUID, lambda value, _: str(value)),
     (BaseException, lambda value, _: type(value).__qualname__),
 )
+
+_BUILT_IN: dict[type, Callable[[Any, int], Value]] = {
+    str: _text,
+    int: _integer,
+    float: _float,
+    dict: _pairs,
+    list: _sequence,
+    tuple: _sequence,
+}
+"""The conversions of values that are exactly of a built-in type, and so run no code of anybody's: the usual case."""

@@ -119,7 +119,9 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
         duration=found.get("ezlogs.duration"),
         sequence=found.get("ezlogs.sequence", 0),
         correlation=Correlation(**{field: found.get(key) for field, key in _CORRELATION.items()}),  # type: ignore[arg-type]  # correlation_id is there: checked above
-        frozen_metadata=Pairs((key[len(METADATA) :], value_of(key)) for key in found if key.startswith(METADATA)),
+        frozen_metadata=Pairs(
+            (key[len(METADATA) :], value_of(key)) for key in found if key.startswith(METADATA)
+        ),
         changes=tuple(
             Change(
                 field,

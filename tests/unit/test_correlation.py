@@ -88,7 +88,9 @@ def test_a_context_can_be_cleared_and_comes_back() -> None:
 def test_ids_travel_in_standard_baggage_beside_the_users_own() -> None:
     """Any W3C-speaking service continues the story."""
     ctx = baggage.set_baggage("tenant", "acme")
-    ctx = placed(Correlation(correlation_id="story-1", flow_type="f", flow_id="f:1", parent_event_id="evt_1"), ctx)
+    ctx = placed(
+        Correlation(correlation_id="story-1", flow_type="f", flow_id="f:1", parent_event_id="evt_1"), ctx
+    )
     carrier: dict[str, str] = {}
     W3CBaggagePropagator().inject(carrier, ctx)
     there = W3CBaggagePropagator().extract(carrier, context.Context())
@@ -163,7 +165,9 @@ def test_tasks_inherit_and_threads_begin_empty() -> None:
 
     async def main() -> None:
         with manager.start_request_context("req-1"):
-            await asyncio.gather(asyncio.create_task(child()), asyncio.to_thread(lambda: seen.append(current())))
+            await asyncio.gather(
+                asyncio.create_task(child()), asyncio.to_thread(lambda: seen.append(current()))
+            )
             thread = threading.Thread(target=lambda: seen.append(current()))
             thread.start()
             thread.join()

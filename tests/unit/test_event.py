@@ -4,7 +4,17 @@ import msgspec
 import pytest
 
 from ezlogs.correlation import Correlation
-from ezlogs.event import SYSTEM, Actor, Change, Failure, InvalidEvent, Subject, UniversalEvent, failure_of, type_and_id
+from ezlogs.event import (
+    SYSTEM,
+    Actor,
+    Change,
+    Failure,
+    InvalidEvent,
+    Subject,
+    UniversalEvent,
+    failure_of,
+    type_and_id,
+)
 from ezlogs.identity import Identity, register_identity
 
 STORY = Correlation(correlation_id="0af7651916cd43dd8448eb211c80319c")
@@ -52,7 +62,16 @@ def test_without_an_actor_the_system_acts() -> None:
 def test_every_problem_is_named_at_once_with_what_is_allowed() -> None:
     """One error lists all problems, each with what was given and the nearest right spelling."""
     with pytest.raises(InvalidEvent) as caught:
-        make("Order Placed", "", actor={"type": "user"}, outcome="sucess", severity=3, metadata=5, duration=-1, strict=True)
+        make(
+            "Order Placed",
+            "",
+            actor={"type": "user"},
+            outcome="sucess",
+            severity=3,
+            metadata=5,
+            duration=-1,
+            strict=True,
+        )
     text = str(caught.value)
     assert "event_type 'Order Placed': use two lower-case segments, e.g. 'order.placed'" in text
     assert "actor: missing 'id' (got {'type': 'user'})" in text
@@ -119,7 +138,9 @@ def test_severity_follows_from_the_outcome() -> None:
 
 def test_reserved_ids_and_times_are_kept() -> None:
     """A scope reserves its event's id at its start."""
-    event = make(event_id="evt_1", timestamp=5, sequence=3, duration=0.5, changes=(Change("status", "a", "b"),))
+    event = make(
+        event_id="evt_1", timestamp=5, sequence=3, duration=0.5, changes=(Change("status", "a", "b"),)
+    )
     assert (event.event_id, event.timestamp, event.sequence, event.duration) == ("evt_1", 5, 3, 0.5)
     assert event.changes[0].after == "b"
     assert Change("note").before is msgspec.UNSET

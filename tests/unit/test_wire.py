@@ -21,11 +21,7 @@ sides = values.map(freeze) | st.just(msgspec.UNSET)
 correlations = st.builds(
     Correlation,
     correlation_id=st.text("0123456789abcdef", min_size=32, max_size=32),
-    **{
-        name: some
-        for name in Correlation.__struct_fields__
-        if name not in ("correlation_id", "attempt")
-    },
+    **{name: some for name in Correlation.__struct_fields__ if name not in ("correlation_id", "attempt")},
     attempt=st.none() | st.integers(1, 99),
 )
 events = st.builds(
@@ -39,7 +35,9 @@ events = st.builds(
     severity=st.sampled_from(SEVERITIES),
     duration=st.none() | st.floats(0, 1e6),
     correlation=correlations,
-    changes=st.lists(st.builds(Change, text, sides, sides), max_size=3, unique_by=lambda change: change.field).map(tuple),
+    changes=st.lists(
+        st.builds(Change, text, sides, sides), max_size=3, unique_by=lambda change: change.field
+    ).map(tuple),
     error=st.none() | st.builds(Failure, text.filter(bool), some),
     sequence=st.integers(0, 2**31),
 )

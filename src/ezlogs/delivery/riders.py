@@ -14,25 +14,23 @@ MAX_RIDERS = 128
 class Riders:
     """The events of one open span, in order. Adding and closing take no lock and never lose or double an event."""
 
-    __slots__ = ("_closing", "_items")
+    __slots__ = ("_items")
 
     _END = object()
 
     def __init__(self) -> None:
         self._items: list[object] = []
-        self._closing = False
 
     def add(self, emitted: Emitted) -> bool:
         """Add an event; return False when the span is full or was closed first, and so will not deliver it."""
         items = self._items
-        if len(items) >= MAX_RIDERS or self._closing:
+        if len(items) >= MAX_RIDERS:
             return False
         items.append(emitted)
-        return not self._closing or self._END not in items or items.index(emitted) < items.index(self._END)
+        return self._END not in items or items.index(emitted) < items.index(self._END)
 
     def close(self) -> list[Emitted]:
         """Return the events that came before the end. List appends have one order, which decides who was in time."""
-        self._closing = True
         self._items.append(self._END)
         return self._items[: self._items.index(self._END)]  # type: ignore[return-value]  # only events stand before the end
 

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import Resource
 
-from ezlogs.delivery.batch import Batch, EndedSpan, Encoder, LooseEvent
+from ezlogs.delivery.batch import Batch, Encoder, EndedSpan, LooseEvent
 from ezlogs.otlp import Delivered, HttpTransport, Retry
 from ezlogs.runtime import Ledger, log
 
@@ -112,7 +112,9 @@ class Worker:
         """Deliver what can be delivered in ``timeout`` seconds; count the rest as lost; stop."""
         self.flush(timeout, give_up_when_unreachable=True)
         self._stopped = True
-        lost = sum(_events(item) for item in tuple(self._items)) + sum(batch.events for batch in tuple(self._sealed))
+        lost = sum(_events(item) for item in tuple(self._items)) + sum(
+            batch.events for batch in tuple(self._sealed)
+        )
         if lost:
             self._ledger.note("lost.shut_down", lost)
         self._transport.close()
@@ -212,7 +214,9 @@ class Worker:
     def _complain(self, reason: str) -> None:
         """Say once per outage what is wrong."""
         if self._last_problem is None:
-            log.warning("ezlogs: %s; events are kept and sent again (try `ezlogs dev` for a local collector)", reason)
+            log.warning(
+                "ezlogs: %s; events are kept and sent again (try `ezlogs dev` for a local collector)", reason
+            )
         self._last_problem = reason
 
 

@@ -6,7 +6,7 @@ import os
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from opentelemetry.instrumentation.distro import BaseDistro
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # the package is untyped
 
 from ezlogs.runtime import log
 
@@ -23,7 +23,7 @@ def foreign(group: str, chosen_by: str) -> EntryPoint | None:
     return next((point for point in entry_points(group=group) if not point.value.startswith("ezlogs.")), None)
 
 
-class EzlogsDistro(BaseDistro):  # type: ignore[misc]  # the base class is untyped
+class EzlogsDistro(BaseDistro):
     """ezlogs as a distribution. With another distribution installed it runs that one, and attaches to it later."""
 
     _other: BaseDistro | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from importlib.metadata import entry_points
+from typing import Any
 
 from ezlogs.runtime import log
 
@@ -22,7 +21,9 @@ def instrument(which: str | tuple[str, ...]) -> list[str]:
     if which == "none":
         return []
     return [
-        point.name for point in entry_points(group=GROUP) if _wanted(point.name, which) and _instrumented(point)
+        point.name
+        for point in entry_points(group=GROUP)
+        if _wanted(point.name, which) and _instrumented(point)
     ]
 
 

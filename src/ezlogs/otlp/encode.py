@@ -1,43 +1,41 @@
-"""OTLP/protobuf encoder in plain Python: spans, events, resources and scopes to the bytes of an export request.
+"""OTLP/protobuf encoder in plain Python: spans, events, resources and scopes become an export request.
 
 Field numbers follow opentelemetry-proto 1.x (``trace/v1/trace.proto``, ``common/v1/common.proto``). A tag is
-written as the bytes it has on the wire: ``field number << 3 | wire type``. Two things that readers of OTLP would
-choke on are kept out of a request: text that is not UTF-8 has its lone surrogates replaced, and an attribute that
-has no OTLP form is left out and counted in ``dropped_attributes_count``.
+written as the bytes it has on the wire: ``field number << 3 | wire type``. Two things that readers of OTLP
+choke on are kept out: lone surrogates in text are replaced, and an attribute that has no OTLP form is left
+out and counted in ``dropped_attributes_count``.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext, SpanKind, Status
 
-# Readers refuse messages nested deeper than 100 and reject the request with them. A map in a map is three levels.
+# Readers refuse a request in which messages nest deeper than 100. A map in a map is three levels.
 _MAX_NESTING = 24
 
 _MAX_UINT32 = 0xFFFF_FFFF
 _MAX_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
 
+_T = TypeVar("_T")
+
 _pack_double = struct.Struct("<d").pack
-_pack_fixed64 = struct.Struct("<Q").pack
+_pack_time_field = struct.Struct("<cQ").pack
 
-# Tags of the repeated field that holds attributes, by the message it is in.
-_MAP_ENTRY = b"\x0a"
-_RESOURCE_ATTRIBUTE = b"\x0a"
-_SCOPE_ATTRIBUTE = b"\x1a"
-_EVENT_ATTRIBUTE = b"\x1a"
-_LINK_ATTRIBUTE = b"\x22"
-_SPAN_ATTRIBUTE = b"\x4a"
-
-# SpanFlags, with its tag: bit 8 says that bit 9 is known, bit 9 that the context spoken of came from elsewhere.
-_SPAN_FLAGS = b"\x85\x01"
-_LINK_FLAGS = b"\x35"
+# SpanFlags: bit 8 says that bit 9 is known, bit 9 that the context spoken of came from another process.
 _LOCAL = struct.pack("<I", 0x100)
 _REMOTE = struct.pack("<I", 0x300)
+
+
+ScopeGroup = tuple[bytes, str, Iterable[bytes]]
+"""An encoded scope, its schema URL, encoded spans."""
+
+ResourceGroup = tuple[bytes, str, Iterable[ScopeGroup]]
+"""An encoded resource, its schema URL, the scopes in it."""
 
 
 class EventLike(Protocol):
@@ -91,7 +89,7 @@ def encode_event(
 
     Args:
         name: The event's name.
-        time_unix_nano: When it happened, nanoseconds since 1970. What is no such number is sent as 0, *unknown*.
+        time_unix_nano: When it happened, nanoseconds since 1970; what is no such number is sent as 0.
         attributes: Values of any type that OTLP knows; others are left out and counted.
         dropped: How many attributes had been dropped before.
 
@@ -102,8 +100,8 @@ def encode_event(
         >>> encode_event("order.action", 0, {})
         b'\\t\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x12\\x0corder.action'
     """
-    parts = [b"\x09", _fixed64(time_unix_nano), _text_field(b"\x12", name)]
-    dropped += _append_attributes(parts, _EVENT_ATTRIBUTE, attributes)
+    parts = [_time_field(b"\x09", time_unix_nano), _EVENT_NAMES[name]]
+    dropped += _append_attributes(parts, _EVENT, attributes)
     if dropped:
         parts.append(_count_field(b"\x20", dropped))
     return b"".join(parts)
@@ -123,7 +121,7 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         Exception: Whatever a foreign span's own properties raise; one such span is no reason to lose a batch.
 
     Example:
-        >>> request = encode_request({encode_resource({}): {encode_scope("shop"): [encode_span(span)]}})
+        >>> encode_request([(encode_resource({}), "", [(encode_scope("shop"), "", [encode_span(span)])])])
     """
     context = span.context
     parent = span.parent
@@ -134,19 +132,18 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         context.span_id.to_bytes(8, "big"),
     ]
     if context.trace_state:
-        parts.append(_text_field(b"\x1a", ",".join(f"{key}={value}" for key, value in context.trace_state.items())))
+        members = ",".join(f"{key}={value}" for key, value in context.trace_state.items())
+        parts.append(_text_field(b"\x1a", members))
     if parent:
         parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
     parts += (
-        _text_field(b"\x2a", span.name),
+        _SPAN_NAMES[span.name],
         b"\x30",
         _VARINTS[span.kind.value + 1],  # the API counts from INTERNAL = 0, the wire has UNSPECIFIED there
-        b"\x39",
-        _fixed64(span.start_time),
-        b"\x41",
-        _fixed64(span.end_time),
+        _time_field(b"\x39", span.start_time),
+        _time_field(b"\x41", span.end_time),
     )
-    dropped = span.dropped_attributes + _append_attributes(parts, _SPAN_ATTRIBUTE, span.attributes)
+    dropped = span.dropped_attributes + _append_attributes(parts, _SPAN, span.attributes)
     if dropped:
         parts.append(_count_field(b"\x50", dropped))
     for event in span.events:
@@ -160,80 +157,75 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         parts.append(_message_field(b"\x6a", _encode_link(link)))
     if dropped := span.dropped_links:
         parts.append(_count_field(b"\x70", dropped))
-    parts += (_message_field(b"\x7a", _encode_status(span.status)), _SPAN_FLAGS, _remoteness(parent))
+    parts += (b"\x7a", _encode_status(span.status), b"\x85\x01", _remoteness(parent))
     return b"".join(parts)
 
 
-def encode_resource(attributes: Mapping[str, Any], schema_url: str = "") -> bytes:
-    """Encode a resource, ready to be a key of `encode_request`.
+def encode_resource(attributes: Mapping[str, Any] | None) -> bytes:
+    """Encode a resource. Resources live as long as the process, so the bytes are worth keeping.
 
     Args:
         attributes: The resource's attributes.
-        schema_url: The schema that they follow.
 
     Returns:
-        The body of ``ResourceSpans`` but for its spans. Resources live as long as the process: keep the bytes.
+        The body of ``opentelemetry.proto.resource.v1.Resource``, without the length in front.
 
     Example:
         >>> encode_resource({"service.name": "shop"})
-        b'\\n\\x18\\n\\x16\\n\\x0cservice.name\\x12\\x06\\n\\x04shop'
+        b'\\n\\x16\\n\\x0cservice.name\\x12\\x06\\n\\x04shop'
     """
     parts: list[bytes] = []
-    if dropped := _append_attributes(parts, _RESOURCE_ATTRIBUTE, attributes):
+    if dropped := _append_attributes(parts, _RESOURCE, attributes):
         parts.append(_count_field(b"\x10", dropped))
-    return _message_field(b"\x0a", b"".join(parts)) + _schema_url(schema_url)
+    return b"".join(parts)
 
 
-def encode_scope(
-    name: str, version: str | None = None, schema_url: str = "", attributes: Mapping[str, Any] | None = None
-) -> bytes:
-    """Encode an instrumentation scope, ready to be a key of `encode_request`.
+def encode_scope(name: str, version: str | None = None, attributes: Mapping[str, Any] | None = None) -> bytes:
+    """Encode an instrumentation scope. There are few in a process, so the bytes are worth keeping.
 
     Args:
         name: The instrumentation scope's name.
-        version: Its version.
-        schema_url: The schema that its spans follow.
+        version: Its version, if it has one.
         attributes: The scope's attributes.
 
     Returns:
-        The body of ``ScopeSpans`` but for its spans.
+        The body of ``opentelemetry.proto.common.v1.InstrumentationScope``, without the length in front.
 
     Example:
         >>> encode_scope("ezlogs", "1.0")
-        b'\\n\\r\\n\\x06ezlogs\\x12\\x031.0'
+        b'\\n\\x06ezlogs\\x12\\x031.0'
     """
-    parts: list[bytes] = []
-    if name:
-        parts.append(_text_field(b"\x0a", name))
-    if version:
-        parts.append(_text_field(b"\x12", version))
-    if dropped := _append_attributes(parts, _SCOPE_ATTRIBUTE, attributes):
+    parts = [_optional_text_field(b"\x0a", name), _optional_text_field(b"\x12", version)]
+    if dropped := _append_attributes(parts, _SCOPE, attributes):
         parts.append(_count_field(b"\x20", dropped))
-    return _message_field(b"\x0a", b"".join(parts)) + _schema_url(schema_url)
+    return b"".join(parts)
 
 
-def encode_request(groups: Mapping[bytes, Mapping[bytes, Iterable[bytes]]]) -> bytes:
+def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
     """Put encoded spans together to an ``ExportTraceServiceRequest``.
 
     Args:
-        groups: Bodies from `encode_span`, by scope (from `encode_scope`), by resource (from `encode_resource`).
+        groups: ``(resource, schema_url, [(scope, schema_url, [span, ...]), ...])`` per resource: bytes from
+            `encode_resource`, `encode_scope` (``b""`` for none) and `encode_span`. Without a schema: ``""``.
 
     Returns:
-        The body of the POST to ``/v1/traces``.
+        The body of a POST to ``/v1/traces``.
 
     Example:
-        >>> groups: dict[bytes, dict[bytes, list[bytes]]] = {}
-        >>> groups.setdefault(resource, {}).setdefault(scope, []).append(encode_span(span))
-        >>> body = encode_request(groups)
+        >>> shop, ezlogs = encode_resource({"service.name": "shop"}), encode_scope("ezlogs")
+        >>> encode_request([(shop, "", [(ezlogs, "", [])])])
+        b'\\n(\\n\\x18\\n\\x16\\n\\x0cservice.name\\x12\\x06\\n\\x04shop\\x12\\n\\n\\x08\\n\\x06ezlogs'
     """
-    request: list[bytes] = []
-    for resource, scopes in groups.items():
-        resource_spans = [resource]
-        for scope, spans in scopes.items():
-            scope_spans = [scope]
+    request = []
+    for resource, resource_schema_url, scopes in groups:
+        resource_spans = [_message_field(b"\x0a", resource)]
+        for scope, scope_schema_url, spans in scopes:
+            scope_spans = [_message_field(b"\x0a", scope)]
             for span in spans:
                 scope_spans += (b"\x12", _varint(len(span)), span)
+            scope_spans.append(_optional_text_field(b"\x1a", scope_schema_url))
             resource_spans.append(_message_field(b"\x12", b"".join(scope_spans)))
+        resource_spans.append(_optional_text_field(b"\x1a", resource_schema_url))
         request.append(_message_field(b"\x0a", b"".join(resource_spans)))
     return b"".join(request)
 
@@ -245,41 +237,47 @@ def _encode_link(link: Link) -> bytes:
         b"\x12\x08",
         link.context.span_id.to_bytes(8, "big"),
     ]
-    if dropped := link.dropped_attributes + _append_attributes(parts, _LINK_ATTRIBUTE, link.attributes):
+    if dropped := link.dropped_attributes + _append_attributes(parts, _LINK, link.attributes):
         parts.append(_count_field(b"\x28", dropped))
-    parts += (_LINK_FLAGS, _remoteness(link.context))
+    parts += (b"\x35", _remoteness(link.context))
     return b"".join(parts)
 
 
 def _encode_status(status: Status) -> bytes:
-    message = _text_field(b"\x12", status.description) if status.description else b""
-    code = status.status_code.value
-    return message + b"\x18" + _VARINTS[code] if code else message
+    """Encode a ``Status`` with the length in front."""
+    if status.is_unset:
+        return b"\x00"
+    message = _optional_text_field(b"\x12", status.description)
+    return _message_field(b"", message + b"\x18" + _VARINTS[status.status_code.value])
 
 
 def _remoteness(context: SpanContext | None) -> bytes:
     return _REMOTE if context and context.is_remote else _LOCAL
 
 
-def _schema_url(url: str) -> bytes:
-    return _text_field(b"\x1a", url) if url else b""
-
-
-def _append_attributes(parts: list[bytes], tag: bytes, attributes: Mapping[str, Any] | None) -> int:
+def _append_attributes(parts: list[bytes], heads: _Heads, attributes: Mapping[str, Any] | None) -> int:
     """Append one ``KeyValue`` field per attribute; return how many have no OTLP form and were left out."""
     if not attributes:
         return 0
+    texts, values = heads
+    append = parts.append
     left_out = 0
     for key, value in _snapshot(attributes).items():
         try:
             if type(value) is str:
-                text = value.encode("utf-8", "replace")
-                parts += (_text_head(tag, key, len(text)), text)
+                try:
+                    encoded = value.encode()
+                except UnicodeEncodeError:
+                    encoded = _utf8(value)
+                append(texts[key][len(encoded)])
             else:
-                encoded = _encode_value(value, 0)
-                parts += (_value_head(tag, key, len(encoded)), encoded)
+                encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
+                encoded = encode(value, 0)
+                append(values[key][len(encoded)])
         except Exception:  # a value can be anything, and the other attributes are still worth sending
             left_out += 1
+        else:
+            append(encoded)
     return left_out
 
 
@@ -287,25 +285,6 @@ def _snapshot(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     # The SDK's mappings iterate in Python but copy in C, and a copy can be read while another thread writes.
     copy: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)
     return copy() if copy else attributes
-
-
-def _text_head(tag: bytes, key: str, size: int) -> bytes:
-    """Return what stands in front of an attribute's text of ``size`` bytes."""
-    # Long keys and long values come in too many sizes to be worth the memory.
-    head = _cached_text_head if size + len(key) < 256 else _cached_text_head.__wrapped__
-    return head(tag, key, size)
-
-
-@lru_cache(maxsize=8192)
-def _cached_text_head(tag: bytes, key: str, size: int) -> bytes:
-    text_head = b"\x0a" + _varint(size)
-    return _value_head(tag, key, len(text_head) + size) + text_head
-
-
-def _value_head(tag: bytes, key: str, size: int) -> bytes:
-    """Return what stands in front of an attribute's ``AnyValue`` of ``size`` bytes."""
-    head = _text_field(b"\x0a", key) + b"\x12" + _varint(size)
-    return tag + _varint(len(head) + size) + head
 
 
 def _encode_value(value: Any, nesting: int) -> bytes:
@@ -352,7 +331,7 @@ def _encode_map(values: Mapping[Any, Any], nesting: int) -> bytes:
     parts: list[bytes] = []
     for key, value in _snapshot(values).items():
         encoded = _encode_value(value, nesting)
-        parts += (_value_head(_MAP_ENTRY, str(key), len(encoded)), encoded)
+        parts += (_MAP.values[str(key)][len(encoded)], encoded)
     return _message_field(b"\x32", b"".join(parts))
 
 
@@ -394,8 +373,15 @@ def _encoder_of_subclass(value: Any) -> _Encoder:
 
 
 def _text_field(tag: bytes, text: object) -> bytes:
-    encoded = (text if isinstance(text, str) else str(text)).encode("utf-8", "replace")
-    return tag + _varint(len(encoded)) + encoded
+    return _message_field(tag, _utf8(text))
+
+
+def _utf8(text: object) -> bytes:
+    return (text if isinstance(text, str) else str(text)).encode("utf-8", "replace")
+
+
+def _optional_text_field(tag: bytes, text: str | None) -> bytes:
+    return _text_field(tag, text) if text else b""
 
 
 def _message_field(tag: bytes, body: bytes) -> bytes:
@@ -406,11 +392,11 @@ def _count_field(tag: bytes, count: int) -> bytes:
     return tag + _varint(min(count, _MAX_UINT32))
 
 
-def _fixed64(number: int | None) -> bytes:
+def _time_field(tag: bytes, time_unix_nano: int | None) -> bytes:
     try:
-        return _pack_fixed64(number or 0)
+        return _pack_time_field(tag, time_unix_nano or 0)
     except struct.error:  # a float, a negative: not a time, so it is sent as missing rather than invented
-        return bytes(8)
+        return tag + bytes(8)
 
 
 def _varint(number: int) -> bytes:
@@ -427,3 +413,73 @@ def _long_varint(number: int) -> bytes:
 
 
 _VARINTS = tuple(_long_varint(number) for number in range(1 << 14))
+
+
+class _Remembered(dict[str, _T]):
+    """What was made of a text before, within bounds: long texts are too many to be worth the memory."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[str], _T]) -> None:
+        self._make = make
+
+    def __missing__(self, text: str) -> _T:
+        made = self._make(text)
+        if type(text) is str and len(text) < 128:
+            if len(self) >= 512:
+                self.clear()
+            self[text] = made
+        return made
+
+
+class _ValueHeads(dict[int, bytes]):
+    """What stands in front of an ``AnyValue`` under one key, by the size of the value in bytes."""
+
+    __slots__ = ("_key_field", "_tag")
+
+    def __init__(self, tag: bytes, key: str) -> None:
+        self._tag = tag
+        self._key_field = _text_field(b"\x0a", key)
+
+    def __missing__(self, size: int) -> bytes:
+        head = self._head(size)
+        if size < 64:
+            self[size] = head
+        return head
+
+    def _head(self, size: int) -> bytes:
+        head = self._key_field + b"\x12" + _varint(size)
+        return self._tag + _varint(len(head) + size) + head
+
+
+class _TextHeads(_ValueHeads):
+    """What stands in front of a text under one key, by the size of the text in bytes."""
+
+    __slots__ = ()
+
+    def _head(self, size: int) -> bytes:
+        text_head = b"\x0a" + _varint(size)
+        return super()._head(len(text_head) + size) + text_head
+
+
+class _Heads(NamedTuple):
+    texts: _Remembered[_TextHeads]
+    values: _Remembered[_ValueHeads]
+
+
+def _heads(tag: bytes) -> _Heads:
+    return _Heads(
+        _Remembered(lambda key: _TextHeads(tag, key)), _Remembered(lambda key: _ValueHeads(tag, key))
+    )
+
+
+# By the message that the attributes are in, which gives them their tag.
+_MAP = _heads(b"\x0a")
+_RESOURCE = _heads(b"\x0a")
+_SCOPE = _heads(b"\x1a")
+_EVENT = _heads(b"\x1a")
+_LINK = _heads(b"\x22")
+_SPAN = _heads(b"\x4a")
+
+_EVENT_NAMES = _Remembered(lambda name: _text_field(b"\x12", name))
+_SPAN_NAMES = _Remembered(lambda name: _text_field(b"\x2a", name))

@@ -1,4 +1,4 @@
-"""Secrets that free text assigns to a telling name: ``password=x``, ``"pwd": "x"``, ``--token x``, ``<pin>1</pin>``."""
+"""Secrets that free text assigns to a telling name: ``password=x``, ``"pwd": "x"``, ``--token x``."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ _QUOTED_BODY: Final = {
     quote: re.compile(rf"(?:[^{quote}\\]|\\.?|{quote}{quote})*", re.S) for quote in ('"', "'", "`")
 }
 _BRACKET_OR_STRING = re.compile(r"""[()\[\]{}]|\\.|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.S)
-# A bare value ends at white space, at a comma or semicolon that starts something new, and at a closing mark that
-# is not in the middle of a word.
+# A bare value ends at white space, at a comma or semicolon that starts something new, and at a closing mark
+# that is not in the middle of a word.
 _BARE = re.compile(
     rf"""(?:[^\s,;&()\[\]{{}}"'<>\\]|\\(?!["'])|[,;&](?!\s|\Z|{_NAME}{{1,64}}\s?[=:])|[)\]}}"'>](?=\w))+"""
 )
@@ -93,7 +93,7 @@ def _element_at(text: str, tag: re.Match[str]) -> Span:
 
 
 def _value_at(text: str, assignment: re.Match[str]) -> Span:
-    """Where the value starts and ends that follows an assignment; to the end of the text where it is not closed."""
+    """Where the value of an assignment starts and ends: at the end of the text where it is not closed."""
     start = assignment.end()
     quote = _QUOTE.match(text, start)
     if quote is not None:
@@ -132,7 +132,7 @@ def _end_of_line(text: str, start: int, before_key: str) -> int:
 
 
 def end_of_brackets(text: str, start: int) -> int:
-    """The position after the bracket that closes the one at ``start``; the end of the text where none does."""
+    """The position after the bracket that closes the one at ``start``, or the end of the text."""
     depth = 0
     for match in _BRACKET_OR_STRING.finditer(text, start):
         if match[0] in "([{":

@@ -1,4 +1,7 @@
-"""Numbers that prove themselves: payment cards (ISO/IEC 7812), bank accounts (ISO 13616), US social security numbers."""
+"""Numbers that prove themselves: payment cards (ISO/IEC 7812), bank accounts (ISO 13616).
+
+US social security numbers have no checksum, only ranges that are never issued.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Final
 from ezlogs.privacy.rule import Span
 
 CARD_LENGTHS: Final = range(14, 20)
-"""Digits in a card number; 13-digit Visa cards are extinct, 12-digit Maestro ones never were in use online."""
+"""Digits in a card number; the 13 of old Visa cards and the 12 of old Maestro cards are extinct."""
 
 #: Issuer prefixes, first and last, and the lengths in use.
 _ISSUERS: Final = tuple(
@@ -42,24 +45,21 @@ _ISSUERS: Final = tuple(
     )
 )
 
-#: How card numbers are printed, as lengths of groups; a single group is always possible.
-_GROUPINGS: Final = frozenset(
-    {
-        (4, 4, 4, 4),
-        (4, 4, 4, 4, 3),
-        (4, 4, 4, 4, 2),
-        (4, 4, 4, 4, 1),
-        (4, 6, 5),
-        (4, 6, 4),
-        (6, 13),
-        (4, 4, 4, 3),
-        (8, 8),
-    }
+#: How card numbers are printed, the longest first.
+_GROUPINGS: Final = (
+    (4, 4, 4, 4, 3),
+    (4, 4, 4, 4, 2),
+    (4, 4, 4, 4, 1),
+    (4, 4, 4, 4),
+    (4, 4, 4, 3),
+    (4, 6, 5),
+    (4, 6, 4),
+    (6, 13),
+    (8, 8),
 )
-_MOST_GROUPS: Final = max(map(len, _GROUPINGS))
 
 _SEPARATOR = r"[ \t\r\n.\-+/\u00a0\u2000-\u2015\u202f\u2060\u3000\ufeff]{1,2}"
-_DIGIT_RUN = re.compile(rf"\d+(?:{_SEPARATOR}\d+)*")
+_DIGIT_RUN = re.compile(rf"\d(?:(?:{_SEPARATOR})?\d){{13,}}")
 _DIGITS = re.compile(r"\d+")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]{0,64}")
@@ -111,21 +111,25 @@ def is_card(number: str) -> bool:
 def find_cards(text: str) -> Iterator[Span]:
     """Card numbers in one piece or in a usual grouping, in the digits of any script."""
     for run in _DIGIT_RUN.finditer(text):
-        groups = [match.span() for match in _DIGITS.finditer(text, *run.span())]
-        found_until = 0
-        for first, (start, _) in enumerate(groups):
-            if start < found_until:
+        groups = list(_DIGITS.finditer(text, *run.span()))
+        sizes = tuple(group.end() - group.start() for group in groups)
+        done = 0
+        for first, size in enumerate(sizes):
+            if first < done:
                 continue
-            for last in range(first, min(first + _MOST_GROUPS, len(groups))):
-                parts = groups[first : last + 1]
-                sizes = tuple(end - begin for begin, end in parts)
-                usual = len(sizes) == 1 or sizes in _GROUPINGS
-                if usual and is_card("".join(text[begin:end] for begin, end in parts)):
-                    span = start, parts[-1][1]
-                    if len(sizes) > 1 or not _is_part_of_something_else(text, *span):
-                        found_until = span[1]
-                        yield span
-                        break
+            if size in CARD_LENGTHS:
+                start, end = groups[first].span()
+                if is_card(text[start:end]) and not _is_part_of_something_else(text, start, end):
+                    yield start, end
+                continue
+            for grouping in _GROUPINGS:
+                last = first + len(grouping)
+                if sizes[first:last] == grouping and is_card(
+                    "".join(group[0] for group in groups[first:last])
+                ):
+                    yield groups[first].start(), groups[last - 1].end()
+                    done = last
+                    break
 
 
 def find_ibans(text: str) -> Iterator[Span]:

@@ -1,4 +1,4 @@
-"""The values that are sensitive whatever they are called, each recognised by its form and checked where it can be."""
+"""Values that are sensitive whatever they are called: recognised by their form, checked where they can be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from ezlogs.privacy.numbers import SSN, find_cards, find_ibans
+from ezlogs.privacy.checksums import SSN, find_cards, find_ibans
 from ezlogs.privacy.rule import REDACTED, Clue, Finder, Pattern, Rule, Span
 
 _EIGHT_DIGITS: Final = b"0" * 8
@@ -53,7 +53,7 @@ SSN_RULE: Final = Pattern("ssn", (b"0" * 9,), SSN)
 INTERNATIONAL_PHONE: Final = Pattern(
     "phone",
     (_EIGHT_DIGITS,),
-    re.compile(r"(?<![\w+])(?:\+|00(?=[1-9]))[1-9](?:[ \u00a0\-./()]{0,2}\d){7,14}(?!\d)"),
+    re.compile(r"(?<![\w+])\+[1-9](?:[ \u00a0\-./()]{0,2}\d){7,14}(?!\d)"),
 )
 NORTH_AMERICAN_PHONE: Final = Pattern(
     "phone",
@@ -64,7 +64,7 @@ NORTH_AMERICAN_PHONE: Final = Pattern(
 JWT: Final = Pattern(
     "jwt",
     ("eyJ",),
-    re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}"),
+    re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{11,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}"),
 )
 PRIVATE_KEY: Final = Pattern(
     "private_key",
@@ -79,31 +79,29 @@ BEARER: Final = Pattern(
 BASIC: Final = Pattern(
     "basic_auth", (b"basic",), re.compile(r"(?i:\bbasic)\s{1,8}[A-Za-z0-9+/_-]{4,}=*"), _is_basic_credential
 )
-# The first form ends at the last @ before the path; the second lets an unescaped password hold a slash, but does not
-# take a port for one.
+# A password may hold slashes and at signs that nobody escaped, so everything up to the last @ goes; what
+# follows a port is a path, and an @ in it is none of ours.
 URL_USERINFO: Final = Pattern(
     "url_credentials",
     ("://",),
     re.compile(
-        r"""(?<=://)(?:[^\s/?#"'<>]{1,256}|[^\s/:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256})(?=@)"""
+        r"""(?<=://)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""
     ),
     lambda userinfo: userinfo != REDACTED,
 )
 
 VENDOR_KEYS: Final = (
     _secret_of("aws", ("AKIA", "ASIA"), r"A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),
-    _secret_of("github", (b"gh",), r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{22,}"),
+    _secret_of("github", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{20,}"),
+    _secret_of("github", ("github_pat_",), r"github_pat_\w{22,}"),
     _secret_of("gitlab", ("gl",), r"gl(?:pat|dt|rt|ptt|cbt|agent|oas|soat|imt|ft)-[\w-]{20,}"),
-    _secret_of("slack", ("xox", "xapp-"), r"xox[a-z](?:\.xox[a-z])?-[\w-]{10,}|xapp-[\w-]{10,}"),
-    Pattern(
-        "slack_key", ("hooks.slack.com",), re.compile(r"hooks\.slack\.com/[a-z]{1,16}/[A-Za-z0-9/]{20,}")
-    ),
+    _secret_of("slack", ("xox", "xapp-"), r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[\w-]{10,}"),
+    _secret_of("slack", ("hooks.slack.com/",), r"hooks\.slack\.com/[a-z]{1,16}/[A-Za-z0-9/]{20,}"),
+    _secret_of("stripe", ("_live_", "_test_"), r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"),
+    _secret_of("stripe", ("whsec_",), r"whsec_[A-Za-z0-9+/=]{16,}"),
     _secret_of(
-        "stripe",
-        ("_live_", "_test_", "whsec_"),
-        r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}",
+        "google", ("AIza", "ya29.", "GOCSPX-"), r"(?:AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,})"
     ),
-    _secret_of("google", ("AIza", "ya29.", "GOCSPX-"), r"AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}"),
     _secret_of("openai", ("sk-",), r"sk-[A-Za-z0-9_-]{20,}"),
 )
 
@@ -137,19 +135,19 @@ class Encoded:
 def encodings_of(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     """Rules that find the same under percent signs, ``\\u`` escapes and base64."""
     return (
-        Encoded("escaped", ("%", "\\u", "\\x"), _ESCAPABLE, _unescaped, rules),
+        Encoded("escaped", ("%", "\\u", "\\x"), _ESCAPED_WORD, _unescaped, rules),
         Encoded("base64", (), _BASE64, _base64_text, rules),
     )
 
 
-_ESCAPABLE = re.compile(r"""[^\s"'<>&=?;,/]+""")
 _ESCAPE = re.compile(r"\\{1,4}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_IN_WORD = r"""[^\s"'<>&=?;,/]"""
+_ANY_ESCAPE = r"(?:%[0-9A-Fa-f]{2}|\\[ux][0-9A-Fa-f]{2})"
+_ESCAPED_WORD = re.compile(rf"(?<!{_IN_WORD})(?:(?!{_ANY_ESCAPE}){_IN_WORD})*{_ANY_ESCAPE}{_IN_WORD}*")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}")
 
 
 def _unescaped(token: str) -> str | None:
-    if "%" not in token and "\\" not in token:
-        return None
     plain = _ESCAPE.sub(lambda escape: chr(int(escape[1] or escape[2], 16)), token)
     for _ in range(3):  # what was escaped twice, by a proxy or by a log of a log
         plain = unquote(plain)

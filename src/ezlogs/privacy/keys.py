@@ -1,8 +1,8 @@
 """Which names say that their value is a secret: keys matched by their words, however they are written.
 
 A name is cut into words (``userPassword``, ``user_password``, ``User-Password`` and ``user.password`` are all
-*user password*) and judged like an English noun phrase: *api key* is a secret wherever it stands, *token count* is
-a count, *has password* is a yes or no, and *secretary* is not a *secret*.
+*user password*) and judged like an English noun phrase: *api key* is a secret wherever it stands, *token
+count* is a count, *has password* is a yes or no, and *secretary* is not a *secret*.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ Words = tuple[str, ...]
 def _phrases(text: str) -> frozenset[Words]:
     """One phrase a line or comma, its words separated by spaces."""
     return frozenset(tuple(phrase.split()) for phrase in re.split(r"[,\n]", text) if phrase.strip())
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 #: Denied even where the user allows them: nobody needs these in telemetry.
@@ -46,15 +50,15 @@ DENIED: Final = _phrases(
 )
 
 #: Denied only as the thing that a name names: *cookie* and *session cookie*, not *cookie banner*.
-DENIED_HEADS: Final = frozenset(
-    "pw pass pin otp totp auth authorization bearer cookie cookies pan dsn dob signature phone telephone".split()
+DENIED_HEADS: Final = _words(
+    "pw pass pin otp totp auth authorization bearer cookie cookies pan dsn dob signature phone telephone"
 )
 
 #: Unmistakable even when written without any separator, as in ``newuserpassword``.
-STEMS: Final = (
+STEMS: Final = _words(
     "password passwd passphrase apikey credential creditcard cardnumber secretkey privatekey accesskey "
     "accesstoken authtoken refreshtoken idtoken clientsecret connectionstring"
-).split()
+)
 
 #: Phrases that contain a denied word and mean something else.
 INNOCENT: Final = _phrases(
@@ -65,36 +69,37 @@ INNOCENT: Final = _phrases(
 )
 
 #: What a name is about when it ends so: *token count* is a count. The value itself is still scanned.
-INNOCENT_HEADS: Final = frozenset(
+INNOCENT_HEADS: Final = _words(
     """
-    count counts total length len size id ids type kind name names at date time timestamp expires expiry expired
-    expiration ttl age valid invalid validity verified enabled disabled required optional present missing exists
-    changed updated created reset status state strength policy rule rules version algorithm alg method mode scheme
-    provider backend source usage used limit quota remaining rate index position format attempt attempts retries
-    failure failures error errors exception warning shown visible hidden banner consent accepted endpoint class
-    handler validator validators hasher table column middleware service module plugin feature flag budget cost
-    price brand last issuer country currency by reason level event needed supported stored saved sent
-    """.split()
+    count counts total length len size id ids type kind name names at date time timestamp expires expiry
+    expired expiration ttl age valid invalid validity verified enabled disabled required optional present
+    missing exists changed updated created reset status state strength policy rule rules version algorithm
+    alg method mode scheme provider backend source usage used limit quota remaining rate index position
+    format attempt attempts retries failure failures error errors exception warning shown visible hidden
+    banner consent accepted endpoint class handler validator validators hasher table column middleware
+    service module plugin feature flag budget cost price brand last issuer country currency by reason
+    level event needed supported stored saved sent
+    """
 )
 
 #: What a name is about when it starts so: *has password* is a yes or no, *max tokens* a number.
-INNOCENT_STARTS: Final = frozenset(
-    "has is needs requires require should can show hide max min num number total count".split()
+INNOCENT_STARTS: Final = _words(
+    "has is needs requires require should can show hide max min num number total count"
 )
 
 #: Words after the head that leave its meaning as it is: *pin value*, *auth header*, *cookie raw*.
-TRANSPARENT: Final = frozenset(
+TRANSPARENT: Final = _words(
     "value values header headers string str raw plain text from to old new before after input field param "
-    "data b encoded decoded hash base".split()
+    "data b encoded decoded hash base"
 )
 
 #: Names too general to deny, except as parameters of a URL, where they carry signatures and one-time codes.
-URL_DENIED: Final = frozenset("code key sig sign hmac sid assertion samlresponse samlrequest".split())
+URL_DENIED: Final = _words("code key sig sign hmac sid assertion samlresponse samlrequest")
 
 _CHUNK = re.compile(r"[A-Za-z0-9]+")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LOOKALIKES: Final = str.maketrans(
-    "аеорсхукмтнвіѕјԁһԛԝАЕОРСХУКМТНВІЅЈοαερνικτυΟΑΕΡΝΙΚΤΥ",  # noqa: RUF001 - the letters are the point
+    "аеорсхукмтнвіѕјԁһԛԝАЕОРСХУКМТНВІЅЈοαερνικτυΟΑΕΡΝΙΚΤΥ",
     "aeopcxykmthbisjdhqwAEOPCXYKMTHBISJoaepviktuOAEPNIKTY",
 )
 _CACHE_SIZE: Final = 4096
@@ -102,7 +107,7 @@ _CACHED_LENGTH: Final = 128
 
 
 def plain_letters(name: str) -> str:
-    """The name as a reader sees it: accents, invisible characters, percent signs and look-alike letters undone."""
+    """The name as a reader sees it: accents, invisible characters, escapes and look-alike letters undone."""
     if "%" in name:
         name = unquote(name)
     if name.isascii():
@@ -123,9 +128,9 @@ def words_of(name: str) -> Words:
 class KeyMatcher:
     """Decides by its name whether a value must go.
 
-    Order of judgement: always-denied phrases, the user's ``deny``, the user's ``allow``, the default lists. A phrase
-    in ``deny`` matches wherever its words stand next to each other, without exceptions; a phrase in ``allow`` takes
-    its words out of the name, and what is left is judged by the default lists.
+    Order of judgement: always-denied phrases, the user's ``deny``, the user's ``allow``, the default lists.
+    A phrase in ``deny`` matches wherever its words stand next to each other, without exceptions; a phrase
+    in ``allow`` takes its words out of the name, and what is left is judged by the default lists.
 
     Args:
         deny: further names, in any spelling (``"salary"``, ``"medicalRecord"``).
@@ -156,7 +161,7 @@ class KeyMatcher:
         return verdict
 
     def denies_in_url(self, name: str) -> bool:
-        """As :meth:`denies`, and for the parameters that are secrets only in URLs (``code``, ``sig``, ``key``)."""
+        """As :meth:`denies`, and for parameters that are secrets only in URLs: ``code``, ``sig``, ``key``."""
         if self.denies(name):
             return True
         words = words_of(name)

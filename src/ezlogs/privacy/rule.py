@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol, Union
+from typing import Final, Protocol
 
 REDACTED: Final = "[redacted]"
 """What stands in the place of a finding."""
@@ -13,8 +13,8 @@ REDACTED: Final = "[redacted]"
 Span = tuple[int, int]
 """Start and end of a finding in a text."""
 
-Clue = Union[str, bytes]
-"""A substring without which a rule finds nothing: of the text itself (``str``) or of its shape (``bytes``)."""
+Clue = str | bytes
+"""A substring without which a rule finds nothing: of the text (``str``) or of its shape (``bytes``)."""
 
 _SHAPE: Final = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ123456789", b"abcdefghijklmnopqrstuvwxyz" + b"0" * 9
@@ -25,10 +25,10 @@ _SEPARATORS: Final = b" -.()/+\t\r\n"
 def shape_of(text: str) -> bytes | None:
     """The text in lower case, every digit as 0, without the separators that numbers are grouped with.
 
-    Three passes in C, so that one substring test can stand for a regular expression. ``None`` for text that is not
-    ASCII: it may hold digits and letters of other scripts, and every rule has to look at it.
+    Three passes in C, so that one substring test can stand for a regular expression. ``None`` for text that
+    is not ASCII: it may hold digits and letters of other scripts, and every rule has to look at it.
 
-    >>> shape_of("Card 4111-1111"), shape_of("１２３")
+    >>> shape_of("Card 4111-1111"), shape_of("Zürich")
     (b'card00000000', None)
     """
     return text.encode("ascii").translate(_SHAPE, _SEPARATORS) if text.isascii() else None
@@ -43,7 +43,7 @@ class Rule(Protocol):
 
     @property
     def clues(self) -> tuple[Clue, ...]:
-        """At least one of these is in every text (``str``) or shape (``bytes``) with a finding; empty: no clue."""
+        """Every text with a finding has one of these at least; empty: there is no clue."""
 
     def find(self, text: str) -> Iterator[Span]:
         """The places to redact, in time linear in the length of the text."""

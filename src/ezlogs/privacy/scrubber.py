@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from ezlogs.privacy.assignments import Assignments
 from ezlogs.privacy.detectors import DEFAULT_RULES, encodings_of
@@ -24,18 +24,16 @@ _NAMES: Final = 4096
 _LONGEST_NAME: Final = 64
 _JSON_STARTS: Final = frozenset('{["')
 
-_Value = TypeVar("_Value")
-
 
 class Scrubber:
     """Redacts secrets and personal data; records where and by which rule, never what.
 
-    Every method takes ``found``, a list to which it appends one ``"path: rule"`` for each finding, and returns *the
-    object it was given* when nothing was found. None of them raises: where a rule raises, the value is replaced by
-    ``"[redacted]"``, recorded as ``error`` and counted in :attr:`errors`.
+    Every method takes ``found``, a list to which it appends one ``"path: rule"`` for each finding, and
+    returns *the object it was given* when nothing was found. None of them raises: where a rule raises, the
+    value is replaced by ``"[redacted]"``, recorded as ``error`` and counted in :attr:`errors`.
 
-    Found are the kinds of data listed in the documentation on privacy; not names or postal addresses in free text,
-    nor a secret whose name says nothing and whose form is no known one.
+    Found are the kinds of data listed in the documentation on privacy; not names or postal addresses in
+    free text, nor a secret whose name says nothing and whose form is no known one.
 
     Args:
         deny: further names whose values go; see :class:`~ezlogs.privacy.keys.KeyMatcher`.
@@ -44,8 +42,8 @@ class Scrubber:
 
     Example:
         >>> found = []
-        >>> scrubber = Scrubber(deny=["salary"])
-        >>> scrubber.value("order", {"note": "mail to ada@example.com sent", "salary": 1}, "metadata.order", found)
+        >>> order = {"note": "mail to ada@example.com sent", "salary": 1}
+        >>> Scrubber(deny=["salary"]).value("order", order, "metadata.order", found)
         {'note': 'mail to [redacted] sent', 'salary': '[redacted]'}
         >>> found
         ['metadata.order.note: email', 'metadata.order.salary: key']
@@ -69,14 +67,14 @@ class Scrubber:
         in_text = plain + encodings_of(encoded_once)
         self._in_text = Search(in_text)
         self._in_urls = Search((*in_text, UrlParameters(self.keys, bare=True)))
-        self._names: dict[str, str] = {}
+        self._clean_names: set[str] = set()
 
     def value(self, key: str, value: Any, path: str, found: list[str]) -> Any:
         """Scrub any value, however nested.
 
         Args:
-            key: its name; a denied name redacts the whole value.
-            value: scalars, text, bytes, mappings, sequences and sets. Cycles, more than 20 levels and more than
+            key: its name; a denied name redacts the whole value. value: scalars, text, bytes, mappings,
+            sequences and sets. Cycles, more than 20 levels and more than
                 10,000 items are redacted. An object of any other type is scanned as its ``str()``.
             path: where it is, for the record: ``"metadata.card"``.
             found: receives ``"path: rule"``.
@@ -84,19 +82,28 @@ class Scrubber:
         Returns:
             The same object, or a copy with ``"[redacted]"`` in the places of the findings.
         """
-        return self._guarded(lambda: Walk(self, found).value(key, value, path), path, found)
+        try:
+            return Walk(self, found).value(key, value, path)
+        except Exception:
+            return self._failed(path, found)
 
     def text(self, text: str, path: str, found: list[str]) -> str:
         """Scrub free text: a message, a stack trace, a span name, SQL. Only the findings are replaced.
 
-        JSON is read, scrubbed as a value and written again. Beyond 65,536 characters the text is redacted, since
-        what was not scanned must not leave.
+        JSON is read, scrubbed as a value and written again. Beyond 65,536 characters the text is redacted,
+        since what was not scanned must not leave.
         """
-        return self._guarded(lambda: self._scan(text, path, found, self._in_text), path, found)
+        try:
+            return self._scan(text, path, found, self._in_text)
+        except Exception:
+            return self._failed(path, found)
 
     def url(self, url: str, path: str, found: list[str]) -> str:
-        """Scrub a URL, or a query with or without its question mark, in which ``code`` and ``sig`` are secrets too."""
-        return self._guarded(lambda: self._scan(url, path, found, self._in_urls), path, found)
+        """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""
+        try:
+            return self._scan(url, path, found, self._in_urls)
+        except Exception:
+            return self._failed(path, found)
 
     def attributes(
         self, attributes: Mapping[str, Any], found: list[str], prefix: str = ""
@@ -108,31 +115,27 @@ class Scrubber:
             found: receives ``"path: rule"``.
             prefix: put before each name to make the path: ``"events[0]."``.
         """
-        return self._guarded(
-            lambda: self._attributes(attributes, found, prefix), prefix.rstrip("."), found, {}
-        )
+        try:
+            return self._attributes(attributes, found, prefix)
+        except Exception:  # the mapping's own code: not even its names are known
+            self._failed(prefix.rstrip("."), found)
+            return {}
 
     def name(self, name: str, path: str, found: list[str]) -> str:
         """Scrub the name of a mapping's item or of an attribute; clean names are remembered."""
-        clean = self._names.get(name)
-        if clean is None:
-            clean = self.text(name, path, found)
-            if clean is name and len(name) <= _LONGEST_NAME:
-                if len(self._names) >= _NAMES:
-                    self._names.clear()
-                self._names[name] = name
+        if name in self._clean_names:
+            return name
+        clean = self.text(name, path, found)
+        if clean is name and len(name) <= _LONGEST_NAME:
+            if len(self._clean_names) >= _NAMES:
+                self._clean_names.clear()
+            self._clean_names.add(name)
         return clean
 
-    def _guarded(
-        self, scrub: Callable[[], _Value], path: str, found: list[str], instead: Any = REDACTED
-    ) -> _Value:
-        try:
-            return scrub()
-        except Exception:
-            self.errors += 1
-            found.append(f"{path}: error")
-            redacted: _Value = instead
-            return redacted
+    def _failed(self, path: str, found: list[str]) -> str:
+        self.errors += 1
+        found.append(f"{path}: error")
+        return REDACTED
 
     def _attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str) -> Mapping[str, Any]:
         clean: dict[str, Any] = {}
@@ -155,7 +158,7 @@ class Scrubber:
         if len(text) <= MAX_TEXT and text.lstrip()[:1] in _JSON_STARTS:
             try:
                 document = json.loads(text, object_pairs_hook=_unambiguous)
-            except _AmbiguousJSON:
+            except _AmbiguousDocumentError:
                 found.append(f"{path}: json")
                 return REDACTED
             except ValueError:
@@ -174,14 +177,14 @@ class Scrubber:
         return redact(text, findings)
 
 
-class _AmbiguousJSON(Exception):
+class _AmbiguousDocumentError(Exception):
     """The same name twice in one object: which value a reader sees is anybody's guess."""
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) < len(pairs):
-        raise _AmbiguousJSON
+        raise _AmbiguousDocumentError
     return document
 
 

@@ -193,8 +193,8 @@ def scrub_span(span: SpanLike, scrubber: Scrubber) -> SpanLike:
         scrubber: knows the rules, and counts what raised.
 
     Returns:
-        The same span where nothing was found, else a copy with the attribute ``ezlogs.redacted``, which lists at most
-        32 findings as ``"path: rule"``.
+        The same span where nothing was found, else a copy with the attribute ``ezlogs.redacted``, which
+        lists at most 32 findings as ``"path: rule"``.
     """
     found: list[str] = []
     attributes = span.attributes or {}

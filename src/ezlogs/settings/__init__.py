@@ -3,7 +3,7 @@
 Everything here is pure: the environment is an argument, nothing is read from files, and nothing is global.
 """
 
-from ezlogs.settings.kinds import Kind, Unacceptable, spelled
+from ezlogs.settings.kinds import Kind, UnacceptableError, spelled
 from ezlogs.settings.loading import DEFAULT, Loaded, load
 from ezlogs.settings.otlp import Headers
 from ezlogs.settings.problem import InvalidSettings, Problem
@@ -19,7 +19,7 @@ __all__ = [
     "Problem",
     "Setting",
     "Settings",
-    "Unacceptable",
+    "UnacceptableError",
     "load",
     "spelled",
     "variable",

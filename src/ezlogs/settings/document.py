@@ -10,13 +10,13 @@ from ezlogs.settings.table import DEFAULTS, TABLE, Setting, variable
 _HEAD = """\
 # Settings
 
-Give a setting to `ezlogs.configure()` by its name, or to the process by an environment variable. Where both do, the
-stronger one counts: `configure()`, then the `EZLOGS_*` variable, then OpenTelemetry's variables in the order shown,
-then the default. Variables that are empty count as not set.
+Give a setting to `ezlogs.configure()` by its name, or to the process by an environment variable. Where
+several are given the strongest counts: `configure()`, then the `EZLOGS_*` variable, then OpenTelemetry's
+variables in the order shown, then the default. A variable that is empty counts as not set.
 
-A value that cannot be used never stops a process that was launched with `opentelemetry-instrument`: it is reported
-once and the next one in that order is used. `ezlogs.configure()` raises `ezlogs.InvalidSettings`, which lists all of
-them. `ezlogs settings` shows every setting, its value and where that came from.
+A value that cannot be used never stops a process that was launched with `opentelemetry-instrument`: it is
+reported once, and the next one in that order is used. `ezlogs.configure()` raises `InvalidSettings`, which
+lists all that is wrong at once. `ezlogs settings` shows every setting, its value, and where that came from.
 
 OpenTelemetry for Python reads its timeouts in seconds, and so does ezlogs.
 """

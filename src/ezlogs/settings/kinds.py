@@ -1,7 +1,7 @@
 """The kinds of value a setting can have: how each is read, what it allows, and how it is shown.
 
-A kind reads the text of an environment variable and the object given to ``configure()`` alike, so that a value
-taken from a file or a command line means the same wherever it enters.
+A kind reads the text of an environment variable and the object given to ``configure()`` alike, so that a
+value taken from a file or a command line means the same wherever it enters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _QUOTE = Repr()
 _QUOTE.maxstring = _QUOTE.maxother = 120
 
 
-class Unacceptable(ValueError):
+class UnacceptableError(ValueError):
     """A value that a kind does not allow; the text says why, and what is allowed."""
 
 
@@ -34,7 +34,7 @@ class Kind(msgspec.Struct, frozen=True):
         raise NotImplementedError
 
     def parse(self, given: object) -> object:
-        """Return the value in its final, immutable form; raise `Unacceptable` if it is none of this kind."""
+        """Return the value in its final, immutable form, or raise `UnacceptableError`."""
         raise NotImplementedError
 
     def shown(self, value: object) -> object:
@@ -45,8 +45,8 @@ class Kind(msgspec.Struct, frozen=True):
         """Return what was given, quoted for a message: short, secrets masked, whatever it was."""
         return _QUOTE.repr(given)
 
-    def refusal(self, *reasons: str) -> Unacceptable:
-        return Unacceptable("; ".join([*reasons, f"allowed: {self.allowed}"]))
+    def refusal(self, *reasons: str) -> UnacceptableError:
+        return UnacceptableError("; ".join([*reasons, f"use {self.allowed}"]))
 
 
 class Boolean(Kind, frozen=True):
@@ -61,7 +61,7 @@ class Boolean(Kind, frozen=True):
         return "true or false, yes or no, on or off, 1 or 0"
 
     def parse(self, given: object) -> object:
-        word = str(given).strip().lower()
+        word = _word(given)
         if word in ("true", "yes", "on", "1"):
             return True
         if word in ("false", "no", "off", "0"):
@@ -83,7 +83,7 @@ class SwitchedOff(Kind, frozen=True):
         return "true or false"
 
     def parse(self, given: object) -> object:
-        word = str(given).strip().lower()
+        word = _word(given)
         if word not in ("true", "false"):
             raise self.refusal()
         return word == "false"
@@ -186,12 +186,12 @@ class Choice(Kind, frozen=True):
         return ", ".join(self.words[:-1]) + f" or {self.words[-1]}"
 
     def parse(self, given: object) -> object:
-        word = str(given).strip().lower()
+        word = _word(given)
         if word in self.words:
             return word
         refusal = self.refusal()
         suggestion = nearest(word, self.words)
-        raise Unacceptable(f"{refusal}; did you mean '{suggestion}'?") if suggestion else refusal
+        raise UnacceptableError(f"{refusal}; did you mean '{suggestion}'?") if suggestion else refusal
 
 
 class Words(Kind, frozen=True):
@@ -242,6 +242,11 @@ class WordOrNames(Words, frozen=True):
         if len(names) > 1:
             raise self.refusal(f"'{chosen[0]}' stands alone")
         return chosen[0].lower()
+
+
+def _word(given: object) -> str:
+    # Any other object would have to be asked for its text, and may answer with an error.
+    return str(given).strip().lower() if isinstance(given, (str, int)) else ""
 
 
 def spelled(shown: object) -> str:

@@ -1,7 +1,7 @@
 """From the environment and the arguments of ``configure()`` to settings, each with its source.
 
-Layers, the weaker first: the defaults, OpenTelemetry's variables, ezlogs' variables, ``configure()``. Each setting
-takes its value from the strongest layer that has a usable one, so a bad value costs no more than itself.
+Layers, the weaker first: the defaults, OpenTelemetry's variables, ezlogs' variables, ``configure()``. Each
+setting takes its value from the strongest layer that has a usable one, so a bad value costs only itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ezlogs.settings.kinds import Kind, Unacceptable
+from ezlogs.settings.kinds import Kind, UnacceptableError
 from ezlogs.settings.problem import Problem, nearest
 from ezlogs.settings.table import PREFIX, TABLE, Setting, Settings, is_ours, variable
 
@@ -32,7 +32,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """By setting: ``"default"``, ``"OTEL_SERVICE_NAME in the environment"`` or ``"configure()"``."""
 
     problems: tuple[Problem, ...]
-    """In the order of the layers' names, then of the table."""
+    """Unknown names first, then values that could not be used, in the order of the table."""
 
     def explicit(self, name: str) -> bool:
         """Tell whether anyone set this setting, be it to the value of its default.
@@ -51,16 +51,16 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING)
         overrides: the arguments of ``configure()`` by name. ``None`` leaves a setting to the environment.
 
     Returns:
-        The settings, with their sources and problems. A value that cannot be used is a problem and the next weaker
-        layer is asked; a layer below one that was used is not looked at, so ``EZLOGS_COMPRESSION`` settles a value
-        of ``OTEL_EXPORTER_OTLP_COMPRESSION`` that only other exporters understand.
+        The settings, with their sources and problems. A value that cannot be used is a problem, and the next
+        weaker layer is asked. Layers below the one that is used are not looked at: ``EZLOGS_COMPRESSION``
+        settles an ``OTEL_EXPORTER_OTLP_COMPRESSION`` that only other exporters understand.
 
     Example:
         >>> loaded = load({"OTEL_SERVICE_NAME": "shop", "EZLOGS_TIMEOUT": "soon"})
         >>> loaded.settings.service_name, loaded.sources["service_name"]
         ('shop', 'OTEL_SERVICE_NAME in the environment')
         >>> print(*loaded.problems)
-        EZLOGS_TIMEOUT in the environment: timeout 'soon': not a number; allowed: 0.001 to 600 seconds
+        EZLOGS_TIMEOUT in the environment: timeout 'soon': not a number; use 0.001 to 600 seconds
 
     Source: OpenTelemetry specification, "Environment Variable Specification".
     """
@@ -71,7 +71,7 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING)
         for source, kind, given in _layers(name, setting, environ, overrides):
             try:
                 values[name] = kind.parse(given)
-            except Unacceptable as refusal:
+            except UnacceptableError as refusal:
                 problems.append(Problem(source, f"{name} {kind.quoted(given)}", str(refusal)))
             else:
                 sources[name] = source

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ezlogs.settings.kinds import MASK, Kind, Unacceptable
+from ezlogs.settings.kinds import MASK, Kind, UnacceptableError
 
 TRACES_PATH = "/v1/traces"
 
@@ -101,10 +101,10 @@ class HeaderList(Kind, frozen=True):
         headers = {}
         for name, value in pairs:
             if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-                raise Unacceptable("a header's name is letters, digits and any of !#$%&'*+-.^_`|~")
+                raise UnacceptableError("a header's name is letters, digits and any of !#$%&'*+-.^_`|~")
             # Line breaks would let a value forge headers; others cannot be put on the wire by http.client.
             if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
-                raise Unacceptable(f"the value of header '{name}' may hold printable ASCII only")
+                raise UnacceptableError(f"the value of header '{name}' may hold printable ASCII only")
             headers[name] = value
         return Headers(headers)
 
@@ -128,21 +128,21 @@ class HeaderList(Kind, frozen=True):
 def _address(text: str) -> SplitResult:
     """Take an address apart, or say which part of it is wrong."""
     if "://" not in text:
-        raise Unacceptable(f"missing scheme; use 'http://{_masked(text).lstrip('/')}'")
+        raise UnacceptableError(f"missing scheme; use 'http://{_masked(text).lstrip('/')}'")
     try:
         url = urlsplit(text)
     except ValueError:
-        raise Unacceptable("not an address; use 'http://localhost:4318'") from None
+        raise UnacceptableError("not an address; use 'http://localhost:4318'") from None
     if url.scheme not in ("http", "https"):
-        raise Unacceptable(f"scheme '{url.scheme}' is not supported; use 'http' or 'https'")
+        raise UnacceptableError(f"scheme '{url.scheme}' is not supported; use 'http' or 'https'")
     if not url.hostname:
-        raise Unacceptable("missing host; use 'http://localhost:4318'")
+        raise UnacceptableError("missing host; use 'http://localhost:4318'")
     if not _port_in_range(url):
-        raise Unacceptable("the port must be a number from 1 to 65535")
+        raise UnacceptableError("the port must be a number from 1 to 65535")
     if "@" in url.netloc:
-        raise Unacceptable("a user name and password are not sent from here; use the setting 'headers'")
+        raise UnacceptableError("a user name and password are not sent from here; use the setting 'headers'")
     if any(character.isspace() or not character.isprintable() for character in text):
-        raise Unacceptable("an address holds no spaces")
+        raise UnacceptableError("an address holds no spaces")
     return url
 
 

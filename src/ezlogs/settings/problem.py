@@ -13,8 +13,8 @@ class Problem(msgspec.Struct, frozen=True):
 
     Its text reads from the outside in, so that the first words are the place to go and mend:
 
-    >>> print(Problem("configure()", "timeout 'soon'", "not a number; allowed: 0.001 to 600 seconds"))
-    configure(): timeout 'soon': not a number; allowed: 0.001 to 600 seconds
+    >>> print(Problem("configure()", "timeout 'soon'", "not a number; use 0.001 to 600 seconds"))
+    configure(): timeout 'soon': not a number; use 0.001 to 600 seconds
     """
 
     source: str
@@ -30,7 +30,7 @@ class Problem(msgspec.Struct, frozen=True):
         return ": ".join(part for part in (self.source, self.given, self.reason) if part)
 
 
-class InvalidSettings(ValueError):
+class InvalidSettings(ValueError):  # noqa: N818 - it reads as what it is at `except`
     """Raised by ``ezlogs.configure()`` when settings cannot be used; its text lists every problem at once.
 
     >>> str(InvalidSettings([Problem("configure()", "endpont", "unknown setting")]))

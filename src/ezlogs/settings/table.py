@@ -1,17 +1,28 @@
 """The one table of settings: each field of `Settings` carries all that is known about it.
 
-Loading, the `ezlogs settings` command and the reference in the documentation are all read from here, so adding a
-setting is adding a field.
+Loading, the `ezlogs settings` command and the reference in the documentation are all read from here: to add a
+setting is to add a field.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, get_type_hints
 
 import msgspec
 
-from ezlogs.settings.kinds import Boolean, Choice, Count, Kind, Location, Seconds, SwitchedOff, Text, WordOrNames, Words
+from ezlogs.settings.kinds import (
+    Boolean,
+    Choice,
+    Count,
+    Kind,
+    Location,
+    Seconds,
+    SwitchedOff,
+    Text,
+    WordOrNames,
+    Words,
+)
 from ezlogs.settings.otlp import Endpoint, HeaderList, Headers
 
 PREFIX: Final = "EZLOGS_"
@@ -43,8 +54,7 @@ def _exporter(suffix: str, kind: Kind, doc: str) -> Setting:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting of ezlogs, typed and immutable; `load` makes one from the environment and the arguments of
-    ``configure()``.
+    """Every setting of ezlogs, typed and immutable. `load` makes it from the environment and ``configure()``.
 
     >>> Settings(service_name="shop").timeout
     10.0
@@ -70,11 +80,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     debug: Annotated[
         bool,
-        Setting("core", Boolean(), "Raise internal errors again instead of counting them, and print each story."),
+        Setting("core", Boolean(), "Raise internal errors instead of reporting them, for development."),
     ] = False
     strict: Annotated[
         bool,
-        Setting("core", Boolean(), "Raise an error for an invalid event instead of reporting it and going on."),
+        Setting("core", Boolean(), "Raise an error for an invalid event instead of reporting it."),
     ] = False
 
     endpoint: Annotated[
@@ -103,7 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "none"
     certificate: Annotated[
         str | None,
-        _exporter("CERTIFICATE", Location("a PEM file"), "The authorities that may sign the collector's certificate."),
+        _exporter("CERTIFICATE", Location("a PEM file"), "Who may sign the collector's certificate."),
     ] = None
     client_certificate: Annotated[
         str | None,
@@ -115,7 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     flush_interval: Annotated[
         float,
-        Setting("delivery", Seconds(0.01, 3600), "How long an event waits at most for others to be sent with."),
+        Setting("delivery", Seconds(0.01, 3600), "How long an event waits for others to be sent with."),
     ] = 1.0
     max_batch_size: Annotated[
         int,
@@ -127,11 +137,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 200_000
     shutdown_timeout: Annotated[
         float,
-        Setting("delivery", Seconds(0, 600), "How long the end of the process may wait for what is still queued."),
+        Setting("delivery", Seconds(0, 600), "How long the end of the process may wait for delivery."),
     ] = 5.0
     health_dir: Annotated[
         str | None,
-        Setting("delivery", Location("a directory"), "Where each process writes its health() as JSON when it ends."),
+        Setting("delivery", Location("a directory"), "Where each process writes its health as JSON at exit."),
     ] = None
 
     pipeline: Annotated[
@@ -145,11 +155,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     deny: Annotated[
         tuple[str, ...],
-        Setting("privacy", Words("key words"), "Further key words whose values are always redacted."),
+        Setting("privacy", Words("names"), "Further names whose values are redacted, wherever they appear."),
     ] = ()
     allow: Annotated[
         tuple[str, ...],
-        Setting("privacy", Words("key words"), "Key words whose values are not redacted because of the key."),
+        Setting("privacy", Words("names"), "Names that the default lists redact and that are harmless here."),
     ] = ()
 
     changes: Annotated[
@@ -182,8 +192,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.shown().items())})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        yield from self.shown().items()
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return list(self.shown().items())
 
 
 TABLE: Final[Mapping[str, Setting]] = MappingProxyType(
@@ -203,14 +213,14 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-# A Kubernetes service called `ezlogs` or `ezlogs-collector` puts its address into the environment of every pod.
+# Kubernetes puts the address of a service called `ezlogs` or `ezlogs-collector` into the environment of pods.
 _SERVICE_LINK = re.compile(
-    r"EZLOGS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)", re.ASCII
+    r"EZLOGS_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"
 )
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether an environment variable should name a setting; the one place for `EZLOGS_*` names that do not.
+    """Tell whether a variable should name a setting: the one place for `EZLOGS_*` variables that do not.
 
     >>> is_ours("EZLOGS_ENPOINT"), is_ours("EZLOGS_COLLECTOR_SERVICE_HOST"), is_ours("HOME")
     (True, False, False)

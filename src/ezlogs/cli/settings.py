@@ -1,0 +1,71 @@
+"""`ezlogs settings`: every setting, its value, and where that came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import groupby
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ezlogs.cli.help import Command
+from ezlogs.settings import TABLE, Loaded, load, spelled
+
+WIDE = 170  # columns from which a setting and what it does fit into one line
+LONGEST = 40  # columns that values may take up in such a line before they are folded
+
+
+@click.command(cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def settings(as_json: bool) -> None:
+    """Show every setting, its value, and where that came from.
+
+    The values are those of the environment of this command; what a program gives to ezlogs.configure() counts
+    more. Secrets are masked. What cannot be used is told on standard error, and the exit status is then 1.
+    """
+    loaded = load(os.environ)
+    if as_json:
+        click.echo(_json(loaded))
+    else:
+        console = Console(highlight=False)
+        console.print(Group(*_groups(loaded, console.width)))
+    errors = Console(stderr=True, highlight=False)
+    for problem in loaded.problems:
+        errors.print(Text.assemble(("! ", "bold red"), str(problem)), soft_wrap=True)
+    if loaded.problems:
+        raise SystemExit(1)
+
+
+def _json(loaded: Loaded) -> str:
+    values = {
+        name: {"value": value, "source": loaded.sources[name], "doc": TABLE[name].doc}
+        for name, value in loaded.settings.shown().items()
+    }
+    return json.dumps({"settings": values, "problems": list(map(str, loaded.problems))}, indent=2)
+
+
+def _groups(loaded: Loaded, width: int) -> Iterator[RenderableType]:
+    shown = loaded.settings.shown()
+    names, values = max(map(len, TABLE)), max(len(spelled(value)) for value in shown.values())
+    room = width - names - len("    ")
+    for group, members in groupby(TABLE.items(), key=lambda item: item[1].group):
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, min_width=names)
+        table.add_column(overflow="fold", min_width=min(values, LONGEST) if width >= WIDE else None)
+        for name, setting in members:
+            given = loaded.explicit(name)
+            value = Text(spelled(shown[name]) or "not set", "bold green" if given else "")
+            source = Text(loaded.sources[name], "cyan" if given else "dim")
+            doc = Text(setting.doc, "dim")
+            if width >= WIDE:
+                table.add_row(name, value, source, doc)
+            else:
+                gap = "  " if len(value) + len(source) + 2 <= room else "\n"
+                table.add_row(name, Text.assemble(value, gap, source, "\n", doc))
+        yield Text(group, "bold")
+        yield Padding(table, (0, 0, 1, 2))

@@ -1,0 +1,99 @@
+"""The cast of a story: the names of its people, things and jobs, gathered from all of its events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ezlogs.event import Actor, Subject, UniversalEvent
+from ezlogs.story.wording import capitalised, counted, last_segment, plural, with_article, words
+
+_MAIL_JOB = re.compile(r"(?:send|mail|email|deliver)_(?P<after>.+?)(?:_e?mail)?|(?P<before>.+?)_e?mail")
+_NO_NAME = frozenset({"email", "mail", "message", "mails", "emails", "messages"})
+
+
+class Cast:
+    """Who and what a story is about. Labels never travel between processes, so one event lends its to the others."""
+
+    def __init__(self, events: Iterable[UniversalEvent]) -> None:
+        self._labels: dict[tuple[str, str | None], str] = {}
+        self._models: dict[str, tuple[str, str]] = {}
+        self._jobs: dict[str, str] = {}
+        for event in events:
+            for party in (event.actor, event.subject):
+                if party is not None and party.label:
+                    self._labels.setdefault((party.type, party.id), party.label)
+            if event.subject is not None and event.metadata.get("verbose_name"):
+                singular = str(event.metadata["verbose_name"])
+                several = str(event.metadata.get("verbose_name_plural") or plural(singular))
+                self._models.setdefault(event.subject.type, (singular, several))
+            if event.event_type in ("job.enqueue", "job.execution"):
+                self._jobs.setdefault(job_id(event), task(event))
+
+    def person(self, actor: Actor) -> str | None:
+        """Return how a sentence begins that tells of an actor; None for the system, which takes no credit."""
+        name = self._name(actor)
+        if actor.on_behalf_of is not None:
+            kind, _, identifier = actor.on_behalf_of.partition(":")
+            return f"{name or 'The system'} (for {self._name(Actor(kind, identifier or None))})"
+        return name
+
+    def _name(self, actor: Actor) -> str | None:
+        label = actor.label or self._labels.get((actor.type, actor.id))
+        if label or actor.type == "system":
+            return label
+        if actor.type == "unknown":
+            return "Someone"
+        if actor.type == "anonymous":
+            return "A visitor"
+        kind = words(actor.type)
+        return capitalised(f"{kind} {actor.id}" if actor.id else with_article(kind))
+
+    def thing(self, subject: Subject, *, article: bool = True) -> str:
+        """Return a subject in words: ``order 42``, ``user Ada``, or ``an order`` when nothing tells which."""
+        noun = self.noun(subject.type)
+        name = subject.label or self._labels.get((subject.type, subject.id)) or subject.id
+        if not name:
+            return with_article(noun) if article else noun
+        return name if name.lower().startswith(noun) else f"{noun} {name}"
+
+    def noun(self, kind: str) -> str:
+        """Return what one thing of a type is called."""
+        return self._models[kind][0] if kind in self._models else words(kind)
+
+    def number_of(self, number: int | None, kind: str) -> str:
+        """Return ``2 order items``; ``some order items`` when the number was not measured."""
+        singular, several = self._models.get(kind) or (words(kind), plural(words(kind)))
+        return f"some {several}" if number is None else counted(number, singular, several)
+
+    def job(self, event: UniversalEvent) -> str:
+        """Return the name of the job that a job event tells of: the last segment of its task's name."""
+        return self._jobs[job_id(event)]
+
+    def mail(self, event: UniversalEvent, run: UniversalEvent | None) -> str | None:
+        """Return what a mail is: named by its template, its action, or the job run that sends it; None if unknown."""
+        template = str(event.metadata.get("template") or "").rpartition("/")[2].partition(".")[0]
+        if template:
+            return words(template)
+        kind = event.action.rpartition(".")[0]
+        if kind and kind not in _NO_NAME:
+            return words(kind)
+        found = _MAIL_JOB.fullmatch(self.job(run)) if run is not None else None
+        name = (found["after"] or found["before"]) if found else None
+        return words(name) if name and name not in _NO_NAME else None
+
+
+def job_id(event: UniversalEvent) -> str:
+    """Return the id of the job that a job event tells of.
+
+    An enqueue event happens in the request or job that asks for the job, so only its subject names the job.
+    """
+    subject = event.subject.id if event.subject is not None else None
+    if event.event_type == "job.enqueue":
+        return subject or event.event_id
+    return event.correlation.job_id or subject or event.event_id
+
+
+def task(event: UniversalEvent) -> str:
+    """Return the short name of a job event's task: ``send_receipt`` of ``shop.tasks.send_receipt.retry``."""
+    return last_segment(event.action.rpartition(".")[0] or event.action)

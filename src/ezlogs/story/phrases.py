@@ -1,0 +1,256 @@
+"""Phrases: what the sentence of each kind of passage says, and what it adds in brackets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ezlogs.event import Actor, UniversalEvent
+from ezlogs.story import job, mail, rows
+from ezlogs.story.cast import Cast
+from ezlogs.story.passages import Passage
+from ezlogs.story.wording import (
+    capitalised,
+    counted,
+    duration,
+    in_brackets,
+    last_segment,
+    listed,
+    past,
+    with_article,
+    words,
+)
+
+_BADLY = ("failure", "dead", "rolled_back")
+_SESSION = {
+    "login": "logged in",
+    "logout": "logged out",
+    "login_failed": "tried to log in and failed",
+    "password_changed": "changed the password",
+    "permission_denied": "was refused permission",
+}
+_NO_FIELD = "__all__"
+"""Where Django reports what is wrong with a form as a whole."""
+
+
+class Phrase(NamedTuple):
+    """A sentence before its full stop: the statement, and the facts in brackets after it."""
+
+    statement: str
+    asides: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.statement}{in_brackets(self.asides)}"
+
+
+def phrase(passage: Passage, cast: Cast) -> Phrase:
+    """Return what the sentence of a passage says; a request that shrank to an aside is told in brackets."""
+    said = _PHRASES[passage.kind](passage, cast)
+    statement, *asides = (said,) if isinstance(said, str) else said
+    if passage.request is not None:
+        asides += [_line(passage.request.event), *_facts(passage.request.event)]
+    return Phrase(statement, tuple(asides))
+
+
+def _request(passage: Passage, cast: Cast) -> list[str]:
+    event = passage.events[0]
+    who, line = cast.person(event.actor), _line(event)
+    if event.outcome in _BADLY or event.outcome == "unknown":
+        end = "did not finish" if event.outcome == "unknown" else "failed"
+        return [f"{_owner(who) or 'The'} request {line} {end}", *_facts(event)]
+    return [f"{who} requested {line}" if who else f"{line} was requested", *_facts(event)]
+
+
+def _line(request: UniversalEvent) -> str:
+    """Return ``POST /orders`` of a request, without the slash that frameworks like to end a route with."""
+    method, route = request.metadata.get("method"), request.metadata.get("route")
+    line = f"{method} {route}" if method and route else request.action
+    return line if line.endswith(" /") else line.rstrip("/")
+
+
+def _facts(event: UniversalEvent) -> list[str]:
+    """Return what was measured of an event, for the brackets: status, error and duration."""
+    status = event.metadata.get("status")
+    return [
+        *([str(status)] if status is not None else []),
+        *([last_segment(event.error.type)] if event.error else []),
+        *([duration(event.duration)] if event.duration is not None else []),
+    ]
+
+
+def _owner(who: str | None) -> str | None:
+    return f"{who}'s" if who else None
+
+
+def _business(passage: Passage, cast: Cast) -> list[str]:
+    event = passage.events[0]
+    who, verb = cast.person(event.actor), past(event.action)
+    thing = (
+        cast.thing(event.subject)
+        if event.subject
+        else with_article(words(event.event_type.partition(".")[0]))
+    )
+    subject_is_actor = event.subject is not None and _same(event.subject.type, event.subject.id, event.actor)
+    facts = [] if passage.request else _facts(event)
+    if verb is None:
+        return [f"{who or 'The system'} did {words(event.action)} on {thing}", *_badly(event), *facts]
+    if event.outcome in _BADLY:
+        tried = f"{who} tried, but {thing}" if who else capitalised(thing)
+        return [f"{tried} was not {verb}", *_badly(event), *facts]
+    if who is None:
+        statement = f"{capitalised(thing)} was {verb}"
+    else:
+        statement = f"{who} {verb}" if subject_is_actor else f"{who} {verb} {thing}"
+    return [
+        f"It is not known whether this happened: {statement}" if event.outcome == "unknown" else statement,
+        *facts,
+    ]
+
+
+def _same(kind: str, identifier: str | None, actor: Actor) -> bool:
+    return identifier is not None and (kind, identifier) == (actor.type, actor.id)
+
+
+def _badly(event: UniversalEvent) -> list[str]:
+    if event.outcome not in _BADLY:
+        return []
+    return [last_segment(event.error.type) if event.error else event.outcome.replace("_", " ")]
+
+
+def _session(passage: Passage, cast: Cast) -> list[str]:
+    event = passage.events[0]
+    subject = event.subject
+    person = (
+        Actor(subject.type, subject.id, subject.label) if subject and subject.type == "user" else event.actor
+    )
+    action = last_segment(event.action)
+    return [f"{cast.person(person) or 'Someone'} {_SESSION.get(action, words(action))}"]
+
+
+def _validation(passage: Passage, cast: Cast) -> str:
+    event = passage.events[0]
+    owner = _owner(cast.person(event.actor))
+    noun = (
+        cast.thing(event.subject, article=owner is None)
+        if event.subject
+        else words(event.action.partition(".")[0])
+    )
+    errors = event.metadata.get("errors")
+    faults = [_fault(field, codes) for field, codes in errors.items()] if isinstance(errors, Mapping) else []
+    statement = f"{owner} {noun} was rejected" if owner else f"{capitalised(noun)} was rejected"
+    return f"{statement}: {', '.join(faults)}" if faults else statement
+
+
+def _fault(field: str, codes: Any) -> str:
+    told = listed([words(str(code)) for code in (codes if isinstance(codes, tuple) else (codes,))])
+    return told if field == _NO_FIELD else f"{field} {told}"
+
+
+def _transaction(passage: Passage, cast: Cast) -> str:
+    event = passage.events[0]
+    reason = last_segment(event.error.type if event.error else str(event.metadata.get("error") or ""))
+    why = in_brackets([reason] if reason else [])
+    if event.outcome == "unknown":
+        return f"It is not known whether the transaction was committed{why}"
+    if passage.alone:
+        return f"Nothing was saved: the transaction was rolled back{why}"
+    counts = event.metadata.get("rows_by_model")
+    lost = [cast.number_of(int(n), kind) for kind, n in counts.items()] if isinstance(counts, Mapping) else []
+    return f"A transaction was rolled back{why}" + (f": {listed(lost)} not saved" if lost else "")
+
+
+def _flow(passage: Passage, cast: Cast) -> str:
+    event = passage.events[-1]
+    name = (
+        capitalised(cast.thing(event.subject, article=False))
+        if event.subject
+        else capitalised(words(event.action))
+    )
+    end = last_segment(event.action)
+    if end == "start":
+        return f"{name} began and has not ended"
+    took = duration(event.duration) if event.duration is not None else None
+    if event.outcome in _BADLY:
+        return f"{name} failed" + (f" after {took}" if took else "") + in_brackets(_badly(event))
+    return f"{name} completed" + (f" in {took}" if took else "")
+
+
+def _graphql(passage: Passage, cast: Cast) -> list[str]:
+    event = passage.events[0]
+    errors = event.metadata.get("error_count")
+    wrong = f" with {counted(errors, 'error')}" if isinstance(errors, int) and errors else ""
+    facts = [] if passage.request else _facts(event)
+    return [f"{cast.person(event.actor) or 'The system'} ran {event.action}{wrong}", *facts]
+
+
+def _call(passage: Passage, cast: Cast) -> list[str]:
+    event = passage.events[0]
+    return [f"{event.action} was called" + (" and failed" if event.outcome in _BADLY else ""), *_facts(event)]
+
+
+def _access(passage: Passage, cast: Cast) -> str:
+    event = passage.events[0]
+    verb = {"view": "viewed", "export": "exported"}.get(last_segment(event.action), "read")
+    count = event.metadata.get("count")
+    kind = event.subject.type if event.subject else event.action.partition(".")[0]
+    if isinstance(count, int):
+        thing = cast.number_of(count, kind)
+    else:
+        thing = cast.thing(event.subject) if event.subject else with_article(words(kind))
+    return f"{cast.person(event.actor) or 'The system'} {verb} {thing}"
+
+
+def _sql(passage: Passage, cast: Cast) -> str:
+    event = passage.events[0]
+    count = event.metadata.get("rowcount")
+    reach = f", which reached {counted(count, 'row')}" if isinstance(count, int) else ""
+    return f"{cast.person(event.actor) or 'The system'} ran SQL: {event.action}{reach}"
+
+
+def _schedule(passage: Passage, cast: Cast) -> list[str]:
+    event = passage.events[0]
+    name = (
+        event.subject.id
+        if event.subject and event.subject.id
+        else event.action.rpartition(".")[0] or event.action
+    )
+    return [f"Schedule {name} came due", *_facts(event)]
+
+
+def _command(passage: Passage, cast: Cast) -> list[str]:
+    event = passage.events[0]
+    end = {"success": "ran", "unknown": "did not finish"}.get(event.outcome, "failed")
+    return [f"Command {event.action} {end}", *_facts(event)]
+
+
+def _cache(passage: Passage, cast: Cast) -> list[str]:
+    event = passage.events[0]
+    name = event.subject.id if event.subject and event.subject.id else "default"
+    found = [(key, event.metadata.get(key)) for key in ("hits", "misses")]
+    told = [f"{number:,} {key}" for key, number in found if isinstance(number, int)]
+    return [f"Cache {name}: {', '.join(told) or words(event.action)}", *_facts(event)]
+
+
+def _system(passage: Passage, cast: Cast) -> list[str]:
+    return [f"ezlogs reported: {words(passage.events[0].action)}", *_facts(passage.events[0])]
+
+
+_PHRASES: dict[str, Callable[[Passage, Cast], str | list[str]]] = {
+    "access": _access,
+    "business": _business,
+    "cache": _cache,
+    "call": _call,
+    "command": _command,
+    "flow": _flow,
+    "graphql": _graphql,
+    "job": job.sentence,
+    "mail": mail.sentence,
+    "request": _request,
+    "rows": rows.sentence,
+    "schedule": _schedule,
+    "session": _session,
+    "sql": _sql,
+    "system": _system,
+    "transaction": _transaction,
+    "validation": _validation,
+}

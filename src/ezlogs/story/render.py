@@ -1,0 +1,90 @@
+"""Stories for programs and plain text: what `rich` has no part in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ezlogs.event import Actor, Subject
+from ezlogs.snapshot import plain
+from ezlogs.story.telling import Story
+from ezlogs.story.tree import Node
+
+
+def walk(story: Story) -> list[tuple[Node, int]]:
+    """Return every node of a story in causal order, with its depth below its root, counted from 0."""
+    found: list[tuple[Node, int]] = []
+    waiting = [(root, 0) for root in reversed(story.roots)]
+    while waiting:
+        node, depth = waiting.pop()
+        found.append((node, depth))
+        waiting.extend((child, depth + 1) for child in reversed(node.children))
+    return found
+
+
+def render_text(story: Story) -> str:
+    """Return a story as a paragraph, its closing line, and what is missing from it."""
+    paragraph = " ".join(sentence.text for sentence in story.sentences)
+    return "\n".join((paragraph, " ".join((story.closing, *story.notes))))
+
+
+def render_json(story: Story) -> dict[str, Any]:
+    """Return a story as plain values, ready for `json.dumps`.
+
+    Events are a flat list in causal order; ``depth`` and ``parent_event_id`` hold the tree, however deep it is.
+    """
+    return {
+        "correlation_id": story.correlation_id,
+        "title": story.title,
+        "outcome": story.outcome,
+        "began": story.began,
+        "duration": story.duration,
+        "services": list(story.services),
+        "sentences": [
+            {"text": sentence.text, "event_ids": list(sentence.event_ids)} for sentence in story.sentences
+        ],
+        "notes": list(story.notes),
+        "roots": [root.event.event_id for root in story.roots],
+        "orphans": [event.event_id for event in story.orphans],
+        "events": [_event(node, depth, story.began) for node, depth in walk(story)],
+    }
+
+
+def _event(node: Node, depth: int, story_began: int) -> dict[str, Any]:
+    event = node.event
+    return {
+        "event_id": event.event_id,
+        "parent_event_id": event.correlation.parent_event_id,
+        "depth": depth,
+        "offset": (node.at - story_began) / 1e9,
+        "timestamp": event.timestamp,
+        "service": node.service,
+        "event_type": event.event_type,
+        "action": event.action,
+        "actor": _party(event.actor),
+        "subject": _party(event.subject) if event.subject else None,
+        "outcome": event.outcome,
+        "duration": event.duration,
+        "error": msgspec.to_builtins(event.error),
+        "flow_id": event.correlation.flow_id,
+        "transaction_id": event.correlation.transaction_id,
+        "job_id": event.correlation.job_id,
+        "attempt": event.correlation.attempt,
+        "metadata": plain(event.frozen_metadata),
+        "changes": [
+            {
+                "field": change.field,
+                **{
+                    side: plain(value)
+                    for side, value in (("from", change.before), ("to", change.after))
+                    if value is not msgspec.UNSET
+                },
+            }
+            for change in event.changes
+        ],
+    }
+
+
+def _party(party: Actor | Subject) -> dict[str, Any]:
+    return {"type": party.type, "id": party.id, "label": party.label}

@@ -1,0 +1,130 @@
+"""The sentence of database rows: one row by name and by its changes, several by number."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from ezlogs.event import Change, UniversalEvent
+from ezlogs.story.cast import Cast
+from ezlogs.story.passages import Passage
+from ezlogs.story.wording import capitalised, counted, shortened
+
+_VERBS = {"create": "created", "delete": "deleted", "destroy": "deleted"}
+_HEADLINES = {frozenset({"created"}): "saved", frozenset({"created", "changed"}): "saved"}
+_MAX_CHANGES = 3
+
+
+class _Net(NamedTuple):
+    """What became of one row, or of the rows of one bulk operation, in the end."""
+
+    kind: str
+    verb: str
+    number: int | None
+    events: list[UniversalEvent]
+
+
+def sentence(passage: Passage, cast: Cast) -> str:
+    """Return ``3 rows were saved: 1 order, 2 order items``; what a request did is told of who requested it."""
+    nets = _nets([event for event in passage.events if event.event_type == "data.change"])
+    if not nets:
+        return "A transaction was committed"
+    numbers: dict[tuple[str, str], int | None] = {}
+    for net in nets:
+        known = numbers.get((net.kind, net.verb), 0)
+        numbers[net.kind, net.verb] = None if known is None or net.number is None else known + net.number
+    outcome = nets[0].events[0].outcome
+    who = cast.person(nets[0].events[0].actor) if passage.request and outcome == "success" else None
+
+    if len(nets) == 1 and nets[0].events[0].subject is not None and not _is_bulk(nets[0].events[0]):
+        what, verb, one = cast.thing(nets[0].events[0].subject), nets[0].verb, True
+        details = _changes(nets[0].events)
+    elif len(numbers) == 1:
+        (((kind, verb), number),) = numbers.items()
+        what, one, details = cast.number_of(number, kind), number == 1, []
+    else:
+        verbs = {verb for _, verb in numbers}
+        verb, one = _headline(verbs), False
+        total = [number for number in numbers.values() if number is not None]
+        what = counted(sum(total), "row") if len(total) == len(numbers) else "some rows"
+        plain = verbs if len(verbs) == 1 else {"created"} if verb == "saved" else set()
+        details = [
+            cast.number_of(number, kind) + ("" if did in plain else f" {did}")
+            for (kind, did), number in numbers.items()
+        ]
+    if who is None:
+        statement = f"{capitalised(what)} {_auxiliary(outcome, one=one)} {verb}"
+    else:
+        statement = f"{who} {verb} {what}"
+    return f"{statement}: {', '.join(details)}" if details else statement
+
+
+def _nets(events: list[UniversalEvent]) -> list[_Net]:
+    """Return each row once, as it ended: created and then changed is created, whatever and then deleted is deleted."""
+    nets: dict[tuple[str, str], _Net] = {}
+    for event in events:
+        kind = event.subject.type if event.subject is not None else event.action.partition(".")[0]
+        operation = event.action.rpartition(".")[2]
+        verb = _VERBS.get(operation.removeprefix("bulk_"), "changed")
+        bulk = _is_bulk(event)
+        row = (
+            event.subject.id
+            if event.subject is not None and event.subject.id and not bulk
+            else event.event_id
+        )
+        before = nets.get((kind, row))
+        if before is None:
+            nets[kind, row] = _Net(kind, verb, _rows(event) if bulk else 1, [event])
+        else:
+            before.events.append(event)
+            nets[kind, row] = before._replace(verb=before.verb if verb == "changed" else verb)
+    return list(nets.values())
+
+
+def _is_bulk(event: UniversalEvent) -> bool:
+    return event.action.rpartition(".")[2].startswith("bulk_")
+
+
+def _rows(event: UniversalEvent) -> int | None:
+    rows = event.metadata.get("rows")
+    return rows if isinstance(rows, int) else None
+
+
+def _headline(verbs: set[str]) -> str:
+    return _HEADLINES.get(frozenset(verbs), next(iter(verbs)) if len(verbs) == 1 else "changed")
+
+
+def _auxiliary(outcome: str, *, one: bool) -> str:
+    if outcome == "unknown":
+        return "may have been"
+    return ("was" if one else "were") + ("" if outcome == "success" else " not")
+
+
+def _changes(events: list[UniversalEvent]) -> list[str]:
+    """Return the first changed fields of a row in words; those of a new row go without saying."""
+    changed = {
+        change.field: change
+        for event in events
+        if event.action.endswith(".update")
+        for change in event.changes
+    }
+    told = [_change(change) for change in list(changed.values())[:_MAX_CHANGES]]
+    rest = len(changed) - len(told)
+    return [*told, f"and {rest:,} more"] if rest else told
+
+
+def _change(change: Change) -> str:
+    if change.after is msgspec.UNSET:
+        return change.field
+    if change.before is msgspec.UNSET:
+        return f"{change.field} set to {_shown(change.after)}"
+    return f"{change.field} from {_shown(change.before)} to {_shown(change.after)}"
+
+
+def _shown(value: object) -> str:
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return shortened(f"{value:,}" if isinstance(value, int) else str(value))

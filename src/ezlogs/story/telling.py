@@ -1,0 +1,119 @@
+"""Telling: from what was received to stories, each with its tree, its sentences and how it came out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from ezlogs.event import UniversalEvent
+from ezlogs.story.cast import Cast
+from ezlogs.story.ending import notes, outcome
+from ezlogs.story.passages import Passage, passages
+from ezlogs.story.phrases import phrase
+from ezlogs.story.tree import Node, Told, Tree, distinct, grow
+from ezlogs.story.wording import duration, printable
+
+NOTABLE_GAP = 5.0
+"""Seconds between two sentences that a reader wants to know of."""
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    """One sentence, and the events that it tells of."""
+
+    text: str
+    event_ids: tuple[str, ...]
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """All events with one correlation id, as one tree and in words."""
+
+    correlation_id: str
+    title: str
+    """What it was about: its first business sentence, else its first, without brackets and full stop."""
+    outcome: str
+    """How it came out: ``Completed``, ``Completed with retries``, ``Rejected``, ``Nothing was saved``, ``Failed`` ..."""
+    sentences: tuple[Sentence, ...]
+    """In the order of time; every event is in exactly one."""
+    notes: tuple[str, ...]
+    """What is known to be missing or wrong with the tree; empty for a whole one."""
+    events: tuple[UniversalEvent, ...]
+    """In causal order: each after its cause."""
+    roots: tuple[Node, ...]
+    """The beginnings; one, when nothing is missing."""
+    orphans: tuple[UniversalEvent, ...]
+    """Events whose cause did not arrive; their nodes are among the roots."""
+    services: tuple[str, ...]
+    """In the order in which they appear."""
+    began: int
+    """Unix time in nanoseconds."""
+    duration: float
+    """Seconds from the first beginning to the last end."""
+
+    @property
+    def closing(self) -> str:
+        """The last line: how it came out, and how long it took, if that says anything."""
+        took = f" in {duration(self.duration)}" if self.duration and len(self.events) > 1 else ""
+        return f"{self.outcome}{took}."
+
+
+def stories(received: Iterable[Told]) -> list[Story]:
+    """Return the stories that events tell, in the order in which they began.
+
+    Pure: equal events give equal stories, in whatever order and however often they were received.
+
+    Args:
+        received: Events, privacy already applied, each with the service that told of it.
+
+    Example:
+        >>> from ezlogs import Actor, Correlation, UniversalEvent
+        >>> placed = UniversalEvent.create(
+        ...     "order.action", "placed", actor=Actor("user", "7", "Ada"), subject=("order", 42),
+        ...     correlation=Correlation(correlation_id="story-1"),
+        ... )
+        >>> [story] = stories([Told(placed, "shop-web"), Told(placed, "shop-web")])
+        >>> story.sentences[0].text
+        'Ada placed order 42.'
+    """
+    by_story: defaultdict[str, list[Told]] = defaultdict(list)
+    for told in distinct(received):
+        by_story[told.event.correlation.correlation_id].append(told)
+    found = [_story(correlation_id, grow(told)) for correlation_id, told in by_story.items()]
+    return sorted(found, key=lambda story: (story.began, story.correlation_id))
+
+
+def _story(correlation_id: str, tree: Tree) -> Story:
+    events = tuple(node.event for node in tree.nodes)
+    cast = Cast(events)
+    parts = passages(tree, cast)
+    said = [phrase(part, cast) for part in parts]
+    business = next((index for index, part in enumerate(parts) if part.kind in ("business", "session")), 0)
+    began = min(node.at for node in tree.nodes)
+    return Story(
+        correlation_id=correlation_id,
+        title=printable(said[business].statement),
+        outcome=outcome(tree),
+        sentences=tuple(
+            Sentence(printable(f"{lead}{text}."), tuple(node.event.event_id for node in part.told))
+            for lead, text, part in zip(_leads(parts), said, parts, strict=True)
+        ),
+        notes=notes(tree),
+        events=events,
+        roots=tree.roots,
+        orphans=tree.orphans,
+        services=tuple(dict.fromkeys(printable(node.service) for node in tree.nodes if node.service)),
+        began=began,
+        duration=(max(node.end for node in tree.nodes) - began) / 1e9,
+    )
+
+
+def _leads(parts: list[Passage]) -> list[str]:
+    """Return what each sentence begins with: the time that passed since all before it had ended, if notable."""
+    leads: list[str] = []
+    ended = parts[0].anchor.at
+    for part in parts:
+        gap = (part.anchor.at - ended) / 1e9
+        leads.append(f"{duration(gap)} later: " if gap > NOTABLE_GAP else "")
+        ended = max(ended, *(node.end for node in part.told))
+    return leads

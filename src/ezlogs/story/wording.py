@@ -1,0 +1,131 @@
+"""Wording: numbers, durations and names as an English sentence wants them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "women"}
+_SAME_IN_PAST = frozenset(
+    "bought brought built cut found held kept led left lent lost made met paid put quit read sent set shut sold "
+    "spent split taught told won".split()
+)
+_CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it.
+
+    Example:
+        >>> [duration(seconds) for seconds in (0.0004, 0.084, 1.24, 31, 125, 3720)]
+        ['under 1 ms', '84 ms', '1.2 s', '31 s', '2 min 5 s', '1 h 2 min']
+    """
+    if seconds < 0.001:
+        return "under 1 ms"
+    if round(seconds * 1000) < 1000:
+        return f"{round(seconds * 1000)} ms"
+    if round(seconds, 1) < 10:
+        return f"{round(seconds, 1):g} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return _of_two(minutes, "min", whole % 60, "s")
+    return _of_two(minutes // 60, "h", minutes % 60, "min")
+
+
+def _of_two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large:,} {large_unit} {small} {small_unit}" if small else f"{large:,} {large_unit}"
+
+
+def counted(number: int, singular: str, several: str | None = None) -> str:
+    """Return a number with its noun, with thousands separators.
+
+    Example:
+        >>> counted(1, "row"), counted(1204, "entry"), counted(0, "row")
+        ('1 row', '1,204 entries', 'no rows')
+    """
+    noun = singular if number == 1 else several or plural(singular)
+    return f"{number:,} {noun}" if number else f"no {noun}"
+
+
+def times(number: int) -> str:
+    """Return how often: once, twice, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def plural(noun: str) -> str:
+    """Return the plural of an English noun, of its last word.
+
+    Example:
+        >>> [plural(noun) for noun in ("order item", "category", "address", "person")]
+        ['order items', 'categories', 'addresses', 'people']
+    """
+    head, _, last = noun.rpartition(" ")
+    if last in _IRREGULAR:
+        return f"{head} {_IRREGULAR[last]}".strip()
+    if re.search("[^aeiou]y$", noun):
+        return noun[:-1] + "ies"
+    return noun + ("es" if re.search("(s|x|z|ch|sh)$", noun) else "s")
+
+
+def words(name: str) -> str:
+    """Return an identifier as words: its last dotted segment, split at underscores and humps.
+
+    Example:
+        >>> words("shop.OrderItem"), words("order_item")
+        ('order item', 'order item')
+    """
+    return _CAMEL_HUMP.sub(" ", last_segment(name)).replace("_", " ").strip().lower() or name
+
+
+def last_segment(name: str) -> str:
+    """Return what follows the last dot: ``smtplib.SMTPServerDisconnected`` gives ``SMTPServerDisconnected``."""
+    return name.rpartition(".")[2] or name
+
+
+def past(action: str) -> str | None:
+    """Return an action as a past participle in words, or None if it is not one.
+
+    Example:
+        >>> past("order.placed"), past("checked_out"), past("sync")
+        ('placed', 'checked out', None)
+    """
+    verb = words(action)
+    first = verb.partition(" ")[0]
+    return verb if first.endswith("ed") or first in _SAME_IN_PAST else None
+
+
+def with_article(noun: str) -> str:
+    """Return a noun with ``a`` or ``an``."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def capitalised(text: str) -> str:
+    """Return a text with its first letter as a capital, and nothing else changed."""
+    return text[:1].upper() + text[1:]
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return items as a list in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
+
+
+def in_brackets(asides: Sequence[str]) -> str:
+    """Return asides as `` (a, b)``, each once, or nothing."""
+    return f" ({', '.join(dict.fromkeys(asides))})" if asides else ""
+
+
+def printable(text: str) -> str:
+    """Return a text safe to show: control characters, which could steer a terminal, and line breaks become spaces."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(character if character.isprintable() else " " for character in text)
+    )
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """Return a text of at most so many characters, marked with ``…`` where it was cut."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

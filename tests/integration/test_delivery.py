@@ -1,0 +1,353 @@
+"""Delivery over real HTTP to a real OTLP endpoint: on which span each event arrives, and that none is lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ezlogs.dev.decode import ReceivedSpan
+from ezlogs.dev.receiver import Receiver
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.test.globals_test import reset_trace_globals
+
+import ezlogs
+
+UseProvider = Callable[..., TracerProvider]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A local OTLP endpoint."""
+    with Receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def use_provider() -> Iterator[UseProvider]:
+    """Make a tracer provider the global one, for this test only; ezlogs ends before it does."""
+    providers = []
+
+    def use(**options: Any) -> TracerProvider:
+        reset_trace_globals()
+        provider = TracerProvider(resource=Resource.create({"service.name": "shop"}), **options)
+        trace.set_tracer_provider(provider)
+        providers.append(provider)
+        return provider
+
+    yield use
+    ezlogs.shutdown()
+    for provider in providers:
+        provider.shutdown()
+    reset_trace_globals()
+
+
+def place(number: int = 42) -> None:
+    ezlogs.event("order.action", "placed", subject=("order", number))
+
+
+def arrived(receiver: Receiver) -> dict[str, ReceivedSpan]:
+    """Return the span that each order's event arrived on, by order number; each arrives once."""
+    found: dict[str, ReceivedSpan] = {}
+    for span in receiver.spans:
+        for event in span.events:
+            if event.name == "order.action":
+                number = event.attributes["ezlogs.subject.id"]
+                assert number not in found, "an event was delivered twice"
+                found[number] = span
+    return found
+
+
+def start(receiver: Receiver, **settings: Any) -> None:
+    ezlogs.configure(endpoint=receiver.endpoint, instrument="none", flush_interval=0.05, **settings)
+
+
+def test_an_event_rides_on_the_current_span(receiver: Receiver, use_provider: UseProvider) -> None:
+    """Owned: the application's span brings its events along, under its own resource and scope."""
+    use_provider()
+    start(receiver)
+    with trace.get_tracer("app").start_as_current_span("checkout"):
+        place()
+    assert ezlogs.flush()
+    span = arrived(receiver)["42"]
+    assert (span.name, span.scope_name, span.resource["service.name"]) == ("checkout", "app", "shop")
+
+
+def test_events_without_a_span_ride_on_a_carrier(receiver: Receiver, use_provider: UseProvider) -> None:
+    """A carrier span of ezlogs' own, in the trace that the story is known by."""
+    use_provider()
+    start(receiver)
+    with ezlogs.CorrelationManager.start_request_context() as scope:
+        place(1)
+        place(2)
+    assert ezlogs.flush()
+    spans = arrived(receiver)
+    assert scope.correlation is not None
+    assert spans["1"].span_id == spans["2"].span_id
+    assert spans["1"].trace_id == scope.correlation.correlation_id
+    assert spans["1"].attributes == {"ezlogs.carrier": True}
+    assert spans["1"].scope_name == "ezlogs"
+
+
+def test_an_unsampled_span_loses_no_event(receiver: Receiver, use_provider: UseProvider) -> None:
+    """The event arrives under the trace and span that were not sampled; the span itself does not."""
+    use_provider(sampler=ALWAYS_OFF)
+    start(receiver)
+    with trace.get_tracer("app").start_as_current_span("checkout") as span:
+        place()
+    assert ezlogs.flush()
+    context = span.get_span_context()
+    carrier = arrived(receiver)["42"]
+    assert (carrier.trace_id, carrier.parent_span_id) == (
+        f"{context.trace_id:032x}",
+        f"{context.span_id:016x}",
+    )
+    assert [received.name for received in receiver.spans] == ["ezlogs.events"]
+
+
+def test_an_ended_span_loses_no_event(receiver: Receiver, use_provider: UseProvider) -> None:
+    """As in a background task that outlives its request."""
+    use_provider()
+    start(receiver)
+    span = trace.get_tracer("app").start_span("request")
+    span.end()
+    with trace.use_span(span):
+        place()
+    assert ezlogs.flush()
+    assert arrived(receiver)["42"].name == "ezlogs.events"
+
+
+def test_a_full_span_loses_no_event(receiver: Receiver, use_provider: UseProvider) -> None:
+    """The SDK would evict the oldest beyond 128; here all arrive, the rest on carriers of at most 100."""
+    use_provider()
+    start(receiver)
+    with trace.get_tracer("app").start_as_current_span("import"):
+        for number in range(400):
+            place(number)
+    assert ezlogs.flush()
+    spans = arrived(receiver)
+    assert len(spans) == 400
+    assert sum(span.name == "import" for span in spans.values()) == 128
+    assert all(len(span.events) <= 128 for span in receiver.spans)
+
+
+def test_the_users_own_events_evict_none_of_ours(receiver: Receiver, use_provider: UseProvider) -> None:
+    """The span's own list is a copy for other processors, not the way out; it is not delivered twice."""
+    use_provider(span_limits=SpanLimits(max_events=5))
+    start(receiver)
+    with trace.get_tracer("app").start_as_current_span("busy") as span:
+        place()
+        for number in range(10):
+            span.add_event(f"noise-{number}")
+    assert ezlogs.flush()
+    received = arrived(receiver)["42"]
+    assert [event.name for event in received.events] == [
+        *(f"noise-{n}" for n in range(5, 10)),
+        "order.action",
+    ]
+
+
+def test_beside_another_exporter_ezlogs_exports_none_of_its_spans(
+    receiver: Receiver, use_provider: UseProvider
+) -> None:
+    """Attached: the other pipeline has the spans, ezlogs delivers the events on carriers it never sees."""
+    provider, foreign = use_provider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(foreign))
+    start(receiver)
+    with trace.get_tracer("app").start_as_current_span("checkout") as span:
+        place()
+    assert ezlogs.flush()
+    assert [received.name for received in receiver.spans] == ["ezlogs.events"]
+    assert arrived(receiver)["42"].parent_span_id == f"{span.get_span_context().span_id:016x}"
+    assert [(seen.name, len(seen.events)) for seen in foreign.get_finished_spans()] == [("checkout", 0)]
+    assert ezlogs.health()["pipeline"] == "attached"
+
+
+def test_an_exporter_that_comes_later_is_noticed(receiver: Receiver, use_provider: UseProvider) -> None:
+    """From then on no span is exported twice, not even one that was open; its events still arrive."""
+    provider, foreign = use_provider(), InMemorySpanExporter()
+    start(receiver)
+    with trace.get_tracer("app").start_as_current_span("first"):
+        place(1)
+    with trace.get_tracer("app").start_as_current_span("open"):
+        place(2)
+        provider.add_span_processor(SimpleSpanProcessor(foreign))
+    assert ezlogs.flush()
+    assert sorted(received.name for received in receiver.spans) == ["ezlogs.events", "first"]
+    assert set(arrived(receiver)) == {"1", "2"}
+    assert [seen.name for seen in foreign.get_finished_spans()] == ["open"]
+
+
+def test_attached_without_an_endpoint_events_ride_on_the_span(
+    use_provider: UseProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other pipeline carries them, scrubbed, with its own guarantees; health says so."""
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    provider, foreign = use_provider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(foreign))
+    ezlogs.configure(instrument="none")
+    with trace.get_tracer("app").start_as_current_span("checkout"):
+        ezlogs.event("order.action", "placed", metadata={"password": "hunter2"})
+    place()
+    (span,) = foreign.get_finished_spans()
+    assert [event.name for event in span.events] == ["order.action"]
+    assert "hunter2" not in span.to_json()
+    health = ezlogs.health()
+    assert health["pipeline"] == "attached without an endpoint"
+    assert (health["handed_over"], health["lost"]) == (1, {"no_recording_span": 1})
+
+
+def test_foreign_spans_are_scrubbed_in_what_ezlogs_exports(
+    receiver: Receiver, use_provider: UseProvider
+) -> None:
+    """Span names, attributes, exceptions and status lose what privacy keeps back; the user's span keeps it."""
+    use_provider()
+    start(receiver)
+    with (
+        pytest.raises(ValueError, match="hunter2"),
+        trace.get_tracer("app").start_as_current_span(
+            "mail to ada@example.com", attributes={"user_password": "hunter2", "order.id": 42}
+        ),
+    ):
+        raise ValueError("password=hunter2 for card 4111 1111 1111 1111")
+    assert ezlogs.flush()
+    (span,) = receiver.spans
+    for secret in ("hunter2", "4111", "ada@example.com"):
+        assert secret not in repr(span)
+    assert span.attributes["order.id"] == 42
+    assert span.attributes["ezlogs.redacted"]
+
+
+def test_a_collector_that_goes_away_and_comes_back_has_everything(
+    receiver: Receiver, use_provider: UseProvider
+) -> None:
+    """What happens meanwhile is kept and sent again."""
+    use_provider()
+    start(receiver)
+    place(1)
+    assert ezlogs.flush()
+    receiver.stop()
+    for number in range(2, 50):
+        place(number)
+    assert not ezlogs.flush(0.3)
+    receiver.start()
+    assert ezlogs.flush(10)
+    assert len(arrived(receiver)) == 49
+    assert ezlogs.health()["lost"] == {}
+
+
+def test_a_collector_that_is_not_there_costs_nothing(use_provider: UseProvider) -> None:
+    """Neither at an event nor at the end."""
+    use_provider()
+    ezlogs.configure(endpoint="http://127.0.0.1:9", instrument="none", flush_interval=0.05)
+    begin = time.perf_counter()
+    place()
+    ezlogs.shutdown()
+    assert time.perf_counter() - begin < 2.0, "shutdown waited for a collector that never answered"
+
+
+def test_the_queue_is_bounded_and_losses_are_counted(use_provider: UseProvider) -> None:
+    """Overload loses events, never memory, and never in silence."""
+    use_provider()
+    ezlogs.configure(endpoint="http://127.0.0.1:9", instrument="none", max_queue_size=10)
+    for number in range(25):
+        place(number)
+    health = ezlogs.health()
+    assert health["emitted"] == 25
+    assert health["pending"] == 10
+    assert health["lost"] == {"queue_full": 15}
+
+
+def test_events_of_many_threads_all_arrive(receiver: Receiver, use_provider: UseProvider) -> None:
+    """A burst from several threads is delivered whole."""
+    use_provider()
+    start(receiver)
+
+    def burst(base: int) -> None:
+        for number in range(500):
+            place(base + number)
+
+    threads = [threading.Thread(target=burst, args=(base,)) for base in (0, 1000, 2000, 3000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ezlogs.flush(20)
+    assert len(arrived(receiver)) == 2000
+
+
+def _child(number: int) -> None:
+    place(number)
+
+
+def test_a_forked_child_delivers_its_own_and_only_its_own(
+    receiver: Receiver, use_provider: UseProvider
+) -> None:
+    """What the parent had queued stays the parent's, and an open span of the parent's is left alone."""
+    use_provider()
+    start(receiver)
+    with trace.get_tracer("app").start_as_current_span("parent"):
+        place(1)
+        child = os.fork()
+        if child == 0:
+            place(2)
+            os._exit(0 if ezlogs.flush(10) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert ezlogs.flush(10)
+    spans = arrived(receiver)
+    assert (spans["1"].name, spans["2"].name) == ("parent", "ezlogs.events")
+
+
+def test_a_multiprocessing_child_loses_nothing_at_its_end(
+    receiver: Receiver, use_provider: UseProvider
+) -> None:
+    """Such children end with ``os._exit``, past atexit."""
+    use_provider()
+    start(receiver)
+    process = multiprocessing.get_context("fork").Process(target=_child, args=(7,))
+    process.start()
+    process.join(20)
+    assert process.exitcode == 0
+    assert receiver.wait_for(lambda: "7" in arrived(receiver), 5)
+
+
+def test_configuring_again_merges_and_keeps_the_counts(receiver: Receiver, use_provider: UseProvider) -> None:
+    """Equal settings are a no-op; a changed one leaves the others, and what was pending is delivered."""
+    use_provider()
+    start(receiver)
+    place(1)
+    start(receiver)
+    ezlogs.configure(max_batch_size=10)
+    place(2)
+    assert ezlogs.flush()
+    assert set(arrived(receiver)) == {"1", "2"}
+    assert (ezlogs.health()["emitted"], ezlogs.health()["delivered"]) == (2, 2)
+
+
+def test_a_wrong_setting_is_named_with_its_nearest_spelling() -> None:
+    """Nothing starts half-configured."""
+    with pytest.raises(ezlogs.InvalidSettings) as caught:
+        ezlogs.configure(enpoint="http://x", timeout="soon", endpoint="localhost:4318")
+    text = str(caught.value)
+    assert "enpoint" in text
+    assert "did you mean" in text
+    assert "endpoint" in text
+    assert "'localhost:4318'" in text
+    assert "timeout" in text
+    assert ezlogs.health() == {"running": False}
+
+
+def test_before_and_after_ezlogs_runs_events_go_nowhere_quietly() -> None:
+    """A library may call ezlogs without asking whether it is on."""
+    assert ezlogs.event("order.action", "placed") is None
+    assert ezlogs.flush()
+    ezlogs.shutdown()

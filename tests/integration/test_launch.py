@@ -1,0 +1,164 @@
+"""Launching real programs under ``opentelemetry-instrument``: alone, beside other exporters and other distributions."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from ezlogs.dev.receiver import Receiver
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(__file__).parent / "programs"
+NEIGHBOURS = ROOT / ".venv-neighbours"
+
+needs_neighbours = pytest.mark.skipif(
+    not NEIGHBOURS.exists(), reason="no .venv-neighbours with another vendor's distribution: run `make test`"
+)
+
+
+class Ran(NamedTuple):
+    """What a program printed, and how it ended."""
+
+    told: dict[str, Any]
+    errors: str
+    seconds: float
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A local OTLP endpoint."""
+    with Receiver() as running:
+        yield running
+
+
+def run(
+    program: str = "checkout.py", venv: Path = Path(sys.prefix), *, plain: bool = False, **environ: str
+) -> Ran:
+    """Run a program under ``opentelemetry-instrument`` in an environment that holds nothing else."""
+    launcher = [] if plain else [str(venv / "bin" / "opentelemetry-instrument")]
+    paths = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'instrumentors'}"
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [*launcher, str(venv / "bin" / "python"), str(PROGRAMS / program)],
+        env={"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": paths, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return Ran(json.loads(done.stdout.splitlines()[-1]), done.stderr, time.perf_counter() - begin)
+
+
+def events(receiver: Receiver) -> list[tuple[str, str]]:
+    """Return (span name, action) of each event that arrived."""
+    return sorted(
+        (span.name, str(event.attributes["ezlogs.action"]))
+        for span in receiver.spans
+        for event in span.events
+    )
+
+
+def test_alone_it_builds_the_sdk_and_owns_the_pipeline(receiver: Receiver) -> None:
+    """Nothing to write: the span arrives with its event, and so does the event outside."""
+    ran = run(OTEL_SERVICE_NAME="shop", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+    assert ran.told["provider"] == "TracerProvider"
+    assert ran.told["health"]["pipeline"] == "owned"
+    assert events(receiver) == [("checkout", "placed"), ("ezlogs.events", "shipped")]
+    assert {span.resource["service.name"] for span in receiver.spans} == {"shop"}
+    assert ran.errors == ""
+
+
+def test_beside_an_exporter_of_the_users_it_attaches(receiver: Receiver) -> None:
+    """``OTEL_TRACES_EXPORTER=console`` prints the span; ezlogs delivers the events on carriers."""
+    ran = run(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, OTEL_TRACES_EXPORTER="console")
+    assert ran.told["health"]["pipeline"] == "attached"
+    assert events(receiver) == [("ezlogs.events", "placed"), ("ezlogs.events", "shipped")]
+
+
+def test_with_the_exporter_none_only_events_are_sent(receiver: Receiver) -> None:
+    """The user wants no spans exported; the events have an endpoint of their own."""
+    run(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, OTEL_TRACES_EXPORTER="none")
+    assert {span.name for span in receiver.spans} == {"ezlogs.events"}
+    assert len(events(receiver)) == 2
+
+
+@pytest.mark.parametrize("switch", [{"OTEL_SDK_DISABLED": "true"}, {"EZLOGS_ENABLED": "false"}])
+def test_it_can_be_switched_off(receiver: Receiver, switch: dict[str, str]) -> None:
+    """The program runs, and nothing is sent."""
+    ran = run(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, **switch)
+    assert ran.told["health"] == {"running": False}
+    assert receiver.spans == []
+
+
+def test_wrong_settings_never_stop_the_application(receiver: Receiver) -> None:
+    """Each is said once, with its source, value, what is allowed and the nearest name; the default is used."""
+    ran = run(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, EZLOGS_TIMEOUT="soon", EZLOGS_ENPOINT="http://x")
+    assert ran.errors.count("EZLOGS_TIMEOUT") == 1
+    assert "'soon'" in ran.errors
+    assert "did you mean EZLOGS_ENDPOINT" in ran.errors
+    assert len(events(receiver)) == 2
+
+
+def test_a_missing_collector_costs_one_line_and_no_time() -> None:
+    """Neither the program nor its end waits."""
+    ran = run(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert ran.errors.count("\n") == 1
+    assert "127.0.0.1:9" in ran.errors
+    without = run(OTEL_SDK_DISABLED="true")
+    assert ran.seconds < without.seconds + 2
+
+
+def test_without_a_launcher_configure_does_the_same(receiver: Receiver) -> None:
+    """One line instead of a command."""
+    ran = run("configured.py", plain=True, EZLOGS_ENDPOINT=receiver.endpoint)
+    assert ran.told["health"]["pipeline"] == "owned"
+    assert len(events(receiver)) == 2
+
+
+def test_each_process_leaves_its_health_where_asked(receiver: Receiver, tmp_path: Path) -> None:
+    """A program that counts losses needs no access to the process."""
+    run(
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
+        EZLOGS_HEALTH_DIR=str(tmp_path),
+        OTEL_SERVICE_NAME="shop",
+    )
+    (report,) = tmp_path.iterdir()
+    health = json.loads(report.read_text())
+    assert report.name == f"shop-{health['pid']}.json"
+    assert (health["emitted"], health["delivered"], health["lost"]) == (2, 2, {})
+
+
+@needs_neighbours
+def test_it_stands_back_for_another_vendors_distribution(receiver: Receiver) -> None:
+    """Elastic's distribution builds the SDK and exports the spans; ezlogs delivers only the events."""
+    ran = run(
+        venv=NEIGHBOURS,
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+    )
+    assert ran.told["health"]["pipeline"] == "attached"
+    spans = [span.span_id for span in receiver.spans]
+    assert len(spans) == len(set(spans))
+    assert events(receiver) == [("ezlogs.events", "placed"), ("ezlogs.events", "shipped")]
+    (checkout,) = (span for span in receiver.spans if span.name == "checkout")
+    assert checkout.resource["telemetry.distro.name"] == "elastic"
+
+
+@needs_neighbours
+def test_chosen_by_name_it_runs_instead_of_the_other(receiver: Receiver) -> None:
+    """``OTEL_PYTHON_DISTRO`` and ``OTEL_PYTHON_CONFIGURATOR`` decide."""
+    ran = run(
+        venv=NEIGHBOURS,
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
+        OTEL_PYTHON_DISTRO="ezlogs",
+        OTEL_PYTHON_CONFIGURATOR="ezlogs",
+    )
+    assert ran.told["health"]["pipeline"] == "owned"
+    assert ("checkout", "placed") in events(receiver)

@@ -1,0 +1,94 @@
+"""Names whose values are secrets, and names that only look like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ezlogs.privacy.keys import KeyMatcher, words_of
+
+SECRET_NAMES = ["password", "user_password", "userPassword", "USER-PASSWORD", "user.password", "password1", "password_confirmation", "password_hash", "pwd", "pw", "pass", "pin", "otp", "token", "access_token", "refresh_token", "bearer", "cvv", "cvv2", "X-Api-Key", "apiKey", "APIKey", "x_api_key", "pass_word", "pAsSwOrD", "newuserpassword", "clientSecret", "aws_secret_access_key", "OAuthToken", "sessionToken", "csrfmiddlewaretoken", "http.request.header.authorization", "http.response.header.set-cookie", "ezlogs.change.pin.from", "Authorization", "Cookie", "user[password]", "user%5Bpassword%5D", "pass%77ord", "--password", "card_number", "creditCardNumber", "phone_number", "ssn", "mật_khẩu", "ｐａｓｓｗｏｒｄ", "motDePasse", "contraseña"]
+
+INNOCENT_NAMES = ["primary_key", "session_id", "author", "authors", "authority", "authored_by", "secretary", "cookie_banner_shown", "token_count", "session_count", "max_tokens", "gen_ai.usage.input_tokens", "gen_ai.token.type", "has_password", "passwordless", "password_changed_at", "boarding_group", "auth_user_id", "compass", "keyboard", "tokenizer", "next_page_token", "card_brand", "card_last4", "key", "name", "pins", "passenger", "pinned", "opinion", "shipping", "spinner"]
+
+
+@pytest.mark.parametrize("name", [*SECRET_NAMES, "pаssword", "pass\u200bword", "ραssword"])
+def test_a_name_that_tells_of_a_secret_is_denied_in_any_spelling(name: str) -> None:
+    """Separators, case, escapes, accents, invisible and look-alike letters do not hide a secret's name."""
+    assert KeyMatcher().denies(name)
+
+
+@pytest.mark.parametrize("name", [*INNOCENT_NAMES, "", "42", "日付"])
+def test_a_name_that_only_contains_such_letters_is_not(name: str) -> None:
+    """Words are compared, not substrings, and a count of tokens is a count."""
+    assert not KeyMatcher().denies(name)
+
+
+def test_words_of_a_name_ignore_how_it_is_written() -> None:
+    """Camel case, snake case, kebab case and dots give the same words."""
+    assert (
+        words_of("userApiKey")
+        == words_of("user_api_key")
+        == words_of("User-Api-Key")
+        == words_of("user.api.key2")
+    )
+
+
+def test_the_user_can_deny_further_names() -> None:
+    """A denied phrase matches as words anywhere and glued together, whatever else the name says."""
+    keys = KeyMatcher(deny=["medicalRecord", "salary", "пароль"])
+    assert [
+        keys.denies(name) for name in ("medical-record-count", "medicalrecord", "yearlySalary", "Пароль")
+    ] == [
+        True,
+        True,
+        True,
+        True,
+    ]
+    assert not keys.denies("medical_center")
+
+
+def test_the_user_can_allow_names_that_the_defaults_deny() -> None:
+    """An allowed phrase is taken out of the name; what is left is still judged."""
+    keys = KeyMatcher(allow=["cart_token", "apikey"])
+    assert not keys.denies("cartToken")
+    assert not keys.denies("apikey")
+    assert keys.denies("cart_token_secret")
+    assert keys.denies("token")
+
+
+@pytest.mark.parametrize("name", ["password", "cvv", "private_key", "cardNumber"])
+def test_some_names_cannot_be_allowed(name: str) -> None:
+    """Passwords, card numbers and private keys are denied against the user's word."""
+    assert KeyMatcher(allow=[name]).denies(name)
+
+
+def test_deny_beats_allow() -> None:
+    """A name that is both denied and allowed by the user is denied."""
+    assert KeyMatcher(deny=["salary"], allow=["salary"]).denies("salary")
+
+
+@pytest.mark.parametrize("name", ["code", "sig", "X-Amz-Signature", "key", "password"])
+def test_a_url_denies_more(name: str) -> None:
+    """Signatures and one-time codes are secrets in a URL."""
+    assert KeyMatcher().denies_in_url(name)
+
+
+@pytest.mark.parametrize("name", ["page", "state", "q", ""])
+def test_a_url_keeps_ordinary_parameters(name: str) -> None:
+    """What pages and filters are called is left alone."""
+    assert not KeyMatcher().denies_in_url(name)
+
+
+def test_a_parameter_can_be_allowed() -> None:
+    """The user may know that ``code`` is a country's."""
+    assert not KeyMatcher(allow=["code"]).denies_in_url("code")
+
+
+def test_verdicts_stay_right_when_there_are_more_names_than_the_cache_holds() -> None:
+    """Names from the network cannot grow the cache without end, nor wear its answers out."""
+    keys = KeyMatcher()
+    assert keys.denies("password")
+    assert not any(keys.denies(f"field_{'x' * (number % 7)}{number}") for number in range(5000))
+    assert keys.denies("password")
+    assert len(keys._verdicts) <= 4096
+    assert keys.denies("a" * 200 + "_password")

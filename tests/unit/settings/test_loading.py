@@ -1,0 +1,212 @@
+"""Loading: which layer wins, what is reported, and that nothing stops it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ezlogs.settings import TABLE, InvalidSettings, Settings, load, variable
+
+
+def problems(environ: Mapping[str, str], overrides: Mapping[str, object] = MappingProxyType({})) -> list[str]:
+    """What loading reports, as text."""
+    return list(map(str, load(environ, overrides).problems))
+
+
+def test_without_anything_set_every_setting_is_its_default() -> None:
+    """An empty environment gives the defaults, and says so of each."""
+    loaded = load({})
+    assert loaded.settings == Settings()
+    assert loaded.sources == dict.fromkeys(TABLE, "default")
+    assert not loaded.problems
+
+
+def test_the_stronger_layer_wins() -> None:
+    """configure() is stronger than EZLOGS_*, that than OTEL_*, and that than the default."""
+    environ: dict[str, str] = {}
+    overrides: dict[str, object] = {}
+
+    def service() -> tuple[str | None, str]:
+        loaded = load(environ, overrides)
+        return loaded.settings.service_name, loaded.sources["service_name"]
+
+    assert service() == (None, "default")
+    environ["OTEL_SERVICE_NAME"] = "a"
+    assert service() == ("a", "OTEL_SERVICE_NAME in the environment")
+    environ["EZLOGS_SERVICE_NAME"] = "b"
+    assert service() == ("b", "EZLOGS_SERVICE_NAME in the environment")
+    overrides["service_name"] = "c"
+    assert service() == ("c", "configure()")
+
+
+def test_the_variable_for_traces_is_stronger_than_the_one_for_all_signals() -> None:
+    """OTEL_EXPORTER_OTLP_TRACES_* counts before OTEL_EXPORTER_OTLP_*."""
+    loaded = load({"OTEL_EXPORTER_OTLP_TIMEOUT": "3", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "4"})
+    assert loaded.settings.timeout == 4.0
+
+
+@pytest.mark.parametrize(
+    ("key", "address", "endpoint"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1/v1/traces", "http://c:1/v1/traces/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:1", "http://c:1"),
+        ("EZLOGS_ENDPOINT", "http://c:1", "http://c:1/v1/traces"),
+        ("EZLOGS_ENDPOINT", "http://c:1/v1/traces", "http://c:1/v1/traces"),
+    ],
+)
+def test_each_variable_of_the_endpoint_has_its_own_rule(key: str, address: str, endpoint: str) -> None:
+    """The same address means what the variable that holds it says it means."""
+    assert load({key: address}).settings.endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    ("environ", "enabled"),
+    [
+        ({"OTEL_SDK_DISABLED": "TRUE"}, False),
+        ({"OTEL_SDK_DISABLED": "false"}, True),
+        ({"OTEL_SDK_DISABLED": "true", "EZLOGS_ENABLED": "yes"}, True),
+        ({"EZLOGS_ENABLED": "off"}, False),
+    ],
+)
+def test_ezlogs_is_off_when_the_sdk_is(environ: dict[str, str], enabled: bool) -> None:
+    """OTEL_SDK_DISABLED switches ezlogs off too, unless EZLOGS_ENABLED says otherwise."""
+    assert load(environ).settings.enabled is enabled
+
+
+def test_the_sdk_is_disabled_by_the_word_true_only() -> None:
+    """A value that OpenTelemetry does not take for true is reported, and disables nothing."""
+    loaded = load({"OTEL_SDK_DISABLED": "1"})
+    assert loaded.settings.enabled
+    assert "OTEL_SDK_DISABLED in the environment" in str(loaded.problems[0])
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_an_empty_variable_is_not_set(blank: str) -> None:
+    """An empty variable means what no variable means."""
+    loaded = load({"EZLOGS_TIMEOUT": blank, "OTEL_EXPORTER_OTLP_TIMEOUT": "3"})
+    assert loaded.settings.timeout == 3.0
+    assert not loaded.problems
+
+
+def test_none_leaves_a_setting_to_the_environment() -> None:
+    """An argument that is None is as good as not given."""
+    loaded = load({"EZLOGS_TIMEOUT": "3"}, {"timeout": None})
+    assert (loaded.settings.timeout, loaded.problems) == (3.0, ())
+
+
+def test_a_bad_value_gives_way_to_the_next_layer() -> None:
+    """Each value that cannot be used is reported, and the first that can is used."""
+    loaded = load(
+        {
+            "EZLOGS_TIMEOUT": "soon",
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "-1",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
+        },
+        {"timeout": []},
+    )
+    assert loaded.settings.timeout == 3.0
+    assert loaded.sources["timeout"] == "OTEL_EXPORTER_OTLP_TIMEOUT in the environment"
+    assert list(map(str, loaded.problems)) == [
+        "configure(): timeout []: not a number; use 0.001 to 600 seconds",
+        "EZLOGS_TIMEOUT in the environment: timeout 'soon': not a number; use 0.001 to 600 seconds",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT in the environment: timeout '-1': out of range; "
+        "use 0.001 to 600 seconds",
+    ]
+
+
+def test_with_only_bad_values_the_default_is_used() -> None:
+    """A setting that nobody gave a usable value has its default, and nobody set it."""
+    loaded = load({"EZLOGS_CHANGES": "ful"})
+    assert loaded.settings.changes == "safe"
+    assert not loaded.explicit("changes")
+
+
+def test_a_stronger_value_settles_a_weaker_one() -> None:
+    """A value for other exporters does not matter once ezlogs has one of its own."""
+    environ = {"OTEL_EXPORTER_OTLP_COMPRESSION": "deflate"}
+    assert problems(environ)
+    assert not problems({**environ, "EZLOGS_COMPRESSION": "gzip"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "overrides", "problem"),
+    [
+        (
+            {"EZLOGS_ENPOINT": "http://c"},
+            {},
+            "EZLOGS_ENPOINT in the environment: unknown setting; did you mean EZLOGS_ENDPOINT?",
+        ),
+        ({"EZLOGS_ZQX": "1"}, {}, "EZLOGS_ZQX in the environment: unknown setting"),
+        ({}, {"endpont": "http://c"}, "configure(): endpont: unknown setting; did you mean endpoint?"),
+        ({}, {"zqx": 1}, "configure(): zqx: unknown setting"),
+        (
+            {},
+            {"endpoint": "localhost:4318"},
+            "configure(): endpoint 'localhost:4318': missing scheme; use 'http://localhost:4318'",
+        ),
+        (
+            {"EZLOGS_PIPELINE": "atached"},
+            {},
+            "EZLOGS_PIPELINE in the environment: pipeline 'atached': "
+            "use auto, owned or attached; did you mean 'attached'?",
+        ),
+        (
+            {"EZLOGS_HEADERS": "hunter2"},
+            {},
+            "EZLOGS_HEADERS in the environment: headers ****: "
+            "use name=value pairs separated by commas, percent-encoded",
+        ),
+    ],
+)
+def test_a_problem_names_the_place_the_value_and_the_way_out(
+    environ: dict[str, str], overrides: dict[str, object], problem: str
+) -> None:
+    """A problem says where to go, what was found there with secrets masked, and what to write instead."""
+    assert problems(environ, overrides) == [problem]
+
+
+def test_what_kubernetes_puts_into_the_environment_is_no_setting() -> None:
+    """The variables of a service called ezlogs or ezlogs-collector are not taken for misspelled settings."""
+    links = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_OTLP_HTTP", "PORT", "PORT_4318_TCP"]
+    links += ["PORT_4318_TCP_PROTO", "PORT_4318_TCP_PORT", "PORT_4318_TCP_ADDR"]
+    names = [prefix + link for prefix in ("EZLOGS_", "EZLOGS_COLLECTOR_") for link in links]
+    assert problems(dict.fromkeys(names, "tcp://10.0.0.1:4318")) == []
+
+
+def test_a_default_value_that_was_given_is_explicit() -> None:
+    """Whether anyone set a setting does not depend on the value."""
+    loaded = load({"EZLOGS_FLUSH_INTERVAL": "1.0"}, {"max_batch_size": 512})
+    assert loaded.settings == Settings()
+    assert [name for name in TABLE if loaded.explicit(name)] == ["flush_interval", "max_batch_size"]
+
+
+def test_invalid_settings_list_every_problem() -> None:
+    """The error has the text of all problems, the problems themselves, and survives pickling."""
+    loaded = load({"EZLOGS_ENPOINT": "x"}, {"timeout": "soon"})
+    error = InvalidSettings(loaded.problems)
+    assert isinstance(error, ValueError)
+    assert str(error).splitlines() == [
+        "2 settings cannot be used:",
+        *(f"  - {problem}" for problem in loaded.problems),
+    ]
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.problems, str(copy)) == (loaded.problems, str(error))
+
+
+def test_one_problem_is_told_without_a_list() -> None:
+    """A single problem is the whole text of the error."""
+    loaded = load({"EZLOGS_TIMEOUT": "soon"})
+    assert str(InvalidSettings(loaded.problems)) == str(loaded.problems[0])
+
+
+@given(st.dictionaries(st.sampled_from([variable(name) for name in TABLE]), st.text()))
+def test_no_text_in_the_environment_stops_loading(environ: dict[str, str]) -> None:
+    """Whatever the variables hold, the settings are complete and every bad value is reported."""
+    loaded = load(environ)
+    assert set(loaded.settings.shown()) == set(TABLE)
+    assert len(loaded.problems) + sum(map(loaded.explicit, TABLE)) <= len(environ)

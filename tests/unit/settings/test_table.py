@@ -1,0 +1,82 @@
+"""The table: one source of truth, whose types, kinds and defaults agree."""
+
+from __future__ import annotations
+
+from typing import get_type_hints
+
+import msgspec
+import pytest
+from rich.pretty import pretty_repr
+
+from ezlogs.settings import TABLE, Headers, Settings, load, spelled, variable
+from ezlogs.settings.table import DEFAULTS
+
+TYPES = get_type_hints(Settings)
+
+EXAMPLES = {
+    "enabled": "off",
+    "service_name": "shop",
+    "debug": "on",
+    "strict": "yes",
+    "endpoint": "https://collector",
+    "headers": "x-key=1",
+    "timeout": "3",
+    "compression": "gzip",
+    "certificate": "ca.pem",
+    "client_certificate": "me.pem",
+    "client_key": "key.pem",
+    "flush_interval": "0.5",
+    "max_batch_size": "10",
+    "max_queue_size": "10",
+    "shutdown_timeout": "0",
+    "health_dir": "/tmp/health",
+    "pipeline": "attached",
+    "deny": "iban",
+    "allow": "key_id,hint",
+    "changes": "full",
+    "propagate_actor": "no",
+    "instrument": "django,celery",
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_kind_makes_values_of_the_type_of_its_setting(name: str) -> None:
+    """What is read from a variable has the type that the field declares, and is not the default."""
+    loaded = load({variable(name): EXAMPLES[name]})
+    value = getattr(loaded.settings, name)
+    assert not loaded.problems
+    assert value != getattr(DEFAULTS, name)
+    # strict: nothing is converted, so this holds only for values that have the type already
+    assert isinstance(value, Headers) or msgspec.convert(value, TYPES[name]) == value
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_default_is_allowed(name: str) -> None:
+    """A default, written into the variable of its setting, is accepted and means the same."""
+    setting, default = TABLE[name], getattr(DEFAULTS, name)
+    if text := spelled(setting.kind.shown(default)):
+        assert setting.kind.parse(text) == default
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_setting_is_explained(name: str) -> None:
+    """Each setting says in one sentence what it does, what is allowed, and since when it exists."""
+    setting = TABLE[name]
+    assert setting.doc.endswith(".")
+    assert setting.kind.allowed
+    assert setting.since
+
+
+def test_no_text_of_the_settings_holds_a_secret() -> None:
+    """Printing settings, plainly or with rich, masks headers and whatever an address hides."""
+    settings = Settings(headers=Headers({"x-key": "hunter2"}), endpoint="http://c/v1/traces?token=hunter2")
+    for text in (repr(settings), pretty_repr(settings), str(settings.shown())):
+        assert "hunter2" not in text
+        assert "x-key" in text
+
+
+def test_settings_cannot_be_changed() -> None:
+    """Settings are a value: threads may share them."""
+    with pytest.raises(AttributeError):
+        Settings().debug = True  # type: ignore[misc]  # the point of the test
+    assert hash(Settings()) == hash(Settings())
