@@ -77,7 +77,9 @@ def arrived(ctx: Context | None = None) -> Correlation | None:
     """Return the correlation that a request or message brought along in its baggage or its trace context."""
     span = trace.get_current_span(ctx).get_span_context()
     members = baggage.get_all(ctx)
-    ids: dict[str, Any] = {field: valid_id(members.get(name)) for field, name in BAGGAGE_MEMBERS.items()} if members else {}
+    ids: dict[str, Any] = {
+        field: valid_id(members.get(name)) for field, name in BAGGAGE_MEMBERS.items() if name in members
+    }
     correlation_id = ids.pop("correlation_id", None) or (f"{span.trace_id:032x}" if span.is_valid else None)
     if correlation_id is None:
         return None

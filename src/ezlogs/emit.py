@@ -76,6 +76,8 @@ def record(
             sequence=runtime.ledger.next_sequence(),
             strict=runtime.settings.strict,
         )
+        if event.invalid:
+            runtime.report(runtime.scrubber.text(f"an event was repaired: {'; '.join(event.invalid)}", "event", []))
         runtime.carrier.carry(Emitted(event, runtime.scrubber), ctx)
     except InvalidEvent:
         raise

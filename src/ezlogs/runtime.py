@@ -1,10 +1,11 @@
-"""The runtime: everything ezlogs holds in one process - settings, privacy, carrier, delivery, counters - in one object."""
+"""The runtime: all that ezlogs holds in one process - settings, privacy, carrier, counters - in one object."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import Counter, deque
+from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +16,7 @@ from ezlogs.privacy import Scrubber
 from ezlogs.settings import Settings
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 log = logging.getLogger("ezlogs")
 
@@ -46,6 +47,9 @@ class Carrier(Protocol):
     @property
     def processor(self) -> SpanProcessor | None:
         """What the tracer provider needs so that spans bring events along, if anything."""
+
+    def meet(self, provider: TracerProvider) -> None:
+        """Take part in a tracer provider's spans."""
 
     def carry(self, emitted: Emitted, ctx: Context | None) -> None:
         """Take one event, emitted in a context (None: the current one). Never blocks."""
@@ -84,7 +88,8 @@ class Ledger:
 
     def note(self, what: str, number: int = 1) -> None:
         """Count something: ``delivered``, ``redacted``, ``lost.queue_full`` ..."""
-        self._notes.append((what, number))
+        if number:
+            self._notes.append((what, number))
         if len(self._notes) > 1024:
             self._fold(wait=False)
 
@@ -107,10 +112,19 @@ class Ledger:
 class Runtime:
     """One process's ezlogs. ``configure()`` builds it, ``shutdown()`` takes it down, tests put another in its place."""
 
-    def __init__(self, settings: Settings, carrier: Carrier | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        carrier: Carrier | None = None,
+        *,
+        ledger: Ledger | None = None,
+        given: Mapping[str, object] | None = None,
+    ) -> None:
         self.settings = settings
+        self.given = dict(given or {})
+        """What the application asked for by ``configure()``."""
         self.scrubber = Scrubber(deny=settings.deny, allow=settings.allow)
-        self.ledger = Ledger()
+        self.ledger = ledger or Ledger()
         self.carrier = carrier
         self._reported: set[str] = set()
 

@@ -167,8 +167,9 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
         error=Failure(event.error.type, text(event.error.message, "error.message")) if event.error else None,
         invalid=tuple(scrubber.text(problem, "invalid", redactions) for problem in event.invalid),
         frozen_metadata=Pairs(
-            (scrubber.text(key, "metadata", redactions), details(key, value, f"metadata.{key}"))
+            (name, details(key, value, f"metadata.{name}"))
             for key, value in event.frozen_metadata
+            for name in (scrubber.name(key, "metadata.[redacted]", redactions),)
         ),
         changes=tuple(
             Change(

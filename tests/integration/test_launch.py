@@ -53,7 +53,7 @@ def run(
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    return Ran(json.loads(done.stdout.splitlines()[-1]), done.stderr, time.perf_counter() - begin)
+    return Ran(json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"provider"'))), done.stderr, time.perf_counter() - begin)
 
 
 def events(receiver: Receiver) -> list[tuple[str, str]]:

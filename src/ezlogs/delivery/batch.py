@@ -16,7 +16,7 @@ from ezlogs.ids import new_span_id
 from ezlogs.otlp import encode_event, encode_request, encode_resource, encode_scope, encode_span
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
-from ezlogs.runtime import Emitted
+from ezlogs.runtime import Emitted, log
 from ezlogs.version import __version__
 from ezlogs.wire import REDACTED
 
@@ -46,6 +46,8 @@ class Batch(NamedTuple):
     spans: int
     events: int
     redactions: int
+    broken: int
+    """Events that could not be encoded, and so are lost."""
     items: int = 0
 
 
@@ -100,18 +102,18 @@ class Encoder:
         ended = [item for item in items if type(item) is EndedSpan]
         ended += carried((item for item in items if type(item) is LooseEvent), resource)
         groups: dict[int, dict[InstrumentationScope | None, list[bytes]]] = {}
-        events = redactions = 0
-        for span, riders in ended:
-            clean = scrub_span(without_riders(span), self._scrubber)
-            redactions += len((clean.attributes or {}).get(REDACTED, ()))
-            encoded = []
-            for emitted in riders:
-                attributes = emitted.attributes
-                redactions += len(attributes.get(REDACTED, ()))  # type: ignore[arg-type]  # a tuple of texts
-                encoded.append(encode_event(emitted.event.event_type, emitted.event.timestamp, attributes))
-            events += len(encoded)
-            scopes = groups.setdefault(self._resource_key(span.resource), {})
-            scopes.setdefault(span.instrumentation_scope, []).append(encode_span(clean, encoded))
+        events = redactions = broken = 0
+        for item in ended:
+            try:
+                encoded, redacted = self._encode(item)
+            except Exception:  # one span that cannot be encoded must not cost the others
+                log.exception("ezlogs: a span could not be encoded")
+                broken += len(item.events)
+                continue
+            events += len(item.events)
+            redactions += redacted
+            scopes = groups.setdefault(self._resource_key(item.span.resource), {})
+            scopes.setdefault(item.span.instrumentation_scope, []).append(encoded)
         body = encode_request(
             [
                 (
@@ -125,7 +127,18 @@ class Encoder:
                 for key, scopes in groups.items()
             ]
         )
-        return Batch(body, len(ended), events, redactions)
+        return Batch(body, len(ended), events, redactions, broken)
+
+    def _encode(self, item: EndedSpan) -> tuple[bytes, int]:
+        """Return an encoded span with its riders, and how much privacy kept back."""
+        clean = scrub_span(without_riders(item.span), self._scrubber)
+        redacted = len((clean.attributes or {}).get(REDACTED, ()))
+        riders = []
+        for emitted in item.events:
+            attributes = emitted.attributes
+            redacted += len(attributes.get(REDACTED, ()))  # type: ignore[arg-type]  # a tuple of texts
+            riders.append(encode_event(emitted.event.event_type, emitted.event.timestamp, attributes))
+        return encode_span(clean, riders), redacted
 
     def _resource_key(self, resource: Resource) -> int:
         key = id(resource)

@@ -34,7 +34,7 @@ class Pipeline:
         self._settings = settings
         self._ledger = ledger
         self._endpoint_given = endpoint_given
-        self.processor = EzlogsSpanProcessor(self._ended, self.flush)
+        self.processor = EzlogsSpanProcessor(self)
         self._worker = Worker(
             HttpTransport(
                 settings.endpoint,
@@ -55,6 +55,14 @@ class Pipeline:
         self._seen: object = self
         self._owned = False
         self._own_resource: Resource | None = None
+
+    def meet(self, provider: TracerProvider) -> None:
+        """Put a span processor on a provider, or take over the one that an earlier pipeline put there."""
+        for processor in otel_compat.span_processors(provider) or ():
+            if isinstance(processor, EzlogsSpanProcessor):
+                self.processor, processor.destination = processor, self
+                return
+        provider.add_span_processor(self.processor)
 
     def carry(self, emitted: Emitted, ctx: Context | None) -> None:
         """Take one event; see the class."""
@@ -96,6 +104,10 @@ class Pipeline:
         """Deliver what was handed over within ``timeout`` seconds; return whether all of it went out."""
         return self._worker.flush(timeout)
 
+    def drain(self) -> None:
+        """Deliver what can be delivered before the process ends."""
+        self._worker.drain(self._settings.shutdown_timeout)
+
     def shutdown(self, timeout: float) -> None:
         """Deliver what can be delivered within ``timeout`` seconds, and end."""
         self._worker.shutdown(timeout)
@@ -116,7 +128,8 @@ class Pipeline:
         )
         return {"pipeline": mode, "endpoint": self._settings.endpoint, **self._worker.health()}
 
-    def _ended(self, span: ReadableSpan, riders: Riders) -> None:
+    def ended(self, span: ReadableSpan, riders: Riders) -> None:
+        """Take a sampled span that ended, and what rode on it."""
         events = riders.close()
         if self.owned():
             self._worker.put(EndedSpan(span, events))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -13,15 +13,28 @@ from ezlogs.delivery.riders import Riders
 _MAX_OPEN = 100_000
 
 
+class Destination(Protocol):
+    """What takes ended spans."""
+
+    def ended(self, span: ReadableSpan, riders: Riders) -> None:
+        """Take a sampled span that ended, and what rode on it. Never blocks."""
+
+    def flush(self, timeout: float) -> bool:
+        """Deliver what was handed over within ``timeout`` seconds; return whether all of it went out."""
+
+    def drain(self) -> None:
+        """Deliver what can be delivered before the process ends."""
+
+
 class EzlogsSpanProcessor(SpanProcessor):
     """Never blocks, never raises. An event may ride on a span only while the span is in this processor's register:
     spans that are sampled out, ended, foreign, or were opened before a fork are not in it, without a check of each.
     """
 
-    def __init__(self, ended: Callable[[ReadableSpan, Riders], None], flush: Callable[[float], bool]) -> None:
+    def __init__(self, destination: Destination) -> None:
         self._open: dict[int, Riders] = {}
-        self._ended = ended
-        self._flush = flush
+        self.destination = destination
+        """Where ended spans go; another one takes over when ezlogs is configured anew."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Register a sampled span."""
@@ -36,7 +49,7 @@ class EzlogsSpanProcessor(SpanProcessor):
         span_context = span.context
         riders = self._open.pop(span_context.span_id, None) if span_context else None
         if riders is not None:
-            self._ended(span, riders)
+            self.destination.ended(span, riders)
 
     def riders(self, span: ApiSpan) -> Riders | None:
         """Return where to put an event that rides on a span, or None when it cannot."""
@@ -48,8 +61,8 @@ class EzlogsSpanProcessor(SpanProcessor):
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Deliver what was handed over; return whether all of it went out in time."""
-        return self._flush(timeout_millis / 1000)
+        return self.destination.flush(timeout_millis / 1000)
 
     def shutdown(self) -> None:
         """Deliver what is left. The pipeline ends with ezlogs' own ``shutdown()``, which later events still need."""
-        self._flush(5.0)
+        self.destination.drain()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 import threading
@@ -59,7 +58,6 @@ class Worker:
 
     def _start_over(self) -> None:
         """Begin with nothing queued and no thread, as a new process does."""
-        self._pid = os.getpid()
         self._items: deque[Item] = deque()
         self._sealed: deque[Batch] = deque()
         self._held = 0
@@ -67,6 +65,7 @@ class Worker:
         self._failures = 0
         self._retry_at = 0.0
         self._urgent = False
+        self._hopeless = False
         self._stopped = False
         self._last_problem: str | None = None
         self._thread: threading.Thread | None = None
@@ -86,38 +85,46 @@ class Worker:
         """Return how many items are not delivered yet."""
         return len(self._items) + self._held
 
-    def flush(self, timeout: float, *, give_up_when_unreachable: bool = False) -> bool:
-        """Send what is pending now, not at the next interval; return whether all of it went out in time.
+    def flush(self, timeout: float) -> bool:
+        """Send what is pending now, not at the next interval; return whether all of it went out.
 
         Args:
-            timeout: Seconds.
-            give_up_when_unreachable: Return at the first failure if this collector never answered.
+            timeout: Seconds to wait at most.
         """
-        deadline = monotonic() + timeout
+        return self._wait_until_empty(timeout, lambda: False)
+
+    def drain(self, timeout: float) -> bool:
+        """Send what is pending because the process ends: do not wait for a collector that never answered, nor twice
+        for one that hangs.
+        """
         failures = self._failures
+        done = self._wait_until_empty(
+            0.0 if self._hopeless else timeout, lambda: self._failures > failures and not self._ever_delivered
+        )
+        self._hopeless = not done
+        return done
+
+    def shutdown(self, timeout: float) -> None:
+        """Deliver what can be delivered in ``timeout`` seconds; count the rest as lost; stop."""
+        self.drain(timeout)
+        self._stopped = True
+        self._ledger.note("lost.shut_down", sum(map(_events, tuple(self._items))))
+        self._ledger.note("lost.shut_down", sum(batch.events for batch in tuple(self._sealed)))
+        self._transport.close()
+
+    def _wait_until_empty(self, timeout: float, in_vain: Callable[[], bool]) -> bool:
+        deadline = monotonic() + timeout
         self._retry_at = 0.0
-        while self.pending():
-            self._urgent = True
+        self._urgent = True
+        while self.pending() and not in_vain():
             thread = self._thread
             if thread is None or not thread.is_alive():  # at interpreter exit threads can no longer start
                 self._turn()
-            unreachable = self._failures > failures and not self._ever_delivered
-            if monotonic() >= deadline or (give_up_when_unreachable and unreachable):
+            if monotonic() >= deadline:
                 break
             sleep(0.005)
         self._urgent = False
         return not self.pending()
-
-    def shutdown(self, timeout: float) -> None:
-        """Deliver what can be delivered in ``timeout`` seconds; count the rest as lost; stop."""
-        self.flush(timeout, give_up_when_unreachable=True)
-        self._stopped = True
-        lost = sum(_events(item) for item in tuple(self._items)) + sum(
-            batch.events for batch in tuple(self._sealed)
-        )
-        if lost:
-            self._ledger.note("lost.shut_down", lost)
-        self._transport.close()
 
     def forget(self) -> None:
         """In a forked child: leave queue, thread and connections to the parent."""
@@ -143,8 +150,7 @@ class Worker:
             self._starting.release()
 
     def _run(self) -> None:
-        pid = self._pid
-        while not self._stopped and self._pid == pid:
+        while not self._stopped:
             self._turn()
             sleep(_POLL)
 
@@ -167,16 +173,13 @@ class Worker:
         while len(self._items) >= self._max_batch_size or (
             self._items and (self._urgent or now - self._sealed_at >= self._flush_interval)
         ):
-            items = [self._items.popleft() for _ in range(min(self._max_batch_size, len(self._items)))]
-            self._held += len(items)
+            number = min(self._max_batch_size, len(self._items))
+            self._held += number  # before they leave the queue: pending() must never miss one on its way
+            items = [self._items.popleft() for _ in range(number)]
             self._sealed_at = now
-            try:
-                batch = self._encoder.batch(items, self._resource())
-            except Exception:
-                self._held -= len(items)
-                self._ledger.note("lost.unencodable", sum(map(_events, items)))
-                raise
-            self._sealed.append(batch._replace(items=len(items)))
+            batch = self._encoder.batch(items, self._resource())
+            self._ledger.note("lost.unencodable", batch.broken)
+            self._sealed.append(batch._replace(items=number))
         if not self._items:
             self._sealed_at = now
 
@@ -195,6 +198,7 @@ class Worker:
                 if self._failures and self._last_problem:
                     log.info("ezlogs: the collector is back")
                 self._ever_delivered = True
+                self._hopeless = False
                 self._last_problem = None
             else:
                 self._ledger.note("lost.rejected", batch.events)

@@ -27,5 +27,4 @@ class EzlogsConfigurator:
             otel_compat.configure_sdk(None, **kwargs)
             return
         runtime = launch()
-        processor = runtime.carrier.processor if runtime and runtime.carrier else None
-        otel_compat.configure_sdk(processor, **kwargs)
+        otel_compat.configure_sdk(runtime.carrier.processor if runtime and runtime.carrier else None, **kwargs)

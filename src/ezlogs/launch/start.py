@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -12,9 +13,6 @@ from opentelemetry import trace
 
 from ezlogs.runtime import Ledger, Runtime, current_runtime, install, log
 from ezlogs.settings import InvalidSettings, Loaded, load
-
-_hooked = False
-_overrides: dict[str, object] = {}
 
 
 def configure(**settings: object) -> None:
@@ -35,16 +33,17 @@ def configure(**settings: object) -> None:
         >>> ezlogs.configure(service_name="shop", instrument="none")
         >>> ezlogs.shutdown()
     """
-    merged = {**_overrides, **settings}
-    loaded = load(os.environ, merged)
+    running = current_runtime()
+    given = {**(running.given if running else {}), **settings}
+    loaded = load(os.environ, given)
     if loaded.problems:
         raise InvalidSettings(loaded.problems)
-    running = current_runtime()
     if running is not None and running.settings == loaded.settings:
         return
-    _overrides.update(settings)
-    runtime = start(loaded, ledger=running.ledger if running else None)
+    runtime = start(loaded, given, ledger=running.ledger if running else None)
     meet_provider(runtime)
+    if running is not None and running.carrier is not None:
+        running.carrier.shutdown(running.settings.shutdown_timeout)
     from ezlogs.launch.instrument import instrument
 
     instrument(loaded.settings.instrument)
@@ -64,48 +63,48 @@ def launch(environ: Mapping[str, str] = os.environ) -> Runtime | None:
     return start(loaded)
 
 
-def start(loaded: Loaded, ledger: Ledger | None = None) -> Runtime:
-    """Make the runtime of some settings the process's own; what an earlier one had pending is delivered first."""
-    global _hooked
-    runtime = Runtime(loaded.settings)
-    if ledger is not None:
-        runtime.ledger = ledger
+def start(loaded: Loaded, given: Mapping[str, object] | None = None, ledger: Ledger | None = None) -> Runtime:
+    """Make a runtime of some settings, and make it the process's own.
+
+    Args:
+        loaded: The settings.
+        given: What the application itself asked for, to be merged with what it asks for later.
+        ledger: The counts so far.
+    """
+    runtime = Runtime(loaded.settings, ledger=ledger, given=given)
     if loaded.settings.enabled:
         from ezlogs.delivery.pipeline import Pipeline  # here, so that `import ezlogs` stays light
 
         runtime.carrier = Pipeline(
             loaded.settings, runtime.ledger, runtime.scrubber, endpoint_given=loaded.explicit("endpoint")
         )
-    before = install(runtime)
-    if before is not None and before.carrier is not None:
-        before.carrier.shutdown(before.settings.shutdown_timeout)
-    if not _hooked:
-        _hooked = True
-        atexit.register(shutdown)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_after_fork)
+    install(runtime)
+    _heed_the_end_and_forks()
     return runtime
 
 
+@cache
+def _heed_the_end_and_forks() -> None:
+    """Once a process: neither hook can be doubled, and both look at the runtime of their moment."""
+    atexit.register(shutdown)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+
+
 def meet_provider(runtime: Runtime) -> None:
-    """Put ezlogs' span processor on the application's tracer provider, or build one where there is none."""
+    """Put a span processor of ezlogs' on the application's tracer provider, or build one where there is none."""
+    if runtime.carrier is None:
+        return
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
-    from ezlogs import otel_compat
-
-    processor = runtime.carrier.processor if runtime.carrier else None
-    if processor is None:
-        return
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
         name = runtime.settings.service_name
         provider = TracerProvider(resource=Resource.create({"service.name": name} if name else {}))
         trace.set_tracer_provider(provider)
     if isinstance(provider, TracerProvider):
-        known = otel_compat.span_processors(provider)
-        if known is None or processor not in known:
-            provider.add_span_processor(processor)
+        runtime.carrier.meet(provider)
 
 
 def shutdown() -> None:
@@ -115,7 +114,6 @@ def shutdown() -> None:
         return
     end(runtime)
     install(None)
-    _overrides.clear()
 
 
 def end(runtime: Runtime) -> None:

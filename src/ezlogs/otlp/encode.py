@@ -82,9 +82,7 @@ class SpanLike(Protocol):
     def dropped_links(self) -> int: ...
 
 
-def encode_event(
-    name: str, time_unix_nano: int, attributes: Mapping[str, Any] | None, dropped: int = 0
-) -> bytes:
+def encode_event(name: str, time_unix_nano: int, attributes: Mapping[str, Any] | None, dropped: int = 0) -> bytes:
     """Encode one span event.
 
     Args:
@@ -121,7 +119,10 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         Exception: Whatever a foreign span's own properties raise; one such span is no reason to lose a batch.
 
     Example:
-        >>> encode_request([(encode_resource({}), "", [(encode_scope("shop"), "", [encode_span(span)])])])
+        >>> from opentelemetry.sdk.trace import TracerProvider
+        >>> span = TracerProvider().get_tracer("shop").start_span("POST /orders")
+        >>> encode_span(span)[2:18] == span.context.trace_id.to_bytes(16, "big")
+        True
     """
     context = span.context
     parent = span.parent
@@ -245,7 +246,7 @@ def _encode_link(link: Link) -> bytes:
 
 def _encode_status(status: Status) -> bytes:
     """Encode a ``Status`` with the length in front."""
-    if status.is_unset:
+    if status.status_code.value == 0:
         return b"\x00"
     message = _optional_text_field(b"\x12", status.description)
     return _message_field(b"", message + b"\x18" + _VARINTS[status.status_code.value])
@@ -468,9 +469,7 @@ class _Heads(NamedTuple):
 
 
 def _heads(tag: bytes) -> _Heads:
-    return _Heads(
-        _Remembered(lambda key: _TextHeads(tag, key)), _Remembered(lambda key: _ValueHeads(tag, key))
-    )
+    return _Heads(_Remembered(lambda key: _TextHeads(tag, key)), _Remembered(lambda key: _ValueHeads(tag, key)))
 
 
 # By the message that the attributes are in, which gives them their tag.

@@ -12,8 +12,6 @@ import re
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
@@ -141,10 +139,15 @@ class HttpTransport:
     def forget(self) -> None:
         """In a forked child: let go of the parent's connections, with no word to the collector."""
         pool, self._pool = self._pool, None
-        if pool is not None and pool.connections.pool is not None:
-            # urllib3 drains this queue when its pool is collected. Had a thread of the parent held the lock of
-            # the queue during the fork, nobody here would release it: the queue starts anew, unlocked and empty.
-            queue.LifoQueue.__init__(pool.connections.pool)
+        inherited = pool.connections.pool if pool is not None else None
+        if inherited is None:
+            return
+        # urllib3 drains this queue when its pool is collected. Had a thread of the parent held the lock of the
+        # queue during the fork, nobody here would release it: the queue starts anew, unlocked and empty.
+        idle = inherited.queue
+        queue.LifoQueue.__init__(inherited)
+        for connection in filter(None, idle):
+            connection.close()  # this process's copy of the socket; neither TCP nor TLS says goodbye
 
     def _post(self, body: bytes) -> BaseHTTPResponse:
         from urllib3 import Timeout
@@ -178,14 +181,10 @@ class HttpTransport:
 
     def _cause(self, problem: BaseException) -> str:
         """Say what went wrong without the text of a foreign exception, which may quote a header or a URL."""
-        from urllib3.exceptions import TimeoutError as TimedOut
-
-        if isinstance(problem, TimedOut):
-            return f"no answer within {self._timeout:g} s"
-        while cause := problem.__cause__ or problem.__context__:
-            problem = cause
-        system_text = problem.strerror if isinstance(problem, OSError) else None
-        return system_text or type(problem).__name__
+        cause = _system_error(problem)
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        return f"no answer within {self._timeout:g} s" if isinstance(cause, TimeoutError) else type(cause).__name__
 
     def _judge(self, answer: BaseHTTPResponse, content: bytes) -> Delivered | Retry | Rejected:
         content_type = answer.headers.get("content-type", "")
@@ -204,6 +203,16 @@ class HttpTransport:
             text = text.replace(secret, "[redacted]")
         line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
         return line if len(line) <= _LONGEST_MESSAGE else line[:_LONGEST_MESSAGE] + "..."
+
+
+def _system_error(problem: BaseException) -> BaseException:
+    """Return the operating system's error that urllib3 has wrapped, or the innermost error if there is none."""
+    while not isinstance(problem, OSError):
+        inner = problem.__cause__ or next((arg for arg in problem.args if isinstance(arg, BaseException)), None)
+        if inner is None:
+            break
+        problem = inner
+    return problem
 
 
 class _Pool(NamedTuple):
@@ -266,7 +275,9 @@ def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:
 
 
 def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    from http.client import responses
+
+    return responses.get(status, "")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -282,6 +293,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _http_date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime
+
     try:
         return parsedate_to_datetime(text).timestamp()
     except (TypeError, ValueError, OverflowError, IndexError):
@@ -305,9 +318,7 @@ def _partial_success(content_type: str, content: bytes) -> Delivered:
         return Delivered(max(0, partial.rejected_spans), partial.error_message)
     fields = _fields(_bytes(_fields(content).get(1)))
     rejected = fields.get(1)
-    return Delivered(
-        rejected if isinstance(rejected, int) and rejected < 1 << 63 else 0, _text(fields.get(2))
-    )
+    return Delivered(rejected if isinstance(rejected, int) and rejected < 1 << 63 else 0, _text(fields.get(2)))
 
 
 def _error_message(content_type: str, content: bytes) -> str:
@@ -325,9 +336,7 @@ def _is_json(content_type: str) -> bool:
 
 def _json_answer(content: bytes) -> _JsonAnswer:
     try:
-        return msgspec.json.decode(
-            content, type=_JsonAnswer, strict=False
-        )  # 64-bit numbers are texts in JSON
+        return msgspec.json.decode(content, type=_JsonAnswer, strict=False)  # 64-bit numbers are texts in JSON
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _JsonAnswer()
 

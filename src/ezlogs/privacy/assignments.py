@@ -38,9 +38,7 @@ _WHOLE_LINE: Final = frozenset({"authorization", "cookie", "cookies"})
 _LINE = re.compile(r"[^\r\n]*")
 
 _QUOTE = re.compile(r"""[bBuUrRfFnNeE]{0,2}(\\*)(["'`])""")
-_QUOTED_BODY: Final = {
-    quote: re.compile(rf"(?:[^{quote}\\]|\\.?|{quote}{quote})*", re.S) for quote in ('"', "'", "`")
-}
+_QUOTED_BODY: Final = {quote: re.compile(rf"(?:[^{quote}\\]|\\.?|{quote}{quote})*", re.S) for quote in ('"', "'", "`")}
 _BRACKET_OR_STRING = re.compile(r"""[()\[\]{}]|\\.|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.S)
 # A bare value ends at white space, at a comma or semicolon that starts something new, and at a closing mark
 # that is not in the middle of a word.
@@ -80,11 +78,7 @@ class Assignments:
 
     def _is_harmless(self, value: str, key: str) -> bool:
         bind = _BIND.fullmatch(value)
-        return (
-            value == key
-            or bool(_HARMLESS.fullmatch(value))
-            or (bind is not None and self.keys.denies(bind[1]))
-        )
+        return value == key or bool(_HARMLESS.fullmatch(value)) or (bind is not None and self.keys.denies(bind[1]))
 
 
 def _element_at(text: str, tag: re.Match[str]) -> Span:

@@ -124,9 +124,7 @@ def find_cards(text: str) -> Iterator[Span]:
                 continue
             for grouping in _GROUPINGS:
                 last = first + len(grouping)
-                if sizes[first:last] == grouping and is_card(
-                    "".join(group[0] for group in groups[first:last])
-                ):
+                if sizes[first:last] == grouping and is_card("".join(group[0] for group in groups[first:last])):
                     yield groups[first].start(), groups[last - 1].end()
                     done = last
                     break
@@ -150,8 +148,7 @@ def find_ibans(text: str) -> Iterator[Span]:
 
 def _is_issued(number: str) -> bool:
     return any(
-        len(number) in lengths and first <= int(number[:digits]) <= last
-        for digits, first, last, lengths in _ISSUERS
+        len(number) in lengths and first <= int(number[:digits]) <= last for digits, first, last, lengths in _ISSUERS
     )
 
 

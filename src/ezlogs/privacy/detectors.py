@@ -19,14 +19,17 @@ _AT_DOMAIN = re.compile(
     r"[@\uff20](?:(?:[^\W_](?:[\w-]{0,62}[^\W_])?[.\u3002\uff0e\uff61]){1,8}[^\W\d_][\w-]{1,62}|\[[0-9A-Fa-f:.]{3,45}\])"
 )
 _LOCAL_PART_REVERSED = re.compile(r'"[^"\n]{1,64}"|[\w.+\-~!#$^*%\u00ad\u200b-\u200d]{1,64}')
+#: https://token@host: the host of a URL, which is no address's domain.
+_USERINFO_REVERSED = re.compile(r"""[^\s/?#"'<>]{1,256}//:""")
 
 
 def _find_emails(text: str) -> Iterator[Span]:
     # From each @ outwards, the part before it read backwards: no start has to be tried twice.
     for match in _AT_DOMAIN.finditer(text):
         at = match.start()
-        local = _LOCAL_PART_REVERSED.match(text[max(at - 66, 0) : at][::-1])
-        if local is not None:
+        before = text[max(at - 300, 0) : at][::-1]
+        local = _LOCAL_PART_REVERSED.match(before)
+        if local is not None and not _USERINFO_REVERSED.match(before):
             yield at - local.end(), match.end()
 
 
@@ -69,13 +72,9 @@ JWT: Final = Pattern(
 PRIVATE_KEY: Final = Pattern(
     "private_key",
     ("PRIVATE KEY",),
-    re.compile(
-        r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,48}-----|\Z)", re.S
-    ),
+    re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,48}-----|\Z)", re.S),
 )
-BEARER: Final = Pattern(
-    "bearer", (b"bearer",), re.compile(r"(?i:\bbearer)\s{1,8}[A-Za-z0-9._~+/-]{8,}=*"), _is_token
-)
+BEARER: Final = Pattern("bearer", (b"bearer",), re.compile(r"(?i:\bbearer)\s{1,8}[A-Za-z0-9._~+/-]{8,}=*"), _is_token)
 BASIC: Final = Pattern(
     "basic_auth", (b"basic",), re.compile(r"(?i:\bbasic)\s{1,8}[A-Za-z0-9+/_-]{4,}=*"), _is_basic_credential
 )
@@ -84,9 +83,7 @@ BASIC: Final = Pattern(
 URL_USERINFO: Final = Pattern(
     "url_credentials",
     ("://",),
-    re.compile(
-        r"""(?<=://)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""
-    ),
+    re.compile(r"""(?<=://)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""),
     lambda userinfo: userinfo != REDACTED,
 )
 
@@ -99,9 +96,7 @@ VENDOR_KEYS: Final = (
     _secret_of("slack", ("hooks.slack.com/",), r"hooks\.slack\.com/[a-z]{1,16}/[A-Za-z0-9/]{20,}"),
     _secret_of("stripe", ("_live_", "_test_"), r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"),
     _secret_of("stripe", ("whsec_",), r"whsec_[A-Za-z0-9+/=]{16,}"),
-    _secret_of(
-        "google", ("AIza", "ya29.", "GOCSPX-"), r"(?:AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,})"
-    ),
+    _secret_of("google", ("AIza", "ya29.", "GOCSPX-"), r"(?:AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,})"),
     _secret_of("openai", ("sk-",), r"sk-[A-Za-z0-9_-]{20,}"),
 )
 

@@ -56,7 +56,7 @@ DENIED_HEADS: Final = _words(
 
 #: Unmistakable even when written without any separator, as in ``newuserpassword``.
 STEMS: Final = _words(
-    "password passwd passphrase apikey credential creditcard cardnumber secretkey privatekey accesskey "
+    "password passwd passphrase csrf xsrf apikey credential creditcard cardnumber secretkey privatekey accesskey "
     "accesstoken authtoken refreshtoken idtoken clientsecret connectionstring"
 )
 
@@ -83,9 +83,7 @@ INNOCENT_HEADS: Final = _words(
 )
 
 #: What a name is about when it starts so: *has password* is a yes or no, *max tokens* a number.
-INNOCENT_STARTS: Final = _words(
-    "has is needs requires require should can show hide max min num number total count"
-)
+INNOCENT_STARTS: Final = _words("has is needs requires require should can show hide max min num number total count")
 
 #: Words after the head that leave its meaning as it is: *pin value*, *auth header*, *cookie raw*.
 TRANSPARENT: Final = _words(

@@ -16,9 +16,7 @@ Span = tuple[int, int]
 Clue = str | bytes
 """A substring without which a rule finds nothing: of the text (``str``) or of its shape (``bytes``)."""
 
-_SHAPE: Final = bytes.maketrans(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ123456789", b"abcdefghijklmnopqrstuvwxyz" + b"0" * 9
-)
+_SHAPE: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ123456789", b"abcdefghijklmnopqrstuvwxyz" + b"0" * 9)
 _SEPARATORS: Final = b" -.()/+\t\r\n"
 
 

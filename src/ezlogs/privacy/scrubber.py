@@ -14,7 +14,7 @@ from ezlogs.privacy.search import Search, redact
 from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
 from ezlogs.privacy.surfaces import IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.urls import UrlParameters
-from ezlogs.privacy.walk import Walk
+from ezlogs.privacy.walk import Walk, unused_name
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
@@ -73,9 +73,9 @@ class Scrubber:
         """Scrub any value, however nested.
 
         Args:
-            key: its name; a denied name redacts the whole value. value: scalars, text, bytes, mappings,
-            sequences and sets. Cycles, more than 20 levels and more than
-                10,000 items are redacted. An object of any other type is scanned as its ``str()``.
+            key: its name; a denied name redacts the whole value.
+            value: scalars, text, bytes, enumerations, mappings, sequences and sets. Cycles, more than 20
+                levels, more than 10,000 items and objects of any other type are redacted.
             path: where it is, for the record: ``"metadata.card"``.
             found: receives ``"path: rule"``.
 
@@ -105,9 +105,7 @@ class Scrubber:
         except Exception:
             return self._failed(path, found)
 
-    def attributes(
-        self, attributes: Mapping[str, Any], found: list[str], prefix: str = ""
-    ) -> Mapping[str, Any]:
+    def attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str = "") -> Mapping[str, Any]:
         """Scrub the attributes of a span, event, link or resource; see :mod:`ezlogs.privacy.surfaces`.
 
         Args:
@@ -151,7 +149,7 @@ class Scrubber:
             else:
                 scrubbed = self.value("" if key in IDENTIFIERS else key, value, path, found)
             changed = changed or name is not key or scrubbed is not value
-            clean[name] = scrubbed
+            clean[key if name is key else unused_name(name, clean)] = scrubbed
         return clean if changed else attributes
 
     def _scan(self, text: str, path: str, found: list[str], search: Search) -> str:

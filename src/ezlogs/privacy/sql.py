@@ -29,8 +29,9 @@ _LITERALS: Final = re.compile(
     f"{_SINGLE_QUOTED}(?:'|\\Z)|{_DOUBLE_QUOTED}(?:\"|\\Z)|{_DOLLAR_QUOTED}|{_NUMBER}", re.DOTALL
 )
 
-_ROW: Final = re.compile(r"failing row contains\s{1,4}(?=\()", re.IGNORECASE)
-_KEY: Final = re.compile(r"\bkey\s{1,4}\((?P<columns>[^()]{1,512})\)=(?=\()", re.IGNORECASE)
+_ROW: Final = re.compile(
+    r"(?:failing row contains\s{1,4}|\bkey\s{1,4}\((?P<columns>[^()]{1,512})\)=)(?=\()", re.IGNORECASE
+)
 _DUPLICATE: Final = re.compile(
     r"duplicate entry '(?P<value>[^\r\n]{0,1024}?)' for key '(?P<columns>[^']{1,128})", re.IGNORECASE
 )
@@ -56,11 +57,12 @@ class SqlLiterals:
         start = verb.start()
         if not any(self.keys.denies(word[0]) for word in _IDENTIFIER.finditer(text, start)):
             return
-        if "\\'" in text or '\\"' in text:
-            # Whether a backslash escapes depends on the database: everything between the outer quotes goes.
-            first, last = text.find("'", start), text.rfind("'")
-            if 0 <= first < last:
-                yield first + 1, last
+        for quote in ("'", '"'):
+            if "\\" + quote in text:
+                # Whether a backslash escapes depends on the database: all between the outer quotes goes.
+                first, last = text.find(quote, start), text.rfind(quote)
+                if 0 <= first < last:
+                    yield first + 1, last
         values = _VALUES.search(text, start)
         values_start = values.end() if values is not None else len(text)
         for pattern, begin, end in ((_STRINGS, start, values_start), (_LITERALS, values_start, len(text))):
@@ -80,11 +82,12 @@ class DatabaseErrors:
 
     def find(self, text: str) -> Iterator[Span]:
         """See :meth:`ezlogs.privacy.rule.Rule.find`."""
-        for row in _ROW.finditer(text):
-            yield from _row_at(text, row.end())
-        for key in _KEY.finditer(text):
-            if self._any_denied(key["columns"]):
-                yield from _row_at(text, key.end())
+        position = 0
+        while (row := _ROW.search(text, position)) is not None:
+            position = row.end()
+            if row["columns"] is None or self._any_denied(row["columns"]):
+                start, position = position, _end_of_row(text, position)
+                yield start, position
         for entry in _DUPLICATE.finditer(text):
             if self._any_denied(entry["columns"]) and entry["value"] != REDACTED:
                 yield entry.span("value")
@@ -93,8 +96,7 @@ class DatabaseErrors:
         return any(self.keys.denies(column) for column in columns.replace(".", ",").split(","))
 
 
-def _row_at(text: str, start: int) -> Iterator[Span]:
-    """The bracketed row, and the rest of its line: a value may hold brackets of its own."""
+def _end_of_row(text: str, start: int) -> int:
+    """After the bracketed row, and the rest of its line: a value may hold brackets of its own."""
     line_end = text.find("\n", start)
-    end = max(end_of_brackets(text, start), line_end if line_end >= 0 else len(text))
-    yield start, end
+    return max(end_of_brackets(text, start), line_end if line_end >= 0 else len(text))

@@ -62,7 +62,7 @@ class Walk:
             return self._content(value, path)
         return self._redact(value, path, "key")
 
-    def _content(self, value: Any, path: str) -> Any:  # noqa: PLR0911 - one line, one type
+    def _content(self, value: Any, path: str) -> Any:
         if isinstance(value, str):
             return self._scrubber.text(value, path, self._found)
         if isinstance(value, _SAFE):
@@ -114,7 +114,7 @@ class Walk:
             else:
                 scrubbed = self.value(name, item, place)
             changed = changed or safe is not name or scrubbed is not item
-            clean[key if safe is name else _unused(safe, clean)] = scrubbed
+            clean[key if safe is name else unused_name(safe, clean)] = scrubbed
         return clean if changed else mapping
 
     def _named_value(self, mapping: Mapping[Any, Any]) -> str | None:
@@ -138,12 +138,18 @@ class Walk:
             place = f"{path}[{position}]"
             if after_option and isinstance(item, str) and not item.startswith("-"):
                 yield self._redact(item, place, "key")
-            elif _is_pair(item) and self._scrubber.keys.denies(_name_of(item[0])) and item[1] is not None:
-                kept = self._redact(item[1], f"{path}.{_name_of(item[0])[:_LONGEST_STEP]}", "key")
-                yield item if kept is item[1] else type(item)((item[0], kept))
+            elif _is_pair(item) and self._scrubber.keys.denies(_name_of(item[0])):
+                yield self._pair(item, path)
             else:
                 yield self._content(item, place)
             after_option = isinstance(item, str) and item.startswith("-") and self._scrubber.keys.denies(item)
+
+    def _pair(self, pair: Any, path: str) -> Any:
+        key, value = pair
+        name = self._scrubber.name(_name_of(key), f"{path}.{REDACTED}", self._found)
+        safe = key if name == _name_of(key) else name
+        kept = self.value(_name_of(key), value, f"{path}.{name[:_LONGEST_STEP]}")
+        return pair if safe is key and kept is value else type(pair)((safe, kept))
 
     def _bytes(self, value: Any, path: str) -> Any:
         data = bytes(value)
@@ -162,6 +168,8 @@ class Walk:
 
 
 def _is_card_number(number: Any) -> bool:
+    if isinstance(number, Decimal) and not number.is_finite():
+        return False  # some of these cannot even be compared
     # Compared before it is converted: an int may be too long to print, and a NaN has no digits.
     if not _SMALLEST_CARD <= abs(number) <= _GREATEST_CARD:
         return False
@@ -178,7 +186,7 @@ def _is_pair(item: Any) -> bool:
     return isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], (str, bytes))
 
 
-def _unused(name: str, taken: Mapping[Any, Any]) -> str:
+def unused_name(name: str, taken: Mapping[Any, Any]) -> str:
     """The name, numbered where two redacted names would collide and one value be lost."""
     candidate, number = name, 2
     while candidate in taken:

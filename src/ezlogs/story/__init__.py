@@ -1,7 +1,8 @@
 """Stories: what was received becomes causal trees, and the trees become sentences. Pure functions, no I/O."""
 
+from ezlogs.story.received import told
 from ezlogs.story.render import render_json, render_text
 from ezlogs.story.telling import Sentence, Story, stories
 from ezlogs.story.tree import Node, Told
 
-__all__ = ["Node", "Sentence", "Story", "Told", "render_json", "render_text", "stories"]
+__all__ = ["Node", "Sentence", "Story", "Told", "render_json", "render_text", "stories", "told"]

@@ -13,7 +13,10 @@ _NO_NAME = frozenset({"email", "mail", "message", "mails", "emails", "messages"}
 
 
 class Cast:
-    """Who and what a story is about. Labels never travel between processes, so one event lends its to the others."""
+    """Who and what a story is about.
+
+    Labels never travel between processes, so one event lends its to the others.
+    """
 
     def __init__(self, events: Iterable[UniversalEvent]) -> None:
         self._labels: dict[tuple[str, str | None], str] = {}
@@ -63,7 +66,8 @@ class Cast:
 
     def number_of(self, number: int | None, kind: str) -> str:
         """Return ``2 order items``; ``some order items`` when the number was not measured."""
-        singular, several = self._models.get(kind) or (words(kind), plural(words(kind)))
+        noun = words(kind)
+        singular, several = self._models.get(kind) or (noun, plural(noun))
         return f"some {several}" if number is None else counted(number, singular, several)
 
     def job(self, event: UniversalEvent) -> str:
@@ -71,7 +75,7 @@ class Cast:
         return self._jobs[job_id(event)]
 
     def mail(self, event: UniversalEvent, run: UniversalEvent | None) -> str | None:
-        """Return what a mail is: named by its template, its action, or the job run that sends it; None if unknown."""
+        """Return what a mail is: named by its template, its action or the job that sends it; None if unknown."""
         template = str(event.metadata.get("template") or "").rpartition("/")[2].partition(".")[0]
         if template:
             return words(template)

@@ -15,15 +15,11 @@ def outcome(tree: Tree) -> str:
     """Return the outcome line: the worst of what happened, not counting what a later attempt made good."""
     runs, inside = tree.nearest("job.execution"), tree.nearest(*SCOPES)
     last_runs = _last_runs(tree)
-    overtaken = {
-        event_id for event_id, run in runs.items() if run is not None and last_runs[job_id(run)] is not run
-    }
+    overtaken = {event_id for event_id, run in runs.items() if run is not None and last_runs[job_id(run)] is not run}
     final = [node.event for node in tree.nodes if node.event.event_id not in overtaken]
     saved = any(is_saved(node.event) for node in tree.nodes)
 
-    if not saved and any(
-        event.event_type == "data.transaction" and event.outcome == "rolled_back" for event in final
-    ):
+    if not saved and any(event.outcome == "rolled_back" for event in final):
         return "Nothing was saved"
     if any(_decides(event, inside[event.event_id]) and event.outcome in _FAILED for event in final):
         return "Failed"
@@ -43,18 +39,14 @@ def notes(tree: Tree) -> tuple[str, ...]:
     found: list[str] = []
     orphans = len(tree.orphans)
     if orphans:
-        found.append(
-            f"{counted(orphans, 'event')} {'names' if orphans == 1 else 'name'} a cause that did not arrive."
-        )
+        found.append(f"{counted(orphans, 'event')} {'names' if orphans == 1 else 'name'} a cause that did not arrive.")
     beginnings = len(tree.roots) - orphans - tree.cycles
     if not beginnings:
         found.append("The beginning is missing.")
     elif beginnings > 1:
         found.append(f"There are {beginnings:,} beginnings.")
     if tree.cycles:
-        found.append(
-            f"{counted(tree.cycles, 'circle')} of causes {'was' if tree.cycles == 1 else 'were'} cut."
-        )
+        found.append(f"{counted(tree.cycles, 'circle')} of causes {'was' if tree.cycles == 1 else 'were'} cut.")
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ _MAX_DOMAINS = 3
 
 
 def sentence(passage: Passage, cast: Cast) -> str:
-    """Return ``The receipt was sent to 1 recipient`` or ``An e-mail was sent to 1 recipient at example.com``."""
+    """Return ``The receipt was sent to 1 recipient``, or ``An e-mail was sent`` when nothing names it."""
     events = passage.events
     name = cast.mail(events[0], passage.inside if _is_run(passage.inside) else None)
     be = "was" if len(events) == 1 else "were"
@@ -25,17 +25,17 @@ def sentence(passage: Passage, cast: Cast) -> str:
     sent = "may have been sent" if events[0].outcome == "unknown" else f"{be} sent"
     refused = sum(_number(event, "refused") or 0 for event in events)
     also = f"; {counted(refused, 'recipient')} {'was' if refused == 1 else 'were'} refused" if refused else ""
-    return f"{what} {sent}{_reach(events, told_where=name is None)}{also}"
+    return f"{what} {sent}{_reach(events, refused, told_where=name is None)}{also}"
 
 
 def _is_run(event: UniversalEvent | None) -> bool:
     return event is not None and event.event_type == "job.execution"
 
 
-def _reach(events: list[UniversalEvent], *, told_where: bool) -> str:
+def _reach(events: list[UniversalEvent], refused: int, *, told_where: bool) -> str:
     numbers = [_number(event, "recipients") for event in events]
     known = [number for number in numbers if number is not None]
-    reach = f" to {counted(sum(known), 'recipient')}" if len(known) == len(numbers) else ""
+    reach = f" to {counted(sum(known) - refused, 'recipient')}" if len(known) == len(numbers) else ""
     domains = sorted({str(domain) for event in events for domain in _domains(event)}) if told_where else []
     if len(domains) > _MAX_DOMAINS:
         return f"{reach} at {counted(len(domains), 'domain')}"

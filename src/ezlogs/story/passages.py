@@ -1,6 +1,6 @@
 """Passages: a story's events, divided so that each passage is one sentence and each event is in exactly one.
 
-Every event has a key, events with equal keys are one passage, and so the division is complete by construction.
+Every event has a key, and events with equal keys are one passage: the division is complete by construction.
 """
 
 from __future__ import annotations
@@ -133,9 +133,7 @@ def _echoes(event: UniversalEvent, run: UniversalEvent) -> bool:
     """Return whether an event only repeats why a job's run failed: the job's own sentence tells it."""
     if event.outcome not in ("failure", "rolled_back") or run.outcome == "success":
         return False
-    return event.event_type == "email.delivery" or (
-        event.event_type == "data.transaction" and run.outcome == "retried"
-    )
+    return event.event_type == "email.delivery" or (event.event_type == "data.transaction" and run.outcome == "retried")
 
 
 def _start_of_flow(event: UniversalEvent, events: dict[str, UniversalEvent]) -> UniversalEvent:

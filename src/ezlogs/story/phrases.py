@@ -32,6 +32,9 @@ _SESSION = {
 _NO_FIELD = "__all__"
 """Where Django reports what is wrong with a form as a whole."""
 
+_UNMATCHED = " (unmatched)"
+"""The route of a request that no route matches."""
+
 
 class Phrase(NamedTuple):
     """A sentence before its full stop: the statement, and the facts in brackets after it."""
@@ -55,6 +58,8 @@ def phrase(passage: Passage, cast: Cast) -> Phrase:
 def _request(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
     who, line = cast.person(event.actor), _line(event)
+    if line.endswith(_UNMATCHED):
+        return [f"{who or 'Someone'} requested an unknown address", line.removesuffix(_UNMATCHED), *_facts(event)]
     if event.outcome in _BADLY or event.outcome == "unknown":
         end = "did not finish" if event.outcome == "unknown" else "failed"
         return [f"{_owner(who) or 'The'} request {line} {end}", *_facts(event)]
@@ -85,11 +90,7 @@ def _owner(who: str | None) -> str | None:
 def _business(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
     who, verb = cast.person(event.actor), past(event.action)
-    thing = (
-        cast.thing(event.subject)
-        if event.subject
-        else with_article(words(event.event_type.partition(".")[0]))
-    )
+    thing = cast.thing(event.subject) if event.subject else with_article(words(event.event_type.partition(".")[0]))
     subject_is_actor = event.subject is not None and _same(event.subject.type, event.subject.id, event.actor)
     facts = [] if passage.request else _facts(event)
     if verb is None:
@@ -120,21 +121,16 @@ def _badly(event: UniversalEvent) -> list[str]:
 def _session(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
     subject = event.subject
-    person = (
-        Actor(subject.type, subject.id, subject.label) if subject and subject.type == "user" else event.actor
-    )
+    person = Actor(subject.type, subject.id, subject.label) if subject and subject.type == "user" else event.actor
     action = last_segment(event.action)
-    return [f"{cast.person(person) or 'Someone'} {_SESSION.get(action, words(action))}"]
+    who = cast.person(person) or "Someone"
+    return [f"{who} {_SESSION[action]}" if action in _SESSION else f"{who}'s session: {words(action)}"]
 
 
 def _validation(passage: Passage, cast: Cast) -> str:
     event = passage.events[0]
     owner = _owner(cast.person(event.actor))
-    noun = (
-        cast.thing(event.subject, article=owner is None)
-        if event.subject
-        else words(event.action.partition(".")[0])
-    )
+    noun = cast.thing(event.subject, article=owner is None) if event.subject else words(event.action.partition(".")[0])
     errors = event.metadata.get("errors")
     faults = [_fault(field, codes) for field, codes in errors.items()] if isinstance(errors, Mapping) else []
     statement = f"{owner} {noun} was rejected" if owner else f"{capitalised(noun)} was rejected"
@@ -148,23 +144,23 @@ def _fault(field: str, codes: Any) -> str:
 
 def _transaction(passage: Passage, cast: Cast) -> str:
     event = passage.events[0]
+    action = last_segment(event.action)
     reason = last_segment(event.error.type if event.error else str(event.metadata.get("error") or ""))
     why = in_brackets([reason] if reason else [])
     if event.outcome == "unknown":
         return f"It is not known whether the transaction was committed{why}"
-    if passage.alone:
+    if passage.alone and action == "rollback":
         return f"Nothing was saved: the transaction was rolled back{why}"
     counts = event.metadata.get("rows_by_model")
-    lost = [cast.number_of(int(n), kind) for kind, n in counts.items()] if isinstance(counts, Mapping) else []
-    return f"A transaction was rolled back{why}" + (f": {listed(lost)} not saved" if lost else "")
+    lost = [cast.number_of(rows, kind) for kind, rows in counts.items()] if isinstance(counts, Mapping) else []
+    what = "A transaction" if action == "rollback" else "Part of a transaction"
+    return f"{what} was rolled back{why}" + (f": {', '.join(lost)}" if lost else "")
 
 
 def _flow(passage: Passage, cast: Cast) -> str:
     event = passage.events[-1]
-    name = (
-        capitalised(cast.thing(event.subject, article=False))
-        if event.subject
-        else capitalised(words(event.action))
+    name = capitalised(
+        cast.thing(event.subject, article=False) if event.subject else words(event.action.rpartition(".")[0])
     )
     end = last_segment(event.action)
     if end == "start":
@@ -209,11 +205,7 @@ def _sql(passage: Passage, cast: Cast) -> str:
 
 def _schedule(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
-    name = (
-        event.subject.id
-        if event.subject and event.subject.id
-        else event.action.rpartition(".")[0] or event.action
-    )
+    name = event.subject.id if event.subject and event.subject.id else event.action.rpartition(".")[0] or event.action
     return [f"Schedule {name} came due", *_facts(event)]
 
 

@@ -24,15 +24,15 @@ def walk(story: Story) -> list[tuple[Node, int]]:
 
 
 def render_text(story: Story) -> str:
-    """Return a story as a paragraph, its closing line, and what is missing from it."""
+    """Return a story as a paragraph and a closing line."""
     paragraph = " ".join(sentence.text for sentence in story.sentences)
-    return "\n".join((paragraph, " ".join((story.closing, *story.notes))))
+    return f"{paragraph}\n{story.closing}"
 
 
 def render_json(story: Story) -> dict[str, Any]:
     """Return a story as plain values, ready for `json.dumps`.
 
-    Events are a flat list in causal order; ``depth`` and ``parent_event_id`` hold the tree, however deep it is.
+    Events are a flat list in causal order; ``depth`` and ``parent_event_id`` hold the tree.
     """
     return {
         "correlation_id": story.correlation_id,
@@ -41,9 +41,7 @@ def render_json(story: Story) -> dict[str, Any]:
         "began": story.began,
         "duration": story.duration,
         "services": list(story.services),
-        "sentences": [
-            {"text": sentence.text, "event_ids": list(sentence.event_ids)} for sentence in story.sentences
-        ],
+        "sentences": [{"text": sentence.text, "event_ids": list(sentence.event_ids)} for sentence in story.sentences],
         "notes": list(story.notes),
         "roots": [root.event.event_id for root in story.roots],
         "orphans": [event.event_id for event in story.orphans],

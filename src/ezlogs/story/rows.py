@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -26,7 +27,7 @@ class _Net(NamedTuple):
 
 
 def sentence(passage: Passage, cast: Cast) -> str:
-    """Return ``3 rows were saved: 1 order, 2 order items``; what a request did is told of who requested it."""
+    """Return ``3 rows were saved: 1 order, 2 order items``, or who saved them if that was the request."""
     nets = _nets([event for event in passage.events if event.event_type == "data.change"])
     if not nets:
         return "A transaction was committed"
@@ -53,33 +54,36 @@ def sentence(passage: Passage, cast: Cast) -> str:
             cast.number_of(number, kind) + ("" if did in plain else f" {did}")
             for (kind, did), number in numbers.items()
         ]
-    if who is None:
-        statement = f"{capitalised(what)} {_auxiliary(outcome, one=one)} {verb}"
-    else:
-        statement = f"{who} {verb} {what}"
+    passive = f"{capitalised(what)} {_auxiliary(outcome, one=one)} {verb}"
+    statement = f"{who} {verb} {what}" if who else passive
     return f"{statement}: {', '.join(details)}" if details else statement
 
 
 def _nets(events: list[UniversalEvent]) -> list[_Net]:
-    """Return each row once, as it ended: created and then changed is created, whatever and then deleted is deleted."""
+    """Return each row once, as it ended: created and then changed is created, and deleted is deleted."""
     nets: dict[tuple[str, str], _Net] = {}
     for event in events:
         kind = event.subject.type if event.subject is not None else event.action.partition(".")[0]
         operation = event.action.rpartition(".")[2]
         verb = _VERBS.get(operation.removeprefix("bulk_"), "changed")
         bulk = _is_bulk(event)
-        row = (
-            event.subject.id
-            if event.subject is not None and event.subject.id and not bulk
-            else event.event_id
-        )
+        row = event.subject.id if event.subject is not None and event.subject.id and not bulk else event.event_id
         before = nets.get((kind, row))
         if before is None:
             nets[kind, row] = _Net(kind, verb, _rows(event) if bulk else 1, [event])
         else:
             before.events.append(event)
             nets[kind, row] = before._replace(verb=before.verb if verb == "changed" else verb)
+        for label, number in _cascade(event):
+            nets[label, event.event_id] = _Net(label, "deleted", number, [event])
     return list(nets.values())
+
+
+def _cascade(event: UniversalEvent) -> list[tuple[str, int]]:
+    """Return what rows of other models went with a deleted one, by model."""
+    found = event.metadata.get("cascade")
+    counts = found.items() if isinstance(found, Mapping) else ()
+    return [(label, number) for label, number in counts if isinstance(number, int)]
 
 
 def _is_bulk(event: UniversalEvent) -> bool:
@@ -103,12 +107,7 @@ def _auxiliary(outcome: str, *, one: bool) -> str:
 
 def _changes(events: list[UniversalEvent]) -> list[str]:
     """Return the first changed fields of a row in words; those of a new row go without saying."""
-    changed = {
-        change.field: change
-        for event in events
-        if event.action.endswith(".update")
-        for change in event.changes
-    }
+    changed = {change.field: change for event in events if event.action.endswith(".update") for change in event.changes}
     told = [_change(change) for change in list(changed.values())[:_MAX_CHANGES]]
     rest = len(changed) - len(told)
     return [*told, f"and {rest:,} more"] if rest else told

@@ -33,7 +33,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     """What it was about: its first business sentence, else its first, without brackets and full stop."""
     outcome: str
-    """How it came out: ``Completed``, ``Completed with retries``, ``Rejected``, ``Nothing was saved``, ``Failed`` ..."""
+    """How it came out: ``Completed with retries``, ``Nothing was saved``, ``Failed`` ...; see `ending.outcome`."""
     sentences: tuple[Sentence, ...]
     """In the order of time; every event is in exactly one."""
     notes: tuple[str, ...]
@@ -53,9 +53,11 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def closing(self) -> str:
-        """The last line: how it came out, and how long it took, if that says anything."""
-        took = f" in {duration(self.duration)}" if self.duration and len(self.events) > 1 else ""
-        return f"{self.outcome}{took}."
+        """The last line: how it came out and how long it took, and what is missing from the tree."""
+        took = duration(self.duration) if self.duration and len(self.events) > 1 else ""
+        if took:
+            took = f" in {took}" if self.outcome.startswith("Completed") else f" ({took})"
+        return " ".join((f"{self.outcome}{took}.", *self.notes))
 
 
 def stories(received: Iterable[Told]) -> list[Story]:
@@ -109,7 +111,7 @@ def _story(correlation_id: str, tree: Tree) -> Story:
 
 
 def _leads(parts: list[Passage]) -> list[str]:
-    """Return what each sentence begins with: the time that passed since all before it had ended, if notable."""
+    """Return what each sentence begins with: the time since all before it had ended, if notable."""
     leads: list[str] = []
     ended = parts[0].anchor.at
     for part in parts:

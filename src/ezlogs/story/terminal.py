@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from rich.text import Text
 from rich.tree import Tree
 
@@ -10,7 +12,7 @@ from ezlogs.story.cast import Cast
 from ezlogs.story.render import walk
 from ezlogs.story.telling import Story
 from ezlogs.story.tree import Node
-from ezlogs.story.wording import capitalised, duration, last_segment, printable
+from ezlogs.story.wording import duration, last_segment, printable
 
 _GLYPHS = {
     "success": ("✓", "green"),
@@ -20,70 +22,71 @@ _GLYPHS = {
     "retried": ("↻", "yellow"),
     "unknown": ("?", "magenta"),
 }
-_OUTCOME_STYLES = {"Completed": "green", "Completed with retries": "yellow", "Still running": "yellow"}
+_OUTCOMES = {"Completed": "green", "Completed with retries": "yellow", "Still running": "yellow"}
+_WHOLE_ACTIONS = ("http.request", "http.client", "graphql.operation", "cli.command")
+
+
+class _Branch(NamedTuple):
+    """What the lines below a line need not say again."""
+
+    tree: Tree
+    service: str = ""
+    who: str = ""
+    run: UniversalEvent | None = None
 
 
 def render_tree(story: Story) -> Tree:
-    """Return a story as a `rich.tree.Tree`: a line for each event, below its cause.
+    """Return a story as a `rich.tree.Tree`: what it was about, how it came out, and a line for each event.
 
-    A line holds how it ended, when it began, the service, the action, the subject, the duration and who acted.
+    A line stands below its cause and holds the outcome, the beginning, the service, the action and subject, the
+    error, the duration and the actor; service and actor only where they change.
     """
-    title = Text.assemble(
-        (story.title, "bold"),
-        "  ",
-        (story.closing, _OUTCOME_STYLES.get(story.outcome, "red")),
-        no_wrap=True,
-        overflow="ellipsis",
-    )
-    top = Tree(title, guide_style="dim")
+    top = Text(story.title, "bold", no_wrap=True, overflow="ellipsis")
+    top.append("\n").append(story.closing, f"not bold {_OUTCOMES.get(story.outcome, 'red')}")
     cast = Cast(story.events)
-    branches = [top]
+    branches = [_Branch(Tree(top, guide_style="dim"))]
     for node, depth in walk(story):
-        branches[depth + 1 :] = [branches[depth].add(_line(node, story, cast))]
-    for note in story.notes:
-        top.add(Text(note, style="yellow"))
-    return top
+        above, event = branches[depth], node.event
+        run = event if event.event_type == "job.execution" else above.run
+        here = _Branch(above.tree, node.service, cast.person(event.actor) or "", run)
+        line = _line(node, node.at - story.began, cast, above, here)
+        branches[depth + 1 :] = [here._replace(tree=above.tree.add(line))]
+    return branches[0].tree
 
 
-def _line(node: Node, story: Story, cast: Cast) -> Text:
+def _line(node: Node, offset: int, cast: Cast, above: _Branch, here: _Branch) -> Text:
     event = node.event
-    glyph, style = _GLYPHS[event.outcome]
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(glyph, style).append(f" {_offset(node.at - story.began):>7} ", "dim")
+    line.append(*_GLYPHS.get(event.outcome, _GLYPHS["unknown"]))
     parts = (
-        (node.service if len(story.services) > 1 else "", "cyan"),
-        (_what(event), "bold"),
-        (_thing(event, cast), ""),
+        (f"+{duration(offset / 1e9)}" if offset >= 1_000_000 else "+0 ms", "dim"),
+        (here.service if here.service != above.service else "", "cyan"),
+        (_what(event, cast, here.run), "bold" if not offset else ""),
         (last_segment(event.error.type) if event.error else "", "red"),
         (duration(event.duration) if event.duration is not None else "", "dim"),
-        (cast.person(event.actor) or "", "italic dim"),
+        (here.who if here.who != above.who else "", "italic"),
     )
-    for text, look in parts:
+    for text, style in parts:
         if text:
-            line.append(" ").append(printable(text), look)
+            line.append("  ").append(printable(text), style)
     return line
 
 
-def _what(event: UniversalEvent) -> str:
-    status = event.metadata.get("status")
-    attempt = (
-        f" #{event.correlation.attempt}"
-        if event.event_type == "job.execution" and event.correlation.attempt
-        else ""
-    )
-    kind = (
-        ""
-        if event.event_type in ("http.request", "data.change")
-        else f"{event.event_type.partition('.')[0]} "
-    )
-    return f"{kind}{event.action}{attempt}" + (f" {status}" if status is not None else "")
-
-
-def _thing(event: UniversalEvent, cast: Cast) -> str:
-    if event.subject is None or event.event_type in ("http.request", "job.enqueue", "job.execution"):
-        return ""
-    return cast.thing(event.subject)
-
-
-def _offset(nanoseconds: int) -> str:
-    return f"+{duration(nanoseconds / 1e9)}" if nanoseconds >= 1_000_000 else "+0 ms"
+def _what(event: UniversalEvent, cast: Cast, run: UniversalEvent | None) -> str:
+    """Return what happened in a few words: ``POST /orders/ 201``, ``placed order 42``, ``run send_receipt #2``."""
+    if event.event_type in _WHOLE_ACTIONS:
+        status = event.metadata.get("status")
+        return event.action if status is None else f"{event.action} {status}"
+    if event.event_type == "job.enqueue":
+        return f"queue {cast.job(event)}"
+    if event.event_type == "job.execution":
+        attempt = event.correlation.attempt
+        return f"run {cast.job(event)}" + (f" #{attempt}" if attempt else "")
+    if event.event_type == "email.delivery":
+        return f"mail {cast.mail(event, run) or last_segment(event.action)}"
+    action, rows = last_segment(event.action).replace("_", " "), event.metadata.get("rows")
+    if event.subject is None or event.event_type == "data.transaction":
+        return action if event.event_type == "data.transaction" else f"{event.event_type} {action}"
+    if isinstance(rows, int) and action.startswith("bulk "):
+        return f"{action} {cast.number_of(rows, event.subject.type)}"
+    return f"{action} {cast.thing(event.subject, article=False)}"

@@ -32,8 +32,8 @@ class Node(msgspec.Struct, frozen=True):
 
     @property
     def end(self) -> int:
-        """When it ended, in Unix nanoseconds."""
-        return max(self.event.timestamp, self.at + _nanoseconds(self.event.duration))
+        """When it ended, in Unix nanoseconds: what takes a while is told at its end."""
+        return max(self.event.timestamp, self.at)
 
 
 class Tree(NamedTuple):
@@ -71,8 +71,8 @@ def distinct(received: Iterable[Told]) -> list[Told]:
 def grow(told: Iterable[Told]) -> Tree:
     """Return the causal tree of one story's events.
 
-    Siblings are in the order of their beginnings. An event whose cause is missing becomes a root, and a circle of
-    causes is cut at its earliest event.
+    Siblings are in the order of their beginnings. An event whose cause is missing becomes a root, and a circle
+    of causes is cut at its earliest event.
     """
     unplaced = {item.event.event_id: item for item in sorted(told, key=_by_time)}
     caused: defaultdict[str | None, list[Told]] = defaultdict(list)
@@ -104,9 +104,7 @@ def grow(told: Iterable[Told]) -> Tree:
 
     children: defaultdict[str | None, list[Node]] = defaultdict(list)
     nodes: list[Node] = []
-    for item, parent_id, at in reversed(
-        placed
-    ):  # children come after their parent, so backwards they are ready
+    for item, parent_id, at in reversed(placed):  # children come after their parent, so backwards they are ready
         node = Node(item.event, item.service, tuple(reversed(children[item.event.event_id])), at)
         children[parent_id].append(node)
         nodes.append(node)
@@ -122,8 +120,8 @@ def grow(told: Iterable[Told]) -> Tree:
 def began(event: UniversalEvent) -> int:
     """Return when what an event tells of began, in Unix nanoseconds.
 
-    A request or job is told at its end, under an id that was reserved at its start; the time in that id (UUIDv7)
-    says so, and the measured duration says how long ago that was.
+    A request or job is told at its end, under an id that was reserved at its start; the time in that id (a
+    UUIDv7) says so, and the measured duration says how long ago that was.
     """
     duration, reserved = _nanoseconds(event.duration), _reserved_at(event.event_id)
     if reserved is None or event.timestamp - reserved - _MILLISECOND < duration // 2:

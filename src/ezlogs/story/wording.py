@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 _IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "women"}
-_SAME_IN_PAST = frozenset(
-    "bought brought built cut found held kept led left lent lost made met paid put quit read sent set shut sold "
-    "spent split taught told won".split()
+_UNMARKED_PAST = re.compile(
+    "bought|brought|built|cut|found|held|kept|led|left|lent|lost|made|met|paid|put|quit|read|sent|set|shut|sold|"
+    "spent|split|taught|told|won"
 )
+"""Verbs whose past and past participle are one word that does not end in -ed."""
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -81,7 +82,7 @@ def words(name: str) -> str:
 
 
 def last_segment(name: str) -> str:
-    """Return what follows the last dot: ``smtplib.SMTPServerDisconnected`` gives ``SMTPServerDisconnected``."""
+    """Return what follows the last dot: ``smtplib.SMTPException`` gives ``SMTPException``."""
     return name.rpartition(".")[2] or name
 
 
@@ -94,7 +95,7 @@ def past(action: str) -> str | None:
     """
     verb = words(action)
     first = verb.partition(" ")[0]
-    return verb if first.endswith("ed") or first in _SAME_IN_PAST else None
+    return verb if first.endswith("ed") or _UNMARKED_PAST.fullmatch(first) else None
 
 
 def with_article(noun: str) -> str:
@@ -118,12 +119,8 @@ def in_brackets(asides: Sequence[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text safe to show: control characters, which could steer a terminal, and line breaks become spaces."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(character if character.isprintable() else " " for character in text)
-    )
+    """Return a text safe to show: line breaks, and control characters that could steer a terminal, are spaces."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def shortened(text: str, limit: int = 60) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 from ezlogs.event import UniversalEvent
 from ezlogs.runtime import Emitted, Runtime, install
@@ -38,6 +42,9 @@ class Captured:
     def clear(self) -> None:
         """Forget what was captured so far."""
         self._emitted.clear()
+
+    def meet(self, provider: TracerProvider) -> None:
+        """Leave the provider alone."""
 
     def carry(self, emitted: Emitted, ctx: Context | None) -> None:
         """Keep an event."""

@@ -29,9 +29,7 @@ def found_in(text: str) -> list[str]:
 def test_an_issued_card_number_is_one(number: str) -> None:
     """Test numbers of the issuers pass, and fail with any digit changed."""
     assert is_card(number)
-    assert not any(
-        is_card(number[:i] + str((int(number[i]) + 1) % 10) + number[i + 1 :]) for i in range(len(number))
-    )
+    assert not any(is_card(number[:i] + str((int(number[i]) + 1) % 10) + number[i + 1 :]) for i in range(len(number)))
 
 
 @pytest.mark.parametrize("number", ["1234567812345670", "0000000000000000", "411111111111", "4" * 25])

@@ -43,9 +43,7 @@ Scrub = Callable[[str], tuple[str, list[str]]]
         ("openai_key", "sk-proj-0123456789abcdefghij"),
     ],
 )
-def test_a_sensitive_value_is_replaced_and_the_text_around_it_kept(
-    scrub: Scrub, rule: str, value: str
-) -> None:
+def test_a_sensitive_value_is_replaced_and_the_text_around_it_kept(scrub: Scrub, rule: str, value: str) -> None:
     """In a sentence only the value goes, and the record names its rule, not the value."""
     clean, found = scrub(f"before {value}")
     assert clean == "before [redacted]"

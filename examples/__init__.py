@@ -1,0 +1,1 @@
+"""Examples: applications as their users would write them."""

@@ -1,0 +1,1 @@
+"""The store: products that each exist once, and the orders for them."""

@@ -1,0 +1,1 @@
+"""The store's own commands, one module each."""

@@ -1,0 +1,68 @@
+"""Hooks: methods of Django's classes with something to see after them, all of which can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from ezlogs.emit import guarded
+
+
+class Hooks:
+    """What one instrumenting put into Django."""
+
+    def __init__(self) -> None:
+        self.active = True
+        self._replaced: list[tuple[Any, str, Any, Any]] = []
+        self._undo: list[Callable[[], object]] = []
+
+    def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Put ``make(original)`` in the place of an attribute that a class or module has itself."""
+        original = vars(owner)[name]
+        replacement = make(original)
+        setattr(owner, name, replacement)
+        self._replaced.append((owner, name, original, replacement))
+
+    def after(self, owner: Any, name: str, see: Callable[..., None], *, even_if_raised: bool = False) -> None:
+        """See each call of a method once it has returned.
+
+        Args:
+            owner: The class.
+            name: The method.
+            see: Called with the instance, the result and the arguments; its errors never reach the application.
+            even_if_raised: Also see calls that raised, with None for the result.
+        """
+        see = guarded(see)
+
+        def make(original: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(original)
+            def call(instance: Any, *args: Any, **kwargs: Any) -> Any:
+                try:
+                    result = original(instance, *args, **kwargs)
+                except BaseException:
+                    if even_if_raised and self.active:
+                        see(instance, None, *args, **kwargs)
+                    raise
+                if self.active:
+                    see(instance, result, *args, **kwargs)
+                return result
+
+            return call
+
+        self.replace(owner, name, make)
+
+    def connect(self, signal: Any, receiver: Callable[..., None]) -> None:
+        """Connect a receiver to a signal; its errors never reach the application."""
+        receiver = guarded(receiver)
+        signal.connect(receiver, weak=False)
+        self._undo.append(lambda: signal.disconnect(receiver))
+
+    def undo(self) -> None:
+        """Put back every original. Where somebody hooked on top of ours, ours stays below and does nothing."""
+        self.active = False
+        for owner, name, original, replacement in reversed(self._replaced):
+            if vars(owner).get(name) is replacement:
+                setattr(owner, name, original)
+        for undo in self._undo:
+            undo()

@@ -1,0 +1,1 @@
+"""Tools for developers: a local OTLP endpoint, and what arrives there as plain Python."""

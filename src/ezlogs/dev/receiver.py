@@ -1,0 +1,206 @@
+"""A local OTLP/HTTP endpoint that keeps what it receives: for tests, demos and a first look."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import zlib
+from collections.abc import Callable
+from types import TracebackType
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ezlogs.dev.decode import JSON, PROTOBUF, Malformed, ReceivedSpan, decode_request
+
+OnSpans = Callable[[list[ReceivedSpan]], object]
+
+LONGEST_REQUEST = 16 * 1024 * 1024
+"""Bytes of a request, packed and unpacked."""
+
+# A page on the web may have its own name resolve to 127.0.0.1 to talk to this endpoint: the name gives it away.
+LOCAL_HOSTS = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)
+
+_log = logging.getLogger(__name__)
+
+
+def otlp_routes(on_spans: OnSpans) -> list[Route]:
+    """Return the routes of an OTLP/HTTP endpoint for an application of one's own.
+
+    Args:
+        on_spans: Called in the event loop with the spans of each request. If it raises, the request is answered
+            with 500, so that the sender tries again.
+
+    Returns:
+        ``POST /v1/traces`` (protobuf and JSON, plain and gzip) and ``GET /healthz``.
+
+    Example:
+        >>> app = Starlette(routes=otlp_routes(print), middleware=[LOCAL_HOSTS])
+    """
+
+    async def traces(request: Request) -> Response:
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if content_type not in {PROTOBUF, JSON} or encoding not in {"identity", "gzip"}:
+            return PlainTextResponse(f"send {PROTOBUF} or {JSON}, plain or gzip", 415)
+        try:
+            body = await _read(request)
+            spans = decode_request(_unzip(body) if encoding == "gzip" else body, content_type)
+        except Malformed as problem:
+            return PlainTextResponse(str(problem), 400)
+        except _TooLong:
+            return PlainTextResponse(f"send at most {LONGEST_REQUEST} bytes", 413)
+        try:
+            on_spans(spans)
+        except Exception as problem:
+            _log.exception("what was to take the received spans failed")
+            return PlainTextResponse(type(problem).__name__, 500)
+        return Response(b"{}" if content_type == JSON else b"", media_type=content_type)
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    return [Route("/v1/traces", traces, methods=["POST"]), Route("/healthz", healthz)]
+
+
+class Receiver:
+    """An OTLP/HTTP endpoint in a thread of this process. It can be stopped and started again on the same port.
+
+    Args:
+        host: The loopback address to listen on.
+        port: The port; 0 picks a free one, which stays the same from then on.
+        on_spans: Called in the receiver's thread with the spans of each request, before they are in `spans`.
+
+    Example:
+        >>> with Receiver() as receiver:
+        ...     ezlogs.configure(endpoint=receiver.endpoint)
+        ...     receiver.wait_for(lambda spans: len(spans) == 1, timeout=5)
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, on_spans: OnSpans | None = None) -> None:
+        self._host = host
+        self._port = port
+        self._on_spans = on_spans
+        self._spans: list[ReceivedSpan] = []
+        self._arrival = threading.Condition()
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The base address, such as ``http://127.0.0.1:4318``; ``/v1/traces`` is below it."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def spans(self) -> list[ReceivedSpan]:
+        """A copy of all spans received so far."""
+        with self._arrival:
+            return list(self._spans)
+
+    def wait_for(self, predicate: Callable[[list[ReceivedSpan]], bool], timeout: float) -> bool:
+        """Wait until the spans received so far satisfy a condition.
+
+        Args:
+            predicate: Called with all of them, now and after each request.
+            timeout: Seconds.
+
+        Returns:
+            Whether they did in time.
+        """
+        with self._arrival:
+            return self._arrival.wait_for(lambda: predicate(list(self._spans)), timeout)
+
+    def start(self) -> None:
+        """Listen, and return once requests are answered. Does nothing if that is so already.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        if self._thread is not None:
+            return
+        listener = socket.create_server((self._host, self._port))
+        self._port = listener.getsockname()[1]
+        app = Starlette(routes=otlp_routes(self._take), middleware=[LOCAL_HOSTS])
+        self._server = uvicorn.Server(_QuietConfig(app))
+        self._thread = threading.Thread(
+            target=self._serve, args=(self._server, listener), name="ezlogs-receiver", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port and all connections. What was received stays; `start` begins again."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+            self._server = self._thread = None
+
+    def __enter__(self) -> Receiver:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @staticmethod
+    def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+        with listener:
+            server.run(sockets=[listener])
+
+    def _take(self, spans: list[ReceivedSpan]) -> None:
+        if self._on_spans is not None:
+            self._on_spans(spans)
+        with self._arrival:
+            self._spans += spans
+            self._arrival.notify_all()
+
+
+class _QuietConfig(uvicorn.Config):
+    """A server that says nothing, and leaves what other servers of this process say alone."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(
+            app,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+
+    def configure_logging(self) -> None:
+        """Leave the process-wide loggers of uvicorn as they are."""
+
+
+class _TooLong(Exception):  # noqa: N818  # not an error here: it is answered
+    """A request is longer than `LONGEST_REQUEST`."""
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_REQUEST:
+            raise _TooLong
+    return bytes(body)
+
+
+def _unzip(body: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacker.decompress(body, LONGEST_REQUEST + 1)
+    except zlib.error as problem:
+        raise Malformed("the body is not gzip") from problem
+    if len(unpacked) > LONGEST_REQUEST:
+        raise _TooLong
+    if not unpacker.eof:
+        raise Malformed("the gzip body is cut off")
+    return unpacked

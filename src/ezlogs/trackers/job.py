@@ -1,0 +1,403 @@
+"""Jobs: what is handed to a queue and each attempt to run it, as events that keep the story over the broker.
+
+A job is told by one ``job.enqueue`` event, and by one ``job.execution`` event for each attempt, emitted when the
+attempt ends with the id that was reserved when it began. The enqueue event is the parent of the first attempt, the
+retry event of attempt n-1 that of attempt n; whatever happens during an attempt has its event as the parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from time import perf_counter, time_ns
+from typing import NamedTuple
+
+import msgspec
+from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.trace import Span, SpanKind, StatusCode
+
+from ezlogs.actor import current_actor, with_acting
+from ezlogs.correlation import Correlation, Scope, begun, placed, valid_id
+from ezlogs.emit import listening, record
+from ezlogs.event import Actor, Subject, failure_of, type_and_id
+from ezlogs.ids import new_event_id
+from ezlogs.runtime import current_runtime
+from ezlogs.version import __version__
+
+HEADER = "ezlogs"
+"""The message header that carries the story; a JSON text, because some brokers turn every header into text."""
+
+MAX_HEADER_LENGTH = 2048
+_KEY = context.create_key("ezlogs-job")
+_VERSION = 1
+
+
+class Job(NamedTuple):
+    """One job, the same for all its attempts."""
+
+    name: str
+    """What it does, such as ``shop.tasks.send_receipt``."""
+    id: str
+    queue: str | None = None
+    max_retries: int | None = None
+    """How many retries it has after the first attempt; None without a limit."""
+    system: str = "celery"
+
+
+class Hop(Enum):
+    """Who makes the span of an attempt."""
+
+    OURS = "ours"
+    CURRENT = "current"
+    """Another instrumentation has made it, and it is current."""
+    COMING = "coming"
+    """Another instrumentation is about to make it."""
+
+
+def tracking() -> bool:
+    """Return whether jobs are to be tracked: events go somewhere, and instrumentation is not suppressed."""
+    return listening() and is_instrumentation_enabled()
+
+
+def running(ctx: Context | None = None) -> JobScope | None:
+    """Return the attempt that runs in a context, if one does."""
+    found = context.get_value(_KEY, ctx)
+    return found if isinstance(found, JobScope) else None
+
+
+def enqueued(
+    job: Job, *, eta: datetime | str | None = None, priority: int | None = None, traced: bool = False
+) -> dict[str, str]:
+    """Emit the ``job.enqueue`` event, and return the headers that let the worker continue the story.
+
+    Args:
+        job: The job that is handed over.
+        eta: When it shall run at the earliest; a `datetime` or ISO 8601 text.
+        priority: Its priority, as the queue counts.
+        traced: Whether another instrumentation makes the span and the W3C headers of this message.
+
+    Returns:
+        The ``ezlogs`` header, and unless ``traced`` those of the global propagator; nothing when nothing listens.
+
+    Example:
+        >>> from ezlogs.testing import capture
+        >>> with capture() as captured:
+        ...     headers = enqueued(Job("send_receipt", "j-1", "mail"), traced=True)
+        >>> list(headers), captured.events[0].action
+        (['ezlogs'], 'send_receipt.enqueue')
+    """
+    if not tracking():
+        return {}
+    ctx, span = _producer(job, traced)
+    try:
+        correlation, event_id = begun(ctx), new_event_id()
+        record(
+            "job.enqueue",
+            f"{job.name}.enqueue",
+            subject=Subject("job", job.id, job.name),
+            metadata=_known(job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries),
+            correlation=correlation,
+            event_id=event_id,
+            ctx=ctx,
+        )
+        return _headers(correlation.replace(parent_event_id=event_id), ctx, eta, traced)
+    finally:
+        if span is not None:
+            span.end()
+
+
+def started(
+    job: Job,
+    *,
+    attempt: int = 1,
+    worker: str | None = None,
+    headers: Mapping[str, object] | None = None,
+    hop: Hop = Hop.OURS,
+    nested: bool = False,
+) -> JobScope | None:
+    """Begin an attempt: what happens until the returned scope is closed belongs to it.
+
+    The story is that of the ``ezlogs`` header, else that of the W3C headers, else a new one; never the worker's own.
+
+    Args:
+        job: The job that runs.
+        attempt: Which run of the job this is, counted from 1.
+        worker: The name of the worker.
+        headers: The message's headers; foreign, damaged and oversized ones are ignored.
+        hop: Who makes the attempt's span.
+        nested: Whether the job runs inside its caller (eagerly) and keeps the caller's story and actor.
+
+    Returns:
+        The scope, or None when nothing listens.
+    """
+    if not tracking():
+        return None
+    headers = headers or {}
+    sent = _read(headers.get(HEADER))
+    if nested:
+        ctx = context.get_current()
+    else:
+        ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
+        if hop is Hop.CURRENT:
+            ctx = trace.set_span_in_context(trace.get_current_span(), ctx)
+    span = None
+    if hop is Hop.OURS:
+        kind = SpanKind.INTERNAL if nested else SpanKind.CONSUMER
+        span = _open(job, "process", kind, ctx)
+        ctx = trace.set_span_in_context(span, ctx)
+    correlation = sent.correlation if sent else begun(ctx)
+    wait = sent.wait() if sent else None
+    return JobScope(job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span)
+
+
+def lost(
+    job: Job, error: BaseException, *, attempt: int = 1, worker: str | None = None, headers: Mapping[str, object]
+) -> None:
+    """Emit the event of an attempt whose process died and could not tell; what was not measured is left out."""
+    if not tracking():
+        return
+    sent = _read(headers.get(HEADER))
+    ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
+    correlation = (sent.correlation if sent else begun(ctx)).replace(job_id=job.id, attempt=attempt)
+    verb, outcome = _failure(attempt, job.max_retries)
+    record(
+        "job.execution",
+        f"{job.name}.{verb}",
+        subject=Subject("job", job.id, job.name),
+        metadata=_known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
+        outcome=outcome,
+        correlation=correlation,
+        error=error,
+        ctx=placed(correlation, ctx),
+    )
+
+
+class JobScope:
+    """One attempt to run a job, from its start to its end. Made by `started`.
+
+    The first of `succeeded`, `retried`, `failed` and `ended` emits the ``job.execution`` event; `close` leaves
+    the attempt's context.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        attempt: int,
+        correlation: Correlation,
+        ctx: Context,
+        *,
+        worker: str | None,
+        queue_wait: float | None,
+        span: Span | None,
+    ) -> None:
+        self.job = job
+        self.attempt = attempt
+        self.max_retries = job.max_retries
+        self.next_retry_at: datetime | str | None = None
+        """When the framework will run the next attempt."""
+        self._event_id = new_event_id()
+        self._worker = worker
+        self._queue_wait = queue_wait
+        self._span = span
+        self._outer = correlation.replace(job_id=job.id, attempt=attempt, transaction_id=None)
+        inner = self._outer.replace(parent_event_id=self._event_id)
+        self._context = context.set_value(_KEY, self, placed(inner, ctx))
+        self._scope = Scope(self._context)
+        self._begin = perf_counter()
+        self._told = False
+
+    def succeeded(self) -> None:
+        """The attempt did its work."""
+        self.ended("success", "success")
+
+    def retried(self, error: BaseException | None = None) -> None:
+        """The attempt failed, and the framework will run another one."""
+        self.ended("retry", "retried", error)
+
+    def failed(self, error: BaseException | None = None) -> None:
+        """The attempt failed for good: ``dead`` after the last of its retries, else ``failure``."""
+        verb, outcome = _failure(self.attempt, self.max_retries)
+        self.ended(verb, outcome, error)
+
+    def ended(self, verb: str, outcome: str, error: BaseException | None = None) -> None:
+        """End the attempt in a way of its framework's own; does nothing after the first end."""
+        if self._told:
+            return
+        self._told = True
+        record(
+            "job.execution",
+            f"{self.job.name}.{verb}",
+            actor=current_actor(self._context),
+            subject=Subject("job", self.job.id, self.job.name),
+            metadata=_known(
+                job=self.job.name,
+                queue=self.job.queue,
+                attempt=self.attempt,
+                max_retries=self.max_retries,
+                queue_wait=self._queue_wait,
+                worker=self._worker,
+                next_retry_at=self.next_retry_at,
+            ),
+            outcome=outcome,
+            duration=perf_counter() - self._begin,
+            correlation=self._outer,
+            error=error,
+            event_id=self._event_id,
+            ctx=None if self._is_current() else self._context,
+        )
+        if self._span is not None:
+            if outcome in ("failure", "dead"):
+                self._span.set_status(StatusCode.ERROR)
+            if error is not None:
+                self._span.set_attribute("error.type", failure_of(error).type)
+            self._span.end()
+
+    def requeued(self, *, eta: datetime | str | None = None, traced: bool = False) -> dict[str, str]:
+        """Return the headers of the message for the next attempt, whose parent is this attempt's event.
+
+        Args:
+            eta: When the framework will run it.
+            traced: As for `enqueued`.
+        """
+        self.next_retry_at = eta
+        ctx, span = _producer(self.job, traced)
+        try:
+            return _headers(self._outer.replace(parent_event_id=self._event_id), ctx, eta, traced)
+        finally:
+            if span is not None:
+                span.end()
+
+    def close(self) -> None:
+        """Leave the attempt's context. An attempt that nobody ended has the outcome ``unknown``."""
+        self.ended("end", "unknown")
+        now, inside = context.get_current(), self._is_current()
+        self._scope.close()
+        if not inside:  # whoever set the context around ours has already put back what was before both
+            context.attach(now)
+
+    def _is_current(self) -> bool:
+        return running() is self
+
+
+class _Header(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What travels in the `HEADER`."""
+
+    v: int
+    correlation_id: str
+    parent_event_id: str | None = None
+    flow_type: str | None = None
+    flow_id: str | None = None
+    parent_flow_id: str | None = None
+    session_id: str | None = None
+    request_id: str | None = None
+    actor: str | None = None
+    """``type:id`` of whoever enqueued the job."""
+    at: int | None = None
+    """When the job was enqueued, or when it may run at the earliest if that is later; Unix time in nanoseconds."""
+
+    @property
+    def correlation(self) -> Correlation:
+        return Correlation(**{name: getattr(self, name) for name in _CARRIED})
+
+    @property
+    def acting(self) -> Actor | None:
+        if self.actor is None:
+            return None
+        kind, _, actor_id = self.actor.partition(":")
+        return Actor(kind, actor_id or None)
+
+    def wait(self) -> float | None:
+        """Return the seconds since the job could have run; None where clocks disagree."""
+        waited = None if self.at is None else (time_ns() - self.at) / 1e9
+        return waited if waited is not None and waited >= 0 else None
+
+
+_CARRIED = tuple(name for name in _Header.__struct_fields__ if name in Correlation.__struct_fields__)
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Header).decode
+
+
+def _headers(correlation: Correlation, ctx: Context, eta: datetime | str | None, traced: bool) -> dict[str, str]:
+    ids = {name: valid_id(getattr(correlation, name)) for name in _CARRIED if name != "correlation_id"}
+    header = _Header(
+        v=_VERSION,
+        correlation_id=correlation.correlation_id,
+        **ids,
+        actor=_travelling_actor(ctx),
+        at=max(time_ns(), _nanoseconds(eta)),
+    )
+    carried = {HEADER: _encode(header).decode()}
+    if not traced:
+        propagate.inject(carried, placed(correlation, ctx))
+    return carried
+
+
+def _travelling_actor(ctx: Context) -> str | None:
+    runtime = current_runtime()
+    if runtime is None or not runtime.settings.propagate_actor:
+        return None
+    return valid_id(type_and_id(current_actor(ctx)))
+
+
+def _read(text: object) -> _Header | None:
+    """Return the header of a message; None for one that is not ours, is damaged, or is not safe to repeat."""
+    if not isinstance(text, str) or len(text) > MAX_HEADER_LENGTH:
+        return None
+    try:
+        header = _decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    texts = (getattr(header, name) for name in (*_CARRIED, "actor"))
+    safe = all(value is None or valid_id(value) for value in texts)
+    return header if header.v == _VERSION and safe else None
+
+
+def _arrived(headers: Mapping[str, object]) -> Context:
+    """Return the context in a message's W3C headers, on top of nothing: a worker's own story is not the job's."""
+    fields = propagate.get_global_textmap().fields
+    texts = {name: value for name in fields if isinstance(value := headers.get(name), str)}
+    return propagate.extract(texts, context=Context())
+
+
+def _producer(job: Job, traced: bool) -> tuple[Context, Span | None]:
+    ctx = context.get_current()
+    if traced:
+        return ctx, None
+    span = _open(job, "create", SpanKind.PRODUCER, ctx)
+    return trace.set_span_in_context(span, ctx), span
+
+
+def _open(job: Job, operation: str, kind: SpanKind, ctx: Context) -> Span:
+    """Return a new span with the attributes of OpenTelemetry's semantic conventions for messaging."""
+    attributes = {
+        "messaging.system": job.system,
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.message.id": job.id,
+    }
+    if job.queue is not None:
+        attributes["messaging.destination.name"] = job.queue
+    tracer = trace.get_tracer(f"ezlogs.{job.system}", __version__)
+    return tracer.start_span(f"{operation} {job.name}", ctx, kind, attributes)
+
+
+def _failure(attempt: int, max_retries: int | None) -> tuple[str, str]:
+    exhausted = max_retries is not None and attempt > max(1, max_retries)
+    return ("dead", "dead") if exhausted else ("failure", "failure")
+
+
+def _known(**facts: object) -> dict[str, object]:
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _nanoseconds(when: datetime | str | None) -> int:
+    """Return Unix time in nanoseconds; 0 for no time, and for one of an unknown zone or form."""
+    if isinstance(when, str):
+        try:
+            when = msgspec.convert(when, datetime)
+        except msgspec.ValidationError:
+            return 0
+    return int(when.timestamp() * 1e9) if when is not None and when.tzinfo is not None else 0

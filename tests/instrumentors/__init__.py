@@ -1,0 +1,1 @@
+"""The tests of the instrumentors, each against the real framework."""

@@ -1,0 +1,118 @@
+"""Fixtures for Celery: an instrumented application in this process, and a real worker beside it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from ezlogs_instrumentors.celery import CeleryInstrumentor
+
+HERE = Path(__file__).parent
+DEADLINE = 40
+
+
+@pytest.fixture(scope="session")
+def tasks() -> ModuleType:
+    """Load the application's tasks."""
+    spec = importlib.util.spec_from_file_location("tasks", HERE / "tasks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def instrumented() -> Iterator[None]:
+    """Instrument Celery in this process for one test."""
+    CeleryInstrumentor().instrument()
+    yield
+    CeleryInstrumentor().uninstrument()
+
+
+@pytest.fixture
+def app(tasks: ModuleType, tmp_path: Path, instrumented: None) -> Iterator[Celery]:
+    """Make the instrumented application current; what it publishes stays in a directory."""
+    app = tasks.make_app(tmp_path)
+    app.finalize()
+    yield app
+    app.close()
+
+
+class Worker:
+    """A worker process, and an application that enqueues for it."""
+
+    def __init__(self, home: Path, tasks: ModuleType, contrib: bool) -> None:
+        self.home = home
+        self.app = tasks.make_app(home)
+        self.app.finalize()
+        environment = {**os.environ, "JOBS_HOME": str(home), **({"JOBS_CONTRIB": "1"} if contrib else {})}
+        environment["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, sys.path)])
+        options = ["--concurrency=2", "--pool=prefork", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        with (home / "worker.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "--app=tasks", "worker", "--loglevel=WARNING", *options],
+                env=environment,
+                cwd=home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what the worker's processes have emitted so far."""
+        file = self.home / "events.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def wait(self, enough: Callable[[list[dict[str, Any]]], object]) -> list[dict[str, Any]]:
+        """Return the events as soon as a condition holds for them; fail with the worker's log after a deadline."""
+        end = time.monotonic() + DEADLINE
+        while not enough(events := self.events()):
+            if time.monotonic() > end:
+                pytest.fail(f"events: {events}\n{(self.home / 'worker.log').read_text()}")
+            time.sleep(0.05)
+        return events
+
+    def attempts(self, job_id: str, number: int) -> list[dict[str, Any]]:
+        """Return the execution events of a job when there are so many."""
+
+        def of_job(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return [
+                event
+                for event in events
+                if event["event_type"] == "job.execution" and event["correlation"]["job_id"] == job_id
+            ]
+
+        return of_job(self.wait(lambda events: len(of_job(events)) >= number))
+
+    def stop(self) -> None:
+        """End the worker as an operator does."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.app.close()
+
+
+@pytest.fixture(scope="module")
+def start_worker(tasks: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Worker]]:
+    """Start workers that end with the module."""
+    workers: list[Worker] = []
+
+    def start(contrib: bool = False) -> Worker:
+        workers.append(Worker(tmp_path_factory.mktemp("jobs"), tasks, contrib))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.stop()

@@ -1,0 +1,159 @@
+"""A real Celery application for the tests: a broker of files, and events appended to a file of JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+from celery import Celery, shared_task
+from celery.exceptions import Ignore, Reject
+from celery.signals import worker_process_init
+from opentelemetry import context, trace
+
+import ezlogs
+from ezlogs.emit import record
+from ezlogs.runtime import Runtime, install
+from ezlogs.settings import load
+from ezlogs_instrumentors.celery import CeleryInstrumentor
+
+HOME = Path(os.environ.get("JOBS_HOME", "."))
+
+
+class JsonLines:
+    """A carrier that appends each event to a file, in the process that emitted it."""
+
+    def carry(self, emitted, ctx):
+        """Write an event."""
+        event = msgspec.to_builtins(emitted.event) | {"metadata": dict(emitted.event.metadata), "pid": os.getpid()}
+        self._write(event)
+
+    def flush(self, timeout):
+        """Write that everything is to be delivered."""
+        self._write({"event_type": "test.flush", "pid": os.getpid(), "timeout": timeout})
+        return True
+
+    def shutdown(self, timeout):
+        """Write that this is the end."""
+        self._write({"event_type": "test.shutdown", "pid": os.getpid(), "timeout": timeout})
+
+    def forget(self):
+        """Nothing is held."""
+
+    def health(self):
+        """Nothing is held."""
+        return {}
+
+    @staticmethod
+    def _write(fact):
+        line = json.dumps(fact, default=str) + "\n"
+        descriptor = os.open(HOME / "events.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(descriptor, line.encode())
+        os.close(descriptor)
+
+
+def make_app(home: Path = HOME) -> Celery:
+    """Return an application whose broker is a directory."""
+    for name in ("queue", "control"):
+        (home / name).mkdir(exist_ok=True)
+    app = Celery("tasks")
+    app.conf.update(
+        broker_url="filesystem://",
+        broker_transport_options={
+            "data_folder_in": str(home / "queue"),
+            "data_folder_out": str(home / "queue"),
+            "control_folder": str(home / "control"),
+            "polling_interval": 0.05,
+        },
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=False,
+    )
+    return app
+
+
+@shared_task(name="plain")
+def plain():
+    """Tell where it runs."""
+    record("probe.action", "seen", metadata={"span": f"{trace.get_current_span().get_span_context().trace_id:032x}"})
+
+
+@shared_task(name="outer")
+def outer():
+    """Enqueue another job."""
+    plain.delay()
+
+
+@shared_task(name="flaky", bind=True, max_retries=3)
+def flaky(self, failures):
+    """Fail a number of times, then succeed."""
+    record("probe.action", "tried")
+    if self.request.retries < failures:
+        try:
+            raise TimeoutError("the mail server is away")
+        except TimeoutError as error:
+            raise self.retry(exc=error, countdown=0.1) from error
+
+
+@shared_task(name="doomed", bind=True, max_retries=1)
+def doomed(self):
+    """Fail until the retries are used up."""
+    try:
+        raise TimeoutError("still away")
+    except TimeoutError as error:
+        raise self.retry(exc=error, countdown=0.1) from error
+
+
+@shared_task(name="broken")
+def broken():
+    """Fail without a retry."""
+    raise LookupError("no such order")
+
+
+@shared_task(name="ignoring")
+def ignoring():
+    """Ask Celery to forget about it."""
+    raise Ignore()
+
+
+@shared_task(name="rejecting")
+def rejecting():
+    """Refuse the message."""
+    raise Reject("not for me", requeue=False)
+
+
+@shared_task(name="killed")
+def killed():
+    """Die as by the kernel's out-of-memory killer."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task(name="leaking")
+def leaking():
+    """Attach a context and forget about it."""
+    ezlogs.actor(type="user", id="intruder")
+    context.attach(context.set_value("left", "behind"))
+
+
+@shared_task(name="replaced", bind=True)
+def replaced(self):
+    """Put another task in its own place."""
+    raise self.replace(plain.si())
+
+
+if "JOBS_HOME" in os.environ:  # in the worker
+    app = make_app()
+    install(Runtime(load({}, {"strict": True}).settings, JsonLines()))
+    CeleryInstrumentor().instrument()
+
+    if "JOBS_CONTRIB" in os.environ:
+        from opentelemetry.instrumentation.celery import CeleryInstrumentor as Contrib
+        from opentelemetry.sdk.trace import TracerProvider
+
+        trace.set_tracer_provider(TracerProvider())
+
+        @worker_process_init.connect(weak=False)
+        def instrument_as_contrib_documents(**_):
+            """Instrument in each worker process, after ezlogs."""
+            Contrib().instrument()

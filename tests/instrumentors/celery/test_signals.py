@@ -1,0 +1,325 @@
+"""Celery's signals in this process: publishing, eager tasks, messages as a worker runs them, and contrib beside us."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from celery import Celery, signals
+from celery.app.trace import build_tracer
+from celery.exceptions import Retry
+from opentelemetry import context, trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+
+from ezlogs.actor import actor
+from ezlogs.correlation import Correlation, Scope, placed
+from ezlogs.runtime import Runtime, install
+from ezlogs.settings import load
+from ezlogs.testing import Captured
+from ezlogs_instrumentors.celery import CeleryInstrumentor, ending, leaving
+
+STORY = "0af7651916cd43dd8448eb211c80319c"
+REMOTE = {"traceparent": f"00-{STORY}-b7ad6b7169203331-01", "baggage": "mine=1"}
+FROM_A_REQUEST = Correlation(correlation_id=STORY, parent_event_id="evt_request")
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """Collect the finished spans of a real SDK."""
+    provider, exporter = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer", lambda name, version=None, *_, **__: provider.get_tracer(name, version))
+    yield exporter
+    provider.shutdown()
+
+
+@pytest.fixture
+def published(app: Celery) -> Iterator[list[dict[str, Any]]]:
+    """Collect the headers of every message, as it leaves."""
+    found: list[dict[str, Any]] = []
+
+    def keep(headers: dict[str, Any], **_: Any) -> None:
+        found.append(dict(headers))
+
+    signals.after_task_publish.connect(keep, weak=False)
+    yield found
+    signals.after_task_publish.disconnect(keep)
+
+
+def work(app: Celery, task: Any, headers: dict[str, Any], job_id: str = "j-1", **request: Any) -> None:
+    """Run a message in this process as a worker does."""
+    tracer = build_tracer(task.name, app.tasks[task.name], app=app)
+    tracer(job_id, (), {}, {"id": job_id, "delivery_info": {"routing_key": "celery"}, **headers, **request})
+
+
+def parents(captured: Captured) -> dict[str, str | None]:
+    """Return each event's parent by its action."""
+    return {event.action: event.correlation.parent_event_id for event in captured.events}
+
+
+def test_a_message_carries_one_header_of_ours(
+    captured: Captured, tasks: ModuleType, published: list[dict[str, Any]], spans: InMemorySpanExporter
+) -> None:
+    """It is a text; the W3C headers are those of the span that was made for the message."""
+    tasks.plain.apply_async(countdown=30)
+
+    (headers,), (span,) = published, spans.get_finished_spans()
+    assert json.loads(headers["ezlogs"])["parent_event_id"] == captured.events[0].event_id
+    assert headers["traceparent"].split("-")[1:3] == [f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"]
+    assert span.kind is SpanKind.PRODUCER
+    assert captured.events[0].metadata["eta"] == headers["eta"]
+
+
+def test_w3c_headers_of_the_application_are_left_alone(
+    captured: Captured, tasks: ModuleType, published: list[dict[str, Any]], spans: InMemorySpanExporter
+) -> None:
+    """Who has put a trace into the message wants that one; ezlogs adds its own header and no span."""
+    tasks.plain.apply_async(headers=dict(REMOTE))
+
+    assert published[0]["traceparent"] == REMOTE["traceparent"]
+    assert "ezlogs" in published[0]
+    assert spans.get_finished_spans() == ()
+
+
+def test_a_task_that_only_the_worker_knows_is_told(captured: Captured, app: Celery) -> None:
+    """send_task names a task of another code base: its retries are not known here."""
+    app.send_task("elsewhere", queue="far")
+
+    (event,) = captured.events
+    assert (event.action, event.metadata["queue"]) == ("elsewhere.enqueue", "far")
+    assert "max_retries" not in event.metadata
+
+
+def test_looking_up_a_task_does_not_load_the_application(
+    captured: Captured, tasks: ModuleType, tmp_path: Any, instrumented: None
+) -> None:
+    """An application that was not finalized stays so."""
+    app = tasks.make_app(tmp_path)
+    app.send_task("elsewhere")
+
+    assert not app.finalized
+    assert "max_retries" not in captured.events[0].metadata
+    app.close()
+
+
+def test_messages_of_the_first_protocol_are_told(
+    captured: Captured, tasks: ModuleType, app: Celery, published: list[dict[str, Any]]
+) -> None:
+    """Where id and eta are in the body, the header is still ours to add."""
+    app.conf.task_protocol = 1
+    job_id = tasks.plain.delay().id
+
+    assert captured.events[0].subject.id == job_id
+    assert "ezlogs" in published[0]
+
+
+def test_a_queue_behind_an_exchange_is_named(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """A message without a routing key is told by the queue that it declares."""
+    from kombu import Exchange, Queue
+
+    fanout = Queue("copies", Exchange("copies", type="fanout"), routing_key="")
+    app.amqp.queues.add(fanout)
+    signals.before_task_publish.send(sender="plain", headers={"id": "j-1"}, body=(), declare=[fanout])
+    signals.before_task_publish.send(sender="plain", headers={"id": "j-2"}, body=())
+
+    assert [event.metadata.get("queue") for event in captured.events] == ["copies", None]
+
+
+def test_an_eager_task_belongs_to_its_caller(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """Nothing is enqueued: the attempt is part of the request, and afterwards the request goes on."""
+    with Scope(placed(FROM_A_REQUEST)), actor("user", 7):
+        before = context.get_current()
+        tasks.plain.apply()
+        assert context.get_current() == before
+
+    probe, execution = captured.events
+    assert execution.correlation.parent_event_id == "evt_request"
+    assert probe.correlation.parent_event_id == execution.event_id
+    assert execution.actor.id == "7"
+    assert "queue_wait" not in execution.metadata
+
+
+def test_an_eager_retry_is_a_chain_too(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """Attempts that run in one call are told as if they had gone over a broker."""
+    with Scope(placed(FROM_A_REQUEST)):
+        tasks.flaky.apply((2,))
+
+    first, second, third = captured.of("job.execution")
+    assert [event.correlation.attempt for event in (first, second, third)] == [1, 2, 3]
+    assert [event.correlation.parent_event_id for event in (first, second, third)] == [
+        "evt_request",
+        first.event_id,
+        second.event_id,
+    ]
+
+
+def test_an_eager_task_that_raises_to_its_caller_is_told(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """With throw the signals of failure and retry are not sent, and the caller gets the error as ever."""
+    with pytest.raises(LookupError, match="no such order"):
+        tasks.broken.apply(throw=True)
+    with pytest.raises(Retry):
+        tasks.flaky.apply((2,), throw=True)
+
+    failure, retry = captured.of("job.execution")
+    assert (failure.outcome, failure.error.type) == ("failure", "LookupError")
+    assert (retry.outcome, retry.error.type) == ("retried", "TimeoutError")
+
+
+def test_a_budget_said_at_the_retry_counts(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """retry(max_retries=...) overrides the task's own limit."""
+
+    @app.task(bind=True, name="late", max_retries=None)
+    def late(self: Any) -> None:
+        """Retry once at most."""
+        try:
+            raise TimeoutError
+        except TimeoutError as error:
+            raise self.retry(exc=error, countdown=0, max_retries=1) from error
+
+    late.apply()
+
+    assert [event.outcome for event in captured.events] == ["retried", "dead"]
+    assert [event.metadata["max_retries"] for event in captured.events] == [1, 1]
+
+
+def test_other_tools_headers_do_not_hide_the_story(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """A header named ``headers`` takes the place of the custom headers in a request; ours is found all the same."""
+    header = json.dumps({"v": 1, "correlation_id": STORY})
+    work(app, tasks.plain, {"ezlogs": header, "headers": {"sentry-trace": "x"}})
+    work(app, tasks.plain, {"ezlogs": header, "headers": ["nonsense"]}, "j-2")
+
+    assert {event.correlation.correlation_id for event in captured.events} == {STORY}
+
+
+def contrib() -> Any:
+    """Return contrib's instrumentor."""
+    return pytest.importorskip("opentelemetry.instrumentation.celery").CeleryInstrumentor()
+
+
+@pytest.fixture(params=["contrib first", "ezlogs first"])
+def both(request: pytest.FixtureRequest, tasks: ModuleType, tmp_path: Any) -> Iterator[Celery]:
+    """Instrument with contrib and with ezlogs, in either order."""
+    order = [contrib(), CeleryInstrumentor()]
+    if request.param == "ezlogs first":
+        order.reverse()
+    for instrumentor in order:
+        instrumentor.instrument()
+    app = tasks.make_app(tmp_path)
+    app.finalize()
+    yield app
+    app.close()
+    for instrumentor in order:
+        instrumentor.uninstrument()
+
+
+def test_beside_contrib_its_spans_are_the_hops(
+    spans: InMemorySpanExporter, captured: Captured, tasks: ModuleType, both: Celery
+) -> None:
+    """One producer and one consumer span, and the same story, parents and actor, whoever is called first."""
+    sent: list[dict[str, Any]] = []
+    keep = signals.after_task_publish.connect(lambda headers, **_: sent.append(dict(headers)), weak=False)
+    with Scope(placed(FROM_A_REQUEST)), actor("user", 7):
+        tasks.plain.delay()
+    signals.after_task_publish.disconnect(keep)
+    before = context.get_current()
+    for job_id in ("j-1", "j-2"):
+        work(both, tasks.plain, sent[0], job_id=job_id)
+        assert context.get_current() == before, "the attempt's context is left"
+
+    enqueue, *rest = captured.events
+    for probe, execution in (rest[:2], rest[2:]):
+        assert execution.correlation.parent_event_id == enqueue.event_id
+        assert probe.correlation.parent_event_id == execution.event_id
+        assert probe.actor.id == execution.actor.id == "7"
+    assert {event.correlation.correlation_id for event in captured.events} == {STORY}
+    producer, *consumers = spans.get_finished_spans()
+    assert [span.kind for span in (producer, *consumers)] == [SpanKind.PRODUCER, *[SpanKind.CONSUMER] * 2]
+    assert {span.parent.span_id for span in consumers} == {producer.context.span_id}
+    probes = [event for event in captured.events if event.action == "seen"]
+    assert {event.metadata["span"] for event in probes} == {f"{producer.context.trace_id:032x}"}
+
+
+def test_beside_contrib_eager_tasks_stay_with_their_caller(
+    spans: InMemorySpanExporter, captured: Captured, tasks: ModuleType, both: Celery
+) -> None:
+    """The context that the caller had is back after each."""
+    with Scope(placed(FROM_A_REQUEST)):
+        before = context.get_current()
+        for _ in range(2):
+            tasks.plain.apply()
+            assert context.get_current() == before
+
+    assert [event.correlation.parent_event_id for event in captured.of("job.execution")] == ["evt_request"] * 2
+
+
+def test_a_prerun_told_twice_begins_one_attempt(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """A second call for the same request changes nothing, and neither does an end without a beginning."""
+
+    @app.task(bind=True, name="twice")
+    def twice(self: Any) -> None:
+        """Send the signal again."""
+        signals.task_prerun.send(sender=self, task=self, task_id=self.request.id)
+
+    twice.apply()
+    ending(task=twice)
+
+    assert len(captured.events) == 1
+
+
+def test_nothing_is_told_when_nothing_listens(tasks: ModuleType, app: Celery, published: list[dict[str, Any]]) -> None:
+    """Without a runtime messages have no header, and tasks run as ever, whatever their end."""
+    tasks.plain.delay()
+    assert "ezlogs" not in published[0]
+    assert tasks.flaky.apply((1,)).successful()
+    assert tasks.broken.apply().failed()
+    leaving()
+    before = install(Runtime(load({}, {}).settings))
+    leaving()
+    install(before)
+
+
+def test_uninstrumenting_leaves_no_receiver(captured: Captured, tasks: ModuleType) -> None:
+    """Instrumenting and back again leaves every signal as it was."""
+    watched: list[Callable[[], int]] = [
+        lambda signal=signal: len(signal.receivers)  # type: ignore[misc]  # bound at once
+        for signal in vars(signals).values()
+        if hasattr(signal, "receivers")
+    ]
+    before = [count() for count in watched]
+    CeleryInstrumentor().instrument()
+    assert sum(count() for count in watched) == sum(before) + 7
+    CeleryInstrumentor().uninstrument()
+
+    assert [count() for count in watched] == before
+    tasks.plain.apply()
+    assert [event.event_type for event in captured.events] == ["probe.action"]
+
+
+def test_an_import_after_uninstrumenting_connects_nothing() -> None:
+    """The hook for Celery's import outlives the instrumentor's use, and then does nothing."""
+    CeleryInstrumentor()._connect(None)
+
+    assert not [receiver for _, receiver in signals.task_prerun.receivers if receiver.__module__.startswith("ezlogs")]
+
+
+def test_without_celery_instrumenting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The missing module is named; and uninstrumenting needs no Celery."""
+    import sys
+
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "celery", None)
+        with pytest.raises((ModuleNotFoundError, ValueError), match="celery"):
+            CeleryInstrumentor().instrument(skip_dep_check=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("ezlogs_instrumentors.celery.find_spec", lambda _: None)
+        with pytest.raises(ModuleNotFoundError, match="celery"):
+            CeleryInstrumentor().instrument(skip_dep_check=True)
+        patch.delitem(sys.modules, "celery")
+        CeleryInstrumentor()._uninstrument()
+    assert CeleryInstrumentor().instrumentation_dependencies() == ("celery >= 5.3",)

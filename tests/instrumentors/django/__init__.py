@@ -1,0 +1,1 @@
+"""The tests of the Django instrumentor, against a real project."""

@@ -1,0 +1,156 @@
+"""The Django instrumentor itself: it neither needs nor touches a configured Django, and takes everything back."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+from django.core.handlers import base as handlers
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model, QuerySet
+from django.db.models.deletion import Collector
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from django.forms.forms import BaseForm
+
+from ezlogs.testing import capture
+from ezlogs_instrumentors.django import DjangoInstrumentor
+from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.django.routes import template
+
+HOOKED = [
+    (handlers, "settings"),
+    *((BaseDatabaseWrapper, name) for name in ("commit", "rollback", "close", "savepoint", "savepoint_commit")),
+    (BaseDatabaseWrapper, "savepoint_rollback"),
+    *((QuerySet, name) for name in ("update", "bulk_create", "bulk_update")),
+    *((Model, name) for name in ("from_db", "refresh_from_db")),
+    (Collector, "delete"),
+    (BaseForm, "full_clean"),
+]
+
+
+def hooked():
+    """Return what is in the places that are hooked."""
+    return [vars(owner)[name] for owner, name in HOOKED]
+
+
+def test_everything_is_hooked_and_put_back():
+    """After uninstrument() every place holds the very object that it held before."""
+    before, receivers = hooked(), len(post_save.receivers)
+    instrumentor = DjangoInstrumentor()
+    instrumentor.instrument()
+    assert all(now is not then for now, then in zip(hooked(), before, strict=True))
+    assert len(post_save.receivers) == receivers + 1
+    instrumentor.uninstrument()
+    assert all(now is then for now, then in zip(hooked(), before, strict=True))
+    assert len(post_save.receivers) == receivers
+
+
+def test_signals_that_cost_queries_have_no_receiver(instrumented):
+    """A receiver of these would make Django select rows before it deletes or links them."""
+    assert not any(signal.has_listeners(Model) for signal in (pre_delete, post_delete, m2m_changed))
+
+
+def test_hooks_of_others_on_top_are_left_in_place():
+    """Where somebody wrapped our wrapper, theirs stays and ours below goes quiet."""
+    original = BaseForm.full_clean
+    instrumentor = DjangoInstrumentor()
+    instrumentor.instrument()
+    ours = BaseForm.full_clean
+
+    def theirs(form):
+        return ours(form)
+
+    BaseForm.full_clean = theirs
+    try:
+        instrumentor.uninstrument()
+        assert BaseForm.full_clean is theirs
+        with capture() as captured:
+            from .test_forms import ContactForm
+
+            assert not ContactForm({}).is_valid()
+        assert captured.events == []
+    finally:
+        BaseForm.full_clean = original
+
+
+def test_quiet_hooks_pass_everything_through():
+    """Hooks that were taken back call the original and nothing else, whatever it does."""
+
+    class Owner:
+        def work(self, number):
+            return 1 / number
+
+    seen = []
+    hooks = Hooks()
+    hooks.after(Owner, "work", lambda *call: seen.append(call[1]), even_if_raised=True)
+    work = Owner.work
+    assert work(Owner(), 2) == 0.5
+    with pytest.raises(ZeroDivisionError):
+        work(Owner(), 0)
+    hooks.undo()
+    assert work(Owner(), 4) == 0.25
+    with pytest.raises(ZeroDivisionError):
+        work(Owner(), 0)
+    assert seen == [0.5, None]
+
+
+def test_without_django_instrumenting_says_so(monkeypatch):
+    """A loader that runs every instrumentor passes over this one."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("ezlogs_instrumentors.django.find_spec", lambda name: None)
+    instrumentor = DjangoInstrumentor()
+    with pytest.raises(ModuleNotFoundError, match="django"):
+        instrumentor.instrument(skip_dep_check=True)
+    assert not instrumentor.is_instrumented_by_opentelemetry
+
+
+def test_instrumenting_comes_before_django_and_its_settings():
+    """Hooks wait for Django's modules; settings named later, as manage.py does, are read as ever."""
+    program = """
+import sys
+from ezlogs_instrumentors.django import DjangoInstrumentor
+instrumentor = DjangoInstrumentor()
+instrumentor.instrument()
+instrumentor.uninstrument()
+instrumentor.instrument()
+assert not any(name == "django" or name.startswith("django.") for name in sys.modules), "Django was imported"
+from django.conf import settings
+assert not settings.configured
+settings.configure(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"], ROOT_URLCONF="__main__",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
+import django
+django.setup()
+from django.http import HttpResponse
+from django.urls import path
+urlpatterns = [path("<int:pk>/", lambda request, pk: HttpResponse(str(pk)))]
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from ezlogs.testing import capture
+call_command("migrate", verbosity=0)
+with capture() as captured:
+    User.objects.create(username="ada")
+    Client().get("/7/", headers={"host": "localhost"})
+print([event.action for event in captured.events])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert done.stdout.strip() == "['user.create', 'GET /{pk}/']", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        ("", "/"),
+        ("orders/", "/orders/"),
+        ("a+b*/<slug>/<uuid:id>", "/a+b*/{slug}/{id}"),
+        (r"^orders/(?P<pk>[0-9)(]+(x|y))/$", "/orders/{pk}/"),
+        (r"^a/(\d+)/(?:b/(\w+))?(?=c)\Z", "/a/{0}/b/{0}"),
+        (r"^feed\.xml$", "/feed.xml"),
+        (r"^broken/(\)", "/broken/{0}"),
+    ],
+)
+def test_routes_become_templates(route, expected):
+    """Converters and groups of every kind become named parameters."""
+    assert template(route) == expected

@@ -1,0 +1,124 @@
+"""The fast path finds what the plain one finds, and time grows with the length of a text, not with its square."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ezlogs.privacy import Pattern, Rule, Scrubber
+from ezlogs.privacy.search import Search, redact
+
+SEARCH = Scrubber()._in_urls
+
+FRAGMENTS = """
+    ada@example.com 4111111111111111 4111-1111-1111-1111 GB82WEST12345698765432 123-45-6789 +442079460958
+    (415)555-2671 eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc Bearer Basic Ym9iOmh1bnRlcjI= password= pwd: "token":
+    'secret' --password hunter2 postgres://bob:hunter2@db AKIAIOSFODNN7EXAMPLE sk_live_0123456789ab ( ) [ ] { } ' "
+    \\" \\' INSERT INTO VALUES select from update set Failing row contains Key (password)=( Duplicate entry '1' for
+    key 'users.password' <pin> </pin> % %40 \\u0040 ?code=abc &sig=x , ; : = -----BEGIN PRIVATE KEY-----
+    cGFzc3dvcmQ9aHVudGVyMg== https://example.com/ [redacted] Authorization: Cookie: \u0661\u0662 \uff20 \u200b é 00
+""".split()  # noqa: SIM905 - fifty fragments read better as text
+
+texts = st.one_of(
+    st.text(max_size=60),
+    st.lists(
+        st.one_of(st.sampled_from(FRAGMENTS), st.sampled_from([" ", "\n", "x", "1", "-"]), st.text(max_size=4)),
+        max_size=12,
+    ).map("".join),
+    st.lists(st.sampled_from(FRAGMENTS), max_size=12).map(" ".join),
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(texts)
+def test_the_prefiltered_search_finds_what_every_rule_finds(text: str) -> None:
+    """No clue keeps a rule from a text in which it would find something."""
+    plain = [(start, end, rule.name) for rule in SEARCH.rules for start, end in rule.find(text)]
+    assert SEARCH.findings(text) == plain
+
+
+@settings(max_examples=1500, deadline=None)
+@given(texts)
+def test_findings_lie_within_the_text(text: str) -> None:
+    """Each finding is a part of the text, and not an empty one."""
+    assert all(0 <= start < end <= len(text) for start, end, _ in SEARCH.findings(text))
+
+
+def test_overlapping_findings_become_one_redaction() -> None:
+    """The parts of findings that overlap are not redacted twice, those that touch are kept apart."""
+    assert redact("0123456789", [(5, 8, "b"), (1, 3, "a"), (2, 4, "c"), (8, 9, "d")]) == (
+        "0[redacted]4[redacted][redacted]9"
+    )
+
+
+def test_a_rule_without_clues_sees_every_text() -> None:
+    """Clues are optional."""
+    rule = Pattern("x", (), re.compile("never seen"))
+    assert Search([rule]).findings("it was never seen before") == [(7, 17, "x")]
+
+
+WORST = {
+    "digits": "1",
+    "spaced digits": "1 ",
+    "card-like": "4111 ",
+    "at signs": "a@",
+    "dots": "a.",
+    "domains": "a@b.c",
+    "words": "a",
+    "equals": "a=",
+    "denied": "password=",
+    "denied and quoted": "password='",
+    "escaped quotes": "password=(\\'",
+    "open brackets": "password=(",
+    "schemes": "://a:",
+    "begin": "-----BEGIN PRIVATE KEY-----",
+    "bearer": "bearer ",
+    "dashes": "--a ",
+    "tags": "<pin>",
+    "tag attributes": "</<a x",
+    "jwt": "eyJ",
+    "jwt parts": "eyJaaaaaaaaaaaaaa.",
+    "percent": "%40",
+    "percent signs": "%",
+    "escapes": "\\u00",
+    "base64": "YWJj",
+    "country codes": "GB82 ",
+    "sql": "select password from 'x' values (1, 'y') ",
+    "sql quotes": "insert into password values ''",
+    "dollars": "select password from $a$",
+    "commas": "password=a,",
+    "pairs": "('a', 'b",
+    "rows": "failing row contains (",
+    "duplicates": "duplicate entry '",
+    "phones": "+4 ",
+    "white space": " ",
+    "zero width": "\u200b",
+    "backslashes": "\\",
+    "quotes": "\"'",
+}
+
+
+def seconds(rule: Rule, text: str) -> float:
+    """The least CPU time of three searches."""
+    best = float("inf")
+    for _ in range(3):
+        start = time.thread_time()
+        list(rule.find(text))
+        best = min(best, time.thread_time() - start)
+    return best
+
+
+@pytest.mark.parametrize("rule", SEARCH.rules, ids=lambda rule: rule.name)
+def test_every_rule_takes_time_linear_in_the_length_of_the_text(rule: Rule) -> None:
+    """Four times the text takes about four times as long, where a square would take sixteen."""
+    for unit in WORST.values():
+        for shape in (unit, unit + "x", "password: " + unit):
+            short, long = shape * (2000 // len(shape)), shape * (8000 // len(shape))
+            before = seconds(rule, short)
+            after = seconds(rule, long)
+            # Microseconds are noise: only what could hurt is compared.
+            assert after < 0.002 or after < 9 * before, f"{shape!r}: {before:.6f} s, then {after:.6f} s"
