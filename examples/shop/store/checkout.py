@@ -1,9 +1,9 @@
 """Checking out: an order with all its items, or no order at all."""
 
 from django.db import transaction
+from store.tasks import send_receipt
 
 import ezlogs
-from store.tasks import send_receipt
 
 
 def place_order(customer, form):

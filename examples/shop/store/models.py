@@ -1,10 +1,16 @@
 """What the store keeps: products, orders and their items. Customers are Django's users."""
 
-import uuid
-
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils.crypto import get_random_string
+
+REFERENCE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+def new_reference():
+    """Return what a checkout is known by before there is an order: short, and easy to read aloud."""
+    return get_random_string(8, REFERENCE_LETTERS)
 
 
 class Product(models.Model):
@@ -20,7 +26,7 @@ class Product(models.Model):
 class Order(models.Model):
     """What a customer bought at one time."""
 
-    reference = models.UUIDField(unique=True, default=uuid.uuid4)
+    reference = models.SlugField(max_length=8, unique=True, default=new_reference)
     customer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="orders")
     email = models.EmailField()
     card_ending = models.CharField(max_length=4)

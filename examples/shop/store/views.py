@@ -1,12 +1,9 @@
 """The store's pages."""
 
-from uuid import uuid4
-
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
-
 from store.checkout import place_order
 from store.forms import OrderForm
 
@@ -15,7 +12,7 @@ from store.forms import OrderForm
 @require_GET
 def products(request):
     """Show what there is, with the form to order it."""
-    return render(request, "store/products.html", {"form": OrderForm(initial={"reference": uuid4()})})
+    return render(request, "store/products.html", {"form": OrderForm()})
 
 
 @login_required

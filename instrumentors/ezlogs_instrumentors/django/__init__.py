@@ -22,7 +22,7 @@ _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
     "django.core.handlers.base": middleware.attach,
     "django.db.backends.base.base": transactions.attach,
     "django.db.models.base": models.attach_to_models,
-    "django.db.models.signals": models.attach_to_signals,
+    "django.db.models": models.attach_to_signals,
     "django.db.models.query": models.attach_to_querysets,
     "django.db.models.deletion": models.attach_to_deletion,
     "django.forms.forms": forms.attach,
@@ -51,15 +51,9 @@ class DjangoInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
             raise ModuleNotFoundError("No module named 'django'", name="django")
         self._hooks = hooks = Hooks()
         for module, attach in _ATTACH.items():
-            wrapt.register_post_import_hook(partial(_attach, attach, hooks), module)
+            wrapt.register_post_import_hook(partial(guarded(attach), hooks), module)
 
     def _uninstrument(self, **kwargs: Any) -> None:
         hooks, self._hooks = self._hooks, None
         if hooks is not None:
             hooks.undo()
-
-
-@guarded
-def _attach(attach: Callable[[Hooks, ModuleType], None], hooks: Hooks, module: ModuleType) -> None:
-    if hooks.active:  # an import hook cannot be taken back; one of an earlier instrumenting does nothing
-        attach(hooks, module)

@@ -18,7 +18,12 @@ class Hooks:
         self._undo: list[Callable[[], object]] = []
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Put ``make(original)`` in the place of an attribute that a class or module has itself."""
+        """Put ``make(original)`` in the place of an attribute that a class or module has itself.
+
+        After `undo` this does nothing: an import hook that still waits for its module cannot be taken back.
+        """
+        if not self.active:
+            return
         original = vars(owner)[name]
         replacement = make(original)
         setattr(owner, name, replacement)
@@ -53,7 +58,9 @@ class Hooks:
         self.replace(owner, name, make)
 
     def connect(self, signal: Any, receiver: Callable[..., None]) -> None:
-        """Connect a receiver to a signal; its errors never reach the application."""
+        """Connect a receiver to a signal; its errors never reach the application. After `undo` this does nothing."""
+        if not self.active:
+            return
         receiver = guarded(receiver)
         signal.connect(receiver, weak=False)
         self._undo.append(lambda: signal.disconnect(receiver))

@@ -77,9 +77,7 @@ class StoryMiddleware:
 
     def process_exception(self, request: Any, exception: Exception) -> None:
         """Remember what a view raised, which Django is about to turn into a response."""
-        handling = vars(request).get("_ezlogs")
-        if handling is not None:
-            handling.error = exception
+        request._ezlogs.error = exception
 
 
 class _Handling:
@@ -90,6 +88,7 @@ class _Handling:
         self._tracked: HttpRequest | None = None
         self.response: Any = None
         self.error: BaseException | None = None
+        request._ezlogs = self
 
     def __enter__(self) -> _Handling:
         self._begin()
@@ -105,7 +104,6 @@ class _Handling:
     @guarded
     def _begin(self) -> None:
         meta = self._request.META
-        self._request._ezlogs = self
         self._tracked = _tracker.begin(
             self._request.method or "",
             self._request.path,
@@ -131,7 +129,7 @@ def enumerate_text(values: Iterable[object]) -> Iterable[tuple[str, object]]:
     return ((str(index), value) for index, value in enumerate(values))
 
 
-class _Headers(Getter[dict[str, Any]]):
+class Headers(Getter[dict[str, Any]]):
     """Reads headers from ``request.META``, which has them the way CGI does, in WSGI and in ASGI."""
 
     def get(self, carrier: dict[str, Any], key: str) -> list[str] | None:
@@ -142,4 +140,4 @@ class _Headers(Getter[dict[str, Any]]):
         return [name[5:].lower().replace("_", "-") for name in carrier if name.startswith("HTTP_")]
 
 
-_headers = _Headers()
+_headers = Headers()

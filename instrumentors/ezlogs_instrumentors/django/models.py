@@ -5,10 +5,12 @@ from __future__ import annotations
 import marshal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from copy import deepcopy
 from functools import partial, wraps
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from ezlogs.emit import guarded, listening
@@ -20,6 +22,11 @@ from ezlogs_instrumentors.django.users import loaded_key
 
 _SKIPPED = frozenset({"admin.logentry", "contenttypes.contenttype", "migrations.migration", "sessions.session"})
 _MUTABLE = frozenset({dict, list, set, bytearray})
+_SCALAR_FIELDS = frozenset(
+    {"django.db.models.fields", "django.db.models.fields.files", "django.db.models.fields.related"}
+)
+"""The modules of fields whose values are immutable."""
+
 _MAX_KEYS_TOLD = 100
 
 _in_bulk_update: ContextVar[type | None] = ContextVar("ezlogs_in_bulk_update", default=None)
@@ -34,7 +41,7 @@ def attach_to_models(hooks: Hooks, module: ModuleType) -> None:
 
 def attach_to_signals(hooks: Hooks, module: ModuleType) -> None:
     """See saves. Signals of deletes and many-to-many changes are left alone: a receiver makes Django query more."""
-    hooks.connect(module.post_save, see_save)
+    hooks.connect(module.signals.post_save, see_save)
 
 
 def attach_to_querysets(hooks: Hooks, module: ModuleType) -> None:
@@ -50,11 +57,11 @@ def attach_to_deletion(hooks: Hooks, module: ModuleType) -> None:
     hooks.replace(module.Collector, "delete", partial(_counting, hooks))
 
 
-class Loaded(NamedTuple):
+class Loaded(msgspec.Struct, frozen=True, gc=False):
     """A row as the database has it, as far as it is known. Never pickled or copied along with its instance."""
 
     names: Sequence[str]
-    values: Sequence[object]
+    values: Sequence[Any]
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return type(None), ()
@@ -66,31 +73,44 @@ class _Packed(bytes):
 
 def _remembering(hooks: Hooks, original: Any) -> Any:
     load = original.__func__
+    documents: dict[type, bool] = {}
 
     @wraps(load)
     def from_db(cls: Any, db: Any, field_names: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
         instance = load(cls, db, field_names, values, *args, **kwargs)
         if hooks.active:
-            _remember(instance, field_names, values)
+            holds_documents = documents.get(cls)
+            if holds_documents is None:
+                documents[cls] = holds_documents = _holds_documents(cls)
+            if holds_documents:
+                _remember(instance, field_names, values)
+            else:  # once for each row of a query, so nothing that could fail and nothing more
+                instance._state.ezlogs_loaded = Loaded(field_names, values)
         return instance
 
     return classmethod(from_db)
 
 
+def _holds_documents(model: Any) -> bool:
+    """Tell whether rows of a model can hold values that change in place."""
+    return any(
+        type(field).__module__ not in _SCALAR_FIELDS or hasattr(field, "from_db_value")
+        for field in model._meta.concrete_fields
+    )
+
+
 @guarded
-def _remember(instance: Any, names: Sequence[str], values: Sequence[object]) -> None:
-    if not _MUTABLE.isdisjoint(map(type, values)):
-        values = [_packed(value) for value in values]
-    instance._state.ezlogs_loaded = Loaded(names, values)
+def _remember(instance: Any, names: Sequence[str], values: Sequence[Any]) -> None:
+    instance._state.ezlogs_loaded = Loaded(names, [_packed(value) for value in values])
 
 
-def _packed(value: Any) -> object:
+def _packed(value: Any) -> Any:
     if type(value) not in _MUTABLE:
         return value
     try:
         return _Packed(marshal.dumps(value))
-    except ValueError:  # it holds something that is not plain data
-        return UNSET
+    except ValueError:  # it holds more than plain data
+        return deepcopy(value)
 
 
 def _known(instance: Any) -> dict[str, object]:
@@ -179,15 +199,9 @@ def see_update(queryset: Any, rows: int, **values: Any) -> None:
 
 
 def _assigned(model: Any, name: str, value: object) -> Field:
-    from django.core.exceptions import FieldDoesNotExist
-
-    try:
-        harmless = _is_key_or_choice(model._meta.get_field(name))
-    except FieldDoesNotExist:  # "pk", and what else Django lets through
-        harmless = False
     if hasattr(type(value), "_meta"):
         value = loaded_key(value)
-    return Field(name, UNSET, UNSET if _is_expression(value) else value, harmless)
+    return Field(name, UNSET, UNSET if _is_expression(value) else value, _is_key_or_choice(model._meta.get_field(name)))
 
 
 def see_bulk_create(

@@ -43,7 +43,7 @@ def user_identity(user: Any) -> Identity:
     known = vars(user)
     names = [known.get(name) for name in ("first_name", "last_name")]
     label = " ".join(name for name in names if isinstance(name, str) and name)
-    return Identity("user", loaded_key(user), label or known.get(user.USERNAME_FIELD) or None)
+    return Identity("user", loaded_key(user), label or _text(known.get(user.USERNAME_FIELD)))
 
 
 def loaded_key(instance: Any) -> str | None:
@@ -51,6 +51,10 @@ def loaded_key(instance: Any) -> str | None:
     meta, known = instance._meta, vars(instance)
     keys = [known.get(field.attname) for field in getattr(meta, "pk_fields", (meta.pk,))]
     return None if None in keys else ",".join(map(str, keys))
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
 
 
 def _evaluated(user: Any) -> Any:

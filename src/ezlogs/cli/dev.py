@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,23 +18,23 @@ from rich.text import Text
 
 from ezlogs.cli.help import Command
 from ezlogs.cli.story import drawn
-from ezlogs.cli.tail import Tail
 from ezlogs.dev.decode import ReceivedSpan
 from ezlogs.story import told
+from ezlogs.story.tail import Tail
 
 TICK = 0.1
 """Seconds between two looks at what has gone quiet."""
-_PATIENCE = 10.0
-"""Seconds that a program has to end after Ctrl-C."""
+PATIENCE = 10.0
+"""Seconds that the program has to end by itself after Ctrl-C."""
 
 
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True})
 @click.option("--port", default=4318, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def dev(port: int, command: tuple[str, ...]) -> None:
-    """Receive spans on this machine, and tell each story when it is quiet for a second.
+    """Receive spans on this machine, and tell each story once it is quiet for a second.
 
-    With a COMMAND, such as `ezlogs dev -- python app.py`, that is run under opentelemetry-instrument with this
+    With a COMMAND, as in `ezlogs dev -- python app.py`, that is run under opentelemetry-instrument with this
     endpoint, and the exit status is its own. Ctrl-C ends both.
     """
     try:
@@ -46,73 +47,66 @@ def dev(port: int, command: tuple[str, ...]) -> None:
     try:
         receiver.start()
     except OSError as problem:
-        raise click.ClickException(f"port {port}: {problem.strerror or problem}; try --port 0") from problem
-    console = Console(highlight=False)
-    Console(stderr=True, highlight=False).print(Text(f"listening on {receiver.endpoint}", "dim"))
-    program: subprocess.Popen[bytes] | None = None
-    try:
-        if command:
-            program = launch(command, receiver.endpoint)
-        _tell(arrivals, console, program)
-    except KeyboardInterrupt:
-        pass
-    finally:
+        raise click.ClickException(f"port {port}: {problem.strerror}; --port 0 takes a free one") from problem
+    console, tail = Console(highlight=False), Tail()
+
+    def tell(now: float) -> None:
+        for story in tail.quiet(now):
+            console.print(drawn(story))
+
+    with receiver:
+        program = _launch(command, receiver.endpoint) if command else None
+        try:
+            signal.signal(signal.SIGTERM, _leave)
+            Console(stderr=True, highlight=False).print(Text(f"listening on {receiver.endpoint}", "dim"))
+            while program is None or program.poll() is None:
+                with suppress(queue.Empty):
+                    tail.hear(told(arrivals.get(timeout=TICK)), monotonic())
+                tell(monotonic())
+        except KeyboardInterrupt:
+            pass  # it has reached the program too
+        except SystemExit:
+            if program is not None:
+                program.terminate()
         status = _end(program)
-        receiver.stop()
-        _tell_rest(arrivals, console)
+    with suppress(queue.Empty):
+        while True:
+            tail.hear(told(arrivals.get_nowait()), monotonic())
+    tell(float("inf"))
     sys.exit(status)
 
 
-def launch(command: tuple[str, ...], endpoint: str) -> subprocess.Popen[bytes]:
-    """Start a program under ``opentelemetry-instrument``, which sends what it does to an endpoint.
-
-    Raises:
-        click.ClickException: The program or ``opentelemetry-instrument`` is not there.
-    """
-    beside_python = os.path.dirname(sys.executable)
-    instrument = shutil.which("opentelemetry-instrument", path=beside_python) or shutil.which(
-        "opentelemetry-instrument"
-    )
-    missing = "opentelemetry-instrument" if instrument is None else command[0] if not shutil.which(command[0]) else None
-    if instrument is None or missing:
-        raise click.ClickException(f"{missing}: command not found")
-    return subprocess.Popen([instrument, *command], env=environment(os.environ, endpoint))
-
-
 def environment(environ: Mapping[str, str], endpoint: str) -> dict[str, str]:
-    """Return the environment of a program that is to send its spans to an endpoint, whatever was set before."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("OTEL_EXPORTER_OTLP_")}
-    kept.pop("EZLOGS_ENDPOINT", None)
+    """Return the environment of a program that is to send its spans to an endpoint, whatever was set before.
+
+    Example:
+        >>> environment({"PATH": "/bin", "EZLOGS_ENDPOINT": "https://far.away"}, "http://127.0.0.1:4318")["PATH"]
+        '/bin'
+    """
+    elsewhere = ("OTEL_EXPORTER_OTLP_", "EZLOGS_ENDPOINT")
+    kept = {name: value for name, value in environ.items() if not name.startswith(elsewhere)}
     return {**kept, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
 
 
-def _tell(
-    arrivals: queue.SimpleQueue[list[ReceivedSpan]], console: Console, program: subprocess.Popen[bytes] | None
-) -> None:
-    """Tell stories until the program has ended, or for ever."""
-    tail = Tail()
-    while program is None or program.poll() is None:
-        with suppress(queue.Empty):
-            tail.hear(told(arrivals.get(timeout=TICK)), monotonic())
-        for story in tail.quiet(monotonic()):
-            console.print(drawn(story))
-    for story in tail.quiet(float("inf")):
-        console.print(drawn(story))
+def _launch(command: tuple[str, ...], endpoint: str) -> subprocess.Popen[bytes]:
+    beside_python = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
+    instrument = shutil.which("opentelemetry-instrument", path=beside_python)
+    if instrument is None or shutil.which(command[0]) is None:
+        raise click.ClickException(f"{command[0] if instrument else 'opentelemetry-instrument'}: command not found")
+    return subprocess.Popen([instrument, *command], env=environment(os.environ, endpoint))
 
 
-def _tell_rest(arrivals: queue.SimpleQueue[list[ReceivedSpan]], console: Console) -> None:
-    tail = Tail()
-    while not arrivals.empty():
-        tail.hear(told(arrivals.get()), 0)
-    for story in tail.quiet(float("inf")):
-        console.print(drawn(story))
+def _leave(*_: object) -> None:
+    raise SystemExit
 
 
 def _end(program: subprocess.Popen[bytes] | None) -> int:
+    """Wait for the program to end, and return its exit status as a shell would."""
     if program is None:
         return 0
     try:
-        return program.wait(_PATIENCE)  # Ctrl-C has reached it too
+        status = program.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         program.kill()
-        return program.wait()
+        status = program.wait()
+    return status if status >= 0 else 128 - status

@@ -7,7 +7,6 @@ from typing import BinaryIO
 
 import click
 from rich.console import Console, Group
-from rich.padding import Padding
 from rich.text import Text
 
 from ezlogs.cli.help import Command
@@ -60,5 +59,5 @@ def read_spans(content: bytes) -> list[ReceivedSpan]:
 
 def drawn(one: Story) -> Group:
     """Return a story as the terminal shows it: its tree, and below it its sentences."""
-    sentences = Text(" ".join(sentence.text for sentence in one.sentences))
-    return Group(render_tree(one), Padding(sentences, (1, 0, 2, 0)))
+    sentences = " ".join(sentence.text for sentence in one.sentences)
+    return Group(render_tree(one), "", Text(sentences), "")

@@ -215,7 +215,7 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
     Example:
         >>> shop, ezlogs = encode_resource({"service.name": "shop"}), encode_scope("ezlogs")
         >>> encode_request([(shop, "", [(ezlogs, "", [])])])
-        b'\\n(\\n\\x18\\n\\x16\\n\\x0cservice.name\\x12\\x06\\n\\x04shop\\x12\\n\\n\\x08\\n\\x06ezlogs'
+        b'\\n&\\n\\x18\\n\\x16\\n\\x0cservice.name\\x12\\x06\\n\\x04shop\\x12\\n\\n\\x08\\n\\x06ezlogs'
     """
     request = []
     for resource, resource_schema_url, scopes in groups:

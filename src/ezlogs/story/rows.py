@@ -107,7 +107,11 @@ def _auxiliary(outcome: str, *, one: bool) -> str:
 
 def _changes(events: list[UniversalEvent]) -> list[str]:
     """Return the first changed fields of a row in words; those of a new row go without saying."""
-    changed = {change.field: change for event in events if event.action.endswith(".update") for change in event.changes}
+    changed: dict[str, Change] = {}
+    for event in events:
+        for change in event.changes if event.action.endswith(".update") else ():
+            first = changed.get(change.field, change)
+            changed[change.field] = Change(change.field, first.before, change.after)
     told = [_change(change) for change in list(changed.values())[:_MAX_CHANGES]]
     rest = len(changed) - len(told)
     return [*told, f"and {rest:,} more"] if rest else told

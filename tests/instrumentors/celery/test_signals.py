@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 from celery import Celery, signals
 from celery.app.trace import build_tracer
-from celery.exceptions import Retry
+from celery.exceptions import Retry, WorkerLostError
+from celery.utils.dispatch import Signal
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -55,7 +56,7 @@ def published(app: Celery) -> Iterator[list[dict[str, Any]]]:
 def work(app: Celery, task: Any, headers: dict[str, Any], job_id: str = "j-1", **request: Any) -> None:
     """Run a message in this process as a worker does."""
     tracer = build_tracer(task.name, app.tasks[task.name], app=app)
-    tracer(job_id, (), {}, {"id": job_id, "delivery_info": {"routing_key": "celery"}, **headers, **request})
+    tracer(job_id, (), {}, {**headers, "id": job_id, "delivery_info": {"routing_key": "celery"}, **request})
 
 
 def parents(captured: Captured) -> dict[str, str | None]:
@@ -171,6 +172,17 @@ def test_an_eager_task_that_raises_to_its_caller_is_told(captured: Captured, tas
     assert (retry.outcome, retry.error.type) == ("retried", "TimeoutError")
 
 
+def test_ignored_and_rejected_tasks_are_told(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """Celery sends no signal of success or failure for them, only that they have ended."""
+    tasks.ignoring.apply()
+    tasks.rejecting.apply()
+
+    assert [(event.action, event.outcome) for event in captured.events] == [
+        ("ignoring.ignore", "success"),
+        ("rejecting.reject", "failure"),
+    ]
+
+
 def test_a_budget_said_at_the_retry_counts(captured: Captured, tasks: ModuleType, app: Celery) -> None:
     """retry(max_retries=...) overrides the task's own limit."""
 
@@ -272,6 +284,34 @@ def test_a_prerun_told_twice_begins_one_attempt(captured: Captured, tasks: Modul
     assert len(captured.events) == 1
 
 
+def test_a_message_sent_by_retry_replaces_what_it_inherited(
+    captured: Captured, tasks: ModuleType, app: Celery, published: list[dict[str, Any]], spans: InMemorySpanExporter
+) -> None:
+    """Celery copies the headers of the first message into the next: story and parent are written anew."""
+    tasks.doomed.delay()
+    work(app, tasks.doomed, published[0], job_id=published[0]["id"])
+
+    enqueue, retry = captured.events
+    old, new = published
+    assert json.loads(old["ezlogs"])["parent_event_id"] == enqueue.event_id
+    assert json.loads(new["ezlogs"])["parent_event_id"] == retry.event_id
+    assert new["traceparent"] != old["traceparent"]
+    assert new["traceparent"].split("-")[1] == old["traceparent"].split("-")[1] == enqueue.correlation.correlation_id
+
+
+def test_only_a_lost_process_is_told_of_by_others(captured: Captured, tasks: ModuleType, app: Celery) -> None:
+    """The worker's main process repeats failures that the attempt has told; it alone knows of a killed one."""
+    task = app.tasks["plain"]
+    task.push_request(id="j-1", retries=1, headers={"ezlogs": json.dumps({"v": 1, "correlation_id": STORY})})
+    for task_id, error in (("j-1", WorkerLostError()), ("j-1", LookupError()), ("j-2", WorkerLostError())):
+        signals.task_failure.send(sender=task, task_id=task_id, exception=error)
+    task.pop_request()
+
+    (event,) = captured.events
+    assert (event.outcome, event.error.type) == ("failure", "billiard.exceptions.WorkerLostError")
+    assert event.correlation == Correlation(correlation_id=STORY, job_id="j-1", attempt=2)
+
+
 def test_nothing_is_told_when_nothing_listens(tasks: ModuleType, app: Celery, published: list[dict[str, Any]]) -> None:
     """Without a runtime messages have no header, and tasks run as ever, whatever their end."""
     tasks.plain.delay()
@@ -286,17 +326,13 @@ def test_nothing_is_told_when_nothing_listens(tasks: ModuleType, app: Celery, pu
 
 def test_uninstrumenting_leaves_no_receiver(captured: Captured, tasks: ModuleType) -> None:
     """Instrumenting and back again leaves every signal as it was."""
-    watched: list[Callable[[], int]] = [
-        lambda signal=signal: len(signal.receivers)  # type: ignore[misc]  # bound at once
-        for signal in vars(signals).values()
-        if hasattr(signal, "receivers")
-    ]
-    before = [count() for count in watched]
+    watched = [signal for signal in vars(signals).values() if isinstance(signal, Signal)]
+    before = [list(signal.receivers) for signal in watched]
     CeleryInstrumentor().instrument()
-    assert sum(count() for count in watched) == sum(before) + 7
+    assert sum(len(signal.receivers) for signal in watched) == sum(map(len, before)) + 7
     CeleryInstrumentor().uninstrument()
 
-    assert [count() for count in watched] == before
+    assert [signal.receivers for signal in watched] == before
     tasks.plain.apply()
     assert [event.event_type for event in captured.events] == ["probe.action"]
 

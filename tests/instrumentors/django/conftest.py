@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import django
 import pytest
 from django.conf import settings
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ezlogs_instrumentors.django import DjangoInstrumentor
 
@@ -83,15 +87,17 @@ def instrumented() -> Iterator[DjangoInstrumentor]:
 
 
 @pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch):
-    """The spans that are finished, by a provider of this test's own."""
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
+    """A tracer provider of this test's own."""
+    provider = TracerProvider()
     monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
-    yield exporter.get_finished_spans
+    yield provider
     provider.shutdown()
+
+
+@pytest.fixture
+def spans(provider: TracerProvider) -> Callable[[], tuple[ReadableSpan, ...]]:
+    """The spans that are finished."""
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return exporter.get_finished_spans

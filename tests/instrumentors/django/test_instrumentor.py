@@ -19,6 +19,8 @@ from ezlogs_instrumentors.django import DjangoInstrumentor
 from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.django.routes import template
 
+from .shop.models import Tag
+
 HOOKED = [
     (handlers, "settings"),
     *((BaseDatabaseWrapper, name) for name in ("commit", "rollback", "close", "savepoint", "savepoint_commit")),
@@ -73,6 +75,32 @@ def test_hooks_of_others_on_top_are_left_in_place():
         assert captured.events == []
     finally:
         BaseForm.full_clean = original
+
+
+def test_hooks_that_were_taken_back_cannot_be_set_any_more():
+    """A module that is imported after uninstrument() stays as it is."""
+    before, receivers = BaseForm.full_clean, len(post_save.receivers)
+    hooks = Hooks()
+    hooks.undo()
+    hooks.after(BaseForm, "full_clean", print)
+    hooks.connect(post_save, print)
+    assert BaseForm.full_clean is before
+    assert len(post_save.receivers) == receivers
+
+
+def test_quiet_hooks_of_rows_neither_remember_nor_tell(database):
+    """Below somebody's wrapper our hooks of loading and deleting do nothing either."""
+    instrumentor = DjangoInstrumentor()
+    instrumentor.instrument()
+    load, delete = vars(Model)["from_db"], Collector.delete
+    instrumentor.uninstrument()
+    tag = load.__func__(Tag, "default", ["id", "name"], [Tag.objects.create().pk, ""])
+    assert vars(tag._state) == {"adding": False, "db": "default"}
+    with capture() as captured:
+        collector = Collector(using="default", origin=tag)
+        collector.collect([tag])
+        assert delete(collector) == (1, {"shop.Tag": 1})
+    assert captured.events == []
 
 
 def test_quiet_hooks_pass_everything_through():

@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 
 import ezlogs
 from ezlogs.event import Failure
-from ezlogs_instrumentors.django.middleware import CONTRIB_MIDDLEWARE, MIDDLEWARE, with_story
+from ezlogs_instrumentors.django.middleware import CONTRIB_MIDDLEWARE, MIDDLEWARE, Headers, with_story
 
 pytestmark = pytest.mark.usefixtures("database", "instrumented")
 
@@ -51,6 +51,12 @@ def server():
     running.shutdown()
     thread.join()
     running.server_close()
+
+
+@pytest.fixture
+def contrib():
+    """OpenTelemetry's own instrumentor, where it is installed."""
+    return pytest.importorskip("opentelemetry.instrumentation.django")
 
 
 def test_a_request_is_the_parent_of_what_happens_in_it(client, captured):
@@ -216,6 +222,11 @@ def test_the_span_follows_the_semantic_conventions(client, captured, spans):
     assert captured.events[0].correlation.correlation_id == f"{shown.context.trace_id:032x}"
 
 
+def test_propagators_can_list_the_headers():
+    """Some propagators look for every header that begins with a prefix of theirs."""
+    assert Headers().keys({"HTTP_UBERCTX_USER": "7", "REMOTE_ADDR": "::1"}) == ["uberctx-user"]
+
+
 def test_streams_pass_through_unread(client, captured):
     """A streaming response is told when it starts, and is the view's own object."""
     response = client.get("/")
@@ -286,16 +297,12 @@ def test_the_middleware_comes_inside_opentelemetrys_own():
     assert with_story(["a", MIDDLEWARE]) == ["a", MIDDLEWARE]
 
 
-def test_beside_opentelemetrys_instrumentor_its_span_is_the_hop(captured, spans):
+def test_beside_opentelemetrys_instrumentor_its_span_is_the_hop(contrib, captured, provider, spans):
     """With contrib active no second span is made, and the events are in its trace, sync and async."""
-    contrib = pytest.importorskip("opentelemetry.instrumentation.django")
     before = settings.MIDDLEWARE
     instrumentor = contrib.DjangoInstrumentor()
-    from opentelemetry import trace
-
-    contrib.get_tracer = trace.get_tracer
     settings.MIDDLEWARE = list(before)
-    instrumentor.instrument(skip_dep_check=True)
+    instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
     try:
         Client().get("/orders/42/", headers={"traceparent": TRACEPARENT})
         async_to_sync(AsyncClient().get)("/async/orders/42/", headers={"traceparent": TRACEPARENT})

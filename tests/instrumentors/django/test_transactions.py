@@ -45,14 +45,13 @@ def test_rows_wait_for_the_commit_and_keep_their_moment(captured):
 def test_a_rollback_is_told_once_and_its_rows_never(captured):
     """A rolled-back transaction is one event with counts and the error."""
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        Item.objects.bulk_create([Item(name="a"), Item(name="b")])
         fail_after_a_row(ZeroDivisionError("oops"))
     (event,) = captured.events
     assert (event.event_type, event.action, event.outcome) == ("data.transaction", "rollback", "rolled_back")
     assert event.metadata == {
         "database": "default",
-        "rows": 3,
-        "rows_by_model": {"order": 1, "item": 2},
+        "rows": 1,
+        "rows_by_model": {"order": 1},
         "savepoints": 0,
     }
     assert event.error == Failure("ZeroDivisionError", "oops")
@@ -71,7 +70,10 @@ def test_a_database_error_before_the_first_row_is_told(captured):
 def test_a_transaction_without_writes_is_not_told(captured):
     """Neither a commit nor a rollback of reads is worth an event."""
     with transaction.atomic():
-        Order.objects.count()
+        with transaction.atomic():
+            Order.objects.count()
+        with transaction.atomic():
+            transaction.set_rollback(True)
     with pytest.raises(KeyError), transaction.atomic():
         raise KeyError
     with transaction.atomic():
@@ -157,6 +159,7 @@ def test_closing_the_connection_is_a_rollback(captured):
 
 def test_a_rollback_that_fails_is_a_rollback(captured, monkeypatch):
     """When even ROLLBACK fails Django drops the connection; the rows are not told as written."""
+
     def refuse():
         raise IntegrityError("gone")
 

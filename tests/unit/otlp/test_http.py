@@ -565,7 +565,12 @@ def tls_port(certificate: tuple[str, str]) -> Iterator[int]:
             except OSError:
                 return
             with connection, suppress(OSError), context.wrap_socket(connection, server_side=True) as stream:
-                stream.recv(65536)
+                received = b""
+                while not received.endswith(b"\r\n\r\nx"):  # closing on unread bytes would reset the connection
+                    chunk = stream.recv(65536)
+                    if not chunk:
+                        break
+                    received += chunk
                 stream.sendall(respond(200, Connection="close"))
 
     thread = threading.Thread(target=serve)

@@ -258,7 +258,7 @@ def test_the_wait_in_the_queue_begins_when_the_job_may_run(captured: Captured) -
         (datetime(2200, 1, 1, tzinfo=timezone.utc), True),
         ("2200-01-01T00:00:00+00:00", True),
         (datetime.now(timezone.utc) - timedelta(hours=1), False),
-        (datetime(2200, 1, 1), False),  # noqa: DTZ001  # a time of an unknown zone is the point
+        (datetime(2200, 1, 1), False),  # a time of an unknown zone
         ("tomorrow", False),
         (None, False),
     ],

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
+
+
+class RankField(models.IntegerField):
+    """A number that refuses to be read from text, yet is saved from it."""
+
+    def to_python(self, value):
+        """Refuse."""
+        raise TypeError(value)
+
+
+class PricesField(models.TextField):
+    """Decimals in one column."""
+
+    def from_db_value(self, value, expression, connection):
+        """Return a list."""
+        return [Decimal(price) for price in value.split()]
+
+    def get_prep_value(self, value):
+        """Return the column's text."""
+        return " ".join(map(str, value))
 
 
 class Tag(models.Model):
@@ -21,6 +43,8 @@ class Order(models.Model):
     password = models.CharField(max_length=100, default="")
     extra = models.JSONField(default=dict)
     shipped_on = models.DateField(null=True)
+    rank = RankField(default=0)
+    prices = PricesField(default=list)
     tags = models.ManyToManyField(Tag)
 
 

@@ -27,6 +27,4 @@ class Command(BaseCommand):
         Product.objects.bulk_create(Product(name=f"{ware} No. {n}", price=20 + n) for _, ware, n in shelf)
         password = make_password(os.environ["SHOP_PASSWORD"])  # one hash for all: they share it anyway
         for name in names:
-            User.objects.update_or_create(
-                username=name.lower(), defaults={"first_name": name, "password": password}
-            )
+            User.objects.update_or_create(username=name.lower(), defaults={"first_name": name, "password": password})

@@ -1,0 +1,97 @@
+"""`ezlogs story`, run as a user runs it: a file of spans in, stories and exit status out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from ezlogs import Actor, Correlation, UniversalEvent
+from ezlogs.cli.app import app
+from ezlogs.wire import attributes
+
+
+def request(story: str) -> bytes:
+    """Return the export request, as protobuf, of a span with an order event and an event that is not ezlogs'."""
+    event = UniversalEvent.create(
+        "order.action",
+        "placed",
+        actor=Actor("user", "7", "Ada"),
+        subject=("order", 42),
+        correlation=Correlation(correlation_id=story),
+    )
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource({"service.name": "shop-web"}))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with provider.get_tracer("test").start_as_current_span("POST /orders") as span:
+        span.add_event(event.event_type, attributes(event), event.timestamp)
+        span.add_event("cache.miss")
+    provider.shutdown()
+    return encode_spans(exporter.get_finished_spans()).SerializeToString()
+
+
+def as_json(body: bytes) -> str:
+    """Return an export request as OTLP/JSON on one line; its ids play no part here."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    document = MessageToDict(ExportTraceServiceRequest.FromString(body))
+    for resource_spans in document["resourceSpans"]:
+        for span in resource_spans["scopeSpans"][0]["spans"]:
+            del span["traceId"], span["spanId"]
+    return json.dumps(document)
+
+
+def ezlogs(*arguments: str | Path, given: bytes | None = None) -> Result:
+    """Run ``ezlogs story``."""
+    return CliRunner().invoke(app, ["story", *map(str, arguments)], input=given, env={"COLUMNS": "100"})
+
+
+@pytest.fixture
+def binary(tmp_path: Path) -> Path:
+    """Return a file with one protobuf request."""
+    path = tmp_path / "request.bin"
+    path.write_bytes(request("story-1"))
+    return path
+
+
+def test_a_protobuf_request_is_told_as_tree_and_sentences(binary: Path) -> None:
+    """The file shows a tree of what happened and its sentences."""
+    result = ezlogs(binary)
+    assert result.exit_code == 0
+    assert "placed order 42" in result.stdout
+    assert "shop-web" in result.stdout
+    assert "\nAda placed order 42.\n" in result.stdout
+
+
+def test_lines_of_json_and_one_json_document_are_read(tmp_path: Path) -> None:
+    """A Collector's file, one request a line, tells all its stories; so does a single document."""
+    lines = tmp_path / "spans.jsonl"
+    lines.write_text(f"{as_json(request('story-1'))}\n\n{as_json(request('story-2'))}\n")
+    assert [story["correlation_id"] for story in json.loads(ezlogs(lines, "--json").stdout)] == ["story-1", "story-2"]
+    assert len(json.loads(ezlogs("-", "--json", given=as_json(request("story-3")).encode()).stdout)) == 1
+
+
+def test_one_story_is_chosen_by_the_beginning_of_its_id(binary: Path) -> None:
+    """An abbreviated id is enough; one that is not there is an error."""
+    assert json.loads(ezlogs(binary, "--id", "story", "--json").stdout)[0]["title"] == "Ada placed order 42"
+    missing = ezlogs(binary, "--id", "other")
+    assert missing.exit_code == 1
+    assert "no story with the id other" in missing.stderr
+
+
+def test_what_holds_no_story_is_said(tmp_path: Path) -> None:
+    """A file without events, and one that is no spans at all, end with status 1 and the reason."""
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "other").write_bytes(b"{not json")
+    assert "no story" in ezlogs(tmp_path / "empty").stderr
+    wrong = ezlogs(tmp_path / "other")
+    assert wrong.exit_code == 1
+    assert "no JSON export request" in wrong.stderr

@@ -1,0 +1,65 @@
+"""Stories as they happen."""
+
+from __future__ import annotations
+
+from ezlogs import Correlation, UniversalEvent
+from ezlogs.story import Told
+from ezlogs.story.tail import MAX_STORIES, Tail
+
+
+def told(story: str, number: int = 1) -> Told:
+    """Return an event of a story."""
+    return Told(
+        UniversalEvent.create(
+            "order.action",
+            "placed",
+            subject=("order", number),
+            event_id=f"{story}-{number}",
+            timestamp=number,
+            correlation=Correlation(correlation_id=story),
+        )
+    )
+
+
+def lengths(tail: Tail, now: float) -> dict[str, int]:
+    """Return the stories that are quiet now, with how many events they have."""
+    return {story.correlation_id: len(story.events) for story in tail.quiet(now)}
+
+
+def test_a_story_is_told_once_it_is_quiet() -> None:
+    """News of a story puts off its telling, and not that of others."""
+    tail = Tail(quiet_for=1.0)
+    tail.hear([told("a"), told("b")], now=0.0)
+    tail.hear([told("a", 2)], now=0.9)
+    assert lengths(tail, 1.0) == {"b": 1}
+    assert lengths(tail, 2.0) == {"a": 2}
+    assert lengths(tail, 9.9) == {}
+
+
+def test_a_story_that_goes_on_is_told_again_whole() -> None:
+    """A late job is told with the request that asked for it."""
+    tail = Tail(quiet_for=1.0)
+    tail.hear([told("a")], now=0.0)
+    assert lengths(tail, 1.0) == {"a": 1}
+    tail.hear([told("a", 2)], now=60.0)
+    assert lengths(tail, 61.0) == {"a": 2}
+
+
+def test_an_event_delivered_again_is_no_news() -> None:
+    """A retried batch does not tell a story twice."""
+    tail = Tail(quiet_for=1.0)
+    tail.hear([told("a")], now=0.0)
+    assert lengths(tail, 1.0) == {"a": 1}
+    tail.hear([told("a")], now=2.0)
+    assert lengths(tail, 9.0) == {}
+
+
+def test_only_so_many_stories_are_remembered() -> None:
+    """Memory is bounded: the story heard of longest ago is forgotten first."""
+    tail = Tail(quiet_for=1.0)
+    tail.hear([told(f"s{number}") for number in range(MAX_STORIES)], now=0.0)
+    tail.hear([told("s0", 2), told("new")], now=0.0)
+    found = lengths(tail, 1.0)
+    assert len(found) == MAX_STORIES
+    assert found["s0"] == 2
+    assert "s1" not in found

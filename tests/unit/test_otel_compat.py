@@ -1,0 +1,48 @@
+"""Where OpenTelemetry's private names are missing, the public way round does the same."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from opentelemetry.sdk.trace import Event, Span, TracerProvider
+
+from ezlogs import otel_compat
+
+
+@pytest.fixture
+def span() -> Span:
+    """A recording span."""
+    return TracerProvider(shutdown_on_exit=False).get_tracer("test").start_span("work")
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_an_event_is_put_on_a_recording_span(span: Span, private: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the private method, or copied by the public one."""
+    if not private:
+        monkeypatch.setattr(Span, "_add_event", None)
+        monkeypatch.setattr(
+            Span, "add_event", lambda self, name, attributes, timestamp: self._events.append(Event(name, attributes))
+        )
+    assert otel_compat.append_event(span, Event("order.action", {"a": 1}, 5))
+    assert [(event.name, dict(event.attributes or {})) for event in span.events] == [("order.action", {"a": 1})]
+
+
+def test_an_ended_span_takes_none(span: Span) -> None:
+    """Without the SDK's log line."""
+    span.end()
+    assert not otel_compat.append_event(span, Event("order.action", {}, 5))
+
+
+def test_a_provider_that_does_not_show_its_processors() -> None:
+    """Then nobody can know who exports; the pipeline attaches, and no span is exported twice."""
+    assert otel_compat.span_processors(TracerProvider(shutdown_on_exit=False)) == ()
+    hidden = TracerProvider(shutdown_on_exit=False)
+    del hidden._active_span_processor
+    assert otel_compat.span_processors(hidden) is None
+
+
+def test_without_the_sdks_configurator_the_caller_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It builds a plain provider then."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk._configuration", None)
+    assert not otel_compat.configure_sdk(None)

@@ -1,0 +1,182 @@
+"""Changes of data of any ORM: what is told, and when."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec import UNSET
+
+import ezlogs
+from ezlogs.event import Failure
+from ezlogs.testing import capture
+from ezlogs.trackers import data
+from ezlogs.trackers.data import Field, Transaction, emit, invalid, observe, told
+
+
+def actions(captured):
+    """Return what happened, in short."""
+    return [event.action for event in captured.events]
+
+
+def test_a_row_is_told_as_of_the_moment_it_was_seen(captured):
+    """Actor, story and time are those of the write, not of the commit."""
+    transaction = Transaction("default")
+    with ezlogs.actor("user", 7), ezlogs.flow("checkout", 1):
+        transaction.add(observe("order", "create", id="42", metadata={"table": "orders"}))
+    ezlogs.event("order.action", "placed")
+    captured.clear()
+    transaction.commit()
+    (event,) = captured.events
+    assert (event.event_type, event.action) == ("data.change", "order.create")
+    assert event.actor == ezlogs.Actor("user", "7")
+    assert event.subject == ezlogs.Subject("order", "42")
+    assert event.metadata == {"table": "orders"}
+    assert event.correlation.flow_id == "checkout:1"
+    assert event.correlation.transaction_id == transaction.id
+
+
+def test_a_row_outside_any_transaction_has_none(captured):
+    """What is committed at once says nothing of a transaction."""
+    emit(observe("order", "create"))
+    assert captured.events[0].correlation.transaction_id is None
+
+
+def test_a_rollback_takes_the_place_of_its_rows_and_undoes_them_backwards(captured):
+    """One event counts what was not saved, and the adapter takes back what it remembered, last first."""
+    undone = []
+    transaction = Transaction("ledger")
+    for number in (1, 2):
+        transaction.add(observe("order", "create", undo=lambda number=number: undone.append(number)))
+    transaction.add(observe("item", "bulk_create", rows=5))
+    transaction.rollback(OSError("gone"))
+    (event,) = captured.events
+    assert (event.event_type, event.action, event.outcome) == ("data.transaction", "rollback", "rolled_back")
+    assert event.subject == ezlogs.Subject("database", "ledger")
+    assert event.metadata == {
+        "database": "ledger",
+        "rows": 7,
+        "rows_by_model": {"item": 5, "order": 2},
+        "savepoints": 0,
+    }
+    assert event.error == Failure("OSError", "gone")
+    assert undone == [2, 1]
+
+
+def test_a_rollback_of_nothing_is_told_only_with_its_error(captured):
+    """Reads that were rolled back are not worth an event; an error is."""
+    Transaction("default").rollback()
+    Transaction("default").rollback(OSError())
+    assert [event.metadata["rows"] for event in captured.events] == [0]
+
+
+def test_an_error_that_was_there_before_is_not_the_transactions(captured):
+    """A transaction inside an except block did not fail because of what is handled there."""
+    handled = OSError()
+    transaction = Transaction("default", handling=handled)
+    transaction.add(observe("order", "create"))
+    transaction.rollback(handled)
+    assert captured.events[0].error is None
+
+
+def test_savepoints_nest_and_can_be_rolled_back_to_again(captured):
+    """Rolling back to a savepoint takes back what came after it, and keeps the savepoint itself."""
+    transaction = Transaction("default")
+    for name in ("a", "b", "c"):
+        transaction.add(observe(name, "create"))
+        transaction.savepoint(name)
+    transaction.release("c")
+    transaction.rollback_to("b")
+    transaction.add(observe("d", "create"))
+    transaction.rollback_to("b", OSError())
+    transaction.add(observe("e", "create"))
+    transaction.release("a")
+    transaction.release("unknown")
+    transaction.commit()
+    assert actions(captured) == ["a.create", "b.create", "e.create", "rollback_to_savepoint"]
+    assert captured.events[3].metadata["rows_by_model"] == {"c": 1, "d": 1}
+    assert captured.events[3].metadata["savepoints"] == 2
+    assert captured.events[3].error.type == "OSError"
+
+
+def test_an_unknown_savepoint_was_set_before_the_first_row(captured):
+    """Rolling back to it takes everything back."""
+    transaction = Transaction("default")
+    transaction.add(observe("order", "create"))
+    transaction.rollback_to("early")
+    transaction.commit()
+    assert actions(captured) == ["rollback_to_savepoint"]
+
+
+def test_beyond_its_bound_a_transaction_is_told_in_bulk(captured, monkeypatch):
+    """However many rows are written, memory is bounded and each row is counted; savepoints hold for them too."""
+    monkeypatch.setattr(data, "MAX_ROWS", 1)
+    undone = []
+    transaction = Transaction("default")
+    for _ in range(3):
+        transaction.add(observe("order", "destroy", id="1", undo=lambda: undone.append(1)))
+    transaction.add(observe("item", "bulk_update", rows=4))
+    transaction.savepoint("s")
+    transaction.add(observe("order", "destroy"))
+    transaction.rollback_to("s")
+    transaction.rollback_to("s")
+    transaction.add(observe("order", "destroy"))
+    transaction.commit()
+    assert [(event.action, event.metadata.get("rows")) for event in captured.events] == [
+        ("order.destroy", None),
+        ("order.bulk_delete", 2),
+        ("item.bulk_update", 4),
+        ("order.bulk_delete", 1),
+        ("rollback_to_savepoint", 1),
+    ]
+    assert captured.events[1].subject == ezlogs.Subject("order")
+    assert undone == []
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.5, Decimal("9.90"), date(2026, 1, 2), timedelta(1), None])
+def test_safe_tells_values_that_harm_nobody(value):
+    """Booleans, numbers, dates and nothing are told under the default."""
+    (change,) = told([Field("field", value, UNSET)], "safe")
+    assert change.before is not UNSET
+    assert change.after is UNSET
+
+
+@pytest.mark.parametrize(
+    ("field", "policy", "sides"),
+    [
+        (Field("note", "a", "b"), "safe", (UNSET, UNSET)),
+        (Field("note", None, "b"), "safe", (UNSET, UNSET)),
+        (Field("status", "a", "b", True), "safe", ("a", "b")),
+        (Field("note", "a", "b"), "full", ("a", "b")),
+        (Field("count", 1, 2), "names", (UNSET, UNSET)),
+        (Field("user_password", 1, 2), "full", (UNSET, UNSET)),
+        (Field("api_token", "a", "b", True), "safe", (UNSET, UNSET)),
+    ],
+)
+def test_the_policy_decides_what_is_told_of_a_field(field, policy, sides):
+    """Names are always told, values as the policy allows, secrets never."""
+    (change,) = told([field], policy)
+    assert (change.field, change.before, change.after) == (field.name, *sides)
+
+
+def test_the_setting_is_the_policy():
+    """With changes="none" a row has no changes."""
+    with capture(changes="none") as captured:
+        emit(observe("order", "update", fields=[Field("count", 1, 2)]))
+    assert captured.events[0].changes == ()
+    assert observe("order", "update", fields=[Field("count", 1, 2)]).changes == ()
+
+
+def test_rejected_input_is_told_by_field_and_code(captured):
+    """No value of the input is told."""
+    invalid("order", {"count": ["required"]}, source="form", id="7")
+    (event,) = captured.events
+    assert (event.event_type, event.action, event.outcome, event.severity) == (
+        "data.validation",
+        "order.invalid",
+        "failure",
+        "warn",
+    )
+    assert event.subject == ezlogs.Subject("order", "7")
+    assert event.metadata == {"errors": {"count": ("required",)}, "source": "form"}
