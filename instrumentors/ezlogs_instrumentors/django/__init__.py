@@ -40,7 +40,7 @@ class DjangoInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks | None = None
+    _hooks: Hooks
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the versions of Django that this works with."""
@@ -54,6 +54,4 @@ class DjangoInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
             wrapt.register_post_import_hook(partial(guarded(attach), hooks), module)
 
     def _uninstrument(self, **kwargs: Any) -> None:
-        hooks, self._hooks = self._hooks, None
-        if hooks is not None:
-            hooks.undo()
+        self._hooks.undo()

@@ -112,7 +112,7 @@ Point = namedtuple("Point", "x y")
         "[not json",
         Pairs((("a", 1), ("b", Pairs((("c", 2),))))),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_a_clean_value_is_returned_as_it_is(value: Any) -> None:
     """No copy, no change of type, no finding."""
@@ -151,7 +151,7 @@ def test_a_clean_value_is_returned_as_it_is(value: Any) -> None:
         (f'"{EMAIL}"', f'"{REDACTED}"', ["m: email"]),
         (object(), REDACTED, ["m: type"]),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_each_kind_of_value_is_looked_into(value: Any, clean: Any, places: list[str]) -> None:
     """Numbers, bytes, pairs, command lines, names with their values, the names themselves, JSON."""

@@ -16,7 +16,6 @@ from ezlogs.story import Story, Told, stories
 NOON = 1_760_000_000_000_000_000
 STORY = "0af7651916cd43dd8448eb211c80319c"
 ADA = Actor("user", "7", "Ada")
-BOB = Actor("user", "8", "Bob")
 
 
 class Scene:

@@ -1,0 +1,121 @@
+"""The events of the real trackers, told: what they emit and what stories read is one vocabulary."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+from collections.abc import Callable
+from typing import Any
+
+import ezlogs
+from ezlogs import Actor, UniversalEvent
+from ezlogs.story import Story, Told, stories
+from ezlogs.testing import capture
+from ezlogs.trackers import job, mail
+from ezlogs.trackers.data import Transaction, invalid, observe
+from ezlogs.trackers.http import HttpTracker
+
+JOB = job.Job("store.tasks.send_receipt", "job-1", max_retries=5)
+ITEM = {"verbose_name": "order item"}
+
+
+def request(status: int, user: str, *, happens: Callable[[], Any] = dict) -> dict[str, str]:
+    """Serve ``POST /orders/`` for a user; return what its view returns: the headers of a message."""
+    tracker = HttpTracker("test").begin("POST", "/orders/", {}, peek=lambda: Actor("user", user.lower(), user))
+    assert tracker is not None
+    headers: dict[str, str] = happens()
+    tracker.finish(status, route="/orders/")
+    return headers
+
+
+def run(headers: dict[str, str], attempt: int, error: Exception | None = None) -> dict[str, str]:
+    """Run one attempt of the receipt's job; return the headers of the next one."""
+    scope = job.started(JOB, attempt=attempt, headers=headers)
+    assert scope is not None
+    mail.delivered(["ada@example.com"], b"Subject: Receipt\r\n\r\n", backend="smtp", error=error)
+    following = scope.requeued() if error else {}
+    if error:
+        scope.retried(error)
+    else:
+        scope.succeeded()
+    scope.close()
+    return following
+
+
+def only(events: list[UniversalEvent]) -> Story:
+    """Return the one story of what was captured, whose tree is whole."""
+    [story] = stories(map(Told, events))
+    assert len(story.roots) == 1
+    assert not story.notes
+    return story
+
+
+def text(story: Story) -> str:
+    """Return the sentences, with every duration as ``N ms``."""
+    sentences = " ".join(sentence.text for sentence in story.sentences)
+    return re.sub(r"under 1 ms|\d+ ms|[\d.]+ s\b", "N ms", sentences)
+
+
+def test_a_checkout_is_told_from_the_order_to_the_receipt() -> None:
+    """Request, transaction, event, job with retries and mail are one tree and four sentences."""
+
+    def view() -> dict[str, str]:
+        transaction = Transaction("default")
+        transaction.add(observe("order", "create", id="42"))
+        for number in "12":
+            transaction.add(observe("orderitem", "create", id=number, metadata=ITEM))
+        transaction.commit()
+        ezlogs.event("order.action", "placed", subject=("order", 42), metadata={"total": 99.9})
+        return job.enqueued(JOB)
+
+    with capture() as captured:
+        headers = request(201, "Ada", happens=view)
+        for attempt in (1, 2):
+            headers = run(headers, attempt, smtplib.SMTPServerDisconnected("Connection unexpectedly closed"))
+        run(headers, 3)
+    story = only(captured.events)
+    assert text(story) == (
+        "Ada placed order 42 (POST /orders, 201, N ms). 3 rows were saved: 1 order, 2 order items. "
+        "Job send_receipt failed twice (SMTPServerDisconnected), then ran in N ms. "
+        "The receipt was sent to 1 recipient."
+    )
+    assert story.outcome == "Completed with retries"
+
+
+def test_a_rejected_order_is_told() -> None:
+    """A failed validation is what its request was about."""
+    with capture() as captured:
+        request(422, "Bob", happens=lambda: invalid("order", {"card_number": ["invalid"]}, source="form"))
+    story = only(captured.events)
+    assert text(story) == "Bob's order was rejected: card_number invalid (POST /orders, 422, N ms)."
+    assert story.outcome == "Rejected"
+
+
+def test_a_transaction_that_was_rolled_back_is_told_without_its_rows() -> None:
+    """What was never saved is told as that."""
+
+    def view() -> None:
+        transaction = Transaction("default")
+        transaction.add(observe("order", "create", id="42"))
+        transaction.rollback(type("IntegrityError", (Exception,), {})())
+
+    with capture() as captured:
+        request(409, "Cleo", happens=view)
+    story = only(captured.events)
+    assert text(story) == (
+        "Cleo requested POST /orders (409, N ms). Nothing was saved: the transaction was rolled back (IntegrityError)."
+    )
+    assert story.outcome == "Nothing was saved"
+
+
+def test_a_flow_is_told_where_it_ended() -> None:
+    """A flow around the order is a sentence of its own, and keeps the tree whole."""
+
+    def view() -> None:
+        with ezlogs.flow("checkout", 7):
+            ezlogs.event("order.action", "placed", subject=("order", 42))
+
+    with capture() as captured:
+        request(201, "Ada", happens=view)
+    story = only(captured.events)
+    assert text(story) == "Ada placed order 42 (POST /orders, 201, N ms). Checkout 7 completed in N ms."
