@@ -24,9 +24,7 @@ ROWS = {
 @contextmanager
 def null_collector() -> Iterator[str]:
     """Run a collector in a process of its own, so that its CPU is nobody's."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.null_collector"], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.null_collector"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"

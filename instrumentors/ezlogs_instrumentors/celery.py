@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Mapping, MutableMapping
 from importlib.util import find_spec
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +13,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from wrapt import when_imported
 
 from ezlogs.emit import guarded
+from ezlogs.launch.start import end
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job
 from ezlogs.trackers.job import Hop, Job, JobScope
@@ -178,11 +178,8 @@ def _end(scope: JobScope, state: str | None, error: BaseException | None) -> Non
 def leaving(**_: Any) -> None:
     """Deliver what a worker process still holds: it ends without running exit handlers."""
     runtime = current_runtime()
-    if runtime is None or runtime.carrier is None:
-        return
-    deadline = monotonic() + runtime.settings.shutdown_timeout
-    runtime.carrier.flush(runtime.settings.shutdown_timeout)
-    runtime.carrier.shutdown(max(0.0, deadline - monotonic()))
+    if runtime is not None:
+        end(runtime)
 
 
 def _receivers() -> tuple[tuple[Signal, Callable[..., None]], ...]:

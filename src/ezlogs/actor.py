@@ -36,9 +36,7 @@ def acting(ctx: Context | None = None) -> Acting:
     return found if isinstance(found, Acting) else _NOBODY
 
 
-def with_acting(
-    ctx: Context | None = None, *, peek: Peek | None = None, inherited: Actor | None = None
-) -> Context:
+def with_acting(ctx: Context | None = None, *, peek: Peek | None = None, inherited: Actor | None = None) -> Context:
     """Return a context of a new request or job: its own user or inherited actor, and nobody's before it."""
     return context.set_value(_KEY, Acting(acting(ctx).scope, peek, inherited), ctx)
 

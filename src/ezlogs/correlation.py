@@ -84,9 +84,7 @@ def arrived(ctx: Context | None = None) -> Correlation | None:
     if correlation_id is None:
         return None
     flow_id = ids.get("flow_id")
-    return Correlation(
-        correlation_id=correlation_id, flow_type=flow_id.partition(":")[0] if flow_id else None, **ids
-    )
+    return Correlation(correlation_id=correlation_id, flow_type=flow_id.partition(":")[0] if flow_id else None, **ids)
 
 
 def begun(ctx: Context | None = None) -> Correlation:
@@ -158,9 +156,7 @@ class CorrelationManager:
         """
         correlation = begun()
         return Scope(
-            placed(
-                correlation.replace(request_id=request_id, session_id=session_id or correlation.session_id)
-            )
+            placed(correlation.replace(request_id=request_id, session_id=session_id or correlation.session_id))
         )
 
     @staticmethod

@@ -65,6 +65,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 SYSTEM = Actor("system", "system")
 UNKNOWN_ACTOR = Actor("unknown")
+ANONYMOUS = Actor("anonymous")
 
 
 class UniversalEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,13 +154,7 @@ class UniversalEvent(msgspec.Struct, frozen=True, kw_only=True):
         now = time_ns() if timestamp is None else timestamp
         event_type = _checked_event_type(event_type, problems)
         action = _checked_action(action, problems)
-        who = (
-            SYSTEM
-            if actor is None
-            else actor
-            if type(actor) is Actor
-            else _party(Actor, "actor", actor, problems)
-        )
+        who = SYSTEM if actor is None else actor if type(actor) is Actor else _party(Actor, "actor", actor, problems)
         what = None if subject is None else _party(Subject, "subject", subject, problems)
         outcome = _one_of("outcome", outcome, OUTCOMES, "unknown", problems)
         severity = _one_of(
@@ -212,9 +207,7 @@ def _party(kind: type[Any], role: str, value: object, problems: list[str]) -> An
     try:
         identity = identify(value)
     except Exception as error:  # a registered adapter of the application's raised
-        problems.append(
-            f"{role}: the identity registered for {describe(value)} raised {type(error).__qualname__}"
-        )
+        problems.append(f"{role}: the identity registered for {describe(value)} raised {type(error).__qualname__}")
         return kind("unknown")
     if identity is None:
         problems.append(

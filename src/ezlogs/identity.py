@@ -57,10 +57,7 @@ def describe(value: object) -> str:
     """Return a short text of a rejected actor or subject for an error message; runs none of the object's code."""
     if isinstance(value, Mapping):
         return repr(
-            {
-                str(key): "…" if key == "label" else _optional_text(item)
-                for key, item in list(value.items())[:5]
-            }
+            {str(key): "…" if key == "label" else _optional_text(item) for key, item in list(value.items())[:5]}
         )
     return repr(value) if isinstance(value, (str, int, tuple)) else type_name(value)
 

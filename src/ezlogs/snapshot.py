@@ -18,7 +18,7 @@ MAX_DEPTH = 8
 MAX_ITEMS = 256
 MAX_TEXT = 8192
 
-Value = Union[str, bool, int, float, None, tuple[Any, ...]]
+Value = Union[str, bool, int, float, None, tuple[Any, ...]]  # noqa: UP007  # evaluated on 3.10, where None | is none
 """A frozen value: a scalar, a tuple of values, or `Pairs` (a mapping)."""
 
 
@@ -84,9 +84,7 @@ def _freeze(value: object, depth: int) -> Value:
         if isinstance(value, kinds):
             try:
                 return convert(value, depth)
-            except (
-                Exception
-            ):  # a value's own code ran (a Mapping, an Enum, an int of somebody's making) and raised
+            except Exception:  # a value's own code ran (a Mapping, an Enum, an int of somebody's making) and raised
                 return type_name(value)
     if dataclasses.is_dataclass(value) and hasattr(value, "__dict__") and not isinstance(value, type):
         return _dataclass(value, depth)

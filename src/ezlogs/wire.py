@@ -119,9 +119,7 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
         duration=found.get("ezlogs.duration"),
         sequence=found.get("ezlogs.sequence", 0),
         correlation=Correlation(**{field: found.get(key) for field, key in _CORRELATION.items()}),  # type: ignore[arg-type]  # correlation_id is there: checked above
-        frozen_metadata=Pairs(
-            (key[len(METADATA) :], value_of(key)) for key in found if key.startswith(METADATA)
-        ),
+        frozen_metadata=Pairs((key[len(METADATA) :], value_of(key)) for key in found if key.startswith(METADATA)),
         changes=tuple(
             Change(
                 field,
@@ -148,9 +146,7 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
         return value if value is None else scrubber.text(value, path, redactions)
 
     def party(value: Any, path: str) -> Any:
-        return msgspec.structs.replace(
-            value, id=text(value.id, f"{path}.id"), label=text(value.label, f"{path}.label")
-        )
+        return msgspec.structs.replace(value, id=text(value.id, f"{path}.id"), label=text(value.label, f"{path}.label"))
 
     def details(key: str, value: Any, path: str) -> Any:
         if value is msgspec.UNSET or value is None:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ezlogs.dev.decode import ReceivedSpan
-from ezlogs.dev.receiver import Receiver
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -21,6 +19,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.test.globals_test import reset_trace_globals
 
 import ezlogs
+from ezlogs.dev.decode import ReceivedSpan
+from ezlogs.dev.receiver import Receiver
 
 UseProvider = Callable[..., TracerProvider]
 
@@ -52,6 +52,7 @@ def use_provider() -> Iterator[UseProvider]:
 
 
 def place(number: int = 42) -> None:
+    """Place an order."""
     ezlogs.event("order.action", "placed", subject=("order", number))
 
 
@@ -68,6 +69,7 @@ def arrived(receiver: Receiver) -> dict[str, ReceivedSpan]:
 
 
 def start(receiver: Receiver, **settings: Any) -> None:
+    """Start ezlogs against the receiver."""
     ezlogs.configure(endpoint=receiver.endpoint, instrument="none", flush_interval=0.05, **settings)
 
 
@@ -206,9 +208,7 @@ def test_attached_without_an_endpoint_events_ride_on_the_span(
     assert (health["handed_over"], health["lost"]) == (1, {"no_recording_span": 1})
 
 
-def test_foreign_spans_are_scrubbed_in_what_ezlogs_exports(
-    receiver: Receiver, use_provider: UseProvider
-) -> None:
+def test_foreign_spans_are_scrubbed_in_what_ezlogs_exports(receiver: Receiver, use_provider: UseProvider) -> None:
     """Span names, attributes, exceptions and status lose what privacy keeps back; the user's span keeps it."""
     use_provider()
     start(receiver)
@@ -289,9 +289,7 @@ def _child(number: int) -> None:
     place(number)
 
 
-def test_a_forked_child_delivers_its_own_and_only_its_own(
-    receiver: Receiver, use_provider: UseProvider
-) -> None:
+def test_a_forked_child_delivers_its_own_and_only_its_own(receiver: Receiver, use_provider: UseProvider) -> None:
     """What the parent had queued stays the parent's, and an open span of the parent's is left alone."""
     use_provider()
     start(receiver)
@@ -307,9 +305,7 @@ def test_a_forked_child_delivers_its_own_and_only_its_own(
     assert (spans["1"].name, spans["2"].name) == ("parent", "ezlogs.events")
 
 
-def test_a_multiprocessing_child_loses_nothing_at_its_end(
-    receiver: Receiver, use_provider: UseProvider
-) -> None:
+def test_a_multiprocessing_child_loses_nothing_at_its_end(receiver: Receiver, use_provider: UseProvider) -> None:
     """Such children end with ``os._exit``, past atexit."""
     use_provider()
     start(receiver)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 from ezlogs.dev.receiver import Receiver
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +39,7 @@ def receiver() -> Iterator[Receiver]:
         yield running
 
 
-def run(
-    program: str = "checkout.py", venv: Path = Path(sys.prefix), *, plain: bool = False, **environ: str
-) -> Ran:
+def run(program: str = "checkout.py", venv: Path = Path(sys.prefix), *, plain: bool = False, **environ: str) -> Ran:
     """Run a program under ``opentelemetry-instrument`` in an environment that holds nothing else."""
     launcher = [] if plain else [str(venv / "bin" / "opentelemetry-instrument")]
     paths = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'instrumentors'}"
@@ -49,19 +48,22 @@ def run(
         [*launcher, str(venv / "bin" / "python"), str(PROGRAMS / program)],
         env={"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": paths, **environ},
         capture_output=True,
+        check=False,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    return Ran(json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"provider"'))), done.stderr, time.perf_counter() - begin)
+    return Ran(
+        json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"provider"'))),
+        done.stderr,
+        time.perf_counter() - begin,
+    )
 
 
 def events(receiver: Receiver) -> list[tuple[str, str]]:
     """Return (span name, action) of each event that arrived."""
     return sorted(
-        (span.name, str(event.attributes["ezlogs.action"]))
-        for span in receiver.spans
-        for event in span.events
+        (span.name, str(event.attributes["ezlogs.action"])) for span in receiver.spans for event in span.events
     )
 
 

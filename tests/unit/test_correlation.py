@@ -30,6 +30,7 @@ manager = CorrelationManager
 
 
 def under_trace(trace_id: int) -> context.Context:
+    """Return the context of a span in another process."""
     return trace.set_span_in_context(NonRecordingSpan(SpanContext(trace_id, 1, True, TraceFlags(1))))
 
 
@@ -88,9 +89,7 @@ def test_a_context_can_be_cleared_and_comes_back() -> None:
 def test_ids_travel_in_standard_baggage_beside_the_users_own() -> None:
     """Any W3C-speaking service continues the story."""
     ctx = baggage.set_baggage("tenant", "acme")
-    ctx = placed(
-        Correlation(correlation_id="story-1", flow_type="f", flow_id="f:1", parent_event_id="evt_1"), ctx
-    )
+    ctx = placed(Correlation(correlation_id="story-1", flow_type="f", flow_id="f:1", parent_event_id="evt_1"), ctx)
     carrier: dict[str, str] = {}
     W3CBaggagePropagator().inject(carrier, ctx)
     there = W3CBaggagePropagator().extract(carrier, context.Context())
@@ -165,9 +164,7 @@ def test_tasks_inherit_and_threads_begin_empty() -> None:
 
     async def main() -> None:
         with manager.start_request_context("req-1"):
-            await asyncio.gather(
-                asyncio.create_task(child()), asyncio.to_thread(lambda: seen.append(current()))
-            )
+            await asyncio.gather(asyncio.create_task(child()), asyncio.to_thread(lambda: seen.append(current())))
             thread = threading.Thread(target=lambda: seen.append(current()))
             thread.start()
             thread.join()

@@ -74,9 +74,7 @@ def test_in_production_a_wrong_event_is_repaired_and_said_once(caplog: pytest.Lo
     assert "ada@example.com" not in caplog.text
 
 
-def test_an_internal_error_never_reaches_the_application(
-    production: Runtime, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_internal_error_never_reaches_the_application(production: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     """It is counted, and said once."""
     assert ezlogs.event("order.action", "placed") is None
     assert ezlogs.event("order.action", "placed") is None

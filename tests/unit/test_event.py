@@ -21,6 +21,7 @@ STORY = Correlation(correlation_id="0af7651916cd43dd8448eb211c80319c")
 
 
 def make(event_type: object = "order.action", action: object = "placed", **fields: object) -> UniversalEvent:
+    """Return an event."""
     return UniversalEvent.create(event_type, action, correlation=STORY, **fields)  # type: ignore[arg-type]  # wrong input is the point
 
 
@@ -37,9 +38,7 @@ register_identity(Customer, lambda customer: Identity("customer", str(customer.n
 register_identity(Broken, lambda broken: broken.missing)
 
 
-@pytest.mark.parametrize(
-    "actor", [Actor("user", "7"), ("user", 7), {"type": "user", "id": 7}, ("user", "7", None)]
-)
+@pytest.mark.parametrize("actor", [Actor("user", "7"), ("user", 7), {"type": "user", "id": 7}, ("user", "7", None)])
 def test_an_actor_may_be_given_in_any_form(actor: object) -> None:
     """A struct, a pair or a mapping name the same actor."""
     assert make(actor=actor).actor == Actor("user", "7")
@@ -138,9 +137,7 @@ def test_severity_follows_from_the_outcome() -> None:
 
 def test_reserved_ids_and_times_are_kept() -> None:
     """A scope reserves its event's id at its start."""
-    event = make(
-        event_id="evt_1", timestamp=5, sequence=3, duration=0.5, changes=(Change("status", "a", "b"),)
-    )
+    event = make(event_id="evt_1", timestamp=5, sequence=3, duration=0.5, changes=(Change("status", "a", "b"),))
     assert (event.event_id, event.timestamp, event.sequence, event.duration) == ("evt_1", 5, 3, 0.5)
     assert event.changes[0].after == "b"
     assert Change("note").before is msgspec.UNSET
@@ -149,12 +146,12 @@ def test_reserved_ids_and_times_are_kept() -> None:
 def test_an_exception_becomes_its_type_and_message() -> None:
     """Also one whose own text raises."""
 
-    class Mute(Exception):
+    class MuteError(Exception):
         def __str__(self) -> str:
             raise RuntimeError
 
     assert failure_of(KeyError("x")) == Failure("KeyError", "'x'")
-    assert failure_of(Mute()).message is None
+    assert failure_of(MuteError()).message is None
     assert make(error=ValueError("no")).error == Failure("ValueError", "no")
     assert make(error=Failure("a.B")).error == Failure("a.B")
 

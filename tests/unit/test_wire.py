@@ -35,9 +35,9 @@ events = st.builds(
     severity=st.sampled_from(SEVERITIES),
     duration=st.none() | st.floats(0, 1e6),
     correlation=correlations,
-    changes=st.lists(
-        st.builds(Change, text, sides, sides), max_size=3, unique_by=lambda change: change.field
-    ).map(tuple),
+    changes=st.lists(st.builds(Change, text, sides, sides), max_size=3, unique_by=lambda change: change.field).map(
+        tuple
+    ),
     error=st.none() | st.builds(Failure, text.filter(bool), some),
     sequence=st.integers(0, 2**31),
 )
@@ -59,6 +59,7 @@ def test_attributes_are_scalars_or_lists_of_one_scalar_type(event: UniversalEven
 
 
 def make(**fields: object) -> UniversalEvent:
+    """Return an event."""
     story = Correlation(correlation_id="a" * 32)
     return UniversalEvent.create("order.action", "placed", correlation=story, **fields)  # type: ignore[arg-type]  # fields vary
 

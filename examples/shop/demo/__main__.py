@@ -172,8 +172,8 @@ def _show(findings: Findings) -> None:
     console.rule(style="dim")
     console.print(
         f"{len(findings.stories)} stories, {findings.events} events from {' and '.join(findings.services)}; "
-        f"{findings.orphans} orphans, {findings.lost} lost, though the collector was away for {findings.outage.seconds:.1f} s. "
-        f"{findings.redacted} redaction{'' if findings.redacted == 1 else 's'}."
+        f"{findings.orphans} orphans, {findings.lost} lost, though the collector was away for "
+        f"{findings.outage.seconds:.1f} s. {findings.redacted} redaction{'' if findings.redacted == 1 else 's'}."
     )
     if not findings.leaks:
         console.print(

@@ -103,7 +103,7 @@ def found(
         orphans=sum(len(story.orphans) for story in tales),
         emitted=sum(json.loads(report.read_bytes())["emitted"] for report in health.glob("*.json")),
         services=sorted({item.service for item in events}),
-        redacted=sum(len(part.attributes.get(REDACTED, ())) for span in distinct for part in (span, *span.events)),
+        redacted=sum(len(attributes.get(REDACTED, ())) for span in distinct for attributes in _attributes(span)),
         leaks=[*_leaks(customers, distinct, logs)],
         visits=visits,
         outage=outage,
@@ -112,16 +112,18 @@ def found(
     return msgspec.structs.replace(findings, problems=[*_problems(findings, customers, mails, refused)])
 
 
+def _attributes(span: ReceivedSpan) -> list[dict[str, Any]]:
+    return [span.attributes, *(event.attributes for event in span.events)]
+
+
 def _leaks(customers: list[Customer], spans: list[ReceivedSpan], logs: Iterable[Path]) -> Iterable[str]:
     """Return where a customer's secret is in what left the processes: telemetry, whole, and logs."""
-    places = {f"{span.name} of {span.resource.get('service.name')}": repr(span) for span in spans}
-    places |= {log.name: log.read_text(errors="replace") for log in logs}
-    for place, text in places.items():
+    secrets = sorted({secret.lower() for customer in customers for secret in customer.secrets})
+    places = [(f"span {span.name!r} of {span.resource.get('service.name')}", repr(span)) for span in spans]
+    places += [(log.name, log.read_text(errors="replace")) for log in logs]
+    for place, text in places:
         lower = text.lower()
-        for customer in customers:
-            for secret in customer.secrets:
-                if secret.lower() in lower:
-                    yield f"{secret!r} in {place}"
+        yield from (f"{secret!r} in {place}" for secret in secrets if secret in lower)
 
 
 def _problems(findings: Findings, customers: list[Customer], mails: list[str], refused: int) -> Iterable[str]:

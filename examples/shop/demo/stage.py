@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from asyncio import WriteTransport
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from time import monotonic, sleep
+from typing import cast
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -141,7 +143,7 @@ class Postbox:
             for address in recipients:
                 self._refusals[address] -= 1
             self.refused += 1
-            server.transport.abort()
+            cast(WriteTransport, server.transport).abort()
             return "421 Hung up"
         self.received += recipients
         return "250 OK"

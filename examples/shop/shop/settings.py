@@ -36,6 +36,7 @@ ROOT_URLCONF = "shop.urls"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "products"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+TIME_ZONE = "UTC"
 USE_TZ = True
 
 

@@ -18,7 +18,7 @@ def luhn(number):
 class OrderForm(forms.ModelForm):
     """The products wanted, where the receipt goes, and the card to charge."""
 
-    products = forms.ModelMultipleChoiceField(Product.objects.all(), widget=forms.CheckboxSelectMultiple)
+    products = forms.ModelMultipleChoiceField(Product.objects.order_by("pk"), widget=forms.CheckboxSelectMultiple)
     card_number = forms.CharField(max_length=23, validators=[luhn])
 
     class Meta:

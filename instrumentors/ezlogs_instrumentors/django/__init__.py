@@ -15,7 +15,7 @@ import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
 
 from ezlogs.emit import guarded
-from ezlogs_instrumentors.django import forms, middleware, models, transactions, users
+from ezlogs_instrumentors.django import forms, middleware, models, signins, transactions, users
 from ezlogs_instrumentors.django.hooks import Hooks
 
 _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
@@ -26,6 +26,7 @@ _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
     "django.db.models.query": models.attach_to_querysets,
     "django.db.models.deletion": models.attach_to_deletion,
     "django.forms.forms": forms.attach,
+    "django.contrib.auth.signals": signins.attach,
     "django.contrib.auth.base_user": users.attach_to_users,
     "django.contrib.auth.models": users.attach_to_anonymous,
 }

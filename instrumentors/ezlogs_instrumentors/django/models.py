@@ -57,7 +57,7 @@ def attach_to_deletion(hooks: Hooks, module: ModuleType) -> None:
     hooks.replace(module.Collector, "delete", partial(_counting, hooks))
 
 
-class Loaded(msgspec.Struct, frozen=True, gc=False):
+class Loaded(msgspec.Struct, frozen=True):
     """A row as the database has it, as far as it is known. Never pickled or copied along with its instance."""
 
     names: Sequence[str]
@@ -136,8 +136,7 @@ def _remember_now(instance: Any, names: set[str] | None = None) -> None:
     known = {} if names is None else _known(instance)
     for field in instance._meta.concrete_fields:
         if field.attname in now and (names is None or not names.isdisjoint((field.name, field.attname))):
-            value = now[field.attname]
-            known[field.attname] = UNSET if _is_expression(value) else value
+            known[field.attname] = _value(field, now[field.attname])
     _remember(instance, tuple(known), tuple(known.values()))
 
 
@@ -172,16 +171,16 @@ def _written(instance: Any, known: Mapping[str, object], *, created: bool, only:
             continue
         if only is not None and field.name not in only and field.attname not in only:
             continue
-        before, after = known.get(field.attname, UNSET), now[field.attname]
+        before, after = known.get(field.attname, UNSET), _value(field, now[field.attname])
         if (created and after is None) or (before is not UNSET and _same(field, before, after)):
             continue
-        yield Field(field.name, before, UNSET if _is_expression(after) else after, _is_key_or_choice(field))
+        yield Field(field.name, before, after, _is_key_or_choice(field))
 
 
 def _same(field: Any, before: object, after: object) -> bool:
     if before == after:
         return True
-    if type(before) is type(after) or after is None or _is_expression(after):
+    if type(before) is type(after) or after is None or after is UNSET:
         return False
     try:
         return bool(field.to_python(after) == before)  # assigned as text, such as "9.90" for a decimal
@@ -305,11 +304,24 @@ def _ends(through: Any) -> tuple[Any, Any]:
 
 
 def _where(model: Any, using: str) -> dict[str, object]:
-    return {"table": model._meta.db_table, "database": using}
+    meta = model._meta
+    return {
+        "table": meta.db_table,
+        "database": using,
+        "verbose_name": str(meta.verbose_name),
+        "verbose_name_plural": str(meta.verbose_name_plural),
+    }
 
 
 def _is_skipped(model: Any) -> bool:
     return model._meta.label_lower in _SKIPPED or any(base.__name__ == "AbstractBaseSession" for base in model.__mro__)
+
+
+def _value(field: Any, value: object) -> object:
+    """Return what is in the column: nothing that is known for an expression, a file's name for a file."""
+    if _is_expression(value):
+        return UNSET
+    return str(value) if hasattr(field, "upload_to") and value is not None else value
 
 
 def _is_expression(value: object) -> bool:

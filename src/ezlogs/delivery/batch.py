@@ -67,9 +67,7 @@ class CarrierSpan:
     dropped_attributes = dropped_events = dropped_links = 0
     instrumentation_scope = InstrumentationScope("ezlogs", __version__)
 
-    def __init__(
-        self, trace_id: int, parent_span_id: int, events: Sequence[Emitted], resource: Resource
-    ) -> None:
+    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Emitted], resource: Resource) -> None:
         sampled = TraceFlags(TraceFlags.SAMPLED)
         self.context = SpanContext(trace_id, new_span_id(), False, sampled)
         self.parent = SpanContext(trace_id, parent_span_id, False, sampled) if parent_span_id else None
@@ -155,9 +153,7 @@ class Encoder:
             if len(self._scopes) >= 1024:
                 self._scopes.clear()
             encoded = self._scopes[scope] = (
-                encode_scope(scope.name, scope.version or "", attributes=scope.attributes or {})
-                if scope
-                else b""
+                encode_scope(scope.name, scope.version or "", attributes=scope.attributes or {}) if scope else b""
             )
         return encoded
 

@@ -28,9 +28,7 @@ class Pipeline:
     gave ezlogs an endpoint, on the current span, with whatever guarantees the other pipeline has.
     """
 
-    def __init__(
-        self, settings: Settings, ledger: Ledger, scrubber: Scrubber, *, endpoint_given: bool
-    ) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, scrubber: Scrubber, *, endpoint_given: bool) -> None:
         self._settings = settings
         self._ledger = ledger
         self._endpoint_given = endpoint_given
@@ -119,13 +117,7 @@ class Pipeline:
 
     def health(self) -> dict[str, object]:
         """Return the pipeline's mode and the queue's state."""
-        mode = (
-            "owned"
-            if self.owned()
-            else "attached"
-            if self._endpoint_given
-            else "attached without an endpoint"
-        )
+        mode = "owned" if self.owned() else "attached" if self._endpoint_given else "attached without an endpoint"
         return {"pipeline": mode, "endpoint": self._settings.endpoint, **self._worker.health()}
 
     def ended(self, span: ReadableSpan, riders: Riders) -> None:
@@ -134,9 +126,7 @@ class Pipeline:
         if self.owned():
             self._worker.put(EndedSpan(span, events))
             return
-        for (
-            emitted
-        ) in events:  # another exporter came while the span was open: it has the span, we have the events
+        for emitted in events:  # another exporter came while the span was open: it has the span, we have the events
             self._worker.put(LooseEvent(emitted, span.context.trace_id, span.context.span_id))
 
     def _hand_over(self, span: trace.Span, emitted: Emitted) -> None:
@@ -162,11 +152,7 @@ def exports(part: object, depth: int = 3) -> bool:
         return True
     if depth == 0 or not isinstance(part, SpanProcessor):
         return False
-    held = [
-        item
-        for value in vars(part).values()
-        for item in (value if isinstance(value, (list, tuple)) else (value,))
-    ]
+    held = [item for value in vars(part).values() for item in (value if isinstance(value, (list, tuple)) else (value,))]
     return any(exports(item, depth - 1) for item in held)
 
 

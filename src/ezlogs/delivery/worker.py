@@ -18,6 +18,8 @@ from ezlogs.runtime import Ledger, log
 
 _POLL = 0.05
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 1.0
+_LONGEST_PAUSE = 600.0
+"""Seconds that a collector may ask to be left alone."""
 
 Item = EndedSpan | LooseEvent
 
@@ -212,15 +214,13 @@ class Worker:
         self._failures += 1
         longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self._failures, 10))
         pause = random.SystemRandom().uniform(longest / 2, longest)
-        self._retry_at = monotonic() + max(pause, result.after or 0.0)
+        self._retry_at = monotonic() + max(pause, min(result.after or 0.0, _LONGEST_PAUSE))
         self._complain(result.reason)
 
     def _complain(self, reason: str) -> None:
         """Say once per outage what is wrong."""
         if self._last_problem is None:
-            log.warning(
-                "ezlogs: %s; events are kept and sent again (try `ezlogs dev` for a local collector)", reason
-            )
+            log.warning("ezlogs: %s; events are kept and sent again (try `ezlogs dev` for a local collector)", reason)
         self._last_problem = reason
 
 

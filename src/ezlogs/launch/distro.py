@@ -23,7 +23,7 @@ def foreign(group: str, chosen_by: str) -> EntryPoint | None:
     return next((point for point in entry_points(group=group) if not point.value.startswith("ezlogs.")), None)
 
 
-class EzlogsDistro(BaseDistro):
+class EzlogsDistro(BaseDistro):  # type: ignore[misc]  # as above
     """ezlogs as a distribution. With another distribution installed it runs that one, and attaches to it later."""
 
     _other: BaseDistro | None = None

@@ -20,11 +20,7 @@ def instrument(which: str | tuple[str, ...]) -> list[str]:
     """
     if which == "none":
         return []
-    return [
-        point.name
-        for point in entry_points(group=GROUP)
-        if _wanted(point.name, which) and _instrumented(point)
-    ]
+    return [point.name for point in entry_points(group=GROUP) if _wanted(point.name, which) and _instrumented(point)]
 
 
 def _wanted(name: str, which: str | tuple[str, ...]) -> bool:

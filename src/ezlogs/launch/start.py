@@ -55,9 +55,7 @@ def launch(environ: Mapping[str, str] = os.environ) -> Runtime | None:
     if running is not None:
         return running
     exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip()
-    loaded = load(
-        environ, {"pipeline": "attached"} if exporter == "none" and "EZLOGS_PIPELINE" not in environ else {}
-    )
+    loaded = load(environ, {"pipeline": "attached"} if exporter == "none" and "EZLOGS_PIPELINE" not in environ else {})
     for problem in loaded.problems:
         log.warning("ezlogs: %s", problem)
     return start(loaded)

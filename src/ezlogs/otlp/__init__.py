@@ -1,10 +1,8 @@
 """The wire: from spans and events to bytes, and from bytes to an OTLP collector."""
 
 from ezlogs.otlp.encode import (
-    EventLike,
     ResourceGroup,
     ScopeGroup,
-    SpanLike,
     encode_event,
     encode_request,
     encode_resource,
@@ -15,13 +13,11 @@ from ezlogs.otlp.http import Delivered, HttpTransport, Rejected, Retry
 
 __all__ = [
     "Delivered",
-    "EventLike",
     "HttpTransport",
     "Rejected",
     "ResourceGroup",
     "Retry",
     "ScopeGroup",
-    "SpanLike",
     "encode_event",
     "encode_request",
     "encode_resource",

@@ -9,6 +9,6 @@ from ezlogs.privacy.detectors import DEFAULT_RULES
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.rule import REDACTED, Pattern, Rule
 from ezlogs.privacy.scrubber import Scrubber
-from ezlogs.privacy.span import SpanLike, scrub_span
+from ezlogs.privacy.span import scrub_span
 
-__all__ = ["DEFAULT_RULES", "REDACTED", "KeyMatcher", "Pattern", "Rule", "Scrubber", "SpanLike", "scrub_span"]
+__all__ = ["DEFAULT_RULES", "REDACTED", "KeyMatcher", "Pattern", "Rule", "Scrubber", "scrub_span"]

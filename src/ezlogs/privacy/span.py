@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from ezlogs.privacy.scrubber import Scrubber
+from ezlogs.readable import EventLike, LinkLike, SpanLike, StatusLike
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext, SpanKind, StatusCode
@@ -16,118 +17,6 @@ REDACTIONS: Final = "ezlogs.redacted"
 
 MAX_REDACTIONS: Final = 32
 """Redactions that are listed on a span."""
-
-
-class EventLike(Protocol):
-    """The public face of the OpenTelemetry SDK's ``Event``."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def timestamp(self) -> int:
-        """Nanoseconds since 1970."""
-
-    @property
-    def attributes(self) -> Mapping[str, Any] | None:
-        """Its attributes."""
-
-    @property
-    def dropped_attributes(self) -> int:
-        """How many attributes the SDK's limits cost."""
-
-
-class LinkLike(Protocol):
-    """The public face of OpenTelemetry's ``Link``."""
-
-    @property
-    def context(self) -> SpanContext:
-        """The span it leads to."""
-
-    @property
-    def attributes(self) -> Mapping[str, Any] | None:
-        """Its attributes."""
-
-    @property
-    def dropped_attributes(self) -> int:
-        """How many attributes the SDK's limits cost."""
-
-
-class StatusLike(Protocol):
-    """The public face of OpenTelemetry's ``Status``."""
-
-    @property
-    def status_code(self) -> StatusCode:
-        """Unset, ok or error."""
-
-    @property
-    def description(self) -> str | None:
-        """Why, where it is an error; often an exception's message."""
-
-
-class SpanLike(Protocol):
-    """The public face of the OpenTelemetry SDK's ``ReadableSpan``."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def context(self) -> SpanContext | None:
-        """Its identity."""
-
-    @property
-    def parent(self) -> SpanContext | None:
-        """Its parent's identity."""
-
-    @property
-    def kind(self) -> SpanKind:
-        """Server, client, producer, consumer or internal."""
-
-    @property
-    def start_time(self) -> int | None:
-        """Nanoseconds since 1970."""
-
-    @property
-    def end_time(self) -> int | None:
-        """Nanoseconds since 1970; ``None`` while it runs."""
-
-    @property
-    def attributes(self) -> Mapping[str, Any] | None:
-        """Its attributes."""
-
-    @property
-    def events(self) -> Sequence[EventLike]:
-        """What happened in it."""
-
-    @property
-    def links(self) -> Sequence[LinkLike]:
-        """The spans it refers to."""
-
-    @property
-    def status(self) -> StatusLike:
-        """How it ended."""
-
-    @property
-    def resource(self) -> Any:
-        """The service that made it."""
-
-    @property
-    def instrumentation_scope(self) -> Any:
-        """The library that made it."""
-
-    @property
-    def dropped_attributes(self) -> int:
-        """How many attributes the SDK's limits cost."""
-
-    @property
-    def dropped_events(self) -> int:
-        """How many events the SDK's limits cost."""
-
-    @property
-    def dropped_links(self) -> int:
-        """How many links the SDK's limits cost."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +51,7 @@ class ScrubbedSpan:
     """A span without its secrets, for exporters: the names and types of the SDK's ``ReadableSpan``."""
 
     name: str
-    context: SpanContext | None
+    context: SpanContext
     parent: SpanContext | None
     kind: SpanKind
     start_time: int | None
@@ -177,7 +66,7 @@ class ScrubbedSpan:
     dropped_events: int
     dropped_links: int
 
-    def get_span_context(self) -> SpanContext | None:
+    def get_span_context(self) -> SpanContext:
         """The span's identity, as the SDK's exporters ask for it."""
         return self.context
 

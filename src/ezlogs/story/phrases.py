@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ezlogs.event import Actor, UniversalEvent
 from ezlogs.story import job, mail, rows
@@ -131,14 +131,15 @@ def _validation(passage: Passage, cast: Cast) -> str:
     event = passage.events[0]
     owner = _owner(cast.person(event.actor))
     noun = cast.thing(event.subject, article=owner is None) if event.subject else words(event.action.partition(".")[0])
-    errors = event.metadata.get("errors")
-    faults = [_fault(field, codes) for field, codes in errors.items()] if isinstance(errors, Mapping) else []
+    faults: dict[str, list[str]] = {}
+    for field, code in zip(event.metadata.get("fields", ()), event.metadata.get("codes", ()), strict=False):
+        faults.setdefault(str(field), []).append(str(code))
     statement = f"{owner} {noun} was rejected" if owner else f"{capitalised(noun)} was rejected"
-    return f"{statement}: {', '.join(faults)}" if faults else statement
+    return f"{statement}: {', '.join(map(_fault, faults, faults.values()))}" if faults else statement
 
 
-def _fault(field: str, codes: Any) -> str:
-    told = listed([words(str(code)) for code in (codes if isinstance(codes, tuple) else (codes,))])
+def _fault(field: str, codes: list[str]) -> str:
+    told = listed([words(code) for code in codes])
     return told if field == _NO_FIELD else f"{field} {told}"
 
 

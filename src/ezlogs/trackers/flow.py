@@ -17,9 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @contextmanager
-def flow(
-    flow_type: str, entity_id: object, *, metadata: Mapping[str, object] | None = None
-) -> Iterator[Scope]:
+def flow(flow_type: str, entity_id: object, *, metadata: Mapping[str, object] | None = None) -> Iterator[Scope]:
     """Run a block as a named business process: its start, and its completion or failure, become events.
 
     Everything that happens inside, in other processes too, carries the flow. Flows nest.
@@ -63,9 +61,7 @@ def flow(
             )
 
 
-def tracked(
-    event_type: str, action: str, *, metadata: Mapping[str, object] | None = None
-) -> Callable[[F], F]:
+def tracked(event_type: str, action: str, *, metadata: Mapping[str, object] | None = None) -> Callable[[F], F]:
     """Decorate a function, sync or async: each call becomes an event with outcome and duration.
 
     What happens during the call has its event as the parent. Arguments and results are not recorded.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from ezlogs_instrumentors.django import DjangoInstrumentor
 
 SHOP = f"{__package__}.shop"
 DIRECTORY = Path(tempfile.mkdtemp(prefix="ezlogs-django-"))
+atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
 
 
 if not settings.configured:
@@ -59,7 +61,6 @@ def tables() -> Iterator[None]:
         call_command("migrate", database=alias, run_syncdb=True, verbosity=0)
     yield
     connections.close_all()
-    shutil.rmtree(DIRECTORY)
 
 
 @pytest.fixture

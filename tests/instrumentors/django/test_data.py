@@ -40,7 +40,12 @@ def test_a_created_row_is_told_with_its_key_and_table(captured):
     (event,) = captured.events
     assert (event.event_type, event.action) == ("data.change", "order.create")
     assert event.subject == ezlogs.Subject("order", str(order.pk))
-    assert event.metadata == {"table": "shop_order", "database": "default"}
+    assert event.metadata == {
+        "table": "shop_order",
+        "database": "default",
+        "verbose_name": "order",
+        "verbose_name_plural": "orders",
+    }
     told = changes(event)
     assert told["status"] == (UNSET, "paid")
     assert told["total"] == (UNSET, "9.90")
@@ -89,6 +94,19 @@ def test_what_a_field_cannot_compare_is_told_as_changed(captured):
     order.rank = "5"
     order.save()
     assert [change.field for change in captured.events[0].changes] == ["rank"]
+
+
+def test_a_file_is_known_by_its_name(captured):
+    """A file field, whose value is an object tied to its row, is compared by name."""
+    order = Order.objects.get(pk=Order.objects.create(receipt="a.txt").pk)
+    captured.clear()
+    assert order.receipt.name == "a.txt"
+    order.save()
+    order.receipt.name = "b.txt"
+    with capture(changes="full") as full:
+        order.save()
+    assert changes(full.events[0]) == {"receipt": ("a.txt", "b.txt")}
+    assert captured.events == []
 
 
 def test_values_that_are_not_plain_data_are_remembered_too(captured):

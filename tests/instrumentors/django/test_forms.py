@@ -40,7 +40,8 @@ def test_a_rejected_form_is_told_by_fields_and_codes(captured):
     (event,) = captured.events
     assert (event.event_type, event.action, event.outcome) == ("data.validation", "contact_form.invalid", "failure")
     assert event.metadata == {
-        "errors": {"email": ("invalid",), "text": ("required",), "__all__": ("invalid",)},
+        "fields": ("email", "text", "__all__"),
+        "codes": ("invalid", "required", "invalid"),
         "source": "form",
     }
     assert "example" not in repr(event)

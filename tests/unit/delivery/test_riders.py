@@ -11,6 +11,7 @@ from ezlogs.runtime import Emitted
 
 
 def emitted(number: int = 0) -> Emitted:
+    """Return an event on its way."""
     event = UniversalEvent.create(
         "order.action",
         "placed",
@@ -45,9 +46,7 @@ def test_adding_while_closing_neither_loses_nor_doubles() -> None:
         accepted: list[Emitted] = []
         begin = threading.Barrier(3)
 
-        def add(
-            riders: Riders = riders, accepted: list[Emitted] = accepted, begin: threading.Barrier = begin
-        ) -> None:
+        def add(riders: Riders = riders, accepted: list[Emitted] = accepted, begin: threading.Barrier = begin) -> None:
             begin.wait()
             for _ in range(20):
                 item = emitted()

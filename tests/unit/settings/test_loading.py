@@ -114,8 +114,7 @@ def test_a_bad_value_gives_way_to_the_next_layer() -> None:
     assert list(map(str, loaded.problems)) == [
         "configure(): timeout []: not a number; use 0.001 to 600 seconds",
         "EZLOGS_TIMEOUT in the environment: timeout 'soon': not a number; use 0.001 to 600 seconds",
-        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT in the environment: timeout '-1': out of range; "
-        "use 0.001 to 600 seconds",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT in the environment: timeout '-1': out of range; use 0.001 to 600 seconds",
     ]
 
 

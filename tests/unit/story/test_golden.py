@@ -222,7 +222,7 @@ def validation(scene: Any) -> None:
     with scene.request("POST /orders/", 422, 0.009):
         scene.tell(
             "data.validation", "order.invalid", subject=Subject("order"), outcome="failure",
-            metadata={"errors": {"card_number": ["invalid"]}, "source": "form"},
+            metadata={"fields": ["card_number"], "codes": ["invalid"], "source": "form"},
         )  # fmt: skip
 
 
@@ -230,8 +230,11 @@ def validation(scene: Any) -> None:
 def validation_of_a_form(scene: Any) -> None:
     """A form of no model, filled in by nobody, with several faults."""
     scene.actor = SYSTEM
-    faults = {"e_mail": ["required"], "__all__": ["too_late", "closed"], "age": "min_value"}
-    scene.tell("data.validation", "signup.invalid", outcome="failure", metadata={"errors": faults})
+    faults = {
+        "fields": ["e_mail", "__all__", "__all__", "age"],
+        "codes": ["required", "too_late", "closed", "min_value"],
+    }
+    scene.tell("data.validation", "signup.invalid", outcome="failure", metadata=faults)
     scene.tell("data.validation", "order.invalid", subject=("order", 3), outcome="failure")
 
 

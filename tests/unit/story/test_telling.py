@@ -30,7 +30,7 @@ names = st.sampled_from(["1", "2", "order", "", "send_receipt"])
 metadata = st.dictionaries(
     st.sampled_from(
         [
-            "rows", "rows_by_model", "errors", "recipients", "domains", "refused", "status", "method", "route",
+            "rows", "rows_by_model", "fields", "codes", "recipients", "domains", "refused", "status", "method", "route",
             "template", "verbose_name", "count",
         ]
     ),

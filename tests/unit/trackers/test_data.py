@@ -179,4 +179,4 @@ def test_rejected_input_is_told_by_field_and_code(captured):
         "warn",
     )
     assert event.subject == ezlogs.Subject("order", "7")
-    assert event.metadata == {"errors": {"count": ("required",)}, "source": "form"}
+    assert event.metadata == {"fields": ("count",), "codes": ("required",), "source": "form"}

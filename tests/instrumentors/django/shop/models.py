@@ -45,6 +45,7 @@ class Order(models.Model):
     shipped_on = models.DateField(null=True)
     rank = RankField(default=0)
     prices = PricesField(default=list)
+    receipt = models.FileField(default="")
     tags = models.ManyToManyField(Tag)
 
 

@@ -1,0 +1,244 @@
+"""OTLP values: attributes and the fields that messages are made of, with what stands in front of each remembered."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+# Readers refuse a request in which messages nest deeper than 100. A map in a map is three levels.
+_MAX_NESTING = 24
+
+_MAX_UINT32 = 0xFFFF_FFFF
+_MAX_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
+
+_T = TypeVar("_T")
+
+_pack_double = struct.Struct("<d").pack
+_pack_time_field = struct.Struct("<cQ").pack
+
+
+def append_attributes(parts: list[bytes], of: Heads, attributes: Mapping[str, Any] | None) -> int:
+    """Append one ``KeyValue`` field per attribute; return how many have no OTLP form and were left out."""
+    if not attributes:
+        return 0
+    texts, values = of
+    append = parts.append
+    left_out = 0
+    for key, value in _snapshot(attributes).items():
+        try:
+            if type(value) is str:
+                try:
+                    encoded = value.encode()
+                except UnicodeEncodeError:
+                    encoded = _utf8(value)
+                append(texts[key][len(encoded)])
+            else:
+                encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
+                encoded = encode(value, 0)
+                append(values[key][len(encoded)])
+        except Exception:  # a value can be anything, and the other attributes are still worth sending
+            left_out += 1
+        else:
+            append(encoded)
+    return left_out
+
+
+def _snapshot(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    # The SDK's mappings iterate in Python but copy in C, and a copy can be read while another thread writes.
+    copy: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)
+    return copy() if copy else attributes
+
+
+def _encode_value(value: Any, nesting: int) -> bytes:
+    """Encode an ``AnyValue``, without the length in front."""
+    encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
+    return encode(value, nesting)
+
+
+def _encode_none(_value: None, _nesting: int) -> bytes:
+    return b""
+
+
+def _encode_text(value: str, _nesting: int) -> bytes:
+    return text_field(b"\x0a", value)
+
+
+def _encode_bool(value: bool, _nesting: int) -> bytes:
+    return b"\x10\x01" if value else b"\x10\x00"
+
+
+def _encode_int(value: int, _nesting: int) -> bytes:
+    if -(1 << 63) <= value < 1 << 63:
+        return b"\x18" + varint(value & _MAX_UINT64)
+    return text_field(b"\x0a", str(int(value)))
+
+
+def _encode_double(value: float, _nesting: int) -> bytes:
+    return b"\x21" + _pack_double(value)
+
+
+def _encode_bytes(value: bytes | bytearray | memoryview, _nesting: int) -> bytes:
+    return message_field(b"\x3a", bytes(value))
+
+
+def _encode_array(values: Sequence[Any], nesting: int) -> bytes:
+    nesting = _deeper(nesting)
+    return message_field(b"\x2a", b"".join([message_field(b"\x0a", _encode_value(value, nesting)) for value in values]))
+
+
+def _encode_map(values: Mapping[Any, Any], nesting: int) -> bytes:
+    nesting = _deeper(nesting)
+    parts: list[bytes] = []
+    for key, value in _snapshot(values).items():
+        encoded = _encode_value(value, nesting)
+        parts += (_MAP.values[str(key)][len(encoded)], encoded)
+    return message_field(b"\x32", b"".join(parts))
+
+
+def _deeper(nesting: int) -> int:
+    if nesting == _MAX_NESTING:
+        raise ValueError(f"a value is nested more than {_MAX_NESTING} levels deep")
+    return nesting + 1
+
+
+_Encoder = Callable[[Any, int], bytes]
+
+_ENCODERS: dict[type, _Encoder] = {
+    type(None): _encode_none,
+    str: _encode_text,
+    bool: _encode_bool,
+    int: _encode_int,
+    float: _encode_double,
+    bytes: _encode_bytes,
+    list: _encode_array,
+    tuple: _encode_array,
+    dict: _encode_map,
+}
+
+_BASES: tuple[tuple[type | tuple[type, ...], _Encoder], ...] = (
+    (str, _encode_text),
+    (int, _encode_int),
+    (float, _encode_double),
+    ((bytes, bytearray, memoryview), _encode_bytes),
+    (Sequence, _encode_array),
+    (Mapping, _encode_map),
+)
+
+
+def _encoder_of_subclass(value: Any) -> _Encoder:
+    for base, encode in _BASES:
+        if isinstance(value, base):
+            return encode
+    raise TypeError(f"OTLP has no form for a {type(value).__name__}")
+
+
+def text_field(tag: bytes, text: object) -> bytes:
+    """Return a text's field: tag, length, UTF-8."""
+    return message_field(tag, _utf8(text))
+
+
+def _utf8(text: object) -> bytes:
+    return (text if isinstance(text, str) else str(text)).encode("utf-8", "replace")
+
+
+def optional_text_field(tag: bytes, text: str | None) -> bytes:
+    """Return a text's field, or nothing for no text."""
+    return text_field(tag, text) if text else b""
+
+
+def message_field(tag: bytes, body: bytes) -> bytes:
+    """Return the field of an encoded message: tag, length, body."""
+    return tag + varint(len(body)) + body
+
+
+def count_field(tag: bytes, count: int) -> bytes:
+    """Return the field of a count, within 32 bits."""
+    return tag + varint(min(count, _MAX_UINT32))
+
+
+def time_field(tag: bytes, time_unix_nano: int | None) -> bytes:
+    """Return the field of a time in nanoseconds since 1970."""
+    try:
+        return _pack_time_field(tag, time_unix_nano or 0)
+    except struct.error:  # a float, a negative: not a time, so it is sent as missing rather than invented
+        return tag + bytes(8)
+
+
+def varint(number: int) -> bytes:
+    """Return a number as a varint: seven bits a byte, the lowest first."""
+    return VARINTS[number] if number < len(VARINTS) else _long_varint(number)
+
+
+def _long_varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+VARINTS = tuple(_long_varint(number) for number in range(1 << 14))
+
+
+class Remembered(dict[str, _T]):
+    """What was made of a text before, within bounds: long texts are too many to be worth the memory."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[str], _T]) -> None:
+        self._make = make
+
+    def __missing__(self, text: str) -> _T:
+        made = self._make(text)
+        if type(text) is str and len(text) < 128:
+            if len(self) >= 512:
+                self.clear()
+            self[text] = made
+        return made
+
+
+class _ValueHeads(dict[int, bytes]):
+    """What stands in front of an ``AnyValue`` under one key, by the size of the value in bytes."""
+
+    __slots__ = ("_key_field", "_tag")
+
+    def __init__(self, tag: bytes, key: str) -> None:
+        self._tag = tag
+        self._key_field = text_field(b"\x0a", key)
+
+    def __missing__(self, size: int) -> bytes:
+        head = self._head(size)
+        if size < 64:
+            self[size] = head
+        return head
+
+    def _head(self, size: int) -> bytes:
+        head = self._key_field + b"\x12" + varint(size)
+        return self._tag + varint(len(head) + size) + head
+
+
+class _TextHeads(_ValueHeads):
+    """What stands in front of a text under one key, by the size of the text in bytes."""
+
+    __slots__ = ()
+
+    def _head(self, size: int) -> bytes:
+        text_head = b"\x0a" + varint(size)
+        return super()._head(len(text_head) + size) + text_head
+
+
+class Heads(NamedTuple):
+    """What stands in front of attribute values, by key and size, in one kind of message."""
+
+    texts: Remembered[_TextHeads]
+    values: Remembered[_ValueHeads]
+
+
+def heads(tag: bytes) -> Heads:
+    """Return the heads of attributes whose field has a tag."""
+    return Heads(Remembered(lambda key: _TextHeads(tag, key)), Remembered(lambda key: _ValueHeads(tag, key)))
+
+
+_MAP = heads(b"\x0a")
