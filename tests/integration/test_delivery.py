@@ -16,7 +16,6 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.test.globals_test import reset_trace_globals
 
 import ezlogs
 from ezlogs.dev.decode import ReceivedSpan
@@ -33,14 +32,13 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def use_provider() -> Iterator[UseProvider]:
+def use_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[UseProvider]:
     """Make a tracer provider the global one, for this test only; ezlogs ends before it does."""
     providers = []
 
     def use(**options: Any) -> TracerProvider:
-        reset_trace_globals()
         provider = TracerProvider(resource=Resource.create({"service.name": "shop"}), **options)
-        trace.set_tracer_provider(provider)
+        monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
         providers.append(provider)
         return provider
 
@@ -48,7 +46,6 @@ def use_provider() -> Iterator[UseProvider]:
     ezlogs.shutdown()
     for provider in providers:
         provider.shutdown()
-    reset_trace_globals()
 
 
 def place(number: int = 42) -> None:

@@ -14,7 +14,7 @@ MAX_RIDERS = 128
 class Riders:
     """The events of one open span, in order. Adding and closing take no lock and never lose or double an event."""
 
-    __slots__ = "_items"
+    __slots__ = ("_items",)
 
     _END = object()
 

@@ -5,25 +5,27 @@ from django.contrib.auth import authenticate, get_user_model, user_logged_in, us
 
 import ezlogs
 
+pytestmark = pytest.mark.usefixtures("instrumented")
+
 
 @pytest.fixture
-def ada():
-    """A user who is not saved."""
-    return get_user_model()(pk=7, username="ada", first_name="Ada")
+def ada(database):
+    """A user."""
+    return get_user_model().objects.create(username="ada", first_name="Ada")
 
 
 def test_a_login_and_a_logout_are_told(ada, captured):
     """The user is both actor and subject."""
-    user_logged_in.send(type(ada), request=None, user=ada, dispatch=None)
+    user_logged_in.send(type(ada), request=None, user=ada)
     user_logged_out.send(type(ada), request=None, user=ada)
     user_logged_out.send(type(ada), request=None, user=None)
     logins = captured.of("auth.session")
     assert [(event.action, event.outcome) for event in logins] == [("login", "success"), ("logout", "success")]
-    assert {event.actor for event in logins} == {ezlogs.Actor("user", "7", "Ada")}
-    assert logins[0].subject == ezlogs.Subject("user", "7", "Ada")
+    assert {event.actor for event in logins} == {ezlogs.Actor("user", str(ada.pk), "Ada")}
+    assert logins[0].subject == ezlogs.Subject("user", str(ada.pk), "Ada")
 
 
-def test_a_failed_login_names_nobody(captured):
+def test_a_failed_login_names_nobody(database, captured):
     """Neither the name nor the password that was typed in is told."""
     assert authenticate(None, username="eve@example.com", password="hunter2") is None
     (event,) = captured.of("auth.session")
