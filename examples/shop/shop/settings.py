@@ -71,8 +71,8 @@ EMAIL_PORT = int(os.environ.get("SHOP_SMTP_PORT", "1025"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = "shop@example.com"
 
-CELERY_BROKER_URL = os.environ.get("SHOP_BROKER", "filesystem://")
-if CELERY_BROKER_URL == "filesystem://":  # a broker that needs no server: messages are files in a folder
+CELERY_BROKER_URL = os.environ.get("SHOP_BROKER", "files://")
+if CELERY_BROKER_URL == "files://":  # a broker that needs no server: messages are files in a folder
     BROKER_DIR = DATA_DIR / "broker"
     BROKER_DIR.mkdir(parents=True, exist_ok=True)
     CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -78,9 +78,13 @@ class Receiver:
         on_spans: Called in the receiver's thread with the spans of each request, before they are in `spans`.
 
     Example:
+        >>> import ezlogs
         >>> with Receiver() as receiver:
-        ...     ezlogs.configure(endpoint=receiver.endpoint)
+        ...     ezlogs.configure(endpoint=receiver.endpoint, instrument="none")
+        ...     _ = ezlogs.event("order.action", "placed")
+        ...     ezlogs.shutdown()
         ...     receiver.wait_for(lambda spans: len(spans) == 1, timeout=5)
+        True
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, on_spans: OnSpans | None = None) -> None:

@@ -118,7 +118,10 @@ def test_every_rule_takes_time_linear_in_the_length_of_the_text(rule: Rule) -> N
     for unit in WORST.values():
         for shape in (unit, unit + "x", "password: " + unit):
             short, long = shape * (2000 // len(shape)), shape * (8000 // len(shape))
-            before = seconds(rule, short)
-            after = seconds(rule, long)
+            rounds = []
+            for _ in range(5):  # the machine may be busy: a square would show in every round
+                rounds.append((seconds(rule, short), seconds(rule, long)))
+                if rounds[-1][1] < 9 * rounds[-1][0]:
+                    break
             # Microseconds are noise: only what could hurt is compared.
-            assert after < 0.002 or after < 9 * before, f"{shape!r}: {before:.6f} s, then {after:.6f} s"
+            assert any(after < 0.002 or after < 9 * before for before, after in rounds), f"{shape!r}: {rounds}"
