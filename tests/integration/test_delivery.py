@@ -7,12 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -312,6 +313,61 @@ def test_a_multiprocessing_child_loses_nothing_at_its_end(receiver: Receiver, us
     assert process.exitcode == 0
     assert receiver.wait_for(lambda spans: len(spans) == 1, 5)
     assert set(arrived(receiver)) == {"7"}
+
+
+def test_the_pipeline_can_be_decided_by_hand(receiver: Receiver, use_provider: UseProvider) -> None:
+    """``attached`` exports events only, ``owned`` spans too, whoever else is there."""
+    provider, foreign = use_provider(), InMemorySpanExporter()
+    start(receiver, pipeline="attached")
+    with trace.get_tracer("app").start_as_current_span("first"):
+        place(1)
+    provider.add_span_processor(SimpleSpanProcessor(foreign))
+    start(receiver, pipeline="owned")
+    with trace.get_tracer("app").start_as_current_span("second"):
+        place(2)
+    assert ezlogs.flush()
+    assert sorted(span.name for span in receiver.spans) == ["ezlogs.events", "second"]
+    assert set(arrived(receiver)) == {"1", "2"}
+
+
+def test_an_exporter_inside_another_processor_is_noticed(receiver: Receiver, use_provider: UseProvider) -> None:
+    """Vendors wrap processors; one that only looks is no exporter."""
+
+    class Wrapper(SpanProcessor):
+        def __init__(self, *inner: SpanProcessor) -> None:
+            self.inner = list(inner)
+
+    provider = use_provider()
+    provider.add_span_processor(Wrapper(SpanProcessor()))
+    start(receiver)
+    assert ezlogs.health()["pipeline"] == "owned"
+    provider.add_span_processor(Wrapper(Wrapper(SimpleSpanProcessor(InMemorySpanExporter()))))
+    assert ezlogs.health()["pipeline"] == "attached"
+
+
+@pytest.mark.parametrize("story", ["order-42", "z" * 32])
+def test_a_story_that_is_no_trace_gets_a_trace_of_its_own(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, story: str
+) -> None:
+    """Under a provider that is not the SDK's, with the service's name from the settings."""
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
+    start(receiver, service_name="till")
+    with ezlogs.CorrelationManager.inherit_context({"correlation_id": story}):
+        place(1)
+    ezlogs.shutdown()
+    spans = arrived(receiver)
+    assert int(spans["1"].trace_id, 16) != 0
+    assert spans["1"].resource["service.name"] == "till"
+
+
+def test_a_health_report_that_cannot_be_written_is_said(
+    use_provider: UseProvider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The end of the application goes on."""
+    use_provider()
+    ezlogs.configure(instrument="none", health_dir=str(tmp_path / "missing"))
+    ezlogs.shutdown()
+    assert "no health report" in caplog.text
 
 
 def test_configuring_again_merges_and_keeps_the_counts(receiver: Receiver, use_provider: UseProvider) -> None:

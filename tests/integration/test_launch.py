@@ -17,6 +17,7 @@ from ezlogs.dev.receiver import Receiver
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
+COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
 NEIGHBOURS = ROOT / ".venv-neighbours"
 
 needs_neighbours = pytest.mark.skipif(
@@ -43,10 +44,11 @@ def run(program: str = "checkout.py", venv: Path = Path(sys.prefix), *, plain: b
     """Run a program under ``opentelemetry-instrument`` in an environment that holds nothing else."""
     launcher = [] if plain else [str(venv / "bin" / "opentelemetry-instrument")]
     paths = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'instrumentors'}"
+    bare = {"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": paths}
     begin = time.perf_counter()
     done = subprocess.run(
         [*launcher, str(venv / "bin" / "python"), str(PROGRAMS / program)],
-        env={"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": paths, **environ},
+        env={**bare, **COVERAGE, **environ},
         capture_output=True,
         check=False,
         text=True,

@@ -1,0 +1,102 @@
+"""Batches hold spans and events of any resource and scope; one that cannot be encoded costs only itself."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from ezlogs.delivery.batch import Batch, Encoder, EndedSpan, LooseEvent
+from ezlogs.delivery.processor import EzlogsSpanProcessor
+from ezlogs.privacy import Scrubber
+
+from .test_riders import emitted
+
+RESOURCE = Resource({"service.name": "shop", "process.command_args": ["--password=hunter2"]})
+
+
+def span_of(resource: Resource = RESOURCE, scope: str = "app") -> ReadableSpan:
+    """Return an ended span."""
+    span = TracerProvider(resource=resource, shutdown_on_exit=False).get_tracer(scope).start_span("work")
+    span.end()
+    assert isinstance(span, ReadableSpan)
+    return span
+
+
+def parsed(batch: Batch) -> ExportTraceServiceRequest:
+    """Return a batch as the official protobuf reads it."""
+    return ExportTraceServiceRequest.FromString(batch.body)
+
+
+def test_a_span_that_cannot_be_encoded_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """Its events are counted as lost; the others go out."""
+    broken = ReadableSpan("broken", resource=RESOURCE)
+    batch = Encoder(Scrubber()).batch([EndedSpan(broken, [emitted()]), EndedSpan(span_of(), [emitted()])], RESOURCE)
+    assert (batch.events, batch.broken) == (1, 1)
+    assert [span.name for span in parsed(batch).resource_spans[0].scope_spans[0].spans] == ["work"]
+    assert "could not be encoded" in caplog.text
+
+
+def test_spans_are_grouped_by_resource_and_scope() -> None:
+    """Whatever their number: what is remembered of them is bounded."""
+    encoder = Encoder(Scrubber())
+    resources = [Resource({"service.name": f"service-{number}"}) for number in range(70)]
+    for resource in resources:
+        encoder.batch([EndedSpan(span_of(resource), [])], resource)
+    items = [EndedSpan(span_of(scope=f"scope-{number}"), []) for number in range(1100)]
+    (group,) = parsed(encoder.batch(items, RESOURCE)).resource_spans
+    assert len(group.scope_spans) == 1100
+
+
+def test_a_span_without_a_scope_is_encoded() -> None:
+    """The SDK allows it."""
+    span = span_of()
+    bare = ReadableSpan("bare", context=span.context, resource=RESOURCE, start_time=1, end_time=2)
+    assert parsed(Encoder(Scrubber()).batch([EndedSpan(bare, [])], RESOURCE)).resource_spans[0].scope_spans[0].spans
+
+
+def test_the_resource_is_scrubbed() -> None:
+    """Command lines hold passwords."""
+    body = Encoder(Scrubber()).batch([LooseEvent(emitted(), 1, 0)], RESOURCE).body
+    assert b"hunter2" not in body
+    assert b"shop" in body
+    assert InstrumentationScope("ezlogs").name.encode() in body
+
+
+class Sink:
+    """Takes what a processor hands over."""
+
+    def __init__(self) -> None:
+        self.spans: list[str] = []
+        self.drained = 0
+
+    def ended(self, span: ReadableSpan, riders: object) -> None:
+        """Take a span."""
+        self.spans.append(span.name)
+
+    def flush(self, timeout: float) -> bool:
+        """Say how it went."""
+        return timeout == 1.5
+
+    def drain(self) -> None:
+        """Count."""
+        self.drained += 1
+
+
+def test_spans_that_never_end_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The register is bounded; the oldest leaves it, and its later events go on carrier spans."""
+    monkeypatch.setattr("ezlogs.delivery.processor._MAX_OPEN", 2)
+    sink = Sink()
+    processor = EzlogsSpanProcessor(sink)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    spans = [provider.get_tracer("app").start_span(name) for name in ("one", "two", "three")]
+    assert [processor.riders(span) is not None for span in spans] == [False, True, True]
+    for span in spans:
+        span.end()
+    assert sink.spans == ["two", "three"]
+    assert processor.force_flush(1500)
+    provider.shutdown()
+    assert sink.drained == 1

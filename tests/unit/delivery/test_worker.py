@@ -1,0 +1,122 @@
+"""The worker without a network: what it holds, retries, gives up and counts, and that its thread outlives errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+
+from ezlogs.delivery.batch import Encoder, LooseEvent
+from ezlogs.delivery.worker import Worker
+from ezlogs.otlp import Delivered, Rejected, Retry
+from ezlogs.privacy import Scrubber
+from ezlogs.runtime import Ledger
+
+from .test_riders import emitted
+
+
+class Transport:
+    """A collector that answers as told; the last answer holds."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+        self.bodies: list[bytes] = []
+
+    def send(self, body: bytes) -> object:
+        """Take a request."""
+        self.bodies.append(body)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Bench:
+    """A worker with its transport and ledger."""
+
+    def __init__(self, *answers: object) -> None:
+        self.transport, self.ledger = Transport(*answers), Ledger()
+        self.worker = Worker(
+            self.transport,
+            Encoder(Scrubber()),
+            lambda: Resource({}),
+            self.ledger,
+            flush_interval=0.01,
+            max_batch_size=10,
+            max_queue_size=100,
+        )
+
+    def put(self, number: int = 1) -> None:
+        """Hand over events."""
+        for position in range(number):
+            self.worker.put(LooseEvent(emitted(position), 1, 2))
+
+
+@pytest.fixture
+def bench() -> Iterator[type[Bench]]:
+    """Make workers; all have ended when the test has."""
+    yield Bench
+    for thread in threading.enumerate():
+        assert thread.name != "ezlogs-delivery" or not thread.join(5)
+
+
+def test_a_batch_is_sent_again_byte_for_byte(bench: type[Bench]) -> None:
+    """What was sealed once is never encoded anew."""
+    made = bench(Retry("busy"), Retry("busy", after=0.01), Delivered())
+    made.put()
+    assert made.worker.flush(5)
+    assert len(set(made.transport.bodies)) == 1
+    assert len(made.transport.bodies) >= 3
+    assert made.ledger.counts()["delivered"] == 1
+    made.worker.shutdown(1)
+
+
+def test_a_refused_batch_is_counted_and_not_sent_again(bench: type[Bench]) -> None:
+    """Others go on."""
+    made = bench(Rejected("400 Bad Request", 400), Delivered(rejected=1, message="one too old"))
+    made.put(20)
+    assert made.worker.flush(5)
+    counts = made.ledger.counts()
+    assert (counts["lost.rejected"], counts["delivered"], counts["rejected_spans"]) == (10, 10, 1)
+    made.worker.shutdown(1)
+
+
+def test_at_the_end_what_did_not_go_out_is_counted(bench: type[Bench]) -> None:
+    """A collector that answered before is tried until the time is up; then nothing is silent."""
+    made = bench(Delivered(), Retry("gone"))
+    made.put()
+    assert made.worker.flush(5)
+    made.put(15)
+    made.worker.shutdown(0.3)
+    made.put()
+    assert made.ledger.counts()["lost.shut_down"] == 16
+    assert not made.worker.drain(5), "a second end waits for nothing"
+
+
+def test_the_thread_outlives_an_error(bench: type[Bench], caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in the transport costs a log line, and the batch is tried again."""
+    made = bench(RuntimeError("bug"), Delivered())
+    made.put()
+    assert made.worker.flush(5)
+    assert "the delivery worker failed" in caplog.text
+    assert made.worker.health()["pending"] == 0
+    made.worker.shutdown(1)
+
+
+def test_without_a_thread_the_caller_sends(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the interpreter ends no thread can be started."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    made = bench(Delivered())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    made.put()
+    monkeypatch.undo()
+    made.worker.shutdown(5)
+    assert made.ledger.counts()["delivered"] == 1
