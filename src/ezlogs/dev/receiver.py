@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
@@ -155,8 +156,14 @@ class Receiver:
 
     @staticmethod
     def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+        async def serve() -> None:
+            await server.serve(sockets=[listener])
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()  # or its sender would wait for an answer
+            await asyncio.sleep(0)
+
         with listener:
-            server.run(sockets=[listener])
+            asyncio.run(serve())
 
     def _take(self, spans: list[ReceivedSpan]) -> None:
         if self._on_spans is not None:

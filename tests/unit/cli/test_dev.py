@@ -81,7 +81,7 @@ def test_a_story_is_told_while_the_program_runs_and_both_end_on_a_signal(tmp_pat
         assert process.stdout is not None
         assert any("Ada placed order 42." in line for line in iter(process.stdout.readline, ""))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+        assert process.wait(timeout=45) == 128 + signal.SIGTERM
 
 
 def test_a_program_that_will_not_end_is_ended(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_without_a_program_it_listens_until_it_is_interrupted(end: signal.Signal
         assert process.stderr is not None
         assert "listening" in process.stderr.readline()
         process.send_signal(end)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=45) == 0
 
 
 def test_a_port_that_is_taken_is_said() -> None:

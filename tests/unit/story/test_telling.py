@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -67,6 +67,7 @@ events = st.builds(
 )  # fmt: skip
 
 
+@settings(max_examples=50)
 @given(st.lists(st.builds(Told, events, st.sampled_from(["web", "worker"])), max_size=13), st.randoms())
 def test_every_event_is_in_exactly_one_sentence_whatever_was_received(
     received: list[Told], order: random.Random
