@@ -22,8 +22,10 @@ demo: .venv/.installed  ## Run the demo shop (ARGS=--json for its result as JSON
 
 test: .venv/.installed .venv-neighbours/.installed  ## Run all tests with coverage (ARGS='-k story')
 	@$(PY) -m pytest --numprocesses=auto --dist=loadfile --cov $(ARGS)
+ifndef ARGS
 	@echo 'And the instrumentors once more, beside those of other distributions:'
-	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(ARGS)
+	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet
+endif
 
 lint: .venv/.installed  ## Check style, format and types
 	@$(PY) -m ruff check
