@@ -132,13 +132,15 @@ def _validation(passage: Passage, cast: Cast) -> str:
     owner = _owner(cast.person(event.actor))
     noun = cast.thing(event.subject, article=owner is None) if event.subject else words(event.action.partition(".")[0])
     faults: dict[str, list[str]] = {}
-    fields, codes = (event.metadata.get(name) for name in ("fields", "codes"))
-    for field, code in (
-        zip(fields, codes, strict=False) if isinstance(fields, tuple) and isinstance(codes, tuple) else ()
-    ):
+    fields, codes = (_listed(event.metadata.get(name)) for name in ("fields", "codes"))
+    for field, code in zip(fields, codes, strict=False):
         faults.setdefault(str(field), []).append(str(code))
     statement = f"{owner} {noun} was rejected" if owner else f"{capitalised(noun)} was rejected"
     return f"{statement}: {', '.join(map(_fault, faults, faults.values()))}" if faults else statement
+
+
+def _listed(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _fault(field: str, codes: list[str]) -> str:

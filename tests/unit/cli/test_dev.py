@@ -47,7 +47,10 @@ sys.exit(3)
 @contextmanager
 def ezlogs_dev(*arguments: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
     """Run ``ezlogs dev`` on a free port, after some code of the test's own, and end it."""
-    command = [sys.executable, "-c", f"{before}from ezlogs.cli import main; main()", "dev", "--port", "0", *arguments]
+    # A job in the background inherits an ignored SIGINT; a person's terminal does not.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = f"{heed}{before}from ezlogs.cli import main; main()"
+    command = [sys.executable, "-c", code, "dev", "--port", "0", *arguments]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "EZLOGS_"))}
     environ |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
     environ |= {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
