@@ -9,7 +9,7 @@ from opentelemetry import context
 from opentelemetry.context import Context
 
 from ezlogs.correlation import Scope
-from ezlogs.event import SYSTEM, UNKNOWN_ACTOR, Actor
+from ezlogs.event import SYSTEM, UNKNOWN_ACTOR, Actor, type_and_id
 
 Peek = Callable[[], "Actor | None"]
 """Reads the user that the application has already resolved; never resolves one, never queries."""
@@ -74,8 +74,6 @@ def actor(
         ...     current_actor().label
         'Ada'
     """
-    from ezlogs.event import type_and_id
-
     who = Actor(
         type,
         None if id is None else str(id),

@@ -17,6 +17,9 @@ from ezlogs.runtime import Emitted, current_runtime
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_SUPPRESSED = "suppress_instrumentation"
+"""The context key that OpenTelemetry's instrumentations look at."""
+
 
 def listening() -> bool:
     """Return whether events go anywhere; a tracker that would work for nothing asks first."""
@@ -77,7 +80,8 @@ def record(
             strict=runtime.settings.strict,
         )
         if event.invalid:
-            runtime.report(runtime.scrubber.text(f"an event was repaired: {'; '.join(event.invalid)}", "event", []))
+            runtime.ledger.note("invalid")
+            runtime.warn_once(runtime.scrubber.text(f"an event was repaired: {'; '.join(event.invalid)}", "event", []))
         runtime.carrier.carry(Emitted(event, runtime.scrubber), ctx)
     except InvalidEvent:
         raise
@@ -104,6 +108,3 @@ def guarded(hook: Callable[P, T]) -> Callable[P, T | None]:
             return None
 
     return call
-
-
-_SUPPRESSED = "suppress_instrumentation"

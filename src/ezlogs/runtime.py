@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 from ezlogs.event import UniversalEvent
 from ezlogs.privacy import Scrubber
 from ezlogs.settings import Settings
+from ezlogs.wire import scrubbed_attributes
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -35,8 +36,6 @@ class Emitted:
     def attributes(self) -> dict[str, object]:
         """The event as OpenTelemetry attributes, without anything that privacy keeps back."""
         if self._attributes is None:
-            from ezlogs.wire import scrubbed_attributes
-
             self._attributes = scrubbed_attributes(self.event, self._scrubber)
         return self._attributes
 
@@ -132,10 +131,13 @@ class Runtime:
         if error is not None and (self.settings.strict or self.settings.debug):
             raise error
         self.ledger.note("internal_errors")
-        kind = f"{problem}: {type(error).__qualname__}" if error else problem
-        if kind not in self._reported and len(self._reported) < 100:
-            self._reported.add(kind)
-            log.warning("ezlogs: %s", kind)
+        self.warn_once(f"{problem}: {type(error).__qualname__}" if error else problem)
+
+    def warn_once(self, text: str) -> None:
+        """Log a warning the first time; a hundred different ones at most."""
+        if text not in self._reported and len(self._reported) < 100:
+            self._reported.add(text)
+            log.warning("ezlogs: %s", text)
 
 
 _current: Runtime | None = None

@@ -11,7 +11,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 import ezlogs
 from ezlogs.emit import guarded, listening, record
 from ezlogs.event import InvalidEvent
-from ezlogs.runtime import Emitted, Runtime, install
+from ezlogs.runtime import Emitted, Runtime, current_runtime, install
 from ezlogs.settings import load
 from ezlogs.testing import Captured, capture
 
@@ -72,6 +72,15 @@ def test_in_production_a_wrong_event_is_repaired_and_said_once(caplog: pytest.Lo
     assert len(caplog.records) == 1
     assert "use two lower-case segments" in caplog.text
     assert "ada@example.com" not in caplog.text
+
+
+def test_a_repaired_event_is_counted_as_such() -> None:
+    """It is no error of ezlogs' own."""
+    with capture(strict=False):
+        ezlogs.event("Order Placed", "placed")
+        runtime = current_runtime()
+        assert runtime is not None
+        assert runtime.ledger.counts() == {"emitted": 1, "invalid": 1}
 
 
 def test_an_internal_error_never_reaches_the_application(production: Runtime, caplog: pytest.LogCaptureFixture) -> None:

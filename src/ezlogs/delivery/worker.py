@@ -179,7 +179,12 @@ class Worker:
             self._held += number  # before they leave the queue: pending() must never miss one on its way
             items = [self._items.popleft() for _ in range(number)]
             self._sealed_at = now
-            batch = self._encoder.batch(items, self._resource())
+            try:
+                batch = self._encoder.batch(items, self._resource())
+            except Exception:
+                self._held -= number
+                self._ledger.note("lost.unencodable", sum(map(_events, items)))
+                raise
             self._ledger.note("lost.unencodable", batch.broken)
             self._sealed.append(batch._replace(items=number))
         if not self._items:
@@ -204,7 +209,7 @@ class Worker:
                 self._last_problem = None
             else:
                 self._ledger.note("lost.rejected", batch.events)
-                self._complain(result.reason)
+                self._complain(f"{result.reason}; the events of such requests are lost")
             self._ledger.note("redacted", batch.redactions)
             self._failures = 0
             self._sealed.popleft()
@@ -215,12 +220,12 @@ class Worker:
         longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self._failures, 10))
         pause = random.SystemRandom().uniform(longest / 2, longest)
         self._retry_at = monotonic() + max(pause, min(result.after or 0.0, _LONGEST_PAUSE))
-        self._complain(result.reason)
+        self._complain(f"{result.reason}; events are kept and sent again (try `ezlogs dev` for a local collector)")
 
     def _complain(self, reason: str) -> None:
         """Say once per outage what is wrong."""
         if self._last_problem is None:
-            log.warning("ezlogs: %s; events are kept and sent again (try `ezlogs dev` for a local collector)", reason)
+            log.warning("ezlogs: %s", reason)
         self._last_problem = reason
 
 
@@ -231,4 +236,4 @@ def _events(item: Item) -> int:
 def _flush_at_multiprocessing_exit(worker: Worker) -> None:
     """Children of multiprocessing end with ``os._exit``, past atexit: have them deliver first."""
     if (util := sys.modules.get("multiprocessing.util")) is not None:
-        util.Finalize(None, worker.flush, args=(5.0,), exitpriority=10)
+        util.Finalize(None, worker.drain, args=(5.0,), exitpriority=10)

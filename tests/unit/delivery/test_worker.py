@@ -76,13 +76,14 @@ def test_a_batch_is_sent_again_byte_for_byte(bench: type[Bench]) -> None:
     made.worker.shutdown(1)
 
 
-def test_a_refused_batch_is_counted_and_not_sent_again(bench: type[Bench]) -> None:
+def test_a_refused_batch_is_counted_and_not_sent_again(bench: type[Bench], caplog: pytest.LogCaptureFixture) -> None:
     """Others go on."""
     made = bench(Rejected("400 Bad Request", 400), Delivered(rejected=1, message="one too old"))
     made.put(20)
     assert made.worker.flush(5)
     counts = made.ledger.counts()
     assert (counts["lost.rejected"], counts["delivered"], counts["rejected_spans"]) == (10, 10, 1)
+    assert "400 Bad Request; the events of such requests are lost" in caplog.text
     made.worker.shutdown(1)
 
 
@@ -105,6 +106,22 @@ def test_the_thread_outlives_an_error(bench: type[Bench], caplog: pytest.LogCapt
     assert made.worker.flush(5)
     assert "the delivery worker failed" in caplog.text
     assert made.worker.health()["pending"] == 0
+    made.worker.shutdown(1)
+
+
+def test_a_batch_that_cannot_be_made_is_counted_and_holds_nothing_up(
+    bench: type[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was in it is lost, and said; what comes later goes out."""
+    made = bench(Delivered())
+    monkeypatch.setattr(made.worker, "_resource", lambda: 1 / 0)
+    made.put(3)
+    assert made.worker.flush(5)
+    monkeypatch.undo()
+    made.put()
+    assert made.worker.flush(5)
+    counts = made.ledger.counts()
+    assert (counts["lost.unencodable"], counts["delivered"]) == (3, 1)
     made.worker.shutdown(1)
 
 

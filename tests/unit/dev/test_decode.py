@@ -102,7 +102,7 @@ def test_json_becomes_the_same() -> None:
 def test_the_example_of_the_specification_is_read() -> None:
     """JSON as senders in other languages write it: numbers as texts, unknown fields, fields that are null."""
     body = b"""{"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value":
-        {"stringValue": "my.service"}}]}, "scopeSpans": [{"scope": {"name": "my.library", "future": 1}, "spans": [{
+        {"stringValue": "my.service"}}]}, "scopeSpans": [{"scope": {"name": "my.scope", "future": 1}, "spans": [{
         "traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "EEE19B7EC3C1B174", "parentSpanId": null,
         "links": null, "name": "I'm a server span", "startTimeUnixNano": "1544712660000000000", "kind": 2,
         "attributes": [{"key": "n", "value": {"intValue": "7"}}]}]}]}]}"""
