@@ -56,7 +56,7 @@ clean:  ## Remove everything that the other targets made
 		'On Debian or Ubuntu: apt-get install python3-venv. Or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
 	@echo 'Setting up $(@D) with $(PYTHON); this is done once and takes a minute or two.' >&2
 	@$(PYTHON) -m venv --clear $(@D) >&2
-	@$(@D)/bin/python $(PIP_INSTALL) --require-hashes --requirement $< >&2
+	@$(@D)/bin/python $(PIP_INSTALL) --no-deps --require-hashes --requirement $< >&2
 	@touch $@
 
 %/.installed: %/.locked pyproject.toml src/ezlogs/version.py

@@ -56,7 +56,8 @@ def creation_otel() -> float:
 def creation_ezlogs() -> float:
     """``ezlogs.event`` with the same fields: made, checked, snapshotted and handed to a carrier."""
     import ezlogs
-    from ezlogs.correlation import Correlation, CorrelationManager
+    from ezlogs.correlation import Correlation
+    from ezlogs.scope import CorrelationManager
     from ezlogs.testing import capture
 
     prepared = [(("order", str(number)), {**METADATA, "order_no": number}) for number in range(1000)]
@@ -105,7 +106,7 @@ def whole_way_otel(endpoint: str, events: int) -> float:
 def whole_way_ezlogs(endpoint: str, events: int) -> float:
     """The same events with no current span, privacy on, through ezlogs: process CPU per event, in nanoseconds."""
     import ezlogs
-    from ezlogs.correlation import CorrelationManager
+    from ezlogs.scope import CorrelationManager
 
     ezlogs.configure(service_name="bench", endpoint=endpoint, instrument="none")
     begin = process_time_ns()

@@ -1,11 +1,12 @@
 """ezlogs tells you who did what to what, and what happened next, on plain OpenTelemetry."""
 
 from ezlogs.actor import actor
-from ezlogs.correlation import Correlation, CorrelationManager
+from ezlogs.correlation import Correlation
 from ezlogs.emit import record as event
 from ezlogs.event import Actor, Change, InvalidEvent, Subject, UniversalEvent
 from ezlogs.identity import Identity, register_identity
 from ezlogs.launch.start import configure, flush, health, shutdown
+from ezlogs.scope import CorrelationManager
 from ezlogs.settings import InvalidSettings
 from ezlogs.trackers.flow import flow, tracked
 from ezlogs.version import __version__

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from opentelemetry import context
 from opentelemetry.context import Context
 
-from ezlogs.correlation import Scope
 from ezlogs.event import SYSTEM, UNKNOWN_ACTOR, Actor, type_and_id
+from ezlogs.scope import Scope
 
 Peek = Callable[[], "Actor | None"]
 """Reads the user that the application has already resolved; never resolves one, never queries."""

@@ -13,18 +13,9 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from ezlogs.actor import Actor, actor, current_actor, with_acting
-from ezlogs.correlation import (
-    Correlation,
-    CorrelationManager,
-    Scope,
-    arrived,
-    begun,
-    current,
-    from_mapping,
-    placed,
-    valid_id,
-)
+from ezlogs.correlation import Correlation, arrived, begun, current, from_mapping, placed, valid_id
 from ezlogs.event import SYSTEM, UNKNOWN_ACTOR
+from ezlogs.scope import CorrelationManager, Scope
 
 manager = CorrelationManager
 

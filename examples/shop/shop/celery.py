@@ -2,9 +2,8 @@
 
 import os
 
+import files_broker  # noqa: F401  # makes files:// known
 from celery import Celery
-
-from . import broker  # noqa: F401  # makes files:// known
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 

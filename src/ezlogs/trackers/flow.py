@@ -9,9 +9,10 @@ from functools import wraps
 from time import perf_counter, time_ns
 from typing import Any, TypeVar
 
-from ezlogs.correlation import CorrelationManager, Scope, begun, placed
+from ezlogs.correlation import begun, placed
 from ezlogs.emit import record
 from ezlogs.ids import new_event_id
+from ezlogs.scope import CorrelationManager, Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -15,10 +15,11 @@ from opentelemetry.propagators.textmap import Getter, default_getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ezlogs.actor import Peek, with_acting
-from ezlogs.correlation import Scope, begun, placed, valid_id
+from ezlogs.correlation import begun, placed, valid_id
 from ezlogs.emit import listening, record
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
+from ezlogs.scope import Scope
 from ezlogs.version import __version__
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})

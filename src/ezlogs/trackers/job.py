@@ -20,11 +20,12 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
-from ezlogs.correlation import Correlation, Scope, begun, placed, valid_id
+from ezlogs.correlation import Correlation, begun, placed, valid_id
 from ezlogs.emit import listening, record
 from ezlogs.event import Actor, Subject, failure_of, type_and_id
 from ezlogs.ids import new_event_id
 from ezlogs.runtime import current_runtime
+from ezlogs.scope import Scope
 from ezlogs.version import __version__
 
 HEADER = "ezlogs"

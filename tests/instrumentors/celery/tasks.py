@@ -11,6 +11,7 @@ import msgspec
 from celery import Celery, shared_task
 from celery.exceptions import Ignore, Reject
 from celery.signals import worker_process_init
+from examples.shop import files_broker  # noqa: F401  # makes files:// known, whose messages appear whole
 from opentelemetry import context, trace
 
 import ezlogs
@@ -60,7 +61,7 @@ def make_app(home: Path = HOME) -> Celery:
         (home / name).mkdir(exist_ok=True)
     app = Celery("tasks")
     app.conf.update(
-        broker_url="filesystem://",
+        broker_url="files://",
         broker_transport_options={
             "data_folder_in": str(home / "queue"),
             "data_folder_out": str(home / "queue"),

@@ -19,8 +19,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from ezlogs.actor import actor
-from ezlogs.correlation import Correlation, Scope, placed
+from ezlogs.correlation import Correlation, placed
 from ezlogs.runtime import Runtime, install
+from ezlogs.scope import Scope
 from ezlogs.settings import load
 from ezlogs.testing import Captured
 from ezlogs_instrumentors.celery import CeleryInstrumentor, ending, leaving

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ezlogs.actor import actor
-from ezlogs.correlation import Correlation, Scope, placed
+from ezlogs.correlation import Correlation, placed
+from ezlogs.scope import Scope
 from ezlogs.testing import Captured
 from ezlogs_instrumentors.celery import CeleryInstrumentor
 

@@ -16,9 +16,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from ezlogs.actor import actor, current_actor
-from ezlogs.correlation import Correlation, Scope, current, placed
+from ezlogs.correlation import Correlation, current, placed
 from ezlogs.emit import record
 from ezlogs.event import Actor
+from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
 from ezlogs.trackers import job
 from ezlogs.trackers.job import HEADER, Hop, Job
