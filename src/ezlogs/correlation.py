@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from ezlogs.ids import new_trace_id
 
 
-class Correlation(msgspec.Struct, frozen=True, kw_only=True):
+class Correlation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where an event belongs. Immutable; a scope puts a changed copy into the OpenTelemetry context.
 
     ``correlation_id`` is the story: the hex trace id current when the story began, constant from the first request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from time import time_ns
 from typing import ParamSpec, TypeVar
 
 from opentelemetry import context
@@ -11,14 +12,20 @@ from opentelemetry.context import Context
 
 from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, begun
-from ezlogs.event import Change, Failure, InvalidEvent, UniversalEvent
-from ezlogs.runtime import Emitted, current_runtime
+from ezlogs.event import InvalidEvent, UniversalEvent, is_flat, said
+from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Failure, failure_of, frozen_changes, is_timestamp
+from ezlogs.ids import take_tail
+from ezlogs.party import Actor, Subject, is_plain_pair
+from ezlogs.runtime import current_runtime
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _SUPPRESSED = "suppress_instrumentation"
 """The context key that OpenTelemetry's instrumentations look at."""
+
+_OUTCOMES, _SEVERITIES = frozenset(OUTCOMES), frozenset(SEVERITIES)
+_ENDLESS = float("inf")
 
 
 def listening() -> bool:
@@ -59,30 +66,79 @@ def record(
         InvalidEvent: With the setting ``strict``, for an event that breaks the rules; nothing otherwise.
     """
     runtime = current_runtime()
-    if runtime is None or runtime.carrier is None or context.get_value(_SUPPRESSED, ctx):
+    if runtime is None or runtime.carrier is None:
+        return None
+    if ctx is None:
+        ctx = context.get_current()
+    if ctx.get(_SUPPRESSED):
         return None
     try:
-        event = UniversalEvent.create(
-            event_type,
-            action,
-            actor=current_actor(ctx) if actor is None else actor,
-            subject=subject,
-            metadata=metadata,
-            outcome=outcome,
-            duration=duration,
-            correlation=begun(ctx) if correlation is None else correlation,
-            changes=changes,
-            error=error,
-            severity=severity,
-            event_id=event_id,
-            timestamp=timestamp,
-            sequence=runtime.ledger.next_sequence(),
-            strict=runtime.settings.strict,
-        )
-        if event.invalid:
-            runtime.ledger.note("invalid")
-            runtime.warn_once(runtime.scrubber.text(f"an event was repaired: {'; '.join(event.invalid)}", "event", []))
-        runtime.carrier.carry(Emitted(event, runtime.scrubber), ctx)
+        enabled = runtime.event_types.get(event_type) if type(event_type) is str else None
+        if enabled is None:
+            enabled = runtime.admits(event_type)
+        if enabled is False:
+            return None
+        now = time_ns() if timestamp is None else timestamp
+        if actor is None:
+            actor = current_actor(ctx)
+        if correlation is None:
+            correlation = begun(ctx)
+        if error is not None and type(error) is not Failure and isinstance(error, BaseException):
+            error = failure_of(error)
+        if (
+            enabled
+            and type(action) is str
+            and action.strip()
+            and (type(actor) is Actor or is_plain_pair(actor))
+            and (subject is None or type(subject) is Subject or is_plain_pair(subject))
+            and (metadata is None or is_flat(metadata))
+            and outcome in _OUTCOMES
+            and (duration is None or (type(duration) is float and 0.0 <= duration < _ENDLESS))
+            and type(changes) is tuple
+            and (timestamp is None or is_timestamp(timestamp))
+            and (event_id is None or type(event_id) is str)
+            and (error is None or type(error) is Failure)
+            and (severity is None or severity in _SEVERITIES)
+        ):
+            event = said(
+                event_type,
+                action,
+                actor,
+                subject,
+                metadata.copy() if metadata else None,  # type: ignore[attr-defined]  # flat: a dict
+                outcome,
+                duration,
+                correlation,
+                frozen_changes(changes) if changes else (),
+                error,
+                severity,
+                event_id or take_tail(),
+                now,
+                runtime.ledger.next_sequence(),
+            )
+        else:
+            event = UniversalEvent.create(
+                event_type,
+                action,
+                actor=actor,
+                subject=subject,
+                metadata=metadata,
+                outcome=outcome,
+                duration=duration,
+                correlation=correlation,
+                changes=changes,
+                error=error,
+                severity=severity,
+                event_id=event_id,
+                timestamp=now,
+                sequence=runtime.ledger.next_sequence(),
+                strict=runtime.settings.strict,
+            )
+            if event.invalid:
+                runtime.ledger.note("invalid")
+                problems = f"an event was repaired: {'; '.join(event.invalid)}"
+                runtime.warn_once(runtime.scrubber.text(problems, "event", []))
+        runtime.carrier.carry(event, ctx)
     except InvalidEvent:
         raise
     except Exception as problem:  # never into the application

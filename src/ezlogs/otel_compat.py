@@ -32,6 +32,27 @@ def span_processors(provider: TracerProvider) -> tuple[SpanProcessor, ...] | Non
     return found if isinstance(found, tuple) else None
 
 
+class ProcessorWatch:
+    """Tells at little cost whether a tracer provider, or the processors on it, have changed since it was made.
+
+    Args:
+        provider: The provider to look at. Where the SDK does not show its processors they are None, and never change.
+    """
+
+    __slots__ = ("_multi", "_provider", "processors")
+
+    def __init__(self, provider: object) -> None:
+        self._provider = provider
+        self.processors = span_processors(provider) if isinstance(provider, TracerProvider) else None
+        self._multi = getattr(provider, "_active_span_processor", None)
+
+    def unchanged(self, provider: object) -> bool:
+        """Return whether this is the same provider with the same processors."""
+        return provider is self._provider and (
+            self.processors is None or self._multi._span_processors is self.processors  # type: ignore[union-attr]  # it had them
+        )
+
+
 def configure_sdk(processor: SpanProcessor | None, **options: Any) -> bool:
     """Build the OpenTelemetry SDK as its environment variables say, with a span processor on the tracer provider.
 

@@ -12,32 +12,16 @@ from typing import TYPE_CHECKING, Protocol
 from opentelemetry.context import Context
 
 from ezlogs.event import UniversalEvent
+from ezlogs.facts import is_event_type
 from ezlogs.privacy import Scrubber
 from ezlogs.settings import Settings
-from ezlogs.wire import scrubbed_attributes
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 log = logging.getLogger("ezlogs")
 
-
-class Emitted:
-    """An event on its way out. Its wire attributes are made, scrubbed, at the first reading and kept."""
-
-    __slots__ = ("_attributes", "_scrubber", "event")
-
-    def __init__(self, event: UniversalEvent, scrubber: Scrubber) -> None:
-        self.event = event
-        self._scrubber = scrubber
-        self._attributes: dict[str, object] | None = None
-
-    @property
-    def attributes(self) -> dict[str, object]:
-        """The event as OpenTelemetry attributes, without anything that privacy keeps back."""
-        if self._attributes is None:
-            self._attributes = scrubbed_attributes(self.event, self._scrubber)
-        return self._attributes
+_MOST_TYPES = 4096
 
 
 class Carrier(Protocol):
@@ -50,8 +34,8 @@ class Carrier(Protocol):
     def meet(self, provider: TracerProvider) -> None:
         """Take part in a tracer provider's spans."""
 
-    def carry(self, emitted: Emitted, ctx: Context | None) -> None:
-        """Take one event, emitted in a context (None: the current one). Never blocks."""
+    def carry(self, event: UniversalEvent, ctx: Context) -> None:
+        """Take one event, emitted in a context. Never blocks."""
 
     def flush(self, timeout: float) -> bool:
         """Deliver what was handed over, within ``timeout`` seconds; return whether all of it went out."""
@@ -75,13 +59,11 @@ class Ledger:
     def forget(self) -> None:
         """Begin at nothing, as a forked child does."""
         self._sequence = count(1)
+        self.next_sequence = self._sequence.__next__
+        """Returns the next event's sequence number."""
         self._notes: deque[tuple[str, int]] = deque()
         self._folded: Counter[str] = Counter()
         self._folding = threading.Lock()
-
-    def next_sequence(self) -> int:
-        """Return the next event's sequence number."""
-        return next(self._sequence)
 
     def note(self, what: str, number: int = 1) -> None:
         """Count something: ``delivered``, ``redacted``, ``lost.queue_full`` ..."""
@@ -124,7 +106,18 @@ class Runtime:
         self.scrubber = Scrubber(deny=settings.deny, allow=settings.allow)
         self.ledger = ledger or Ledger()
         self.carrier = carrier
+        self.event_types: dict[str, bool] = {}
+        """Whether events of a type are made, for each right event type seen so far; decided once by `admits`."""
         self._reported: set[str] = set()
+
+    def admits(self, event_type: object) -> bool | None:
+        """Return whether events of a type are made; None for a wrong type, which is repaired first."""
+        if type(event_type) is not str or not is_event_type(event_type):
+            return None
+        if len(self.event_types) >= _MOST_TYPES:
+            self.event_types.clear()
+        verdict = self.event_types[event_type] = True
+        return verdict
 
     def report(self, problem: str, error: BaseException | None = None) -> None:
         """Say once what went wrong inside ezlogs; with ``debug`` or ``strict`` raise it instead."""

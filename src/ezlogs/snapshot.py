@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import islice
-from math import isfinite
 from types import MappingProxyType
 from typing import Any, Union, cast
-from uuid import UUID
 
 MAX_DEPTH = 8
 MAX_ITEMS = 256
 MAX_TEXT = 8192
+MAX_NODES = 4096
+"""Values in one snapshot, however they are nested."""
+MAX_TOTAL_TEXT = 262_144
+"""Characters of all texts of one snapshot."""
 
 Value = Union[str, bool, int, float, None, tuple[Any, ...]]  # noqa: UP007  # evaluated on 3.10, where None | is none
 """A frozen value: a scalar, a tuple of values, or `Pairs` (a mapping)."""
+
+ATOMS = frozenset({str, bool, int, float, type(None)})
+"""The types whose instances are immutable and run no code of anybody's."""
 
 
 class Pairs(tuple[tuple[str, Any], ...]):
@@ -31,24 +31,28 @@ class Pairs(tuple[tuple[str, Any], ...]):
 def freeze(value: object) -> Value:
     """Return an immutable copy of a value: later changes of the original do not reach it.
 
-    Nested mappings become `Pairs`, sequences and sets become tuples, well-known types their usual text or number.
-    Objects of unknown types are named, never asked for their ``repr``, which could recurse, raise or query a
-    database. Depth, item count and text length are bounded; what was cut is said in its place.
+    Nested mappings become `Pairs`, sequences and sets become tuples, well-known types their usual text or number,
+    records (dataclasses, attrs, pydantic and msgspec objects, named tuples) the `Pairs` of their fields, rows of an
+    ORM ``type:id``. Objects of other types are named, never asked for their ``repr``, which could recurse, raise or
+    query a database. Iterators are named and not consumed.
 
     Args:
-        value: Anything. Text longer than `MAX_TEXT` characters, collections of more than `MAX_ITEMS` items and
-            nesting deeper than `MAX_DEPTH` are cut.
+        value: Anything. Text longer than `MAX_TEXT` characters, collections of more than `MAX_ITEMS` items, nesting
+            deeper than `MAX_DEPTH`, cycles, and whatever is beyond `MAX_NODES` values or `MAX_TOTAL_TEXT` characters
+            in all is cut; a marker in its place says how much.
 
     Example:
+        >>> from decimal import Decimal
         >>> freeze({"total": Decimal("9.90"), "tags": ["a", "b"]})
         (('total', '9.90'), ('tags', ('a', 'b')))
     """
-    return _freeze(value, 0)
+    return Freezing().value(value)
 
 
 def freeze_mapping(items: Mapping[Any, object]) -> Pairs:
     """Return the `Pairs` of a mapping; see `freeze`."""
-    return cast(Pairs, _pairs(items, 0))
+    pairs: Pairs = Freezing().pairs(items.items(), len(items))
+    return pairs
 
 
 def thaw(value: Value) -> Any:
@@ -70,110 +74,127 @@ def plain(value: Value) -> Any:
 
 
 def type_name(value: object) -> str:
-    """Return ``<module.Class>`` of an object without running any of its code."""
-    kind = value if isinstance(value, type) else type(value)
-    return f"<{kind.__module__}.{kind.__qualname__}>"
+    """Return ``<module.Class>`` of an object, class or function without running any of its code."""
+    kind = value if issubclass(type(value), type) else type(value)
+    return f"<{type.__getattribute__(kind, '__module__')}.{type.__getattribute__(kind, '__qualname__')}>"
 
 
-def _freeze(value: object, depth: int) -> Value:
-    if value is None or value is True or value is False:
-        return value
-    if (convert := _BUILT_IN.get(type(value))) is not None:
-        return convert(value, depth)
-    for kinds, convert in _CONVERSIONS:
-        if isinstance(value, kinds):
-            try:
-                return convert(value, depth)
-            except Exception:  # a value's own code ran (a Mapping, an Enum, an int of somebody's making) and raised
-                return type_name(value)
-    if dataclasses.is_dataclass(value) and hasattr(value, "__dict__") and not isinstance(value, type):
-        return _dataclass(value, depth)
-    return type_name(value)
+def text(value: str, limit: int = MAX_TEXT) -> str:
+    """Return a text as a plain ``str`` that UTF-8 can encode, cut at ``limit`` characters with a marker.
+
+    Example:
+        >>> text("abcdef", 4), text("half a pair: " + chr(0xD83D))
+        ('abcd… (+2 characters)', 'half a pair: ?')
+    """
+    value = str.__str__(value)
+    cut = len(value) - limit
+    if cut > 0:
+        value = value[:limit]
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half a surrogate pair, which neither OTLP nor JSON can carry
+            value = value.encode(errors="replace").decode()
+    return value if cut <= 0 else f"{value}… (+{cut} characters)"
 
 
-def _text(text: str, _depth: int = 0) -> str:
-    text = str.__str__(text)
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… (+{len(text) - MAX_TEXT} characters)"
+class Freezing:
+    """One snapshot under way: how much it may still hold, and which collections it is inside of."""
+
+    __slots__ = ("_inside", "characters", "nodes")
+
+    def __init__(self) -> None:
+        self.nodes = MAX_NODES
+        self.characters = MAX_TOTAL_TEXT
+        self._inside: list[int] = []
+
+    def value(self, value: object) -> Value:
+        """Return the frozen form of one value."""
+        if value is None or value is True or value is False:
+            return value
+        try:
+            kind = type(value)
+            if (convert := BUILT_IN.get(kind)) is None:
+                from ezlogs.conversions import conversion_of  # known only to odd values: most events have none
+
+                convert = conversion_of(cast("Hashable", kind))
+            return convert(value, self)
+        except Exception:  # the value's own code ran (a mapping, a time zone, an exception's text) and raised
+            return type_name(value)
+
+    def text(self, value: str) -> str:
+        """Return a text within what is left of the snapshot."""
+        allowed = min(MAX_TEXT, self.characters)
+        self.characters -= min(len(value), allowed)
+        return text(value, allowed)
+
+    def pairs(self, items: Iterable[tuple[Any, object]], count: int, owner: object = None) -> Any:
+        """Return the `Pairs` of some named values, or a marker where they may not be held."""
+        if (marker := self._enter(count, owner)) is not None:
+            return marker
+        try:
+            kept: list[tuple[str, Value]] = []
+            for key, item in islice(items, min(MAX_ITEMS, self.nodes)):
+                self.nodes -= 1
+                kept.append((self.text(key) if type(key) is str else self._key(key), self.value(item)))
+            if count > len(kept):
+                kept.append(("…", f"+{count - len(kept)} items"))
+        finally:
+            self._inside.pop()
+        return Pairs(kept)
+
+    def items(self, items: Iterable[object], count: int, owner: object = None) -> Value:
+        """Return the tuple of some values, or a marker where they may not be held."""
+        if (marker := self._enter(count, owner)) is not None:
+            return marker
+        try:
+            kept: list[Value] = []
+            for item in islice(items, min(MAX_ITEMS, self.nodes)):
+                self.nodes -= 1
+                kept.append(self.value(item))
+            if count > len(kept):
+                kept.append(f"… (+{count - len(kept)} items)")
+        finally:
+            self._inside.pop()
+        return tuple(kept)
+
+    def _enter(self, count: int, owner: object) -> str | None:
+        identity = id(owner)
+        if owner is not None and identity in self._inside:
+            return f"… (+{count} items, inside themselves)"
+        if len(self._inside) >= MAX_DEPTH:
+            return f"… (+{count} items, nested deeper than {MAX_DEPTH})"
+        self._inside.append(identity)
+        return None
+
+    def _key(self, key: object) -> str:
+        frozen = self.value(key)
+        return frozen if type(frozen) is str else str(frozen)
 
 
-def _integer(number: int, _depth: int) -> Value:
-    number = int.__int__(number)
-    return number if -(2**63) <= number < 2**63 else str(number)
+Convert = Callable[[Any, Freezing], Value]
 
 
-def _float(number: float, _depth: int) -> Value:
-    number = float.__float__(number)
-    return number if isfinite(number) else str(number)
+def _integer(number: int, _: Freezing) -> Value:
+    return number if -(2**63) <= number < 2**63 else integer_text(number)
 
 
-def _bytes(data: bytes | bytearray, _depth: int) -> Value:
-    head = bytes(data[:MAX_TEXT])
-    try:
-        text = head.decode()
-    except UnicodeDecodeError:
-        text = b64encode(head).decode()
-    return text if len(data) <= MAX_TEXT else f"{text}… (+{len(data) - MAX_TEXT} bytes)"
+def integer_text(number: int) -> str:
+    """Return an integer beyond 64 bits as text; one too long for Python to write in decimal, by its size."""
+    return str(number) if number.bit_length() < 10_000 else f"… (an integer of {number.bit_length()} bits)"
 
 
-def _pairs(items: Mapping[Any, object], depth: int) -> Value:
-    if depth >= MAX_DEPTH:
-        return f"… (+{len(items)} items, nested deeper than {MAX_DEPTH})"
-    kept = [
-        (key if type(key) is str else str(_freeze(key, MAX_DEPTH)), _freeze(item, depth + 1))
-        for key, item in islice(items.items(), MAX_ITEMS)
-    ]
-    if len(items) > MAX_ITEMS:
-        kept.append(("…", f"+{len(items) - MAX_ITEMS} items"))
-    return Pairs(kept)
+def _float(number: float, _: Freezing) -> Value:
+    return number if number - number == 0 else str(number)  # not a number and infinity are no JSON
 
 
-def _sequence(items: Sequence[object], depth: int) -> Value:
-    return _items(items, len(items), depth)
-
-
-def _set(items: set[object] | frozenset[object], depth: int) -> Value:
-    return _items(sorted(islice(items, MAX_ITEMS), key=_sort_key), len(items), depth)
-
-
-def _sort_key(item: object) -> str:
-    return str(_freeze(item, MAX_DEPTH))
-
-
-def _items(items: Iterable[object], count: int, depth: int) -> Value:
-    if depth >= MAX_DEPTH:
-        return f"… (+{count} items, nested deeper than {MAX_DEPTH})"
-    kept = [_freeze(item, depth + 1) for item in islice(items, MAX_ITEMS)]
-    if count > MAX_ITEMS:
-        kept.append(f"… (+{count - MAX_ITEMS} items)")
-    return tuple(kept)
-
-
-def _dataclass(value: Any, depth: int) -> Value:
-    return _pairs({field.name: vars(value).get(field.name) for field in dataclasses.fields(value)}, depth)
-
-
-_CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any, int], Value]], ...] = (
-    (Enum, lambda value, depth: _freeze(value.value, depth)),
-    (str, _text),
-    (int, _integer),
-    (float, _float),
-    (Mapping, _pairs),
-    ((list, tuple), _sequence),
-    ((set, frozenset), _set),
-    ((bytes, bytearray), _bytes),
-    (Decimal, lambda value, _: str(value)),
-    ((datetime, date, time), lambda value, _: value.isoformat()),
-    (timedelta, lambda value, _: value.total_seconds()),
-    (UUID, lambda value, _: str(value)),
-    (BaseException, lambda value, _: type(value).__qualname__),
-)
-
-_BUILT_IN: dict[type, Callable[[Any, int], Value]] = {
-    str: _text,
+BUILT_IN: dict[type, Convert] = {
+    str: lambda value, freezing: freezing.text(value),
     int: _integer,
     float: _float,
-    dict: _pairs,
-    list: _sequence,
-    tuple: _sequence,
+    dict: lambda value, freezing: freezing.pairs(value.items(), len(value), value),
+    list: lambda value, freezing: freezing.items(value, len(value), value),
+    tuple: lambda value, freezing: freezing.items(value, len(value), value),
+    Pairs: lambda value, freezing: freezing.pairs(value, len(value), value),
 }
 """The conversions of values that are exactly of a built-in type, and so run no code of anybody's: the usual case."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ezlogs.correlation import Correlation
-from ezlogs.event import Actor, Change, Failure, Outcome, Severity, Subject, UniversalEvent
+from ezlogs.event import UniversalEvent
+from ezlogs.facts import Change, Facts, Failure, Outcome, Severity
+from ezlogs.party import Actor, Subject
 from ezlogs.snapshot import Pairs, freeze, plain, thaw
 
 if TYPE_CHECKING:
@@ -44,6 +46,10 @@ def attributes(event: UniversalEvent) -> dict[str, Any]:
     Scalars and lists of one scalar type are native values; anything else is compact JSON, its key listed in
     ``ezlogs.json_keys``. Keys are never split or joined.
     """
+    return _attributes(event.facts)
+
+
+def _attributes(event: Facts) -> dict[str, Any]:
     found: dict[str, Any] = {
         "ezlogs.schema.version": SCHEMA_VERSION,
         "ezlogs.event.id": event.event_id,
@@ -74,7 +80,7 @@ def attributes(event: UniversalEvent) -> dict[str, Any]:
     if event.invalid:
         found["ezlogs.invalid"] = event.invalid
     json_keys: list[str] = []
-    for key, value in event.frozen_metadata:
+    for key, value in event.metadata:
         _put_value(found, METADATA + key, value, json_keys)
     if event.changes:
         found["ezlogs.changed_fields"] = tuple(change.field for change in event.changes)
@@ -100,7 +106,7 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
 
     subject_type = found.get("ezlogs.subject.type")
     error_type = found.get("error.type")
-    return UniversalEvent(
+    facts = Facts(
         event_id=event_id,
         timestamp=timestamp,
         event_type=event_type,
@@ -119,7 +125,7 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
         duration=found.get("ezlogs.duration"),
         sequence=found.get("ezlogs.sequence", 0),
         correlation=Correlation(**{field: found.get(key) for field, key in _CORRELATION.items()}),  # type: ignore[arg-type]  # correlation_id is there: checked above
-        frozen_metadata=Pairs((key[len(METADATA) :], value_of(key)) for key in found if key.startswith(METADATA)),
+        metadata=Pairs((key[len(METADATA) :], value_of(key)) for key in found if key.startswith(METADATA)),
         changes=tuple(
             Change(
                 field,
@@ -133,6 +139,7 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
         error=Failure(error_type, found.get("ezlogs.error.message")) if error_type else None,
         invalid=tuple(found.get("ezlogs.invalid", ())),
     )
+    return UniversalEvent(facts)
 
 
 def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, Any]:
@@ -155,16 +162,17 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
         clean = scrubber.value(key, seen, path, redactions)
         return value if clean is seen else freeze(clean)
 
-    event = msgspec.structs.replace(
-        event,
-        action=text(event.action, "action"),
-        actor=party(event.actor, "actor"),
-        subject=party(event.subject, "subject") if event.subject else None,
-        error=Failure(event.error.type, text(event.error.message, "error.message")) if event.error else None,
-        invalid=tuple(scrubber.text(problem, "invalid", redactions) for problem in event.invalid),
-        frozen_metadata=Pairs(
+    facts = event.facts
+    facts = msgspec.structs.replace(
+        facts,
+        action=text(facts.action, "action"),
+        actor=party(facts.actor, "actor"),
+        subject=party(facts.subject, "subject") if facts.subject else None,
+        error=Failure(facts.error.type, text(facts.error.message, "error.message")) if facts.error else None,
+        invalid=tuple(scrubber.text(problem, "invalid", redactions) for problem in facts.invalid),
+        metadata=Pairs(
             (name, details(key, value, f"metadata.{name}"))
-            for key, value in event.frozen_metadata
+            for key, value in facts.metadata
             for name in (scrubber.name(key, "metadata.[redacted]", redactions),)
         ),
         changes=tuple(
@@ -173,10 +181,10 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
                 details(change.field, change.before, f"change.{change.field}.from"),
                 details(change.field, change.after, f"change.{change.field}.to"),
             )
-            for change in event.changes
+            for change in facts.changes
         ),
     )
-    found = attributes(event)
+    found = _attributes(facts)
     if redactions:
         found[REDACTED] = tuple(redactions[:_MAX_REDACTIONS_TOLD])
     return found

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import threading
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 import ezlogs
+from ezlogs.correlation import Correlation
 from ezlogs.emit import guarded, listening, record
-from ezlogs.event import InvalidEvent
-from ezlogs.runtime import Emitted, Runtime, current_runtime, install
+from ezlogs.event import OUTCOMES, SEVERITIES, SYSTEM, Actor, Failure, InvalidEvent, UniversalEvent
+from ezlogs.runtime import Runtime, current_runtime, install
 from ezlogs.settings import load
 from ezlogs.testing import Captured, capture
 
@@ -19,7 +24,7 @@ from ezlogs.testing import Captured, capture
 class Broken(Captured):
     """A carrier that raises."""
 
-    def carry(self, emitted: Emitted, ctx: Context | None) -> None:
+    def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Raise."""
         raise OSError("no carrier today")
 
@@ -128,3 +133,81 @@ def test_captures_nest() -> None:
         assert outer.exported[0]["ezlogs.metadata.password"] == "[redacted]"
         outer.clear()
         assert outer.events == []
+
+
+plain_parties = (
+    st.none()
+    | st.builds(Actor, st.text(min_size=1), st.text(min_size=1))
+    | st.tuples(st.text(min_size=1), st.text(min_size=1) | st.integers())
+)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.characters(categories=["Cs"])
+
+
+@given(
+    action=st.text(min_size=1),
+    actor=plain_parties,
+    subject=st.none() | st.tuples(st.text(min_size=1), st.text(min_size=1) | st.integers()),
+    metadata=st.none() | st.dictionaries(st.text() | st.integers(), scalars, max_size=5),
+    outcome=st.sampled_from(OUTCOMES),
+    severity=st.none() | st.sampled_from(SEVERITIES),
+    duration=st.none() | st.floats() | st.integers(),
+    error=st.none() | st.builds(Failure, st.text(min_size=1)) | st.builds(ValueError, st.text()),
+    event_id=st.none() | st.just("evt_1"),
+)
+def test_an_event_is_the_same_whether_it_took_the_short_way_or_was_checked(**fields: Any) -> None:
+    """What `record` keeps for later is what `UniversalEvent.create` makes of it at once."""
+    story = Correlation(correlation_id="a" * 32)
+    with capture(strict=False):
+        event = record("order.action", correlation=story, timestamp=5, **fields)
+    assert event is not None
+    reserved = {**fields, "event_id": event.event_id}
+    given_actor = SYSTEM if fields["actor"] is None else fields["actor"]
+    expected = UniversalEvent.create(
+        "order.action", correlation=story, timestamp=5, sequence=1, **{**reserved, "actor": given_actor}
+    )
+    assert event.facts == expected.facts
+
+
+def test_an_event_is_snapshotted_at_the_call_and_made_when_read(captured: Captured) -> None:
+    """Later changes of the caller's dict do not reach it, though nothing was made of it yet."""
+    metadata = {"total": 1}
+    event = record("order.action", "placed", metadata=metadata)
+    metadata["total"] = 2
+    assert event is not None
+    assert event.metadata == {"total": 1}
+
+
+def test_two_readers_of_a_new_event_see_one_id(captured: Captured) -> None:
+    """Threads that read an event at the same time agree on its fields."""
+    for _ in range(200):
+        event = record("order.action", "placed")
+        begin = threading.Barrier(2)
+        seen: list[str] = []
+
+        def read(event: Any = event, begin: threading.Barrier = begin, seen: list[str] = seen) -> None:
+            begin.wait()
+            seen.append(event.event_id)
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("wrong", [[], {}, None, 5, object()], ids=lambda wrong: type(wrong).__name__)
+def test_an_event_type_of_any_kind_is_repaired(wrong: object) -> None:
+    """Also one that cannot be hashed."""
+    with capture(strict=False) as captured:
+        record(wrong, "placed")  # type: ignore[arg-type]  # wrong input is the point
+    assert captured.events[0].event_type == "custom.event"
+
+
+def test_the_memory_of_event_types_is_bounded(captured: Captured) -> None:
+    """An application that makes types up as it goes fills no memory."""
+    for number in range(5000):
+        record(f"made.up_{number}", "seen")
+    runtime = current_runtime()
+    assert runtime is not None
+    assert len(runtime.event_types) <= 4096

@@ -1,5 +1,9 @@
 """A UniversalEvent is checked, complete and immutable; wrong input is named all at once, or repaired and marked."""
 
+import copy
+import pickle
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
@@ -165,3 +169,73 @@ def test_an_actor_travels_as_type_and_id() -> None:
 def test_the_ruby_name_of_the_story_is_kept() -> None:
     """``primary_correlation_id`` is the story's id."""
     assert STORY.primary_correlation_id == STORY.correlation_id
+
+
+def test_an_event_cannot_be_changed_by_any_usual_way() -> None:
+    """No attribute is set, added or deleted; copies are the event itself; pickling keeps every field."""
+    event = make(metadata={"a": {"b": [1]}}, subject=("order", 42))
+    for name in ("action", "metadata", "_facts", "new"):
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            setattr(event, name, 1)
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        del event.action
+    with pytest.raises(TypeError):
+        event.metadata["a"]["b"] = 1
+    assert copy.copy(event) is event
+    assert copy.deepcopy(event) is event
+    assert pickle.loads(pickle.dumps(event)) == event
+    assert event != event.to_json()
+    with pytest.raises(AttributeError, match="a UniversalEvent has no 'actoin'"):
+        event.actoin  # type: ignore[attr-defined]  # noqa: B018  # the misspelling is the point
+
+
+def test_an_events_repr_is_short_and_tells_no_values() -> None:
+    """It may end in anybody's log."""
+    event = make(metadata={"password": "hunter2"}, event_id="evt_1")
+    assert repr(event) == "<UniversalEvent order.action 'placed' success evt_1>"
+
+
+@pytest.mark.parametrize("timestamp", [-1, 2**63, 1.5, "now", True])
+def test_a_wrong_time_or_id_is_replaced_and_marked(timestamp: object) -> None:
+    """An event is never lost for its time, nor stays without an id."""
+    event = make(timestamp=timestamp, event_id=7)
+    assert event.timestamp > 10**18
+    assert event.event_id.startswith("evt_")
+    assert event.invalid[0].startswith(f"timestamp {timestamp!r}: use nanoseconds")
+    assert event.invalid[1].startswith("event_id 7")
+
+
+def test_other_wrong_fields_are_marked_too() -> None:
+    """Changes, errors and mappings that cannot be read cost themselves only."""
+
+    class Unreadable(dict[str, int]):
+        pass
+
+    event = make(changes=5, error="boom", duration=float("inf"), metadata=Unreadable(a=1))
+    assert event.metadata == {"a": 1}
+    assert [problem.partition(" ")[0] for problem in event.invalid] == ["duration", "changes", "error"]
+
+    class Broken(Mapping[str, int]):
+        def __getitem__(self, key: str) -> int:
+            raise KeyError(key)
+
+        __iter__ = __len__ = __getitem__  # type: ignore[assignment]  # wrong on purpose
+
+    event = make(metadata=Broken())
+    assert "its items could not be read" in event.invalid[0]
+    assert str(event.metadata["value"]).endswith("Broken>")
+
+
+def test_changes_are_snapshots_too() -> None:
+    """A row's value that changes later does not change the event."""
+    tags = ["a"]
+    event = make(changes=[Change("tags", None, tags)])
+    tags.append("b")
+    assert event.changes == (Change("tags", None, ("a",)),)
+
+
+def test_texts_that_cannot_be_encoded_are_repaired() -> None:
+    """Half a surrogate pair would make the whole batch unencodable."""
+    event = make(action="paid \ud83d", actor=("user", "7\udc00"), subject=("order\ud800", 1))
+    event.to_json()
+    assert (event.action, event.actor.id, event.subject) == ("paid ?", "7?", Subject("order?", "1"))

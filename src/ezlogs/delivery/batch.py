@@ -12,13 +12,14 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
 
 from ezlogs.delivery.riders import RidingEvent
-from ezlogs.ids import new_span_id
+from ezlogs.event import UniversalEvent
+from ezlogs.ids import new_span_id, new_trace_id
 from ezlogs.otlp import encode_event, encode_request, encode_resource, encode_scope, encode_span
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
-from ezlogs.runtime import Emitted, log
+from ezlogs.runtime import log
 from ezlogs.version import __version__
-from ezlogs.wire import REDACTED
+from ezlogs.wire import REDACTED, scrubbed_attributes
 
 MAX_CARRIED = 100
 """Events on one carrier span."""
@@ -28,15 +29,11 @@ class EndedSpan(NamedTuple):
     """A span of the application and the ezlogs events that rode on it."""
 
     span: ReadableSpan
-    events: Sequence[Emitted]
+    events: Sequence[UniversalEvent]
 
 
-class LooseEvent(NamedTuple):
-    """An event without a span to ride on, and the span it happened under (0: none)."""
-
-    emitted: Emitted
-    trace_id: int
-    parent_span_id: int
+LooseEvent = tuple[UniversalEvent, SpanContext]
+"""An event without a span to ride on, and the span it happened under; an invalid context for none."""
 
 
 class Batch(NamedTuple):
@@ -67,13 +64,15 @@ class CarrierSpan:
     dropped_attributes = dropped_events = dropped_links = 0
     instrumentation_scope = InstrumentationScope("ezlogs", __version__)
 
-    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Emitted], resource: Resource) -> None:
+    def __init__(
+        self, trace_id: int, parent_span_id: int, events: Sequence[UniversalEvent], resource: Resource
+    ) -> None:
         sampled = TraceFlags(TraceFlags.SAMPLED)
         self.context = SpanContext(trace_id, new_span_id(), False, sampled)
         self.parent = SpanContext(trace_id, parent_span_id, False, sampled) if parent_span_id else None
         self.resource = resource
-        self.start_time = min(emitted.event.timestamp for emitted in events)
-        self.end_time = max(emitted.event.timestamp for emitted in events)
+        self.start_time = min(event.timestamp for event in events)
+        self.end_time = max(event.timestamp for event in events)
 
 
 class WithoutRiders:
@@ -97,8 +96,8 @@ class Encoder:
 
     def batch(self, items: Sequence[EndedSpan | LooseEvent], resource: Resource) -> Batch:
         """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``."""
-        ended = [item for item in items if type(item) is EndedSpan]
-        ended += carried((item for item in items if type(item) is LooseEvent), resource)
+        ended = [item for item in items if isinstance(item, EndedSpan)]
+        ended += carried((item for item in items if not isinstance(item, EndedSpan)), resource)
         groups: dict[int, dict[InstrumentationScope | None, list[bytes]]] = {}
         events = redactions = broken = 0
         for item in ended:
@@ -132,10 +131,10 @@ class Encoder:
         clean = scrub_span(without_riders(item.span), self._scrubber)
         redacted = len((clean.attributes or {}).get(REDACTED, ()))
         riders = []
-        for emitted in item.events:
-            attributes = emitted.attributes
-            redacted += len(attributes.get(REDACTED, ()))  # type: ignore[arg-type]  # a tuple of texts
-            riders.append(encode_event(emitted.event.event_type, emitted.event.timestamp, attributes))
+        for event in item.events:
+            attributes = scrubbed_attributes(event, self._scrubber)
+            redacted += len(attributes.get(REDACTED, ()))
+            riders.append(encode_event(event.event_type, event.timestamp, attributes))
         return encode_span(clean, riders), redacted
 
     def _resource_key(self, resource: Resource) -> int:
@@ -170,12 +169,23 @@ def _is_rider(event: Any) -> bool:
 
 def carried(loose: Iterable[LooseEvent], resource: Resource) -> list[EndedSpan]:
     """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
-    groups: dict[tuple[int, int], list[Emitted]] = {}
-    for emitted, trace_id, parent_span_id in loose:
-        groups.setdefault((trace_id, parent_span_id), []).append(emitted)
+    groups: dict[tuple[int, int], list[UniversalEvent]] = {}
+    for event, under in loose:
+        key = (under.trace_id, under.span_id) if under.is_valid else (_trace_id_of(event), 0)
+        groups.setdefault(key, []).append(event)
     spans = []
     for (trace_id, parent_span_id), events in groups.items():
         remaining = iter(events)
         while chunk := list(islice(remaining, MAX_CARRIED)):
             spans.append(EndedSpan(CarrierSpan(trace_id, parent_span_id, chunk, resource), chunk))  # type: ignore[arg-type]  # a span by its public names
     return spans
+
+
+def _trace_id_of(event: UniversalEvent) -> int:
+    """Return the trace id that a story outside any trace is known by."""
+    correlation_id = event.correlation.correlation_id
+    try:
+        trace_id = int(correlation_id, 16) if len(correlation_id) == 32 else 0
+    except ValueError:
+        trace_id = 0
+    return trace_id or new_trace_id()

@@ -9,15 +9,16 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
 from ezlogs import otel_compat
-from ezlogs.delivery.batch import Encoder, EndedSpan, LooseEvent
+from ezlogs.delivery.batch import Encoder, EndedSpan
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.worker import Worker
-from ezlogs.ids import new_trace_id
+from ezlogs.event import UniversalEvent
 from ezlogs.otlp import HttpTransport
 from ezlogs.privacy import Scrubber
-from ezlogs.runtime import Emitted, Ledger
+from ezlogs.runtime import Ledger
 from ezlogs.settings import Settings
+from ezlogs.wire import scrubbed_attributes
 
 
 class Pipeline:
@@ -31,6 +32,7 @@ class Pipeline:
     def __init__(self, settings: Settings, ledger: Ledger, scrubber: Scrubber, *, endpoint_given: bool) -> None:
         self._settings = settings
         self._ledger = ledger
+        self._scrubber = scrubber
         self._endpoint_given = endpoint_given
         self.processor = EzlogsSpanProcessor(self)
         self._worker = Worker(
@@ -50,7 +52,7 @@ class Pipeline:
             max_batch_size=settings.max_batch_size,
             max_queue_size=settings.max_queue_size,
         )
-        self._seen: object = self
+        self._watch = otel_compat.ProcessorWatch(None)
         self._owned = False
         self._own_resource: Resource | None = None
 
@@ -62,35 +64,36 @@ class Pipeline:
                 return
         provider.add_span_processor(self.processor)
 
-    def carry(self, emitted: Emitted, ctx: Context | None) -> None:
+    def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
         span = trace.get_current_span(ctx)
-        if self.owned():
-            riders = self.processor.riders(span)
-            if (
-                riders is not None
-                and isinstance(span, ReadableSpan)
-                and otel_compat.append_event(span, RidingEvent(emitted))  # type: ignore[arg-type]  # an SDK span: it is in the register
-                and riders.add(emitted)
-            ):
-                return
-        elif not self._endpoint_given:
-            self._hand_over(span, emitted)
-            return
-        span_context = span.get_span_context()
-        if span_context.is_valid:
-            self._worker.put(LooseEvent(emitted, span_context.trace_id, span_context.span_id))
+        riders = None if span is trace.INVALID_SPAN else self.processor.riders(span)
+        if self._endpoint_given and riders is None:  # owned or attached, it goes on a carrier span
+            self._worker.put((event, span.get_span_context()))
+        elif self.owned():
+            if riders is None or not self._ride(event, span, riders):
+                self._worker.put((event, span.get_span_context()))
+        elif self._endpoint_given:
+            self._worker.put((event, span.get_span_context()))
         else:
-            self._worker.put(LooseEvent(emitted, _trace_id_of(emitted), 0))
+            self._hand_over(span, event)
+
+    def _ride(self, event: UniversalEvent, span: trace.Span, riders: Riders) -> bool:
+        """Put an event on a span, to be delivered with it; return whether it will be."""
+        return (
+            isinstance(span, ReadableSpan)
+            and otel_compat.append_event(span, RidingEvent(event, self._scrubber))  # type: ignore[arg-type]  # an SDK span: it is in the register
+            and riders.add(event)
+        )
 
     def owned(self) -> bool:
         """Return whether ezlogs' processor is the current provider's only exporter; cheap while nothing changes."""
         if self._settings.pipeline != "auto":
             return self._settings.pipeline == "owned"
         provider = trace.get_tracer_provider()
-        processors = otel_compat.span_processors(provider) if isinstance(provider, TracerProvider) else None
-        if processors is not self._seen:
-            self._seen = processors
+        if not self._watch.unchanged(provider):
+            self._watch = otel_compat.ProcessorWatch(provider)
+            processors = self._watch.processors
             self._owned = (
                 processors is not None
                 and self.processor in processors
@@ -126,12 +129,13 @@ class Pipeline:
         if self.owned():
             self._worker.put(EndedSpan(span, events))
             return
-        for emitted in events:  # another exporter came while the span was open: it has the span, we have the events
-            self._worker.put(LooseEvent(emitted, span.context.trace_id, span.context.span_id))
+        for event in events:  # another exporter came while the span was open: it has the span, we have the events
+            self._worker.put((event, span.context))
 
-    def _hand_over(self, span: trace.Span, emitted: Emitted) -> None:
+    def _hand_over(self, span: trace.Span, event: UniversalEvent) -> None:
         if span.is_recording():
-            span.add_event(emitted.event.event_type, emitted.attributes, emitted.event.timestamp)  # type: ignore[arg-type]  # wire values
+            attributes = scrubbed_attributes(event, self._scrubber)
+            span.add_event(event.event_type, attributes, event.timestamp)
             self._ledger.note("handed_over")
         else:
             self._ledger.note("lost.no_recording_span")
@@ -154,13 +158,3 @@ def exports(part: object, depth: int = 3) -> bool:
         return False
     held = [item for value in vars(part).values() for item in (value if isinstance(value, (list, tuple)) else (value,))]
     return any(exports(item, depth - 1) for item in held)
-
-
-def _trace_id_of(emitted: Emitted) -> int:
-    """Return the trace id that a story outside any trace is known by."""
-    correlation_id = emitted.event.correlation.correlation_id
-    try:
-        trace_id = int(correlation_id, 16) if len(correlation_id) == 32 else 0
-    except ValueError:
-        trace_id = 0
-    return trace_id or new_trace_id()

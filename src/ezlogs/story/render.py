@@ -69,7 +69,7 @@ def _event(node: Node, depth: int, story_began: int) -> dict[str, Any]:
         "transaction_id": event.correlation.transaction_id,
         "job_id": event.correlation.job_id,
         "attempt": event.correlation.attempt,
-        "metadata": plain(event.frozen_metadata),
+        "metadata": plain(event.facts.metadata),
         "changes": [
             {
                 "field": change.field,

@@ -146,7 +146,7 @@ def _by_time(told: Told) -> tuple[int, int, int, str]:
 
 def _worth(told: Told) -> tuple[bool, int, int, str, str]:
     event = told.event
-    return event.outcome != "unknown", event.timestamp, event.sequence, told.service, repr(event)
+    return event.outcome != "unknown", event.timestamp, event.sequence, told.service, repr(event.facts)
 
 
 def _nanoseconds(seconds: float | None) -> int:

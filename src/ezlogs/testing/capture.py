@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 from ezlogs.event import UniversalEvent
-from ezlogs.runtime import Emitted, Runtime, install
+from ezlogs.privacy import Scrubber
+from ezlogs.runtime import Runtime, install
 from ezlogs.settings import load
+from ezlogs.wire import scrubbed_attributes
 
 
 class Captured:
@@ -22,18 +24,19 @@ class Captured:
     processor = None
     """No tracer provider takes part."""
 
-    def __init__(self) -> None:
-        self._emitted: list[Emitted] = []
+    def __init__(self, scrubber: Scrubber | None = None) -> None:
+        self._events: list[UniversalEvent] = []
+        self._scrubber = scrubber or Scrubber()
 
     @property
     def events(self) -> list[UniversalEvent]:
         """The events as their trackers made them."""
-        return [emitted.event for emitted in self._emitted]
+        return self._events.copy()
 
     @property
     def exported(self) -> list[dict[str, object]]:
         """The events as attributes, scrubbed as they would leave the process."""
-        return [emitted.attributes for emitted in self._emitted]
+        return [scrubbed_attributes(event, self._scrubber) for event in self._events]
 
     def of(self, event_type: str) -> list[UniversalEvent]:
         """Return the events of one type."""
@@ -41,14 +44,14 @@ class Captured:
 
     def clear(self) -> None:
         """Forget what was captured so far."""
-        self._emitted.clear()
+        self._events.clear()
 
     def meet(self, provider: TracerProvider) -> None:
         """Leave the provider alone."""
 
-    def carry(self, emitted: Emitted, ctx: Context | None) -> None:
+    def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Keep an event."""
-        self._emitted.append(emitted)
+        self._events.append(event)
 
     def flush(self, timeout: float) -> bool:
         """Return True: nothing is ever under way."""
@@ -62,7 +65,7 @@ class Captured:
 
     def health(self) -> dict[str, object]:
         """Return how many events were captured."""
-        return {"captured": len(self._emitted)}
+        return {"captured": len(self._events)}
 
 
 @contextmanager
@@ -82,8 +85,9 @@ def capture(**settings: object) -> Iterator[Captured]:
         >>> captured.events[0].action
         'placed'
     """
-    captured = Captured()
-    before = install(Runtime(load({}, {"strict": True, **settings}).settings, captured))
+    runtime = Runtime(load({}, {"strict": True, **settings}).settings)
+    runtime.carrier = captured = Captured(runtime.scrubber)
+    before = install(runtime)
     try:
         yield captured
     finally:

@@ -26,10 +26,9 @@ HOME = Path(os.environ.get("JOBS_HOME", "."))
 class JsonLines:
     """A carrier that appends each event to a file, in the process that emitted it."""
 
-    def carry(self, emitted, ctx):
+    def carry(self, event, ctx):
         """Write an event."""
-        event = msgspec.to_builtins(emitted.event) | {"metadata": dict(emitted.event.metadata), "pid": os.getpid()}
-        self._write(event)
+        self._write(msgspec.to_builtins(event.facts) | {"metadata": dict(event.metadata), "pid": os.getpid()})
 
     def flush(self, timeout):
         """Write that everything is to be delivered."""

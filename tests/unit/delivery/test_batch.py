@@ -7,8 +7,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from ezlogs.delivery.batch import Batch, Encoder, EndedSpan, LooseEvent
+from ezlogs.delivery.batch import Batch, Encoder, EndedSpan
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.privacy import Scrubber
 
@@ -59,7 +60,7 @@ def test_a_span_without_a_scope_is_encoded() -> None:
 
 def test_the_resource_is_scrubbed() -> None:
     """Command lines hold passwords."""
-    body = Encoder(Scrubber()).batch([LooseEvent(emitted(), 1, 0)], RESOURCE).body
+    body = Encoder(Scrubber()).batch([(emitted(), INVALID_SPAN_CONTEXT)], RESOURCE).body
     assert b"hunter2" not in body
     assert b"shop" in body
     assert InstrumentationScope("ezlogs").name.encode() in body

@@ -7,19 +7,17 @@ from ezlogs.correlation import Correlation
 from ezlogs.delivery.riders import MAX_RIDERS, Riders, RidingEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.privacy import Scrubber
-from ezlogs.runtime import Emitted
 
 
-def emitted(number: int = 0) -> Emitted:
+def emitted(number: int = 0) -> UniversalEvent:
     """Return an event on its way."""
-    event = UniversalEvent.create(
+    return UniversalEvent.create(
         "order.action",
         "placed",
         metadata={"password": "hunter2"},
         timestamp=number,
         correlation=Correlation(correlation_id="a" * 32),
     )
-    return Emitted(event, Scrubber())
 
 
 def test_riders_come_out_in_order() -> None:
@@ -43,10 +41,12 @@ def test_adding_while_closing_neither_loses_nor_doubles() -> None:
     """Of events added by threads while another closes, exactly the accepted ones are delivered."""
     for _ in range(200):
         riders = Riders()
-        accepted: list[Emitted] = []
+        accepted: list[UniversalEvent] = []
         begin = threading.Barrier(3)
 
-        def add(riders: Riders = riders, accepted: list[Emitted] = accepted, begin: threading.Barrier = begin) -> None:
+        def add(
+            riders: Riders = riders, accepted: list[UniversalEvent] = accepted, begin: threading.Barrier = begin
+        ) -> None:
             begin.wait()
             for _ in range(20):
                 item = emitted()
@@ -65,6 +65,6 @@ def test_adding_while_closing_neither_loses_nor_doubles() -> None:
 
 def test_what_other_processors_read_is_scrubbed() -> None:
     """No unscrubbed value is reachable through the span event's public attributes."""
-    event = RidingEvent(emitted(5))
+    event = RidingEvent(emitted(5), Scrubber())
     assert (event.name, event.timestamp) == ("order.action", 5)
     assert "hunter2" not in repr(dict(cast("dict[str, object]", event.attributes)))

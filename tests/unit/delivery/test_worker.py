@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from ezlogs.delivery.batch import Encoder, LooseEvent
+from ezlogs.delivery.batch import Encoder
 from ezlogs.delivery.worker import Worker
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.privacy import Scrubber
@@ -54,7 +55,7 @@ class Bench:
     def put(self, number: int = 1) -> None:
         """Hand over events."""
         for position in range(number):
-            self.worker.put(LooseEvent(emitted(position), 1, 2))
+            self.worker.put((emitted(position), INVALID_SPAN_CONTEXT))
 
 
 @pytest.fixture

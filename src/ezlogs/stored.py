@@ -1,0 +1,70 @@
+"""What an object stores, read without running any of its code: no property, no descriptor, no ``__getattr__``."""
+
+from __future__ import annotations
+
+from types import MemberDescriptorType
+from typing import Any, Final
+
+import msgspec
+
+MISSING: Final = msgspec.UNSET
+"""Stands for what an object does not store."""
+
+_type_mro = type.__dict__["__mro__"].__get__
+_type_dict = type.__dict__["__dict__"].__get__
+
+
+def stored(value: object, name: str) -> Any:
+    """Return an attribute that an instance itself stores, in its ``__dict__`` or in a slot, else `MISSING`.
+
+    Reading an attribute the usual way may run a property, load a row from a database or raise. This does neither.
+
+    Args:
+        value: Any object.
+        name: The attribute's name.
+
+    Example:
+        >>> class Order:
+        ...     number = 7
+        ...     def __init__(self):
+        ...         self.total = 99
+        ...     @property
+        ...     def customer(self):
+        ...         raise RuntimeError("a query")
+        >>> order = Order()
+        >>> stored(order, "total"), stored(order, "customer") is MISSING, stored(order, "number") is MISSING
+        (99, True, True)
+    """
+    own = instance_dict(value)
+    if own is not None and name in own:
+        return dict.__getitem__(own, name)
+    found = declared(type(value), name)
+    if type(found) is MemberDescriptorType:
+        try:
+            return found.__get__(value)
+        except AttributeError:  # an empty slot
+            return MISSING
+    return MISSING
+
+
+def instance_dict(value: object) -> dict[str, Any] | None:
+    """Return an instance's ``__dict__`` whatever its class makes of attribute access, or None where it has none."""
+    try:
+        own = object.__getattribute__(value, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+    return own if type(own) is dict else None
+
+
+def declared(kind: type, name: str) -> Any:
+    """Return what a class or its bases declare under a name, unbound, else `MISSING`.
+
+    Example:
+        >>> declared(int, "real")
+        <attribute 'real' of 'int' objects>
+    """
+    for base in _type_mro(kind):
+        found = _type_dict(base).get(name, MISSING)
+        if found is not MISSING:
+            return found
+    return MISSING
