@@ -63,10 +63,8 @@ def valid_id(value: object) -> str | None:
 
 def current(ctx: Context | None = None) -> Correlation | None:
     """Return the correlation of a context: a scope's, else what arrived in baggage, else the current trace's."""
-    found = context.get_value(_KEY, ctx)
-    if isinstance(found, Correlation):
-        return found
-    return arrived(ctx)
+    found = (context.get_current() if ctx is None else ctx).get(_KEY)
+    return found if type(found) is Correlation else arrived(ctx)
 
 
 def arrived(ctx: Context | None = None) -> Correlation | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from ezlogs.correlation import Correlation
 from ezlogs.facts import FAILURES, OUTCOMES, SEVERITIES, Change, Facts, Failure, Outcome, Severity, checked, failure_of
-from ezlogs.ids import event_id
-from ezlogs.party import ANONYMOUS, SYSTEM, UNKNOWN_ACTOR, Actor, Subject, type_and_id
-from ezlogs.snapshot import ATOMS, Pairs, freeze_mapping, text, thaw
+from ezlogs.ids import event_id, sequence_of
+from ezlogs.party import ANONYMOUS, SYSTEM, UNKNOWN_ACTOR, Actor, Subject, party, type_and_id
+from ezlogs.snapshot import Pairs, freeze_mapping, text, thaw
 
 __all__ = [
     "ANONYMOUS",
@@ -34,7 +36,7 @@ class InvalidEvent(ValueError):  # noqa: N818  # the name users read in their te
     """An event that breaks the rules; the text lists every problem at once."""
 
 
-class UniversalEvent:
+class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     """Who (actor) did what (event_type, action) to what (subject), how it ended (outcome), and why (correlation).
 
     Immutable all the way down. `create` snapshots and checks what it is given. What `ezlogs.event` returns was
@@ -44,44 +46,88 @@ class UniversalEvent:
     Two events are equal when all their fields are. `to_json` and `from_json` keep every field.
     """
 
-    __slots__ = ("_facts", "_said")
-
-    _facts: Facts
     _said: tuple[Any, ...]
-
-    event_id: str
-    """``evt_`` and a UUIDv7: ids sort by time."""
-    timestamp: int
-    """Unix time in nanoseconds."""
-    event_type: str
-    """Two lower-case segments, such as ``order.action``; never holds dynamic values."""
-    action: str
-    actor: Actor
-    subject: Subject | None
-    outcome: Outcome
-    duration: float | None
-    """Seconds, measured."""
-    correlation: Correlation
-    sequence: int
-    """Order of emission within the process, and so within each scope."""
-    changes: tuple[Change, ...]
-    error: Failure | None
-    severity: Severity
-    invalid: tuple[str, ...]
-    """What was wrong with the event as it was given, when it was repaired rather than refused."""
-
-    def __init__(self, facts: Facts) -> None:
-        _set_facts(self, facts)
+    """The fields as `_settled` takes them; empty where there are facts from the start."""
+    _facts: Facts | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def facts(self) -> Facts:
         """All fields as one frozen record; metadata as pairs."""
-        try:
-            return self._facts
-        except AttributeError:
+        facts = self._facts
+        if facts is msgspec.UNSET:
             facts = _settled(*self._said)
-            _set_facts(self, facts)
-            return facts
+            msgspec.structs.force_setattr(self, "_facts", facts)
+        return facts
+
+    @property
+    def event_id(self) -> str:
+        """``evt_`` and a UUIDv7: ids sort by time."""
+        return self.facts.event_id
+
+    @property
+    def timestamp(self) -> int:
+        """Unix time in nanoseconds."""
+        return self.facts.timestamp
+
+    @property
+    def event_type(self) -> str:
+        """Two lower-case segments, such as ``order.action``; never holds dynamic values."""
+        return self.facts.event_type
+
+    @property
+    def action(self) -> str:
+        """The low-cardinality verb, such as ``placed``."""
+        return self.facts.action
+
+    @property
+    def actor(self) -> Actor:
+        """Who did it."""
+        return self.facts.actor
+
+    @property
+    def subject(self) -> Subject | None:
+        """What it was done to."""
+        return self.facts.subject
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return self.facts.outcome
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds, measured."""
+        return self.facts.duration
+
+    @property
+    def correlation(self) -> Correlation:
+        """The story, flow and cause that it belongs to."""
+        return self.facts.correlation
+
+    @property
+    def sequence(self) -> int:
+        """Order of emission within the process, and so within each scope."""
+        return self.facts.sequence
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changed fields of a row."""
+        return self.facts.changes
+
+    @property
+    def error(self) -> Failure | None:
+        """The error that decided the outcome."""
+        return self.facts.error
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return self.facts.severity
+
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """What was wrong with the event as it was given, when it was repaired rather than refused."""
+        return self.facts.invalid
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -156,7 +202,7 @@ class UniversalEvent:
         )
         if strict and facts.invalid:
             raise InvalidEvent("; ".join(facts.invalid))
-        return cls(facts)
+        return cls((), facts)
 
     def to_json(self) -> bytes:
         """Return the event as a JSON object; see `json_schema`.
@@ -180,7 +226,7 @@ class UniversalEvent:
         """
         from ezlogs.document import from_json
 
-        return cls(from_json(document))
+        return cls((), from_json(document))
 
     @staticmethod
     def json_schema() -> dict[str, Any]:
@@ -188,19 +234,6 @@ class UniversalEvent:
         from ezlogs.document import json_schema
 
         return json_schema()
-
-    if not TYPE_CHECKING:  # to a type checker the fields are those declared above
-
-        def __getattr__(self, name: str) -> Any:
-            if name in Facts.__struct_fields__:
-                return getattr(self.facts, name)
-            raise AttributeError(f"a UniversalEvent has no {name!r}")
-
-        def __setattr__(self, name: str, value: object) -> None:
-            raise AttributeError(f"a UniversalEvent cannot be changed: {name}")
-
-        def __delattr__(self, name: str) -> None:
-            raise AttributeError(f"a UniversalEvent cannot be changed: {name}")
 
     def __eq__(self, other: object) -> bool:
         return self.facts == other.facts if type(other) is UniversalEvent else NotImplemented
@@ -218,31 +251,22 @@ class UniversalEvent:
     def __deepcopy__(self, memo: object) -> UniversalEvent:
         return self
 
-    def __reduce__(self) -> tuple[type[UniversalEvent], tuple[Facts]]:
-        return UniversalEvent, (self.facts,)
-
-
-_new = object.__new__
-_set_facts = UniversalEvent.__dict__["_facts"].__set__
-_set_said = UniversalEvent.__dict__["_said"].__set__
-
-
-def said(*fields: Any) -> UniversalEvent:
-    """Return an event of fields that are known to be right and immutable; see `_settled` for their order."""
-    event = _new(UniversalEvent)
-    _set_said(event, fields)
-    return event
+    def __reduce__(self) -> tuple[type[UniversalEvent], tuple[tuple[()], Facts]]:
+        return UniversalEvent, ((), self.facts)
 
 
 def is_flat(metadata: object) -> bool:
     """Return whether a copy of some metadata is a snapshot of it: a ``dict`` of immutable scalars."""
-    try:
-        return type(metadata) is dict and ATOMS.issuperset(map(type, metadata.values()))
-    except Exception:  # a class that cannot be hashed
+    if type(metadata) is not dict:
         return False
+    for value in metadata.values():
+        kind = type(value)
+        if kind is not str and kind is not int and kind is not float and value is not None and kind is not bool:
+            return False
+    return True
 
 
-def _settled(  # noqa: PLR0917  # called with the fields of `said`, in their order
+def _settled(  # noqa: PLR0917  # called with the fields of an event as it was said, in this order
     event_type: str,
     action: str,
     actor: Any,
@@ -254,30 +278,33 @@ def _settled(  # noqa: PLR0917  # called with the fields of `said`, in their ord
     changes: tuple[Change, ...],
     error: Failure | None,
     severity: Severity | None,
-    identity: int | str,
+    reserved: str | None,
     timestamp: int,
-    sequence: int,
+    tail: int,
 ) -> Facts:
-    """Return the facts of an event as it was said: those of `checked`, without the checks.
+    """Return the facts of an event as it was said: those of `checked`, with no check but of the parties.
 
     Args:
-        identity: An id reserved earlier, or the tail of a new one.
+        reserved: The event's id where it was reserved earlier.
+        tail: The end of its id otherwise, and its sequence number; see `ezlogs.ids.Tails`.
     """
+    problems: list[str] = []
+    who = party(Actor, "actor", actor, problems)
+    what = None if subject is None else party(Subject, "subject", subject, problems)
     return Facts(
-        event_id=identity if isinstance(identity, str) else event_id(timestamp, identity),
+        event_id=reserved or event_id(timestamp, tail),
         timestamp=timestamp,
         event_type=event_type,
         action=text(action),
-        actor=actor if type(actor) is Actor else Actor(text(actor[0]), text(str(actor[1]))),
-        subject=subject
-        if subject is None or type(subject) is Subject
-        else Subject(text(subject[0]), text(str(subject[1]))),
+        actor=who,
+        subject=what,
         outcome=outcome,
         duration=None if duration is None else float(duration),
         correlation=correlation,
-        sequence=sequence,
+        sequence=sequence_of(tail),
         metadata=freeze_mapping(metadata) if metadata else Pairs(),
         changes=changes,
         error=error,
         severity=severity or ("error" if outcome in FAILURES else "info"),
+        invalid=tuple(problems),
     )

@@ -10,51 +10,50 @@ from time import time_ns
 EVENT_ID_PREFIX = "evt_"
 
 _VERSION_AND_VARIANT = (7 << 76) | (0b10 << 62)
-_TAIL_BITS = (1 << 62) - 1
-_COUNTER_BITS = 32
+_TAIL_BITS, _SEQUENCE_BITS = 62, 32
+_LARGEST_TAIL, _LARGEST_SEQUENCE = (1 << _TAIL_BITS) - 1, (1 << _SEQUENCE_BITS) - 1
 
 
 class _Generator:
-    """A random generator of ezlogs' own, seeded from the operating system, and a counter that begins at random.
+    """A random generator of ezlogs' own, seeded from the operating system and seeded anew when the pid changes.
 
-    Both begin anew in a forked child. The pid is compared at every use but that of `take_tail`, because forks made
-    in C (uWSGI) run no at-fork hooks.
+    The pid is compared at every use because forks made in C (uWSGI) run no at-fork hooks.
     """
 
-    __slots__ = ("_getrandbits", "_pid", "take_tail")
+    __slots__ = ("_getrandbits", "_pid")
 
     def __init__(self) -> None:
-        self.seed()
-
-    def seed(self) -> None:
-        """Begin anew: in a new process."""
-        self._pid = os.getpid()
-        self._getrandbits = random.Random(os.urandom(32)).getrandbits
-        nonce = self._getrandbits(62 - _COUNTER_BITS)
-        self.take_tail = count(nonce << _COUNTER_BITS).__next__
-
-    def check(self) -> None:
-        """Begin anew if this is a process that was forked since."""
-        if os.getpid() != self._pid:
-            self.seed()
+        self._pid = -1
 
     def bits(self, number: int) -> int:
         """Return an integer of ``number`` random bits."""
-        self.check()
+        pid = os.getpid()
+        if pid != self._pid:
+            self._getrandbits = random.Random(os.urandom(32)).getrandbits
+            self._pid = pid
         return self._getrandbits(number)
 
 
-_generator = _Generator()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_generator.seed)
+_bits = _Generator().bits
 
 
-def take_tail() -> int:
-    """Return what makes an event id unique beside its time: a random number of the process's, and a counter.
+def tails() -> count[int]:
+    """Return a counter whose numbers make event ids unique beside their time: random bits, and below them 1, 2, 3 ...
 
-    It costs a tenth of an id, which `event_id` makes of it when somebody reads it.
+    A number costs a tenth of an id, which `event_id` makes of it when somebody reads it. A forked process needs a
+    counter of its own.
+
+    Example:
+        >>> counter = tails()
+        >>> sequence_of(next(counter)), sequence_of(next(counter))
+        (1, 2)
     """
-    return _generator.take_tail()
+    return count((_bits(_TAIL_BITS - _SEQUENCE_BITS) << _SEQUENCE_BITS) + 1)
+
+
+def sequence_of(tail: int) -> int:
+    """Return the position of a number in its counter, from 1."""
+    return tail & _LARGEST_SEQUENCE
 
 
 def event_id(timestamp: int, tail: int) -> str:
@@ -65,7 +64,7 @@ def event_id(timestamp: int, tail: int) -> str:
 
     Args:
         timestamp: Unix time in nanoseconds that the id sorts by.
-        tail: What `take_tail` returned.
+        tail: A number of `tails`.
 
     Example:
         >>> event_id(1_700_000_000_000_500_000, 7)
@@ -73,7 +72,7 @@ def event_id(timestamp: int, tail: int) -> str:
     """
     milliseconds, nanoseconds = divmod(timestamp, 1_000_000)
     fraction = (nanoseconds << 12) // 1_000_000
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | _VERSION_AND_VARIANT | fraction << 64 | tail & _TAIL_BITS
+    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | _VERSION_AND_VARIANT | fraction << 64 | tail & _LARGEST_TAIL
     return f"{EVENT_ID_PREFIX}{value:032x}"
 
 
@@ -87,15 +86,14 @@ def new_event_id(timestamp: int | None = None) -> str:
         >>> new_event_id(1_700_000_000_000_000_000)[:16]
         'evt_018bcfe56800'
     """
-    _generator.check()
-    return event_id(time_ns() if timestamp is None else timestamp, take_tail())
+    return event_id(time_ns() if timestamp is None else timestamp, _bits(_TAIL_BITS))
 
 
 def new_trace_id() -> int:
     """Return a non-zero 128-bit trace id (W3C Trace Context)."""
-    return _generator.bits(128) or 1
+    return _bits(128) or 1
 
 
 def new_span_id() -> int:
     """Return a non-zero 64-bit span id (W3C Trace Context)."""
-    return _generator.bits(64) or 1
+    return _bits(64) or 1

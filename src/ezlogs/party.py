@@ -46,18 +46,6 @@ def type_and_id(party: Actor | Subject) -> str:
     return party.type if party.id is None else f"{party.type}:{party.id}"
 
 
-def is_plain_pair(value: object) -> bool:
-    """Return whether a party is a ``(type, id)`` tuple that nothing can be wrong with, and that nobody can change."""
-    return (
-        type(value) is tuple
-        and len(value) == 2
-        and type(value[0]) is str
-        and value[0] != ""
-        and (type(value[1]) is str or type(value[1]) is int)
-        and value[1] != ""
-    )
-
-
 def party(kind: type[Party], role: str, value: object, problems: list[str]) -> Party:
     """Return an actor or subject; what cannot be one is reported and repaired to ``unknown``.
 

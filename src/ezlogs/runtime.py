@@ -6,13 +6,13 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.context import Context
 
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import is_event_type
+from ezlogs.ids import sequence_of, tails
 from ezlogs.privacy import Scrubber
 from ezlogs.settings import Settings
 
@@ -58,9 +58,9 @@ class Ledger:
 
     def forget(self) -> None:
         """Begin at nothing, as a forked child does."""
-        self._sequence = count(1)
-        self.next_sequence = self._sequence.__next__
-        """Returns the next event's sequence number."""
+        self._tails = tails()
+        self.next_tail = self._tails.__next__
+        """Numbers an event: its sequence, and the end of its id."""
         self._notes: deque[tuple[str, int]] = deque()
         self._folded: Counter[str] = Counter()
         self._folding = threading.Lock()
@@ -75,8 +75,8 @@ class Ledger:
     def counts(self) -> dict[str, int]:
         """Return every count so far, ``emitted`` included."""
         self._fold(wait=True)
-        emitted = int(repr(self._sequence)[len("count(") : -1]) - 1  # the one way to read it without taking a number
-        return {"emitted": emitted, **self._folded}
+        coming = int(repr(self._tails)[len("count(") : -1])  # the one way to read it without taking a number
+        return {"emitted": sequence_of(coming) - 1, **self._folded}
 
     def _fold(self, *, wait: bool) -> None:
         if not self._folding.acquire(blocking=wait):

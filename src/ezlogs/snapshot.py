@@ -18,9 +18,6 @@ MAX_TOTAL_TEXT = 262_144
 Value = Union[str, bool, int, float, None, tuple[Any, ...]]  # noqa: UP007  # evaluated on 3.10, where None | is none
 """A frozen value: a scalar, a tuple of values, or `Pairs` (a mapping)."""
 
-ATOMS = frozenset({str, bool, int, float, type(None)})
-"""The types whose instances are immutable and run no code of anybody's."""
-
 
 class Pairs(tuple[tuple[str, Any], ...]):
     """An immutable mapping as a tuple of ``(key, value)`` pairs, so that what holds it stays hashable."""

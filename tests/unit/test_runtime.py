@@ -14,7 +14,7 @@ def test_counts_of_many_threads_add_up() -> None:
 
     def work() -> None:
         for _ in range(3000):
-            ledger.next_sequence()
+            ledger.next_tail()
             ledger.note("lost.queue_full")
 
     threads = [threading.Thread(target=work) for _ in range(4)]

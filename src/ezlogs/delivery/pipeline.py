@@ -66,17 +66,20 @@ class Pipeline:
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
-        span = trace.get_current_span(ctx)
-        riders = None if span is trace.INVALID_SPAN else self.processor.riders(span)
-        if self._endpoint_given and riders is None:  # owned or attached, it goes on a carrier span
-            self._worker.put((event, span.get_span_context()))
+        span = otel_compat.current_span(ctx)
+        if span is None:
+            if self._endpoint_given or self.owned():
+                self._worker.put((event, trace.INVALID_SPAN_CONTEXT))
+            else:
+                self._ledger.note("lost.no_recording_span")
         elif self.owned():
+            riders = self.processor.riders(span)
             if riders is None or not self._ride(event, span, riders):
                 self._worker.put((event, span.get_span_context()))
         elif self._endpoint_given:
             self._worker.put((event, span.get_span_context()))
         else:
-            self._hand_over(span, event)
+            self._hand_over(event, span)
 
     def _ride(self, event: UniversalEvent, span: trace.Span, riders: Riders) -> bool:
         """Put an event on a span, to be delivered with it; return whether it will be."""
@@ -132,7 +135,7 @@ class Pipeline:
         for event in events:  # another exporter came while the span was open: it has the span, we have the events
             self._worker.put((event, span.context))
 
-    def _hand_over(self, span: trace.Span, event: UniversalEvent) -> None:
+    def _hand_over(self, event: UniversalEvent, span: trace.Span) -> None:
         if span.is_recording():
             attributes = scrubbed_attributes(event, self._scrubber)
             span.add_event(event.event_type, attributes, event.timestamp)

@@ -69,6 +69,8 @@ class Worker:
         self._urgent = False
         self._hopeless = False
         self._stopped = False
+        self._room = self._max_queue_size
+        """Items that are taken; none any more once stopped."""
         self._last_problem: str | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -76,7 +78,7 @@ class Worker:
 
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
-        if self._stopped or len(self._items) + self._held >= self._max_queue_size:
+        if len(self._items) + self._held >= self._room:
             self._ledger.note("lost.shut_down" if self._stopped else "lost.queue_full", _events(item))
             return
         self._items.append(item)
@@ -110,6 +112,7 @@ class Worker:
         """Deliver what can be delivered in ``timeout`` seconds; count the rest as lost; stop."""
         self.drain(timeout)
         self._stopped = True
+        self._room = -1
         self._ledger.note("lost.shut_down", sum(map(_events, tuple(self._items))))
         self._ledger.note("lost.shut_down", sum(batch.events for batch in tuple(self._sealed)))
         self._transport.close()
