@@ -8,7 +8,9 @@ from ezlogs.identity import Identity, register_identity
 from ezlogs.launch.start import configure, flush, health, shutdown
 from ezlogs.scope import CorrelationManager
 from ezlogs.settings import InvalidSettings
-from ezlogs.trackers.flow import flow, tracked
+from ezlogs.trackers.command import command
+from ezlogs.trackers.flow import flow, resume_flow, tracked
+from ezlogs.trackers.schedule import schedule
 from ezlogs.version import __version__
 
 __all__ = [
@@ -23,12 +25,15 @@ __all__ = [
     "UniversalEvent",
     "__version__",
     "actor",
+    "command",
     "configure",
     "event",
     "flow",
     "flush",
     "health",
     "register_identity",
+    "resume_flow",
+    "schedule",
     "shutdown",
     "tracked",
 ]

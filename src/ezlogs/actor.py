@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+import msgspec
 from opentelemetry import context
 from opentelemetry.context import Context
 
-from ezlogs.event import SYSTEM, UNKNOWN_ACTOR, Actor, type_and_id
+from ezlogs.event import SYSTEM, UNKNOWN_ACTOR, Actor, InvalidEvent, type_and_id
+from ezlogs.identity import describe, id_text, identify
+from ezlogs.loaded import UNRESOLVED, resolved
+from ezlogs.runtime import current_runtime
 from ezlogs.scope import Scope
 
 Peek = Callable[[], "Actor | None"]
@@ -23,7 +28,9 @@ class Acting(NamedTuple):
     peek: Peek | None = None
     """The application's own user, looked at when an event happens: views and dependencies set it late."""
     inherited: Actor | None = None
-    """Brought along by a job."""
+    """Brought along by a job, or the schedule or command itself."""
+    on_behalf_of: str | None = None
+    """``type:id`` of the one for whom whoever it is acts, named by ``ezlogs.actor(on_behalf_of=...)``."""
 
 
 _KEY = context.create_key("ezlogs-acting")
@@ -38,46 +45,106 @@ def acting(ctx: Context | None = None) -> Acting:
 
 def with_acting(ctx: Context | None = None, *, peek: Peek | None = None, inherited: Actor | None = None) -> Context:
     """Return a context of a new request or job: its own user or inherited actor, and nobody's before it."""
-    return context.set_value(_KEY, Acting(acting(ctx).scope, peek, inherited), ctx)
+    return context.set_value(_KEY, acting(ctx)._replace(peek=peek, inherited=inherited), ctx)
+
+
+def without_acting(ctx: Context | None = None) -> Context:
+    """Return a context in which nobody acts yet."""
+    return context.set_value(_KEY, None, ctx)
 
 
 def current_actor(ctx: Context | None = None) -> Actor:
     """Return who acts: the scope's actor, else the application's user, else the inherited one, else the system.
 
-    In a request whose user nobody has resolved yet it is ``unknown``.
+    In a request whose user nobody has resolved yet it is ``unknown``; the application knows an ``anonymous`` one.
     """
     known = acting(ctx)
-    if known.scope is not None:
-        return known.scope
-    if known.peek is not None:
-        return known.peek() or known.inherited or UNKNOWN_ACTOR
-    return known.inherited or SYSTEM
+    who = known.scope or _seen(known) or known.inherited or (SYSTEM if known.peek is None else UNKNOWN_ACTOR)
+    if known.on_behalf_of is not None and who.on_behalf_of is None:
+        return msgspec.structs.replace(who, on_behalf_of=known.on_behalf_of)
+    return who
 
 
 def actor(
-    type: str = "user",  # the public name of the field
+    type: object = None,  # the public name of the field
     id: object = None,  # the public name of the field
     label: str | None = None,
     *,
-    on_behalf_of: Actor | None = None,
+    on_behalf_of: object = None,
 ) -> Scope:
-    """Say who acts from here on, until the ``with`` block ends.
+    """Say who acts from here on, until the ``with`` block ends or the returned scope is closed.
 
     Args:
-        type: ``user``, ``service``, ``job`` ...
+        type: ``user``, ``service``, ``job`` ..., ``user`` when left out; or the actor as a whole, in any form that
+            events accept: an object such as the application's user, an `Actor`, a pair, a mapping. Without any
+            argument, and for None, who acts stays as it is.
         id: The actor's id; kept as text.
         label: A name for people to read; never leaves for other hosts.
-        on_behalf_of: The one who is impersonated.
+        on_behalf_of: The one who is impersonated, in any form that events accept, or as ``type:id``. Alone it
+            leaves who acts as it is.
+
+    Raises:
+        InvalidEvent: With the setting ``strict``, for an object that is nobody; it is ``unknown`` otherwise.
 
     Example:
         >>> with actor(type="user", id=7, label="Ada"):
         ...     current_actor().label
         'Ada'
+        >>> with actor(("user", 8)), actor(on_behalf_of="user:7"):
+        ...     current_actor()
+        Actor(type='user', id='8', label=None, on_behalf_of='user:7')
     """
-    who = Actor(
-        type,
-        None if id is None else str(id),
-        label,
-        on_behalf_of=type_and_id(on_behalf_of) if on_behalf_of else None,
-    )
-    return Scope(context.set_value(_KEY, acting()._replace(scope=who)))
+    known = acting()
+    if resolved(type) is UNRESOLVED:
+        known = known._replace(scope=None, peek=partial(_once_resolved, type), on_behalf_of=None)
+    elif type is not None or id is not None or label is not None:
+        who = Actor(str(type or "user"), id_text(id), label) if type is None or _is_text(type) else _named(type)
+        known = known._replace(scope=who, on_behalf_of=None)
+    if on_behalf_of is not None:
+        other = str(on_behalf_of) if _is_text(on_behalf_of) else type_and_id(_named(on_behalf_of))
+        if known.scope is None:
+            known = known._replace(on_behalf_of=other)
+        else:
+            known = known._replace(scope=msgspec.structs.replace(known.scope, on_behalf_of=other))
+    return Scope(context.set_value(_KEY, known))
+
+
+def _is_text(value: object) -> bool:
+    return issubclass(type(value), str)  # isinstance would ask the value for its class, which wakes what is lazy
+
+
+def _once_resolved(lazy: object) -> Actor | None:
+    return None if resolved(lazy) is UNRESOLVED else _named(lazy)
+
+
+def _seen(known: Acting) -> Actor | None:
+    if known.peek is None:
+        return None
+    try:
+        return known.peek()
+    except Exception as problem:  # the application's own objects: an event is worth more than its actor
+        runtime = current_runtime()
+        if runtime is not None:
+            runtime.report("the application's user could not be looked at", problem)
+        return None
+
+
+def _named(value: object) -> Actor:
+    """Return the actor that a value stands for; what cannot be one is said, and is ``unknown``."""
+    if type(value) is Actor:
+        return value
+    try:
+        identity = identify(value)
+        reason = ""
+    except Exception as error:  # a registered adapter of the application's raised
+        identity, reason = None, f", whose identity raised {type(error).__qualname__}"
+    if identity is not None and identity.type:
+        return Actor(*identity)
+    runtime = current_runtime()
+    if runtime is not None:
+        problem = f"actor {describe(value)}{reason}: use a user, a ('type', id) pair, or a type and an id"
+        if runtime.settings.strict:
+            raise InvalidEvent(problem)
+        runtime.ledger.note("invalid")
+        runtime.warn_once(runtime.scrubber.text(problem, "event", []))
+    return UNKNOWN_ACTOR

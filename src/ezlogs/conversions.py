@@ -22,7 +22,7 @@ from uuid import UUID
 
 import msgspec
 
-from ezlogs.identity import loaded_identity
+from ezlogs.loaded import loaded_identity
 from ezlogs.snapshot import (
     BUILT_IN,
     MAX_TEXT,

@@ -33,6 +33,8 @@ class Correlation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     job_id: str | None = None
     attempt: int | None = None
     """Which run of the job this is, counted from 1."""
+    linked_correlation_id: str | None = None
+    """Another story that this one belongs with, such as the one in which its flow began."""
 
     @property
     def primary_correlation_id(self) -> str:

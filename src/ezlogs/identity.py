@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from ezlogs.loaded import UNRESOLVED, Identity, key_text, loaded_identity, resolved, snake_case
 from ezlogs.snapshot import type_name
 
+__all__ = ["Adapter", "Identity", "describe", "id_text", "identify", "register_identity"]
 
-class Identity(NamedTuple):
-    """Who or what an object is: ``Identity("order", "42", "Order #42")``."""
-
-    type: str
-    id: str | None = None
-    label: str | None = None
-
-
-Adapter = Callable[[Any], Identity]
+Adapter = Callable[[Any], object]
 
 _adapters: dict[type, Adapter] = {}
 
@@ -25,16 +19,19 @@ def register_identity(kind: type, adapter: Adapter) -> None:
     """Teach ezlogs who the instances of a class are, wherever they are given as an actor or a subject.
 
     The adapter must only read what is already loaded: it runs in the application's thread, in the middle of a
-    request. Subclasses inherit it; the nearest class wins.
+    request. Subclasses inherit it; the nearest class wins. Instances of Django's and SQLAlchemy's models, and
+    dataclasses, attrs, pydantic and msgspec objects with an ``id`` need none, except for a label.
 
     Args:
         kind: The class, such as a model's base class.
-        adapter: Takes an instance, returns its `Identity`.
+        adapter: Takes an instance and returns its `Identity`, an `ezlogs.Actor` or `ezlogs.Subject`, a
+            ``(type, id[, label])`` tuple, a mapping of these, or only its id: the type is then the name of its
+            class in snake case. For None the next class's adapter is asked.
 
     Example:
         >>> class Invoice:
         ...     number = "2026-7"
-        >>> register_identity(Invoice, lambda invoice: Identity("invoice", invoice.number))
+        >>> register_identity(Invoice, lambda invoice: invoice.number)
         >>> identify(Invoice())
         Identity(type='invoice', id='2026-7', label=None)
     """
@@ -42,30 +39,82 @@ def register_identity(kind: type, adapter: Adapter) -> None:
 
 
 def identify(value: object) -> Identity | None:
-    """Return the identity of a ``(type, id[, label])`` tuple, a mapping or a registered object, else None."""
-    if isinstance(value, tuple) and 2 <= len(value) <= 3:
-        return Identity(*map(_optional_text, value))  # type: ignore[arg-type]  # a missing type is reported by the caller
-    if isinstance(value, Mapping):
-        return Identity(*(_optional_text(value.get(name)) for name in ("type", "id", "label")))  # type: ignore[arg-type]  # as above
-    for kind in type(value).__mro__:
-        if adapter := _adapters.get(kind):
-            return adapter(value)
-    return None
+    """Return who or what a value is, in any form that events accept; None when nothing tells.
+
+    That is a ``(type, id[, label])`` tuple, a mapping, an instance of a registered class, an actor or subject, or
+    what `loaded_identity` knows. A lazy object that nobody has asked for yet is ``unknown``, and stays so.
+    """
+    value = resolved(value)
+    if value is UNRESOLVED:
+        return Identity("unknown")
+    kind = type(value)
+    if kind is not tuple and kind is not dict:
+        for base in kind.__mro__:
+            adapter = _adapters.get(base)
+            if adapter is not None and (told := adapter(value)) is not None:
+                return _told(told, kind)
+        known = _party(value) or loaded_identity(value)
+        if known is not None:
+            return known
+    return _spelt_out(value)
 
 
-def loaded_identity(value: object) -> Identity | None:
-    """Return who an object is by what it stores."""
-    return None
+def id_text(value: Any) -> str | None:
+    """Return a value as the id of something: a key's text, or the id of the object that stands for it.
+
+    Example:
+        >>> id_text(42), id_text(None)
+        ('42', None)
+    """
+    if value is None:
+        return None
+    text = key_text(value)
+    if text is not None:
+        return text
+    kind: Any = type(value)
+    if issubclass(kind, (tuple, list)):  # a composite key
+        return ",".join(str(id_text(part)) for part in value)
+    identity = None if issubclass(kind, Mapping) else identify(value)
+    if identity is not None:
+        return identity.id
+    says_nothing = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
+    return type_name(kind) if says_nothing else str(value)
 
 
-def describe(value: object) -> str:
+def describe(value: Any) -> str:
     """Return a short text of a rejected actor or subject for an error message; runs none of the object's code."""
-    if isinstance(value, Mapping):
-        return repr(
-            {str(key): "…" if key == "label" else _optional_text(item) for key, item in list(value.items())[:5]}
-        )
-    return repr(value) if isinstance(value, (str, int, tuple)) else type_name(value)
+    kind = type(value)
+    if kind is dict:
+        shown = [(describe(key), describe(part)) for key, part in list(value.items())[:5]]
+        return f"{{{', '.join(f'{key}: {_NAME if key == _LABEL else part}' for key, part in shown)}}}"
+    if kind is tuple:
+        return f"({', '.join(_NAME if index == 2 else describe(part) for index, part in enumerate(value[:5]))})"
+    if kind in (str, int, float, bool, type(None)):
+        return repr(value)
+    return type_name(value if issubclass(kind, type) else kind)  # of the class, as it may be asked what it is
 
 
-def _optional_text(value: object) -> str | None:
-    return value if value is None or type(value) is str else str(value)
+_NAME, _LABEL = "…", repr("label")
+"""Labels are names of people, and are not repeated in messages."""
+
+
+def _told(told: object, kind: type) -> Identity:
+    """Return what an adapter told of an instance of a class."""
+    return _party(told) or loaded_identity(told) or _spelt_out(told) or Identity(snake_case(kind), id_text(told))
+
+
+def _party(value: Any) -> Identity | None:
+    from ezlogs.event import Actor, Subject  # it imports this module
+
+    return Identity(value.type, value.id, value.label) if type(value) in (Actor, Subject) else None
+
+
+def _spelt_out(value: Any) -> Identity | None:
+    # By the type alone: isinstance would ask the value for its class, which wakes what is lazy.
+    if issubclass(type(value), tuple) and 2 <= len(value) <= 3:
+        kind, identifier, *label = value
+    elif issubclass(type(value), Mapping):
+        kind, identifier, *label = (value.get(name) for name in ("type", "id", "label"))
+    else:
+        return None
+    return Identity(id_text(kind), id_text(identifier), id_text(label[0]) if label else None)  # type: ignore[arg-type]  # a missing type is reported by the caller

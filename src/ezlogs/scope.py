@@ -11,7 +11,12 @@ from typing import Any
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 
-from ezlogs.correlation import Correlation, begun, current, from_mapping, placed, removed
+from ezlogs.correlation import Correlation, begun, current, from_mapping, placed, removed, valid_id
+from ezlogs.identity import id_text
+from ezlogs.ids import new_trace_id
+
+Handed = Correlation | Mapping[str, Any] | None
+"""What can be handed from one scope to another."""
 
 _innermost: ContextVar[Scope | None] = ContextVar("ezlogs_innermost_scope", default=None)
 
@@ -51,7 +56,10 @@ class Scope:
 
 
 class CorrelationManager:
-    """The correlation of the present moment: six methods that start, pass on, read and end it."""
+    """The correlation of the present moment: methods that start, pass on, read and end it. None of them emits.
+
+    Each ``start_*`` method attaches at once and returns a `Scope`, for ``with`` or to be closed by hand.
+    """
 
     @staticmethod
     def start_request_context(request_id: str | None = None, session_id: str | None = None) -> Scope:
@@ -77,39 +85,70 @@ class CorrelationManager:
 
         Args:
             flow_type: Its name, such as ``checkout``.
-            entity_id: What it is about, such as an order's number.
+            entity_id: What it is about: an order's number, its model's instance ..., or None.
 
         Example:
             >>> with CorrelationManager.start_flow_context("checkout", 42) as scope:
             ...     scope.correlation.flow_id
             'checkout:42'
         """
-        correlation = begun()
-        return Scope(
-            placed(
-                correlation.replace(
-                    flow_type=flow_type,
-                    flow_id=f"{flow_type}:{entity_id}",
-                    parent_flow_id=correlation.flow_id,
-                )
-            )
-        )
+        return Scope(placed(in_flow(begun(), flow_type, entity_id)))
 
     @staticmethod
-    def inherit_context(parent: Correlation | Mapping[str, Any] | None) -> Scope:
+    def start_job_context(job_id: object, parent: Handed = None, *, attempt: int | None = None) -> Scope:
+        """Enter a run of a job: the story that it was handed, else a new one; never that of its worker.
+
+        Args:
+            job_id: The job's id.
+            parent: What it was handed, as for `inherit_context`.
+            attempt: Which run of the job this is, counted from 1.
+
+        Example:
+            >>> with CorrelationManager.start_job_context("j-1", {"correlation_id": "story-1"}) as scope:
+            ...     scope.correlation.correlation_id, scope.correlation.job_id
+            ('story-1', 'j-1')
+        """
+        correlation = handed(parent) or new_story()
+        return Scope(placed(correlation.replace(job_id=id_text(job_id), attempt=attempt), outside()))
+
+    @staticmethod
+    def start_schedule_context() -> Scope:
+        """Enter what became due: a story of its own, whatever the scheduler's process is in the middle of.
+
+        Example:
+            >>> with CorrelationManager.start_request_context() as request:
+            ...     with CorrelationManager.start_schedule_context() as scope:
+            ...         scope.correlation.correlation_id == request.correlation.correlation_id
+            False
+        """
+        return Scope(placed(new_story(), outside()))
+
+    @staticmethod
+    def start_command_context() -> Scope:
+        """Enter a command: a story of its own, or the one that its process was started in.
+
+        Example:
+            >>> with CorrelationManager.start_command_context() as scope:
+            ...     scope.correlation.parent_event_id is None
+            True
+        """
+        ctx = outside()
+        return Scope(placed(begun(ctx), ctx))
+
+    @staticmethod
+    def inherit_context(parent: Handed) -> Scope:
         """Continue a story that was handed over, such as by a job's header; unknown and unsafe ids are ignored.
 
         Args:
-            parent: A `Correlation`, or a mapping of its fields.
+            parent: A `Correlation`, or a mapping of its fields; also the Ruby agent's ``_correlation_data``. For
+                None, and for what holds no story, it is the current one or a new one.
 
         Example:
             >>> with CorrelationManager.inherit_context({"correlation_id": "story-1"}) as scope:
             ...     scope.correlation.correlation_id
             'story-1'
         """
-        if isinstance(parent, Mapping):
-            parent = from_mapping(parent)
-        return Scope(placed(parent or begun()))
+        return Scope(placed(handed(parent) or begun()))
 
     @staticmethod
     def current_context() -> Correlation | None:
@@ -118,18 +157,66 @@ class CorrelationManager:
 
     @staticmethod
     @contextmanager
-    def with_context(correlation: Correlation) -> Iterator[Correlation]:
+    def with_context(correlation: Handed) -> Iterator[Correlation]:
         """Run a ``with`` block in a correlation, and restore what was before.
+
+        Args:
+            correlation: As for `inherit_context`.
 
         Example:
             >>> with CorrelationManager.with_context(Correlation(correlation_id="story-1")) as correlation:
             ...     correlation.correlation_id
             'story-1'
         """
-        with Scope(placed(correlation)):
-            yield correlation
+        inside = handed(correlation) or begun()
+        with Scope(placed(inside)):
+            yield inside
 
     @staticmethod
     def clear_context() -> Scope:
         """Leave the current story; the returned scope brings it back when closed."""
-        return Scope(trace.set_span_in_context(trace.INVALID_SPAN, removed()))
+        return Scope(outside())
+
+
+def outside(ctx: Context | None = None) -> Context:
+    """Return a context in no story and no trace; the user's own baggage and values stay."""
+    return trace.set_span_in_context(trace.INVALID_SPAN, removed(ctx))
+
+
+def new_story() -> Correlation:
+    """Return the correlation of a story that begins now, whatever arrived or is under way."""
+    return Correlation(correlation_id=f"{new_trace_id():032x}")
+
+
+def in_flow(correlation: Correlation, flow_type: str, entity_id: object) -> Correlation:
+    """Return a correlation inside a flow, which is inside the flow that it had."""
+    entity = id_text(entity_id)
+    return correlation.replace(
+        flow_type=flow_type,
+        flow_id=flow_type if entity is None else f"{flow_type}:{entity}",
+        parent_flow_id=correlation.flow_id,
+    )
+
+
+def handed(parent: object) -> Correlation | None:
+    """Return the story that was handed over in any form, or None where there is none; never raises.
+
+    The Ruby agent gives each hop a ``correlation_id`` of its own, and the story's in ``primary_correlation_id``.
+    """
+    if isinstance(parent, Correlation):
+        return parent
+    if not isinstance(parent, Mapping):
+        return None
+    try:
+        inner = parent.get("_correlation_data")
+        given = inner if isinstance(inner, Mapping) else parent
+        fields = {name: given.get(name) for name in Correlation.__struct_fields__}
+        story = given.get("primary_correlation_id")
+    except Exception:  # a mapping of somebody's making
+        return None
+    fields["correlation_id"] = valid_id(story) or fields["correlation_id"]
+    correlation = from_mapping(fields)
+    if correlation is None or correlation.flow_id is None or correlation.flow_type is not None:
+        return correlation
+    flow_type, colon, _ = correlation.flow_id.partition(":")
+    return correlation.replace(flow_type=flow_type) if colon else correlation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import MemberDescriptorType
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final
 
 import msgspec
@@ -35,9 +35,9 @@ def stored(value: object, name: str) -> Any:
         >>> stored(order, "total"), stored(order, "customer") is MISSING, stored(order, "number") is MISSING
         (99, True, True)
     """
-    own = instance_dict(value)
-    if own is not None and name in own:
-        return dict.__getitem__(own, name)
+    found = dict.get(instance_dict(value), name, MISSING)
+    if found is not MISSING:
+        return found
     found = declared(type(value), name)
     if type(found) is MemberDescriptorType:
         try:
@@ -47,13 +47,14 @@ def stored(value: object, name: str) -> Any:
     return MISSING
 
 
-def instance_dict(value: object) -> dict[str, Any] | None:
-    """Return an instance's ``__dict__`` whatever its class makes of attribute access, or None where it has none."""
-    try:
-        own = object.__getattribute__(value, "__dict__")
-    except (AttributeError, TypeError):
-        return None
-    return own if type(own) is dict else None
+def instance_dict(value: object) -> dict[str, Any]:
+    """Return an instance's ``__dict__`` whatever its class makes of attribute access; {} where it has none."""
+    for kind in _type_mro(type(value)):
+        descriptor = _type_dict(kind).get("__dict__")
+        if descriptor is not None:
+            is_own = type(descriptor) is GetSetDescriptorType and descriptor.__objclass__ is kind
+            return descriptor.__get__(value) if is_own else {}
+    return {}
 
 
 def declared(kind: type, name: str) -> Any:

@@ -33,6 +33,7 @@ _CORRELATION = {
     "transaction_id": "ezlogs.transaction.id",
     "job_id": "ezlogs.job.id",
     "attempt": "ezlogs.attempt",
+    "linked_correlation_id": "ezlogs.linked_correlation.id",
 }
 _MAX_REDACTIONS_TOLD = 32
 

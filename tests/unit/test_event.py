@@ -175,9 +175,9 @@ def test_an_event_cannot_be_changed_by_any_usual_way() -> None:
     """No attribute is set, added or deleted; copies are the event itself; pickling keeps every field."""
     event = make(metadata={"a": {"b": [1]}}, subject=("order", 42))
     for name in ("action", "metadata", "_facts", "new"):
-        with pytest.raises(AttributeError, match="cannot be changed"):
+        with pytest.raises(AttributeError, match="immutable"):
             setattr(event, name, 1)
-    with pytest.raises(AttributeError, match="cannot be changed"):
+    with pytest.raises(AttributeError, match="immutable"):
         del event.action
     with pytest.raises(TypeError):
         event.metadata["a"]["b"] = 1
@@ -185,7 +185,7 @@ def test_an_event_cannot_be_changed_by_any_usual_way() -> None:
     assert copy.deepcopy(event) is event
     assert pickle.loads(pickle.dumps(event)) == event
     assert event != event.to_json()
-    with pytest.raises(AttributeError, match="a UniversalEvent has no 'actoin'"):
+    with pytest.raises(AttributeError, match="no attribute 'actoin'"):
         event.actoin  # type: ignore[attr-defined]  # noqa: B018  # the misspelling is the point
 
 

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import UNSET
 
 from ezlogs.emit import guarded, listening
-from ezlogs.identity import Identity, register_identity
 from ezlogs.trackers.data import Field, observe
 from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.django.transactions import write
@@ -33,8 +32,7 @@ _in_bulk_update: ContextVar[type | None] = ContextVar("ezlogs_in_bulk_update", d
 
 
 def attach_to_models(hooks: Hooks, module: ModuleType) -> None:
-    """Know the rows as they were loaded, and know instances as subjects."""
-    register_identity(module.Model, lambda instance: Identity(instance._meta.model_name, loaded_key(instance)))
+    """Know the rows as they were loaded."""
     hooks.replace(module.Model, "from_db", partial(_remembering, hooks))
     hooks.after(module.Model, "refresh_from_db", see_refresh)
 

@@ -8,6 +8,7 @@ from typing import Any
 from ezlogs.actor import Peek
 from ezlogs.event import Actor
 from ezlogs.identity import Identity, identify, register_identity
+from ezlogs.loaded import UNRESOLVED, resolved, row_identity
 from ezlogs_instrumentors.django.hooks import Hooks
 
 
@@ -30,7 +31,8 @@ def peek_at_user(request: Any) -> Peek:
     def peek() -> Actor | None:
         known = vars(request)
         for name in ("user", "_cached_user", "_acached_user"):
-            identity = identify(_evaluated(known.get(name)))
+            user = resolved(known.get(name))
+            identity = None if user is UNRESOLVED else identify(user)
             if identity is not None:
                 return Actor(*identity)
         return None
@@ -48,26 +50,9 @@ def user_identity(user: Any) -> Identity:
 
 def loaded_key(instance: Any) -> str | None:
     """Return a model instance's primary key as text, as far as it is loaded; a composite one with commas."""
-    meta, known = instance._meta, vars(instance)
-    keys = [known.get(field.attname) for field in getattr(meta, "pk_fields", (meta.pk,))]
-    return None if None in keys else ",".join(map(str, keys))
+    identity = row_identity(instance)
+    return identity.id if identity else None
 
 
 def _text(value: object) -> str | None:
     return str(value) if value else None
-
-
-def _evaluated(user: Any) -> Any:
-    """Return what is inside a lazy user, or None when nobody has asked for it yet. Its type is not read: it is lazy."""
-    from django.utils.functional import LazyObject, empty
-
-    if issubclass(type(user), LazyObject):
-        user = vars_of_lazy(user).get("_wrapped")
-        return None if user is empty else user
-    return user
-
-
-def vars_of_lazy(lazy: Any) -> dict[str, Any]:
-    """Return a lazy object's own attributes without waking it."""
-    found: dict[str, Any] = object.__getattribute__(lazy, "__dict__")
-    return found

@@ -1,8 +1,23 @@
 """Stories: what was received becomes causal trees, and the trees become sentences. Pure functions, no I/O."""
 
+from ezlogs.story.descent import chain, depth
+from ezlogs.story.links import linked, together
 from ezlogs.story.received import told
 from ezlogs.story.render import render_json, render_text
 from ezlogs.story.telling import Sentence, Story, stories
 from ezlogs.story.tree import Node, Told
 
-__all__ = ["Node", "Sentence", "Story", "Told", "render_json", "render_text", "stories", "told"]
+__all__ = [
+    "Node",
+    "Sentence",
+    "Story",
+    "Told",
+    "chain",
+    "depth",
+    "linked",
+    "render_json",
+    "render_text",
+    "stories",
+    "together",
+    "told",
+]

@@ -9,6 +9,7 @@ from ezlogs.event import Actor, Subject, UniversalEvent
 from ezlogs.story.wording import capitalised, counted, last_segment, plural, with_article, words
 
 _MAIL_JOB = re.compile(r"(?:send|mail|email|deliver)_(?P<after>.+?)(?:_e?mail)?|(?P<before>.+?)_e?mail")
+_CALLED = {"cli": "terminal user", "scheduler": "schedule"}
 _NO_NAME = frozenset({"email", "mail", "message", "mails", "emails", "messages"})
 
 
@@ -49,7 +50,7 @@ class Cast:
             return "Someone"
         if actor.type == "anonymous":
             return "A visitor"
-        kind = words(actor.type)
+        kind = _CALLED.get(actor.type) or words(actor.type)
         return capitalised(f"{kind} {actor.id}" if actor.id else with_article(kind))
 
     def thing(self, subject: Subject, *, article: bool = True) -> str:

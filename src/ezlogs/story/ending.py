@@ -85,7 +85,7 @@ def _waiting(tree: Tree, last_runs: dict[str, UniversalEvent]) -> bool:
         (node.event.event_type == "job.enqueue" and job_id(node.event) not in last_runs)
         or (
             node.event.event_type == "flow.lifecycle"
-            and not _ends_flow(node.event)
+            and node.event.action.endswith(".start")
             and node.event.event_id not in ended
         )
         for node in tree.nodes
@@ -93,4 +93,4 @@ def _waiting(tree: Tree, last_runs: dict[str, UniversalEvent]) -> bool:
 
 
 def _ends_flow(event: UniversalEvent) -> bool:
-    return event.event_type == "flow.lifecycle" and not event.action.endswith(".start")
+    return event.event_type == "flow.lifecycle" and event.action.endswith((".complete", ".fail"))

@@ -12,7 +12,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.story.cast import Cast, job_id
 from ezlogs.story.tree import Node, Tree
 
-SCOPES = ("http.request", "job.execution", "cli.command")
+SCOPES = ("http.request", "job.execution", "schedule.run", "cli.command")
 """What other events happen in."""
 
 KINDS = {
@@ -51,7 +51,7 @@ class Passage(NamedTuple):
     request: Node | None
     """The request that is told along with what it was about."""
     inside: UniversalEvent | None
-    """The request, job run or command that the passage happens in."""
+    """The request, job run, scheduled run or command that the passage happens in."""
     alone: bool
     """Whether nothing was saved in what the passage happens in."""
 

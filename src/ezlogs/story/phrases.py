@@ -32,6 +32,12 @@ _SESSION = {
 _NO_FIELD = "__all__"
 """Where Django reports what is wrong with a form as a whole."""
 
+NOTABLE_LATENESS = 1.0
+"""Seconds after it was due from which a reader wants to know of a schedule's lateness."""
+
+_MAX_STEPS = 5
+"""How many steps of a flow that completed are told."""
+
 _UNMATCHED = " (unmatched)"
 """The route of a request that no route matches."""
 
@@ -164,17 +170,34 @@ def _transaction(passage: Passage, cast: Cast) -> str:
 
 
 def _flow(passage: Passage, cast: Cast) -> str:
-    event = passage.events[-1]
+    event = next((event for event in reversed(passage.events) if not _is_step(event)), passage.events[0])
     name = capitalised(
         cast.thing(event.subject, article=False) if event.subject else words(event.action.rpartition(".")[0])
     )
-    end = last_segment(event.action)
-    if end == "start":
-        return f"{name} began and has not ended"
+    steps = _steps(passage.events)
+    if last_segment(event.action) in ("start", "step"):
+        reached = f", reached {steps[-1]}" if steps else ""
+        return f"{name} began{reached} and has not ended"
     took = duration(event.duration) if event.duration is not None else None
-    if event.outcome in _BADLY:
-        return f"{name} failed" + (f" after {took}" if took else "") + in_brackets(_badly(event))
-    return f"{name} completed" + (f" in {took}" if took else "")
+    if event.outcome == "success":
+        told = [*steps[:_MAX_STEPS], *([f"and {len(steps) - _MAX_STEPS:,} more"] if len(steps) > _MAX_STEPS else [])]
+        return f"{name} completed" + (f" in {took}" if took else "") + in_brackets(told)
+    end = "was interrupted" if event.outcome == "unknown" else "failed"
+    where = f" at {words(str(event.metadata['step']))}" if event.metadata.get("step") else ""
+    why = [last_segment(event.error.type)] if event.error else _badly(event)
+    return f"{name} {end}{where}" + (f" after {took}" if took else "") + in_brackets(why)
+
+
+def _is_step(event: UniversalEvent) -> bool:
+    return event.action.endswith(".step")
+
+
+def _steps(events: list[UniversalEvent]) -> list[str]:
+    """Return the steps that a flow reached, in words: as its end tells them, else as they were told one by one."""
+    told = _listed(events[-1].metadata.get("steps")) or tuple(
+        step for event in events if _is_step(event) and (step := event.metadata.get("step"))
+    )
+    return [words(str(step)) for step in told]
 
 
 def _graphql(passage: Passage, cast: Cast) -> list[str]:
@@ -212,13 +235,17 @@ def _sql(passage: Passage, cast: Cast) -> str:
 def _schedule(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
     name = event.subject.id if event.subject and event.subject.id else event.action.rpartition(".")[0] or event.action
-    return [f"Schedule {name} came due", *_facts(event)]
+    end = {"success": "", "unknown": " and did not finish"}.get(event.outcome, " and failed")
+    late = event.metadata.get("lateness")
+    told = [f"{duration(late)} late"] if isinstance(late, (int, float)) and late >= NOTABLE_LATENESS else []
+    return [f"Schedule {name} came due{end}", *told, *_facts(event)]
 
 
 def _command(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
     end = {"success": "ran", "unknown": "did not finish"}.get(event.outcome, "failed")
-    return [f"Command {event.action} {end}", *_facts(event)]
+    code = event.metadata.get("exit_code")
+    return [f"Command {event.action} {end}", *([f"exit code {code}"] if code else []), *_facts(event)]
 
 
 def _cache(passage: Passage, cast: Cast) -> list[str]:

@@ -8,19 +8,10 @@ import msgspec
 
 from ezlogs.event import Actor, Subject
 from ezlogs.snapshot import plain
+from ezlogs.story.descent import walk
+from ezlogs.story.links import linked
 from ezlogs.story.telling import Story
 from ezlogs.story.tree import Node
-
-
-def walk(story: Story) -> list[tuple[Node, int]]:
-    """Return every node of a story in causal order, with its depth below its root, counted from 0."""
-    found: list[tuple[Node, int]] = []
-    waiting = [(root, 0) for root in reversed(story.roots)]
-    while waiting:
-        node, depth = waiting.pop()
-        found.append((node, depth))
-        waiting.extend((child, depth + 1) for child in reversed(node.children))
-    return found
 
 
 def render_text(story: Story) -> str:
@@ -32,7 +23,8 @@ def render_text(story: Story) -> str:
 def render_json(story: Story) -> dict[str, Any]:
     """Return a story as plain values, ready for `json.dumps`.
 
-    Events are a flat list in causal order; ``depth`` and ``parent_event_id`` hold the tree.
+    Events are a flat list in causal order; ``depth``, ``chain`` and ``parent_event_id`` hold the tree. ``linked`` are
+    the correlation ids of other stories that belong with this one.
     """
     return {
         "correlation_id": story.correlation_id,
@@ -43,18 +35,20 @@ def render_json(story: Story) -> dict[str, Any]:
         "services": list(story.services),
         "sentences": [{"text": sentence.text, "event_ids": list(sentence.event_ids)} for sentence in story.sentences],
         "notes": list(story.notes),
+        "linked": list(linked(story)),
         "roots": [root.event.event_id for root in story.roots],
         "orphans": [event.event_id for event in story.orphans],
-        "events": [_event(node, depth, story.began) for node, depth in walk(story)],
+        "events": [_event(node, depth, chain, story.began) for node, depth, chain in walk(story)],
     }
 
 
-def _event(node: Node, depth: int, story_began: int) -> dict[str, Any]:
+def _event(node: Node, depth: int, chain: tuple[str, ...], story_began: int) -> dict[str, Any]:
     event = node.event
     return {
         "event_id": event.event_id,
         "parent_event_id": event.correlation.parent_event_id,
         "depth": depth,
+        "chain": list(chain),
         "offset": (node.at - story_began) / 1e9,
         "timestamp": event.timestamp,
         "service": node.service,

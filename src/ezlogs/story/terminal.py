@@ -9,10 +9,10 @@ from rich.tree import Tree
 
 from ezlogs.event import UniversalEvent
 from ezlogs.story.cast import Cast
-from ezlogs.story.render import walk
+from ezlogs.story.descent import walk
 from ezlogs.story.telling import Story
 from ezlogs.story.tree import Node
-from ezlogs.story.wording import duration, last_segment, printable
+from ezlogs.story.wording import duration, last_segment, printable, words
 
 _GLYPHS = {
     "success": ("✓", "green"),
@@ -45,7 +45,7 @@ def render_tree(story: Story) -> Tree:
     top.append("\n").append(story.closing, f"not bold {_OUTCOMES.get(story.outcome, 'red')}")
     cast = Cast(story.events)
     branches = [_Branch(Tree(top, guide_style="dim"))]
-    for node, depth in walk(story):
+    for node, depth, _ in walk(story):
         above, event = branches[depth], node.event
         run = event if event.event_type == "job.execution" else above.run
         here = _Branch(above.tree, node.service, cast.person(event.actor) or "", run)
@@ -82,6 +82,8 @@ def _what(event: UniversalEvent, cast: Cast, run: UniversalEvent | None) -> str:
     if event.event_type == "job.execution":
         attempt = event.correlation.attempt
         return f"run {cast.job(event)}" + (f" #{attempt}" if attempt else "")
+    if event.event_type == "flow.lifecycle" and event.action.endswith(".step"):
+        return f"step {words(str(event.metadata.get('step', 'unnamed')))}"
     if event.event_type == "email.delivery":
         return f"mail {cast.mail(event, run) or last_segment(event.action)}"
     action, rows = last_segment(event.action).replace("_", " "), event.metadata.get("rows")

@@ -2,70 +2,165 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import wraps
-from time import perf_counter, time_ns
+from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any, TypeVar
 
-from ezlogs.correlation import begun, placed
-from ezlogs.emit import record
-from ezlogs.ids import new_event_id
-from ezlogs.scope import CorrelationManager, Scope
+from ezlogs.correlation import Correlation, begun, current, placed, valid_id
+from ezlogs.emit import guarded, record
+from ezlogs.event import Subject
+from ezlogs.identity import id_text
+from ezlogs.scope import Handed, Scope, handed, in_flow
+from ezlogs.trackers.work import Work, outcome_of, with_facts
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+MAX_STEPS = 100
+"""How many steps of a flow are told; of further ones their number."""
 
-@contextmanager
-def flow(flow_type: str, entity_id: object, *, metadata: Mapping[str, object] | None = None) -> Iterator[Scope]:
-    """Run a block as a named business process: its start, and its completion or failure, become events.
+_LIFECYCLE = "flow.lifecycle"
 
-    Everything that happens inside, in other processes too, carries the flow. Flows nest.
+
+class Flow(Work):
+    """A business process under way. Made by `flow`."""
+
+    def __init__(self, flow_type: str, entity_id: object, metadata: Mapping[str, object] | None) -> None:
+        super().__init__(_LIFECYCLE, f"{flow_type}.complete", metadata=metadata)
+        self._type = flow_type
+        self._entity_id = entity_id
+        self._inner: Correlation | None = None
+        self._step: str | None = None
+        """The step that was reached last."""
+        self._steps: list[tuple[str, float]] = []
+        self._left_out = 0
+
+    @guarded
+    def step(self, name: str, metadata: Mapping[str, object] | None = None) -> None:
+        """Say that the process has reached a step, which lasts until the next one or the flow's end.
+
+        Args:
+            name: A fixed word, such as ``payment_authorized``.
+            metadata: Further facts, told with this step.
+        """
+        if self._inner is None:  # not begun, or ended
+            return
+        self._step = name
+        if len(self._steps) > MAX_STEPS:
+            self._left_out += 1
+            return
+        self._steps.append((name, perf_counter()))  # the first one that is not told is kept, as the end of the last
+        if len(self._steps) <= MAX_STEPS:
+            record(
+                _LIFECYCLE,
+                f"{self._type}.step",
+                subject=self._subject,
+                metadata=with_facts(metadata, step=name),
+                correlation=self._inner,
+            )
+
+    @guarded
+    def _enter(self) -> None:
+        self._step, self._steps, self._left_out = None, [], 0
+        self._subject = Subject(self._type, id_text(self._entity_id))
+        ctx = placed(in_flow(begun(), self._type, self._entity_id))
+        self._outer = current(ctx) or begun(ctx)
+        self.context = self._inside(self._outer, ctx)
+        self._inner = current(self.context)
+        record(
+            _LIFECYCLE,
+            f"{self._type}.start",
+            event_id=self.event_id,
+            subject=self._subject,
+            metadata=self._metadata,
+            correlation=self._outer,
+            ctx=ctx,
+        )
+
+    @guarded
+    def _leave(self, error: BaseException | None, duration: float) -> None:
+        inner, self._inner = self._inner, None
+        outcome = outcome_of(error)
+        ended = outcome == "success"
+        record(
+            _LIFECYCLE,
+            f"{self._type}.{'complete' if ended else 'fail'}",
+            subject=self._subject,
+            metadata=self._told_steps(self._began + duration, ended=ended),
+            outcome=outcome,
+            duration=duration,
+            error=None if ended else error,
+            correlation=inner,
+            ctx=self._present(),
+        )
+
+    def _told_steps(self, end: float, *, ended: bool) -> Mapping[str, object] | None:
+        if not self._steps:
+            return None
+        names, reached = zip(*self._steps, strict=True)
+        durations = [after - before for before, after in zip(reached, (*reached[1:], end), strict=True)]
+        left_out = len(names[MAX_STEPS:]) + self._left_out
+        return with_facts(
+            None,
+            steps=names[:MAX_STEPS],
+            step_durations=durations[:MAX_STEPS],
+            steps_left_out=left_out or None,
+            step=None if ended else self._step,
+        )
+
+
+def flow(flow_type: str, entity_id: object = None, *, metadata: Mapping[str, object] | None = None) -> Flow:
+    """Run a ``with`` or ``async with`` block, or each call of a function, as a named business process.
+
+    Its start, its steps, and its completion or failure become events. Everything that happens inside, in other
+    processes too, carries the flow. Flows nest. A block that was cancelled, closed or interrupted from outside has
+    the outcome ``unknown``.
 
     Args:
         flow_type: The process, such as ``checkout``.
-        entity_id: What it is about, such as an order's number.
+        entity_id: What it is about: an order's number, its model's instance ..., or None.
         metadata: Further facts, told with the start.
 
+    Returns:
+        The flow, whose ``correlation`` holds its id, and whose `Flow.step` tells how far it has come.
+
     Example:
-        >>> with flow("checkout", 42) as scope:
-        ...     scope.correlation.flow_id
+        >>> with flow("checkout", 42) as checkout:
+        ...     checkout.step("payment_authorized")
+        ...     checkout.correlation.flow_id
         'checkout:42'
     """
-    subject = (flow_type, entity_id)
-    with CorrelationManager.start_flow_context(flow_type, entity_id) as outer:
-        correlation = outer.correlation or begun()
-        started = record("flow.lifecycle", f"{flow_type}.start", subject=subject, metadata=metadata)
-        inner = correlation.replace(parent_event_id=started.event_id) if started else correlation
-        begin = perf_counter()
-        with Scope(placed(inner)) as scope:
-            try:
-                yield scope
-            except BaseException as error:
-                record(
-                    "flow.lifecycle",
-                    f"{flow_type}.fail",
-                    subject=subject,
-                    outcome="failure",
-                    duration=perf_counter() - begin,
-                    error=error,
-                    correlation=inner,
-                )
-                raise
-            record(
-                "flow.lifecycle",
-                f"{flow_type}.complete",
-                subject=subject,
-                duration=perf_counter() - begin,
-                correlation=inner,
-            )
+    return Flow(flow_type, entity_id, metadata)
+
+
+def resume_flow(flow_type: str, entity_id: object = None, *, linked: Handed | str = None) -> Scope:
+    """Go on with a flow in another story, such as in a webhook days later; until the returned scope is closed.
+
+    The present story stays what it is, and is linked to the one in which the flow began. Nothing is emitted.
+
+    Args:
+        flow_type: The process, such as ``checkout``.
+        entity_id: What it is about.
+        linked: The other story: its correlation id, as it was kept with the order, or a `Correlation`.
+
+    Example:
+        >>> with resume_flow("checkout", 42, linked="0af7651916cd43dd8448eb211c80319c") as scope:
+        ...     scope.correlation.flow_id, scope.correlation.linked_correlation_id
+        ('checkout:42', '0af7651916cd43dd8448eb211c80319c')
+    """
+    correlation = in_flow(begun(), flow_type, entity_id)
+    other = handed(linked)
+    story = valid_id(linked) if other is None else other.correlation_id
+    if story not in (None, correlation.correlation_id):
+        correlation = correlation.replace(linked_correlation_id=story)
+    return Scope(placed(correlation))
 
 
 def tracked(event_type: str, action: str, *, metadata: Mapping[str, object] | None = None) -> Callable[[F], F]:
-    """Decorate a function, sync or async: each call becomes an event with outcome and duration.
+    """Decorate a function: each call becomes an event with outcome and duration.
 
-    What happens during the call has its event as the parent. Arguments and results are not recorded.
+    What happens during the call has its event as the parent. Arguments and results are not recorded. The event of a
+    generator, sync or async, tells of its whole life, from its first step on; one that is closed before it is
+    exhausted has the outcome ``unknown``.
 
     Args:
         event_type: Such as ``invoice.action``.
@@ -79,46 +174,4 @@ def tracked(event_type: str, action: str, *, metadata: Mapping[str, object] | No
         >>> render(7)
         'Invoice 7'
     """
-
-    @contextmanager
-    def call() -> Iterator[None]:
-        correlation = begun()
-        event_id = new_event_id(time_ns())
-        begin = perf_counter()
-        failure: BaseException | None = None
-        with Scope(placed(correlation.replace(parent_event_id=event_id))):
-            try:
-                yield
-            except BaseException as error:
-                failure = error
-                raise
-            finally:
-                record(
-                    event_type,
-                    action,
-                    event_id=event_id,
-                    correlation=correlation,
-                    metadata=metadata,
-                    outcome="failure" if failure else "success",
-                    duration=perf_counter() - begin,
-                    error=failure,
-                )
-
-    def decorate(function: F) -> F:
-        if inspect.iscoroutinefunction(function):
-
-            @wraps(function)
-            async def run_async(*args: Any, **kwargs: Any) -> Any:
-                with call():
-                    return await function(*args, **kwargs)
-
-            return run_async  # type: ignore[return-value]  # wraps keeps the signature
-
-        @wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            with call():
-                return function(*args, **kwargs)
-
-        return run  # type: ignore[return-value]  # wraps keeps the signature
-
-    return decorate
+    return Work(event_type, action, metadata=metadata)

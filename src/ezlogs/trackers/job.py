@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from time import perf_counter, time_ns
+from types import TracebackType
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +27,7 @@ from ezlogs.event import Actor, Subject, failure_of, type_and_id
 from ezlogs.ids import new_event_id
 from ezlogs.runtime import current_runtime
 from ezlogs.scope import Scope
+from ezlogs.trackers.work import outcome_of
 from ezlogs.version import __version__
 
 HEADER = "ezlogs"
@@ -136,7 +138,39 @@ def started(
     """
     if not tracking():
         return None
-    headers = headers or {}
+    return _begun(job, attempt, worker, headers or {}, hop, nested=nested)
+
+
+def perform(
+    job: Job,
+    *,
+    attempt: int = 1,
+    worker: str | None = None,
+    headers: Mapping[str, object] | None = None,
+) -> JobScope:
+    """Run a ``with`` block as an attempt of a job from a queue of your own.
+
+    The end of the block is the attempt's end, unless the scope was told another one: `JobScope.retried` and
+    `JobScope.requeued` are for queues that try again.
+
+    Args:
+        job: The job that runs; this and what follows as for `started`.
+
+    Example:
+        >>> from ezlogs.testing import capture
+        >>> with capture() as captured:
+        ...     message = {"headers": enqueued(Job("resize", "j-1", system="my_queue"))}
+        ...     with perform(Job("resize", "j-1", system="my_queue"), headers=message["headers"]):
+        ...         pass
+        >>> [event.action for event in captured.events]
+        ['resize.enqueue', 'resize.success']
+    """
+    return _begun(job, attempt, worker, headers or {}, Hop.OURS if tracking() else Hop.CURRENT, nested=False)
+
+
+def _begun(
+    job: Job, attempt: int, worker: str | None, headers: Mapping[str, object], hop: Hop, *, nested: bool
+) -> JobScope:
     sent = _read(headers.get(HEADER))
     if nested:
         ctx = context.get_current()
@@ -271,6 +305,21 @@ class JobScope:
             if span is not None:
                 span.end()
 
+    def __enter__(self) -> JobScope:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        outcome = outcome_of(error)
+        if outcome == "success":
+            self.succeeded()
+        elif outcome == "failure":
+            self.failed(error)
+        else:
+            self.ended("end", outcome, error)
+        self.close()
+
     def close(self) -> None:
         """Leave the attempt's context. An attempt that nobody ended has the outcome ``unknown``."""
         self.ended("end", "unknown")
@@ -296,6 +345,8 @@ class _Header(msgspec.Struct, omit_defaults=True, frozen=True):
     request_id: str | None = None
     actor: str | None = None
     """``type:id`` of whoever enqueued the job."""
+    on_behalf_of: str | None = None
+    """``type:id`` of the one who was impersonated."""
     at: int | None = None
     """When the job was enqueued, or when it may run at the earliest if that is later; Unix time in nanoseconds."""
 
@@ -308,7 +359,7 @@ class _Header(msgspec.Struct, omit_defaults=True, frozen=True):
         if self.actor is None:
             return None
         kind, _, actor_id = self.actor.partition(":")
-        return Actor(kind, actor_id or None)
+        return Actor(kind, actor_id or None, on_behalf_of=self.on_behalf_of)
 
     def wait(self) -> float | None:
         """Return the seconds since the job could have run; None where clocks disagree."""
@@ -327,7 +378,7 @@ def _headers(correlation: Correlation, ctx: Context, eta: datetime | str | None,
         v=_VERSION,
         correlation_id=correlation.correlation_id,
         **ids,
-        actor=_travelling_actor(ctx),
+        **_travelling_actor(ctx),
         at=max(time_ns(), _nanoseconds(eta)),
     )
     carried = {HEADER: _encode(header).decode()}
@@ -336,11 +387,12 @@ def _headers(correlation: Correlation, ctx: Context, eta: datetime | str | None,
     return carried
 
 
-def _travelling_actor(ctx: Context) -> str | None:
+def _travelling_actor(ctx: Context) -> dict[str, str | None]:
     runtime = current_runtime()
     if runtime is None or not runtime.settings.propagate_actor:
-        return None
-    return valid_id(type_and_id(current_actor(ctx)))
+        return {}
+    who = current_actor(ctx)
+    return {"actor": valid_id(type_and_id(who)), "on_behalf_of": valid_id(who.on_behalf_of)}
 
 
 def _read(text: object) -> _Header | None:
@@ -351,7 +403,7 @@ def _read(text: object) -> _Header | None:
         header = _decode(text)
     except (msgspec.DecodeError, UnicodeError):
         return None
-    texts = (getattr(header, name) for name in (*_CARRIED, "actor"))
+    texts = (getattr(header, name) for name in (*_CARRIED, "actor", "on_behalf_of"))
     safe = all(value is None or valid_id(value) for value in texts)
     return header if header.v == _VERSION and safe else None
 

@@ -1,0 +1,210 @@
+"""Work: a stretch of what an application does, told when it ends, under the event id that was reserved when it began.
+
+What happens meanwhile has that event as its parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from types import TracebackType
+from typing import Any, TypeVar
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.trace import Span, StatusCode
+
+from ezlogs.actor import with_acting, without_acting
+from ezlogs.correlation import Correlation, begun, current, placed
+from ezlogs.emit import guarded, listening, record
+from ezlogs.event import Actor, Outcome, failure_of
+from ezlogs.ids import new_event_id
+from ezlogs.scope import Scope, new_story, outside
+from ezlogs.trackers.calls import each_call
+from ezlogs.version import __version__
+
+F = TypeVar("F", bound=Callable[..., Any])
+W = TypeVar("W", bound="Work")
+
+_KEY = context.create_key("ezlogs-work")
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """Return how a stretch of work ended that an exception left, or that none did.
+
+    An `Exception` is a failure, and ``SystemExit`` what its code says. Whatever else there is comes from outside - a
+    cancelled task, a generator that was closed, Ctrl-C - and does not tell how far the work came: ``unknown``.
+
+    Example:
+        >>> [outcome_of(error) for error in (None, ValueError(), SystemExit(0), SystemExit(2), KeyboardInterrupt())]
+        ['success', 'failure', 'success', 'failure', 'unknown']
+    """
+    if error is None:
+        return "success"
+    if isinstance(error, SystemExit):
+        return "failure" if exit_code_of(error) else "success"
+    return "failure" if isinstance(error, Exception) else "unknown"
+
+
+def exit_code_of(error: SystemExit) -> int:
+    """Return the exit status that Python gives to a process which ``SystemExit`` ends."""
+    code = error.code
+    return 0 if code is None else code if isinstance(code, int) else 1
+
+
+class Work:
+    """A stretch of work as a context manager, sync or async, or as a decorator, for each call anew.
+
+    It works once at a time. None of its methods raises, except for wrong events with the setting ``strict``.
+    """
+
+    def __init__(
+        self, event_type: str, action: str, *, subject: object = None, metadata: Mapping[str, object] | None = None
+    ) -> None:
+        self.event_type = event_type
+        self.action = action
+        self._subject = subject
+        self._metadata = metadata
+        self.event_id = ""
+        self.context = Context()
+        """What the work happens in."""
+        self._outer: Correlation | None = None
+        self._began = 0.0
+        self._scope: Scope | None = None
+
+    @property
+    def correlation(self) -> Correlation | None:
+        """Where what happens in the work belongs; None before it begins."""
+        return current(self.context)
+
+    def begin(self) -> None:
+        """Begin, without being entered: nothing is in the work yet but what is run in its ``context``."""
+        self.event_id = new_event_id()
+        self.context = context.get_current()
+        self._enter()
+        self._began = perf_counter()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Tell the work, which ``error`` ended."""
+        self._leave(error, perf_counter() - self._began)
+
+    def anew(self: W) -> W:
+        """Return the same work to be done once more."""
+        again = object.__new__(type(self))
+        vars(again).update(vars(self))
+        return again
+
+    def __enter__(self: W) -> W:
+        self.begin()
+        self._scope = Scope(self.context)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.end(error)
+        finally:
+            if self._scope is not None:
+                self._scope.close()
+
+    async def __aenter__(self: W) -> W:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Return a function each of whose calls is such work."""
+        return each_call(function, self.anew)
+
+    @guarded
+    def _enter(self) -> None:
+        ctx = self._around()
+        self._outer = begun(ctx)
+        self.context = self._inside(self._outer, ctx)
+
+    def _around(self) -> Context:
+        """Return the context that the work begins in."""
+        return context.get_current()
+
+    def _inside(self, correlation: Correlation, ctx: Context) -> Context:
+        if listening():  # else its event would be a cause that never appears
+            correlation = correlation.replace(parent_event_id=self.event_id)
+        return context.set_value(_KEY, self, placed(correlation, ctx))
+
+    @guarded
+    def _leave(self, error: BaseException | None, duration: float) -> None:
+        outcome = self._outcome(error)
+        record(
+            self.event_type,
+            self.action,
+            event_id=self.event_id,
+            subject=self._subject,
+            metadata=self._facts(),
+            outcome=outcome,
+            duration=duration,
+            error=None if outcome == "success" else error,
+            correlation=self._outer,
+            ctx=self._present(),
+        )
+
+    def _outcome(self, error: BaseException | None) -> Outcome:
+        return outcome_of(error)
+
+    def _facts(self) -> Mapping[str, object] | None:
+        """Return what is told with the event."""
+        return self._metadata
+
+    def _present(self) -> Context | None:
+        """Return the context to tell it in: the present one (None), or the work's own where that is another."""
+        return None if context.get_value(_KEY) is self else self.context
+
+
+class StoryOfItsOwn(Work):
+    """Work that begins a story and a trace, and that nobody but its own actor does, such as a scheduled run."""
+
+    _span: Span | None = None
+
+    def __init__(self, event_type: str, action: str, actor: Actor, **fields: Any) -> None:
+        super().__init__(event_type, action, **fields)
+        self._actor = actor
+
+    def _around(self) -> Context:
+        return self._beginning(self._acting(outside()))
+
+    def _acting(self, ctx: Context) -> Context:
+        return with_acting(without_acting(ctx), inherited=self._actor)
+
+    def _beginning(self, ctx: Context) -> Context:
+        """Return a context with a span of the work's own, whose trace begins the story if the context has none."""
+        self._span = None
+        if listening() and is_instrumentation_enabled():
+            tracer = trace.get_tracer(f"ezlogs.{self.event_type.partition('.')[0]}", __version__)
+            self._span = tracer.start_span(self.action, ctx)
+            ctx = trace.set_span_in_context(self._span, ctx)
+        return ctx if current(ctx) is not None else placed(new_story(), ctx)
+
+    def _leave(self, error: BaseException | None, duration: float) -> None:
+        super()._leave(error, duration)
+        self._finish(self._span, error)
+
+    @guarded
+    def _finish(self, span: Span | None, error: BaseException | None) -> None:
+        if span is None:
+            return
+        outcome = self._outcome(error)
+        if outcome == "failure":
+            span.set_status(StatusCode.ERROR)
+        if error is not None and outcome != "success":
+            span.set_attribute("error.type", failure_of(error).type)
+        span.end()
+
+
+def with_facts(metadata: object, **facts: object) -> Mapping[str, object]:
+    """Return metadata, whatever was given as such, with those of the facts that are known."""
+    given = metadata if isinstance(metadata, Mapping) else {} if metadata is None else {"value": metadata}
+    return {**given, **{name: fact for name, fact in facts.items() if fact is not None}}
