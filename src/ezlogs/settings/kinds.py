@@ -13,6 +13,7 @@ from reprlib import Repr
 
 import msgspec
 
+from ezlogs.patterns import is_event_pattern
 from ezlogs.settings.problem import nearest
 
 MASK = "****"
@@ -134,15 +135,7 @@ class Seconds(Kind, frozen=True):
         return f"{self.low:g} to {self.high:g} seconds"
 
     def parse(self, given: object) -> object:
-        if isinstance(given, bool) or not isinstance(given, (str, int, float)):
-            raise self.refusal("not a number")
-        try:
-            seconds = float(given)
-        except (ValueError, OverflowError):
-            raise self.refusal("not a number") from None
-        if math.isnan(seconds) or not self.low <= seconds <= self.high:
-            raise self.refusal("out of range")
-        return seconds
+        return _number(self, given, self.low, self.high)
 
 
 class Count(Kind, frozen=True):
@@ -170,6 +163,21 @@ class Count(Kind, frozen=True):
         if not self.low <= count <= self.high:
             raise self.refusal("out of range")
         return count
+
+
+class Ratio(Kind, frozen=True):
+    """A share of the whole: 0 is nothing, 1 everything.
+
+    >>> Ratio().parse("0.25")
+    0.25
+    """
+
+    @property
+    def allowed(self) -> str:
+        return "0 to 1"
+
+    def parse(self, given: object) -> object:
+        return _number(self, given, 0, 1)
 
 
 class Choice(Kind, frozen=True):
@@ -218,6 +226,26 @@ class Words(Kind, frozen=True):
         raise self.refusal()
 
 
+class EventTypes(Words, frozen=True):
+    """Types of events, as `ezlogs.patterns` reads them: ``order.action``, all of ``data.*``, or ``*``.
+
+    >>> EventTypes("event types").parse("data.*, order.action")
+    ('data.*', 'order.action')
+    """
+
+    @property
+    def allowed(self) -> str:
+        return f"{super().allowed}: 'order.action', 'data.*' or '*'"
+
+    def parse(self, given: object) -> object:
+        patterns = super().parse(given)
+        assert isinstance(patterns, tuple)
+        for pattern in patterns:
+            if not is_event_pattern(pattern):
+                raise self.refusal(f"{self.quoted(pattern)} is no event type")
+        return patterns
+
+
 class WordOrNames(Words, frozen=True):
     """One word out of a few that stands for a selection, or the selection itself as names.
 
@@ -242,6 +270,18 @@ class WordOrNames(Words, frozen=True):
         if len(names) > 1:
             raise self.refusal(f"'{chosen[0]}' stands alone")
         return chosen[0].lower()
+
+
+def _number(kind: Kind, given: object, low: float, high: float) -> float:
+    if isinstance(given, bool) or not isinstance(given, (str, int, float)):
+        raise kind.refusal("not a number")
+    try:
+        number = float(given)
+    except (ValueError, OverflowError):
+        raise kind.refusal("not a number") from None
+    if math.isnan(number) or not low <= number <= high:
+        raise kind.refusal("out of range")
+    return number
 
 
 def _word(given: object) -> str:

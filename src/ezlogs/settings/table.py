@@ -15,8 +15,10 @@ from ezlogs.settings.kinds import (
     Boolean,
     Choice,
     Count,
+    EventTypes,
     Kind,
     Location,
+    Ratio,
     Seconds,
     SwitchedOff,
     Text,
@@ -152,6 +154,56 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Whether ezlogs is the only exporter (owned) or lives beside another (attached); auto finds out.",
         ),
     ] = "auto"
+    carrier: Annotated[
+        Literal["span", "log", "both"],
+        Setting(
+            "emission",
+            Choice(("span", "log", "both")),
+            "What brings events out: span events, log records, or one of each.",
+        ),
+    ] = "span"
+    disabled_events: Annotated[
+        tuple[str, ...],
+        Setting("emission", EventTypes("event types"), "Types of events that are not made at all."),
+    ] = ()
+
+    sample_rate: Annotated[
+        float,
+        Setting(
+            "sampling",
+            Ratio(),
+            "The share of stories whose events are kept; a story is kept or left out as a whole, in every service.",
+        ),
+    ] = 1.0
+    always_events: Annotated[
+        tuple[str, ...],
+        Setting(
+            "sampling",
+            EventTypes("event types"),
+            "Types of events that are kept whatever the sample rate is, as failures are.",
+        ),
+    ] = ()
+
+    trust_inbound: Annotated[
+        Literal["continue", "link"],
+        Setting(
+            "correlation",
+            Choice(("continue", "link")),
+            "Whether a request continues the story that it brings along, or begins its own and links that one.",
+        ),
+    ] = "continue"
+    propagate_to: Annotated[
+        tuple[str, ...],
+        Setting(
+            "correlation",
+            Words("hosts"),
+            "Further hosts that stories travel to; loopback, private and cluster-internal ones are always allowed.",
+        ),
+    ] = ()
+    propagate_actor_to: Annotated[
+        tuple[str, ...],
+        Setting("correlation", Words("hosts"), "Hosts that are also told, as type:id, who acts."),
+    ] = ()
 
     deny: Annotated[
         tuple[str, ...],
