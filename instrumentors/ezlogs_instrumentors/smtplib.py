@@ -35,7 +35,7 @@ class SmtplibInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
 def _sendmail(
     sendmail: Callable[..., Refusals], _smtp: smtplib.SMTP, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Refusals:
-    if not listening() or not is_instrumentation_enabled():
+    if not listening(mail.DELIVERY) or not is_instrumentation_enabled():
         return sendmail(*args, **kwargs)
     begin = perf_counter()
     try:

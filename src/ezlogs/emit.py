@@ -28,10 +28,20 @@ _OUTCOMES, _SEVERITIES = frozenset(OUTCOMES), frozenset(SEVERITIES)
 _ENDLESS = float("inf")
 
 
-def listening() -> bool:
-    """Return whether events go anywhere; a tracker that would work for nothing asks first."""
+def listening(event_type: str | None = None) -> bool:
+    """Return whether events go anywhere - events of one type, where it is named.
+
+    A tracker that would work for nothing asks first.
+    """
     runtime = current_runtime()
-    return runtime is not None and runtime.carrier is not None
+    if runtime is None or runtime.carrier is None:
+        return False
+    return event_type is None or runtime.admits(event_type) is not False
+
+
+def caused(correlation: Correlation, event_type: str, event_id: str) -> Correlation:
+    """Return where that belongs which an event causes: its parent is the event, unless that will never be made."""
+    return correlation.replace(parent_event_id=event_id) if listening(event_type) else correlation
 
 
 def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; give all but the first two by name
@@ -59,7 +69,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
         ctx: The OpenTelemetry context that it happened in; the current one when left out.
 
     Returns:
-        The event, or None when nothing listens.
+        The event, or None when nothing listens, or when its type is disabled or its story sampled out.
 
     Raises:
         InvalidEvent: With the setting ``strict``, for an event that breaks the rules; nothing otherwise.
@@ -82,6 +92,10 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
             actor = current_actor(ctx)
         if correlation is None:
             correlation = begun(ctx)
+        sampler = runtime.sampler
+        if sampler is not None and enabled and not sampler.keeps(event_type, outcome, correlation.correlation_id):
+            runtime.ledger.note("sampled_out")
+            return None
         if error is not None and type(error) is not Failure and isinstance(error, BaseException):
             error = failure_of(error)
         if (
@@ -136,6 +150,8 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                 sequence=sequence_of(runtime.ledger.next_tail()),
                 strict=runtime.settings.strict,
             )
+            if enabled is None and not runtime.admits(event.event_type):
+                return None
             if event.invalid:
                 runtime.ledger.note("invalid")
                 problems = f"an event was repaired: {'; '.join(event.invalid)}"

@@ -13,7 +13,9 @@ from opentelemetry.context import Context
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import is_event_type
 from ezlogs.ids import sequence_of, tails
+from ezlogs.patterns import matches
 from ezlogs.privacy import Scrubber
+from ezlogs.sampling import Sampler
 from ezlogs.settings import Settings
 
 if TYPE_CHECKING:
@@ -106,17 +108,23 @@ class Runtime:
         self.scrubber = Scrubber(deny=settings.deny, allow=settings.allow)
         self.ledger = ledger or Ledger()
         self.carrier = carrier
+        rate = settings.sample_rate
+        self.sampler = Sampler(rate, settings.always_events) if rate < 1 else None
+        """Decides which stories are kept; None where all are."""
         self.event_types: dict[str, bool] = {}
         """Whether events of a type are made, for each right event type seen so far; decided once by `admits`."""
         self._reported: set[str] = set()
 
     def admits(self, event_type: object) -> bool | None:
         """Return whether events of a type are made; None for a wrong type, which is repaired first."""
-        if type(event_type) is not str or not is_event_type(event_type):
+        if type(event_type) is not str:
             return None
+        known = self.event_types.get(event_type)
+        if known is not None or not is_event_type(event_type):
+            return known
         if len(self.event_types) >= _MOST_TYPES:
             self.event_types.clear()
-        verdict = self.event_types[event_type] = True
+        verdict = self.event_types[event_type] = not matches(self.settings.disabled_events, event_type)
         return verdict
 
     def report(self, problem: str, error: BaseException | None = None) -> None:

@@ -211,3 +211,51 @@ def test_the_memory_of_event_types_is_bounded(captured: Captured) -> None:
     runtime = current_runtime()
     assert runtime is not None
     assert len(runtime.event_types) <= 4096
+
+
+def test_a_disabled_type_of_event_is_not_made() -> None:
+    """The verdict on a type is found once, and trackers can ask for it before they work."""
+    with capture(disabled_events="data.*,order.viewed") as captured:
+        assert ezlogs.event("order.viewed", "seen") is None
+        assert ezlogs.event("data.change", "order.update") is None
+        assert ezlogs.event("order.action", "placed") is not None
+        assert (listening("data.change"), listening("order.action"), listening()) == (False, True, True)
+    assert [event.event_type for event in captured.events] == ["order.action"]
+
+
+def test_a_disabled_type_stays_so_however_it_is_spelled() -> None:
+    """An event whose type had to be repaired is held to the repaired type's verdict."""
+    with capture(strict=False, disabled_events="order.action") as captured:
+        assert ezlogs.event("Order.Action", "placed") is None
+    assert captured.events == []
+
+
+def test_what_is_never_made_is_nobodys_cause() -> None:
+    """What happens in a disabled scope has the cause of the scope itself for its own."""
+    with capture(disabled_events="cli.command") as captured, ezlogs.flow("import", 1), ezlogs.command("x", nested=True):
+        ezlogs.event("order.action", "placed")
+    start, placed, _ = captured.events
+    assert placed.correlation.parent_event_id == start.event_id
+
+
+def test_a_share_of_the_stories_is_kept_and_each_as_a_whole() -> None:
+    """All that succeeds in a story has one fate; what failed, and what is always kept, is there in every story."""
+    with capture(sample_rate=0.5, always_events="payment.*") as captured:
+        for _ in range(200):
+            with ezlogs.CorrelationManager.start_request_context():
+                ezlogs.event("order.action", "placed")
+                ezlogs.event("order.action", "confirmed")
+                ezlogs.event("order.action", "shipped", outcome="failure")
+                ezlogs.event("payment.action", "taken")
+        counts = current_runtime().ledger.counts()
+    stories: dict[str, set[str]] = {}
+    for event in captured.events:
+        stories.setdefault(event.correlation.correlation_id, set()).add(event.action)
+    assert {frozenset(actions) for actions in stories.values()} == {
+        frozenset({"shipped", "taken"}),
+        frozenset({"placed", "confirmed", "shipped", "taken"}),
+    }
+    assert len(stories) == 200
+    kept = sum("placed" in actions for actions in stories.values())
+    assert 60 < kept < 140
+    assert counts == {"emitted": 400 + 2 * kept, "sampled_out": 400 - 2 * kept}

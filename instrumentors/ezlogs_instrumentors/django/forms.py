@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from ezlogs.emit import listening
-from ezlogs.trackers.data import invalid
+from ezlogs.trackers.data import VALIDATION, invalid
 from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.django.users import loaded_key
 
@@ -21,7 +21,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 def see_validation(form: Any, _: None) -> None:
     """Tell a form's errors the first time that it has some."""
-    if not form._errors or "_ezlogs_told" in vars(form) or not listening():
+    if not form._errors or "_ezlogs_told" in vars(form) or not listening(VALIDATION):
         return
     form._ezlogs_told = True
     errors = {field: [error.code or "invalid" for error in found] for field, found in form._errors.as_data().items()}

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ezlogs.emit import guarded, listening
-from ezlogs.trackers.data import Field, observe
+from ezlogs.emit import guarded
+from ezlogs.trackers.data import Field, observe, watching
 from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
@@ -142,7 +142,7 @@ def see_save(
     *, sender: Any, instance: Any, created: bool, raw: bool, using: str, update_fields: Any = None, **_: Any
 ) -> None:
     """Tell a row that was inserted or updated; an update that changed nothing is not told."""
-    if raw or _is_skipped(sender) or not listening():
+    if raw or _is_skipped(sender) or not watching():
         return
     state = instance._state
     before = vars(state).get("ezlogs_loaded")
@@ -189,7 +189,7 @@ def _same(field: Any, before: object, after: object) -> bool:
 def see_update(queryset: Any, rows: int, **values: Any) -> None:
     """Tell that rows of a queryset were updated."""
     model = queryset.model
-    if not rows or _in_bulk_update.get() is model or _is_skipped(model) or not listening():
+    if not rows or _in_bulk_update.get() is model or _is_skipped(model) or not watching():
         return
     fields = [_assigned(model, name, value) for name, value in values.items()]
     _write_bulk(queryset, "bulk_update", rows, fields)
@@ -213,7 +213,7 @@ def see_bulk_create(
 ) -> None:
     """Tell that rows were inserted together; how many is not known where the database may have skipped some."""
     model = queryset.model
-    if not created or _is_skipped(model) or not listening():
+    if not created or _is_skipped(model) or not watching():
         return
     if model._meta.auto_created:
         _write_links_added(queryset, created)
@@ -224,7 +224,7 @@ def see_bulk_create(
 
 def see_bulk_update(queryset: Any, rows: int, objs: Any = (), fields: Iterable[str] = (), *_: Any, **__: Any) -> None:
     """Tell that instances were updated together."""
-    if rows and not _is_skipped(queryset.model) and listening():
+    if rows and not _is_skipped(queryset.model) and watching():
         _write_bulk(queryset, "bulk_update", rows, [Field(name) for name in fields])
 
 
@@ -264,7 +264,7 @@ def _counting(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
 def see_delete(using: str, origin: Any, key: str | None, counts: Mapping[str, int]) -> None:
     """Tell a deleted instance or queryset once, with how many rows of other models went with it."""
     model = type(origin) if hasattr(type(origin), "_meta") else getattr(origin, "model", None)
-    if model is None or _is_skipped(model) or not listening() or not any(counts.values()):
+    if model is None or _is_skipped(model) or not watching() or not any(counts.values()):
         return
     meta = model._meta
     own = counts.get(meta.concrete_model._meta.label, 0)

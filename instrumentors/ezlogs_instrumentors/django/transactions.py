@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ezlogs.emit import listening
-from ezlogs.trackers.data import Row, Transaction, emit
+from ezlogs.trackers.data import TRANSACTION, Row, Transaction, emit
 from ezlogs_instrumentors.django.hooks import Hooks
 
 _open: WeakKeyDictionary[Any, Transaction] = WeakKeyDictionary()
@@ -55,7 +55,7 @@ def see_rollback(connection: Any, _: None) -> None:
     """Tell that nothing was saved, also when an error came before the first write."""
     error = sys.exc_info()[1]
     transaction = _open.pop(connection, None)
-    if transaction is None and _is_database_error(error) and listening():
+    if transaction is None and _is_database_error(error) and listening(TRANSACTION):
         transaction = Transaction(connection.alias)
     if transaction is not None:
         transaction.rollback(error)

@@ -180,7 +180,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "sampling",
             EventTypes("event types"),
-            "Types of events that are kept whatever the sample rate is, as failures are.",
+            "Types of events that are kept in every story, as is whatever did not succeed.",
         ),
     ] = ()
 

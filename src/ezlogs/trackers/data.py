@@ -18,13 +18,14 @@ from opentelemetry.context import Context
 
 from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, begun
-from ezlogs.emit import record
+from ezlogs.emit import listening, record
 from ezlogs.event import Actor, Change
 from ezlogs.ids import new_span_id
 from ezlogs.privacy import KeyMatcher
 from ezlogs.runtime import current_runtime
 from ezlogs.snapshot import freeze
 
+CHANGE, TRANSACTION, VALIDATION = "data.change", "data.transaction", "data.validation"
 MAX_ROWS = 10_000
 """How many rows of one transaction are told one by one; what is written after them is told as bulk events."""
 
@@ -58,6 +59,11 @@ class Row(msgspec.Struct, kw_only=True):
     context: Context
     undo: list[Callable[[], object]]
     """What the ORM's adapter has to take back when the row never existed."""
+
+
+def watching() -> bool:
+    """Return whether writes are told, be it only that they were rolled back."""
+    return listening(CHANGE) or listening(TRANSACTION)
 
 
 def observe(
@@ -99,7 +105,7 @@ def observe(
 def emit(row: Row) -> None:
     """Tell a write that is committed, as of the moment it was made."""
     record(
-        "data.change",
+        CHANGE,
         f"{row.model}.{row.verb}",
         subject=(row.model, row.id),
         metadata=row.metadata,
@@ -219,7 +225,7 @@ class Transaction:
 
     def _tell_rollback(self, action: str) -> None:
         record(
-            "data.transaction",
+            TRANSACTION,
             action,
             subject=("database", self._database),
             metadata={
@@ -252,7 +258,7 @@ def invalid(
     """
     faults = [(field, code) for field, codes in errors.items() for code in codes]
     record(
-        "data.validation",
+        VALIDATION,
         f"{name}.invalid",
         subject=(name, id),
         metadata={  # side by side rather than by field: under the key `card_number` privacy lets nothing pass

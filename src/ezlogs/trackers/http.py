@@ -16,12 +16,13 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ezlogs.actor import Peek, with_acting
 from ezlogs.correlation import begun, placed, valid_id
-from ezlogs.emit import listening, record
+from ezlogs.emit import caused, listening, record
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.scope import Scope
 from ezlogs.version import __version__
 
+HTTP_REQUEST = "http.request"
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 """The methods of RFC 9110, RFC 5789 and the QUERY draft; a client can make up any other."""
 
@@ -100,7 +101,7 @@ class HttpRequest:
         self._event_id = new_event_id()
         correlation = begun(ctx)
         self._correlation = correlation.replace(request_id=request_id) if request_id else correlation
-        inner = self._correlation.replace(parent_event_id=self._event_id)
+        inner = caused(self._correlation, HTTP_REQUEST, self._event_id)
         self._scope = Scope(with_acting(placed(inner, ctx), peek=peek))
 
     def finish(
@@ -123,7 +124,7 @@ class HttpRequest:
         error = error if failed else None
         self._scope.close()
         record(
-            "http.request",
+            HTTP_REQUEST,
             f"{self._method} {route or UNMATCHED}",
             event_id=self._event_id,
             correlation=self._correlation,

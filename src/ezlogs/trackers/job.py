@@ -22,7 +22,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
 from ezlogs.correlation import Correlation, begun, placed, valid_id
-from ezlogs.emit import listening, record
+from ezlogs.emit import caused, listening, record
 from ezlogs.event import Actor, Subject, failure_of, type_and_id
 from ezlogs.ids import new_event_id
 from ezlogs.runtime import current_runtime
@@ -30,6 +30,7 @@ from ezlogs.scope import Scope
 from ezlogs.trackers.work import outcome_of
 from ezlogs.version import __version__
 
+ENQUEUE, EXECUTION = "job.enqueue", "job.execution"
 HEADER = "ezlogs"
 """The message header that carries the story; a JSON text, because some brokers turn every header into text."""
 
@@ -98,7 +99,7 @@ def enqueued(
     try:
         correlation, event_id = begun(ctx), new_event_id()
         record(
-            "job.enqueue",
+            ENQUEUE,
             f"{job.name}.enqueue",
             subject=Subject("job", job.id, job.name),
             metadata=_known(job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries),
@@ -106,7 +107,7 @@ def enqueued(
             event_id=event_id,
             ctx=ctx,
         )
-        return _headers(correlation.replace(parent_event_id=event_id), ctx, eta, traced)
+        return _headers(caused(correlation, ENQUEUE, event_id), ctx, eta, traced)
     finally:
         if span is not None:
             span.end()
@@ -199,7 +200,7 @@ def lost(
     correlation = (sent.correlation if sent else begun(ctx)).replace(job_id=job.id, attempt=attempt)
     verb, outcome = _failure(attempt, job.max_retries)
     record(
-        "job.execution",
+        EXECUTION,
         f"{job.name}.{verb}",
         subject=Subject("job", job.id, job.name),
         metadata=_known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
@@ -238,7 +239,7 @@ class JobScope:
         self._queue_wait = queue_wait
         self._span = span
         self._outer = correlation.replace(job_id=job.id, attempt=attempt, transaction_id=None)
-        inner = self._outer.replace(parent_event_id=self._event_id)
+        inner = caused(self._outer, EXECUTION, self._event_id)
         self._context = context.set_value(_KEY, self, placed(inner, ctx))
         self._scope = Scope(self._context)
         self._begin = perf_counter()
@@ -263,7 +264,7 @@ class JobScope:
             return
         self._told = True
         record(
-            "job.execution",
+            EXECUTION,
             f"{self.job.name}.{verb}",
             actor=current_actor(self._context),
             subject=Subject("job", self.job.id, self.job.name),
@@ -300,7 +301,7 @@ class JobScope:
         self.next_retry_at = eta
         ctx, span = _producer(self.job, traced)
         try:
-            return _headers(self._outer.replace(parent_event_id=self._event_id), ctx, eta, traced)
+            return _headers(caused(self._outer, EXECUTION, self._event_id), ctx, eta, traced)
         finally:
             if span is not None:
                 span.end()

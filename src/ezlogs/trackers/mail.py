@@ -15,6 +15,8 @@ _HEADERS_READ = 64 * 1024
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
 _DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
 
+DELIVERY = "email.delivery"
+
 
 def delivered(
     recipients: Iterable[str],
@@ -63,7 +65,7 @@ def delivered(
     if code is not None:
         metadata["smtp_code"] = code
     return record(
-        "email.delivery",
+        DELIVERY,
         "message.sent" if error is None else "message.failed",
         subject=Subject("email", message_key(message)),
         metadata=metadata,

@@ -17,7 +17,7 @@ from opentelemetry.trace import Span, StatusCode
 
 from ezlogs.actor import with_acting, without_acting
 from ezlogs.correlation import Correlation, begun, current, placed
-from ezlogs.emit import guarded, listening, record
+from ezlogs.emit import caused, guarded, listening, record
 from ezlogs.event import Actor, Outcome, failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.scope import Scope, new_story, outside
@@ -132,9 +132,7 @@ class Work:
         return context.get_current()
 
     def _inside(self, correlation: Correlation, ctx: Context) -> Context:
-        if listening():  # else its event would be a cause that never appears
-            correlation = correlation.replace(parent_event_id=self.event_id)
-        return context.set_value(_KEY, self, placed(correlation, ctx))
+        return context.set_value(_KEY, self, placed(caused(correlation, self.event_type, self.event_id), ctx))
 
     @guarded
     def _leave(self, error: BaseException | None, duration: float) -> None:
