@@ -8,10 +8,10 @@ from time import perf_counter
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled, unwrap
+from opentelemetry.instrumentation.utils import unwrap
 from wrapt import wrap_function_wrapper
 
-from ezlogs.emit import guarded, listening
+from ezlogs.emit import guarded, tracking
 from ezlogs.trackers import mail
 
 Refusals = Mapping[str, tuple[int, bytes]]
@@ -35,7 +35,7 @@ class SmtplibInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
 def _sendmail(
     sendmail: Callable[..., Refusals], _smtp: smtplib.SMTP, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Refusals:
-    if not listening(mail.DELIVERY) or not is_instrumentation_enabled():
+    if not tracking(mail.DELIVERY):
         return sendmail(*args, **kwargs)
     begin = perf_counter()
     try:

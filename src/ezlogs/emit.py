@@ -15,15 +15,14 @@ from ezlogs.correlation import Correlation, begun
 from ezlogs.event import InvalidEvent, UniversalEvent, is_flat
 from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Failure, failure_of, frozen_changes, is_timestamp
 from ezlogs.ids import sequence_of
+from ezlogs.otel_compat import SUPPRESSION_KEYS
 from ezlogs.party import Actor, Subject
 from ezlogs.runtime import current_runtime
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_SUPPRESSED = "suppress_instrumentation"
-"""The context key that OpenTelemetry's instrumentations look at."""
-
+_SUPPRESSED, _SUPPRESSED_BY_SDK = SUPPRESSION_KEYS
 _OUTCOMES, _SEVERITIES = frozenset(OUTCOMES), frozenset(SEVERITIES)
 _ENDLESS = float("inf")
 
@@ -37,6 +36,14 @@ def listening(event_type: str | None = None) -> bool:
     if runtime is None or runtime.carrier is None:
         return False
     return event_type is None or runtime.admits(event_type) is not False
+
+
+def tracking(event_type: str | None = None) -> bool:
+    """Return whether work is to be tracked: somebody is `listening`, and instrumentation is not suppressed here."""
+    if not listening(event_type):
+        return False
+    ctx = context.get_current()
+    return not (ctx.get(_SUPPRESSED) or ctx.get(_SUPPRESSED_BY_SDK))
 
 
 def caused(correlation: Correlation, event_type: str, event_id: str) -> Correlation:
@@ -79,7 +86,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
         return None
     if ctx is None:
         ctx = context.get_current()
-    if ctx.get(_SUPPRESSED):
+    if ctx.get(_SUPPRESSED) or ctx.get(_SUPPRESSED_BY_SDK):
         return None
     try:
         enabled = runtime.event_types.get(event_type) if type(event_type) is str else None

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Event, Span, SpanProcessor, TracerProvider
 from opentelemetry.trace import propagation
 
+if TYPE_CHECKING:  # the SDK is loaded by whoever needs one: `import ezlogs` stays light
+    from opentelemetry.sdk.trace import Event, Span, SpanProcessor, TracerProvider
+
+SUPPRESSION_KEYS: tuple[str, str] = (
+    "suppress_instrumentation",
+    getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
+)
+"""The context keys that say that nothing may be instrumented: what users set, and what the SDK's exporters set."""
+
 _SPAN_KEY: str | None = getattr(propagation, "_SPAN_KEY", None)
+
+
+def suppressing(ctx: Context | None = None) -> Context:
+    """Return a context in which nothing is instrumented.
+
+    What ``opentelemetry.instrumentation.utils.suppress_instrumentation`` attaches, without loading wrapt for it.
+    """
+    for key in SUPPRESSION_KEYS:
+        ctx = context.set_value(key, True, ctx)
+    return ctx or Context()
 
 
 def append_event(span: Span, event: Event) -> bool:
@@ -55,6 +73,8 @@ class ProcessorWatch:
     __slots__ = ("_multi", "_provider", "processors")
 
     def __init__(self, provider: object) -> None:
+        from opentelemetry.sdk.trace import TracerProvider
+
         self._provider = provider
         self.processors = span_processors(provider) if isinstance(provider, TracerProvider) else None
         self._multi = getattr(provider, "_active_span_processor", None)

@@ -166,3 +166,23 @@ def test_chosen_by_name_it_runs_instead_of_the_other(receiver: Receiver) -> None
     )
     assert ran.told["health"]["pipeline"] == "owned"
     assert ("checkout", "placed") in events(receiver)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_provider_of_the_applications_own_outlives_a_fork() -> None:
+    """A provider with a resource that nobody detected looks one up after a fork, in a thread pool; the child goes on."""
+    program = """
+import os
+import ezlogs
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+provider = TracerProvider(resource=Resource({"service.name": "shop"}))
+provider.get_tracer("app")
+from concurrent.futures import ThreadPoolExecutor
+child = os.fork()
+if child == 0:
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout == "7\n"

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic, sleep
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 
 from ezlogs.delivery.batch import Batch, Encoder, EndedSpan, LooseEvent
+from ezlogs.otel_compat import suppressing
 from ezlogs.otlp import Delivered, HttpTransport, Retry
 from ezlogs.runtime import Ledger, log
 
@@ -163,14 +164,15 @@ class Worker:
         """Seal and send what is due. One thread at a time: the worker's, or at exit the one that shuts down."""
         if not self._turning.acquire(blocking=False):
             return
+        token = context.attach(suppressing())
         try:
-            with suppress_instrumentation():
-                self._seal()
-                self._send()
+            self._seal()
+            self._send()
         except Exception as problem:  # the thread must live; what it was sealing is counted as lost
             self._last_problem = f"{type(problem).__qualname__} in the delivery worker"
             log.exception("ezlogs: the delivery worker failed")
         finally:
+            context.detach(token)
             self._turning.release()
 
     def _seal(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401  # see below
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -13,6 +14,9 @@ from opentelemetry import trace
 
 from ezlogs.runtime import Ledger, Runtime, current_runtime, install, log
 from ezlogs.settings import InvalidSettings, Loaded, load
+
+# The SDK's tracer provider runs a thread pool in a forked child. The lock of pools is taken around a fork and let go in
+# the child by a hook that this import registers: were it registered after the provider's, the child would never go on.
 
 
 def configure(**settings: object) -> None:

@@ -179,7 +179,11 @@ def _long_varint(number: int) -> bytes:
     return bytes(encoded)
 
 
-VARINTS = tuple(_long_varint(number) for number in range(1 << 14))
+VARINTS = (
+    *(bytes((number,)) for number in range(0x80)),
+    *(bytes((low, high)) for high in range(1, 0x80) for low in range(0x80, 0x100)),
+)
+"""The varints of one and two bytes, by number."""
 
 
 class Remembered(dict[str, _T]):

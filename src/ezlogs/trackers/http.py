@@ -10,13 +10,12 @@ from typing import Any
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.propagators.textmap import Getter, default_getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ezlogs.actor import Peek, with_acting
 from ezlogs.correlation import begun, placed, valid_id
-from ezlogs.emit import caused, listening, record
+from ezlogs.emit import caused, record, tracking
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.scope import Scope
@@ -73,7 +72,7 @@ class HttpTracker:
         Returns:
             The request, or None where nothing listens or instrumentation is suppressed.
         """
-        if not listening() or not is_instrumentation_enabled():
+        if not tracking():
             return None
         method = method if method in METHODS else "_OTHER"
         ctx, span = context.get_current(), None

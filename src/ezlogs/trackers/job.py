@@ -17,12 +17,11 @@ from typing import NamedTuple
 import msgspec
 from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
 from ezlogs.correlation import Correlation, begun, placed, valid_id
-from ezlogs.emit import caused, listening, record
+from ezlogs.emit import caused, record, tracking
 from ezlogs.event import Actor, Subject, failure_of, type_and_id
 from ezlogs.ids import new_event_id
 from ezlogs.runtime import current_runtime
@@ -59,11 +58,6 @@ class Hop(Enum):
     """Another instrumentation has made it, and it is current."""
     COMING = "coming"
     """Another instrumentation is about to make it."""
-
-
-def tracking() -> bool:
-    """Return whether jobs are to be tracked: events go somewhere, and instrumentation is not suppressed."""
-    return listening() and is_instrumentation_enabled()
 
 
 def running(ctx: Context | None = None) -> JobScope | None:

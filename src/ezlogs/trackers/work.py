@@ -12,12 +12,11 @@ from typing import Any, TypeVar
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, StatusCode
 
 from ezlogs.actor import with_acting, without_acting
 from ezlogs.correlation import Correlation, begun, current, placed
-from ezlogs.emit import caused, guarded, listening, record
+from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Actor, Outcome, failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.scope import Scope, new_story, outside
@@ -180,7 +179,7 @@ class StoryOfItsOwn(Work):
     def _beginning(self, ctx: Context) -> Context:
         """Return a context with a span of the work's own, whose trace begins the story if the context has none."""
         self._span = None
-        if listening() and is_instrumentation_enabled():
+        if tracking():
             tracer = trace.get_tracer(f"ezlogs.{self.event_type.partition('.')[0]}", __version__)
             self._span = tracer.start_span(self.action, ctx)
             ctx = trace.set_span_in_context(self._span, ctx)
