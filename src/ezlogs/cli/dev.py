@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from ezlogs.cli.help import Command
 from ezlogs.cli.story import drawn
-from ezlogs.dev.decode import ReceivedSpan
+from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
 from ezlogs.story import told
 from ezlogs.story.tail import Tail
 
@@ -32,7 +32,7 @@ PATIENCE = 10.0
 @click.option("--port", default=4318, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def dev(port: int, command: tuple[str, ...]) -> None:
-    """Receive spans on this machine, and tell each story once it is quiet for a second.
+    """Receive spans and log records on this machine, and tell each story once it is quiet for a second.
 
     With a COMMAND, as in `ezlogs dev -- python app.py`, that is run under opentelemetry-instrument with this
     endpoint, and the exit status is its own. Ctrl-C ends both.
@@ -42,8 +42,8 @@ def dev(port: int, command: tuple[str, ...]) -> None:
     except ModuleNotFoundError as missing:
         raise click.ClickException("ezlogs dev needs: pip install 'ezlogs-opentelemetry[dev]'") from missing
 
-    arrivals: queue.SimpleQueue[list[ReceivedSpan]] = queue.SimpleQueue()
-    receiver = Receiver(port=port, on_spans=arrivals.put)
+    arrivals: queue.SimpleQueue[Sequence[ReceivedSpan | ReceivedLog]] = queue.SimpleQueue()
+    receiver = Receiver(port=port, on_spans=arrivals.put, on_logs=arrivals.put)
     try:
         receiver.start()
     except OSError as problem:
@@ -77,13 +77,13 @@ def dev(port: int, command: tuple[str, ...]) -> None:
 
 
 def environment(environ: Mapping[str, str], endpoint: str) -> dict[str, str]:
-    """Return the environment of a program that is to send its spans to an endpoint, whatever was set before.
+    """Return the environment of a program that is to send its telemetry to an endpoint, whatever was set before.
 
     Example:
         >>> environment({"PATH": "/bin", "EZLOGS_ENDPOINT": "https://far.away"}, "http://127.0.0.1:4318")["PATH"]
         '/bin'
     """
-    elsewhere = ("OTEL_EXPORTER_OTLP_", "EZLOGS_ENDPOINT")
+    elsewhere = ("OTEL_EXPORTER_OTLP_", "EZLOGS_ENDPOINT", "EZLOGS_LOGS_ENDPOINT")
     kept = {name: value for name, value in environ.items() if not name.startswith(elsewhere)}
     return {**kept, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
 

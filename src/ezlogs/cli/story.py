@@ -1,4 +1,4 @@
-"""`ezlogs story`: the stories in a file of spans."""
+"""`ezlogs story`: the stories in a file of spans and log records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from ezlogs.cli.help import Command
-from ezlogs.dev.decode import JSON, PROTOBUF, Malformed, ReceivedSpan, decode_request
+from ezlogs.dev.decode import JSON, PROTOBUF, Malformed, ReceivedLog, ReceivedSpan, decode_either
 from ezlogs.story import Story, render_json, stories, told
 from ezlogs.story.terminal import render_tree
 
@@ -20,13 +20,13 @@ from ezlogs.story.terminal import render_tree
 @click.option("--id", "story_id", metavar="ID", help="Only the story whose correlation id begins so.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def story(file: BinaryIO, story_id: str | None, as_json: bool) -> None:
-    """Tell the stories in a file of spans, as trees and in words.
+    """Tell the stories in a file of spans and log records, as trees and in words.
 
-    FILE is an OTLP export request as protobuf or JSON, or one JSON request a line, as the OpenTelemetry
-    Collector's file exporter writes them; - is standard input.
+    FILE is an OTLP export request of either as protobuf or JSON, or one JSON request a line, as the OpenTelemetry
+    Collector's file exporter writes them; - is standard input. An event that is there twice is told once.
     """
     try:
-        found = stories(told(read_spans(file.read())))
+        found = stories(told(read(file.read())))
     except Malformed as problem:
         raise click.ClickException(f"{file.name}: {problem}") from problem
     if story_id is not None:
@@ -42,19 +42,19 @@ def story(file: BinaryIO, story_id: str | None, as_json: bool) -> None:
         raise click.ClickException(f"{file.name}: no story{wanted}")
 
 
-def read_spans(content: bytes) -> list[ReceivedSpan]:
-    """Return the spans of an export request, protobuf or JSON, or of one JSON request a line.
+def read(content: bytes) -> list[ReceivedSpan | ReceivedLog]:
+    """Return what is in an export request of spans or log records, protobuf or JSON, or in one JSON request a line.
 
     Raises:
         Malformed: It is none of these.
     """
     if not content.lstrip().startswith(b"{"):
-        return decode_request(content, PROTOBUF)
+        return decode_either(content, PROTOBUF)
     try:
-        return decode_request(content, JSON)
+        return decode_either(content, JSON)
     except Malformed:
         lines = [line for line in content.splitlines() if line.strip()]
-        return [span for line in lines for span in decode_request(line, JSON)]
+        return [item for line in lines for item in decode_either(line, JSON)]
 
 
 def drawn(one: Story) -> Group:

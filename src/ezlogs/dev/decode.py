@@ -1,21 +1,27 @@
-"""From an OTLP export request, protobuf or JSON, to plain Python."""
+"""From an OTLP export request of spans or log records, protobuf or JSON, to plain Python."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+
+_Request = TypeVar("_Request", ExportTraceServiceRequest, ExportLogsServiceRequest)
+
+_NESTED = (("resourceSpans", "scopeSpans", "spans"), ("resourceLogs", "scopeLogs", "logRecords"))
 
 
 class ReceivedEvent(msgspec.Struct, frozen=True):
@@ -65,6 +71,32 @@ class ReceivedSpan(msgspec.Struct, frozen=True):
     status_message: str
 
 
+class ReceivedLog(msgspec.Struct, frozen=True):
+    """A log record as it arrived, with the resource and the instrumentation scope that it belongs to.
+
+    Attribute values, and the body, are text, bool, int, float, bytes, None, and lists and dicts of those.
+    """
+
+    resource: dict[str, Any]
+    scope_name: str
+    scope_version: str
+    trace_id: str
+    """32 hexadecimal digits, or nothing outside any trace."""
+    span_id: str
+    """16 hexadecimal digits, or nothing outside any span."""
+    event_name: str
+    """What kind of event it is, or nothing when it is none."""
+    timestamp: int
+    """Nanoseconds since 1970; 0 when it is not known."""
+    observed_timestamp: int
+    """Nanoseconds since 1970; 0 when it is not known."""
+    severity_number: int
+    """1 to 24, or 0 for none."""
+    severity_text: str
+    body: Any
+    attributes: dict[str, Any]
+
+
 class Malformed(ValueError):  # noqa: N818  # the name says what the request is
     """A request body that is no OTLP export request."""
 
@@ -86,13 +118,7 @@ def decode_request(body: bytes, content_type: str = PROTOBUF) -> list[ReceivedSp
         >>> decode_request(b'{"resourceSpans": []}', "application/json")
         []
     """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == PROTOBUF:
-        request = _parse_protobuf(body)
-    elif media_type == JSON:
-        request = _parse_json(body)
-    else:
-        raise Malformed(f"{content_type!r} is neither {PROTOBUF} nor {JSON}")
+    request = _parse(ExportTraceServiceRequest, body, content_type)
     return [
         _received(span, resource, scope_spans.scope)
         for resource_spans in request.resource_spans
@@ -102,24 +128,94 @@ def decode_request(body: bytes, content_type: str = PROTOBUF) -> list[ReceivedSp
     ]
 
 
-def _parse_protobuf(body: bytes) -> ExportTraceServiceRequest:
+def decode_logs_request(body: bytes, content_type: str = PROTOBUF) -> list[ReceivedLog]:
+    """Read an ``ExportLogsServiceRequest``.
+
+    Args:
+        body: The request's body, unpacked.
+        content_type: ``application/x-protobuf`` or ``application/json``; parameters after a semicolon are ignored.
+
+    Returns:
+        Its log records, in their order.
+
+    Raises:
+        Malformed: The body is not what the content type says, or the content type is another.
+
+    Example:
+        >>> decode_logs_request(b'{"resourceLogs": []}', "application/json")
+        []
+    """
+    request = _parse(ExportLogsServiceRequest, body, content_type)
+    return [
+        _received_log(record, resource, scope_logs.scope)
+        for resource_logs in request.resource_logs
+        for resource in [_attributes(resource_logs.resource.attributes)]
+        for scope_logs in resource_logs.scope_logs
+        for record in scope_logs.log_records
+    ]
+
+
+def decode_either(body: bytes, content_type: str = PROTOBUF) -> list[ReceivedSpan | ReceivedLog]:
+    """Read a request of spans or of log records, from a file that does not say which it is.
+
+    In protobuf either can be read as the other; but no log record has what a span has for a trace id.
+
+    Args:
+        body: The request's body, unpacked.
+        content_type: ``application/x-protobuf`` or ``application/json``; parameters after a semicolon are ignored.
+
+    Returns:
+        What is in it, in its order.
+
+    Raises:
+        Malformed: It is neither.
+
+    Example:
+        >>> body = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"eventName": "order.action"}]}]}]}'
+        >>> [record.event_name for record in decode_either(body, "application/json")]
+        ['order.action']
+    """
+    if _media_type(content_type) == JSON:
+        return [*decode_request(body, content_type), *decode_logs_request(body, content_type)]
     try:
-        return ExportTraceServiceRequest.FromString(body)
+        spans = decode_request(body, content_type)
+    except Malformed:
+        return [*decode_logs_request(body, content_type)]
+    return [*spans] if all(span.trace_id for span in spans) else [*decode_logs_request(body, content_type)]
+
+
+def _parse(kind: type[_Request], body: bytes, content_type: str) -> _Request:
+    media_type = _media_type(content_type)
+    if media_type == PROTOBUF:
+        return _parse_protobuf(kind, body)
+    if media_type == JSON:
+        return _parse_json(kind, body)
+    raise Malformed(f"{content_type!r} is neither {PROTOBUF} nor {JSON}")
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _parse_protobuf(kind: type[_Request], body: bytes) -> _Request:
+    try:
+        return kind.FromString(body)
     except DecodeError as problem:
         raise Malformed("the body is no protobuf export request") from problem
 
 
-def _parse_json(body: bytes) -> ExportTraceServiceRequest:
+def _parse_json(kind: type[_Request], body: bytes) -> _Request:
     """Read OTLP/JSON, which is protobuf's JSON but for ids: those are hexadecimal instead of base64."""
     try:
         document = json.loads(body)
-        for resource_spans in document.get("resourceSpans") or ():
-            for scope_spans in resource_spans.get("scopeSpans") or ():
-                for span in scope_spans.get("spans") or ():
-                    _ids_to_base64(span)
-                    for link in span.get("links") or ():
-                        _ids_to_base64(link)
-        return ParseDict(document, ExportTraceServiceRequest(), ignore_unknown_fields=True)
+        for resource, scope, items in _NESTED:
+            for of_resource in document.get(resource) or ():
+                for of_scope in of_resource.get(scope) or ():
+                    for item in of_scope.get(items) or ():
+                        _ids_to_base64(item)
+                        for link in item.get("links") or ():
+                            _ids_to_base64(link)
+        return ParseDict(document, kind(), ignore_unknown_fields=True)
     except (ParseError, ValueError, TypeError, AttributeError, RecursionError) as problem:
         raise Malformed(f"the body is no JSON export request: {problem}") from problem
 
@@ -151,6 +247,23 @@ def _received(span: Span, resource: dict[str, Any], scope: InstrumentationScope)
         ],
         status=_enum_name(Status.StatusCode, span.status.code, "STATUS_CODE_"),
         status_message=span.status.message,
+    )
+
+
+def _received_log(record: LogRecord, resource: dict[str, Any], scope: InstrumentationScope) -> ReceivedLog:
+    return ReceivedLog(
+        resource=resource,
+        scope_name=scope.name,
+        scope_version=scope.version,
+        trace_id=record.trace_id.hex(),
+        span_id=record.span_id.hex(),
+        event_name=record.event_name,
+        timestamp=record.time_unix_nano,
+        observed_timestamp=record.observed_time_unix_nano,
+        severity_number=record.severity_number,
+        severity_text=record.severity_text,
+        body=_value(record.body),
+        attributes=_attributes(record.attributes),
     )
 
 

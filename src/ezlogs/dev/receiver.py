@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,9 +19,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ezlogs.dev.decode import JSON, PROTOBUF, Malformed, ReceivedSpan, decode_request
+from ezlogs.dev.decode import (
+    JSON,
+    PROTOBUF,
+    Malformed,
+    ReceivedLog,
+    ReceivedSpan,
+    decode_logs_request,
+    decode_request,
+)
 
 OnSpans = Callable[[list[ReceivedSpan]], object]
+OnLogs = Callable[[list[ReceivedLog]], object]
+
+_Received = TypeVar("_Received", ReceivedSpan, ReceivedLog)
 
 LONGEST_REQUEST = 16 * 1024 * 1024
 """Bytes of a request, packed and unpacked."""
@@ -31,43 +43,58 @@ LOCAL_HOSTS = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "loc
 _log = logging.getLogger(__name__)
 
 
-def otlp_routes(on_spans: OnSpans) -> list[Route]:
+def otlp_routes(on_spans: OnSpans, on_logs: OnLogs) -> list[Route]:
     """Return the routes of an OTLP/HTTP endpoint for an application of one's own.
 
     Args:
         on_spans: Called in the event loop with the spans of each request. If it raises, the request is answered
             with 500, so that the sender tries again.
+        on_logs: The same for log records.
 
     Returns:
-        ``POST /v1/traces`` (protobuf and JSON, plain and gzip) and ``GET /healthz``.
+        ``POST /v1/traces`` and ``POST /v1/logs`` (protobuf and JSON, plain and gzip), and ``GET /healthz``.
 
     Example:
-        >>> app = Starlette(routes=otlp_routes(print), middleware=[LOCAL_HOSTS])
+        >>> app = Starlette(routes=otlp_routes(print, print), middleware=[LOCAL_HOSTS])
     """
 
     async def traces(request: Request) -> Response:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        encoding = request.headers.get("content-encoding", "identity").strip().lower()
-        if content_type not in {PROTOBUF, JSON} or encoding not in {"identity", "gzip"}:
-            return PlainTextResponse(f"send {PROTOBUF} or {JSON}, plain or gzip", 415)
-        try:
-            body = await _read(request)
-            spans = decode_request(_unzip(body) if encoding == "gzip" else body, content_type)
-        except Malformed as problem:
-            return PlainTextResponse(str(problem), 400)
-        except _TooLong:
-            return PlainTextResponse(f"send at most {LONGEST_REQUEST} bytes", 413)
-        try:
-            on_spans(spans)
-        except Exception as problem:
-            _log.exception("what was to take the received spans failed")
-            return PlainTextResponse(type(problem).__name__, 500)
-        return Response(b"{}" if content_type == JSON else b"", media_type=content_type)
+        return await _answer(request, decode_request, on_spans)
+
+    async def logs(request: Request) -> Response:
+        return await _answer(request, decode_logs_request, on_logs)
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    return [Route("/v1/traces", traces, methods=["POST"]), Route("/healthz", healthz)]
+    return [
+        Route("/v1/traces", traces, methods=["POST"]),
+        Route("/v1/logs", logs, methods=["POST"]),
+        Route("/healthz", healthz),
+    ]
+
+
+async def _answer(
+    request: Request, decode: Callable[[bytes, str], list[_Received]], take: Callable[[list[_Received]], object]
+) -> Response:
+    """Answer an export request of one signal as a collector does, once what is in it has been taken."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if content_type not in {PROTOBUF, JSON} or encoding not in {"identity", "gzip"}:
+        return PlainTextResponse(f"send {PROTOBUF} or {JSON}, plain or gzip", 415)
+    try:
+        body = await _read(request)
+        received = decode(_unzip(body) if encoding == "gzip" else body, content_type)
+    except Malformed as problem:
+        return PlainTextResponse(str(problem), 400)
+    except _TooLong:
+        return PlainTextResponse(f"send at most {LONGEST_REQUEST} bytes", 413)
+    try:
+        take(received)
+    except Exception as problem:
+        _log.exception("what was to take the received telemetry failed")
+        return PlainTextResponse(type(problem).__name__, 500)
+    return Response(b"{}" if content_type == JSON else b"", media_type=content_type)
 
 
 class Receiver:
@@ -77,6 +104,7 @@ class Receiver:
         host: The loopback address to listen on.
         port: The port; 0 picks a free one, which stays the same from then on.
         on_spans: Called in the receiver's thread with the spans of each request, before they are in `spans`.
+        on_logs: The same for log records, before they are in `logs`.
 
     Example:
         >>> import ezlogs
@@ -88,18 +116,26 @@ class Receiver:
         True
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, on_spans: OnSpans | None = None) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_spans: OnSpans | None = None,
+        on_logs: OnLogs | None = None,
+    ) -> None:
         self._host = host
         self._port = port
         self._on_spans = on_spans
+        self._on_logs = on_logs
         self._spans: list[ReceivedSpan] = []
+        self._logs: list[ReceivedLog] = []
         self._arrival = threading.Condition()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def endpoint(self) -> str:
-        """The base address, such as ``http://127.0.0.1:4318``; ``/v1/traces`` is below it."""
+        """The base address, such as ``http://127.0.0.1:4318``; ``/v1/traces`` and ``/v1/logs`` are below it."""
         return f"http://{self._host}:{self._port}"
 
     @property
@@ -107,6 +143,12 @@ class Receiver:
         """A copy of all spans received so far."""
         with self._arrival:
             return list(self._spans)
+
+    @property
+    def logs(self) -> list[ReceivedLog]:
+        """A copy of all log records received so far."""
+        with self._arrival:
+            return list(self._logs)
 
     def wait_for(self, predicate: Callable[[list[ReceivedSpan]], bool], timeout: float) -> bool:
         """Wait until the spans received so far satisfy a condition.
@@ -121,6 +163,11 @@ class Receiver:
         with self._arrival:
             return self._arrival.wait_for(lambda: predicate(list(self._spans)), timeout)
 
+    def wait_for_logs(self, predicate: Callable[[list[ReceivedLog]], bool], timeout: float) -> bool:
+        """Wait until the log records received so far satisfy a condition; as `wait_for` does for spans."""
+        with self._arrival:
+            return self._arrival.wait_for(lambda: predicate(list(self._logs)), timeout)
+
     def start(self) -> None:
         """Listen, and return once requests are answered. Does nothing if that is so already.
 
@@ -131,7 +178,7 @@ class Receiver:
             return
         listener = socket.create_server((self._host, self._port))
         self._port = listener.getsockname()[1]
-        app = Starlette(routes=otlp_routes(self._take), middleware=[LOCAL_HOSTS])
+        app = Starlette(routes=otlp_routes(self._take_spans, self._take_logs), middleware=[LOCAL_HOSTS])
         self._server = uvicorn.Server(_QuietConfig(app))
         self._thread = threading.Thread(
             target=self._serve, args=(self._server, listener), name="ezlogs-receiver", daemon=True
@@ -165,11 +212,19 @@ class Receiver:
         with listener:
             asyncio.run(serve())
 
-    def _take(self, spans: list[ReceivedSpan]) -> None:
-        if self._on_spans is not None:
-            self._on_spans(spans)
+    def _take_spans(self, spans: list[ReceivedSpan]) -> None:
+        self._take(spans, self._spans, self._on_spans)
+
+    def _take_logs(self, logs: list[ReceivedLog]) -> None:
+        self._take(logs, self._logs, self._on_logs)
+
+    def _take(
+        self, new: list[_Received], known: list[_Received], viewer: Callable[[list[_Received]], object] | None
+    ) -> None:
+        if viewer is not None:
+            viewer(new)
         with self._arrival:
-            self._spans += spans
+            known += new
             self._arrival.notify_all()
 
 

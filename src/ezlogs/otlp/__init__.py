@@ -1,4 +1,4 @@
-"""The wire: from spans and events to bytes, and from bytes to an OTLP collector."""
+"""The wire: from spans, events and log records to bytes, and from bytes to an OTLP collector."""
 
 from ezlogs.otlp.encode import (
     ResourceGroup,
@@ -10,6 +10,7 @@ from ezlogs.otlp.encode import (
     encode_span,
 )
 from ezlogs.otlp.http import Delivered, HttpTransport, Rejected, Retry
+from ezlogs.otlp.logs import encode_log_record
 
 __all__ = [
     "Delivered",
@@ -19,6 +20,7 @@ __all__ = [
     "Retry",
     "ScopeGroup",
     "encode_event",
+    "encode_log_record",
     "encode_request",
     "encode_resource",
     "encode_scope",

@@ -45,7 +45,7 @@ _REMOTE = struct.pack("<I", 0x300)
 
 
 ScopeGroup = tuple[bytes, str, Iterable[bytes]]
-"""An encoded scope, its schema URL, encoded spans."""
+"""An encoded scope, its schema URL, encoded spans or log records."""
 
 ResourceGroup = tuple[bytes, str, Iterable[ScopeGroup]]
 """An encoded resource, its schema URL, the scopes in it."""
@@ -172,14 +172,17 @@ def encode_scope(name: str, version: str | None = None, attributes: Mapping[str,
 
 
 def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
-    """Put encoded spans together to an ``ExportTraceServiceRequest``.
+    """Put encoded spans together to an ``ExportTraceServiceRequest``, or log records to its counterpart.
+
+    That, the ``ExportLogsServiceRequest``, and the one for spans have the same fields under the same numbers.
 
     Args:
-        groups: ``(resource, schema_url, [(scope, schema_url, [span, ...]), ...])`` per resource: bytes from
-            `encode_resource`, `encode_scope` (``b""`` for none) and `encode_span`. Without a schema: ``""``.
+        groups: ``(resource, schema_url, [(scope, schema_url, [item, ...]), ...])`` per resource: bytes from
+            `encode_resource`, `encode_scope` (``b""`` for none), and all from `encode_span` or all from
+            `encode_log_record`. Without a schema: ``""``.
 
     Returns:
-        The body of a POST to ``/v1/traces``.
+        The body of a POST to ``/v1/traces`` or ``/v1/logs``.
 
     Example:
         >>> shop, ezlogs = encode_resource({"service.name": "shop"}), encode_scope("ezlogs")
@@ -188,15 +191,15 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
     """
     request = []
     for resource, resource_schema_url, scopes in groups:
-        resource_spans = [message_field(b"\x0a", resource)]
-        for scope, scope_schema_url, spans in scopes:
-            scope_spans = [message_field(b"\x0a", scope)]
-            for span in spans:
-                scope_spans += (b"\x12", varint(len(span)), span)
-            scope_spans.append(optional_text_field(b"\x1a", scope_schema_url))
-            resource_spans.append(message_field(b"\x12", b"".join(scope_spans)))
-        resource_spans.append(optional_text_field(b"\x1a", resource_schema_url))
-        request.append(message_field(b"\x0a", b"".join(resource_spans)))
+        of_resource = [message_field(b"\x0a", resource)]
+        for scope, scope_schema_url, items in scopes:
+            of_scope = [message_field(b"\x0a", scope)]
+            for item in items:
+                of_scope += (b"\x12", varint(len(item)), item)
+            of_scope.append(optional_text_field(b"\x1a", scope_schema_url))
+            of_resource.append(message_field(b"\x12", b"".join(of_scope)))
+        of_resource.append(optional_text_field(b"\x1a", resource_schema_url))
+        request.append(message_field(b"\x0a", b"".join(of_resource)))
     return b"".join(request)
 
 

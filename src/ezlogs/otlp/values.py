@@ -44,6 +44,15 @@ def append_attributes(parts: list[bytes], of: Heads, attributes: Mapping[str, An
     return left_out
 
 
+def any_value_field(tag: bytes, value: object) -> bytes:
+    """Return the field of an ``AnyValue``; an empty one for None, and for what has no OTLP form."""
+    try:
+        encoded = _encode_value(value, 0)
+    except Exception:  # a value can be anything, and what stands beside it is still worth sending
+        encoded = b""
+    return message_field(tag, encoded)
+
+
 def _snapshot(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     # The SDK's mappings iterate in Python but copy in C, and a copy can be read while another thread writes.
     copy: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)

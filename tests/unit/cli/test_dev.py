@@ -19,7 +19,10 @@ from ezlogs.cli.dev import environment
 
 PROGRAM = """
 import os, signal, sys, time
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -34,6 +37,12 @@ event = UniversalEvent.create(
 )
 with provider.get_tracer("test").start_as_current_span("work") as span:
     span.add_event(event.event_type, attributes(event), event.timestamp)
+    if "logs" in sys.argv:
+        logs = LoggerProvider(Resource({"service.name": "shop"}))
+        logs.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter()))
+        logs.get_logger("test").emit(
+            event_name=event.event_type, timestamp=event.timestamp, attributes=attributes(event)
+        )
 if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.kill(os.getppid(), signal.SIGTERM)
@@ -76,6 +85,13 @@ def test_a_program_is_run_and_its_story_told(tmp_path: Path) -> None:
     assert "Ada placed order 42." in told
     assert "listening on http://127.0.0.1:" in said
     assert process.returncode == 3
+
+
+def test_an_event_in_both_signals_is_told_once(tmp_path: Path) -> None:
+    """The official exporters send it as a span event and as a log record; the reader hears of it once."""
+    with ezlogs_dev(*running(tmp_path / "app.py", "logs")) as process:
+        told, said = process.communicate(timeout=40)
+    assert told.count("Ada placed order 42.") == 1, said
 
 
 def test_a_story_is_told_while_the_program_runs_and_both_end_on_a_signal(tmp_path: Path) -> None:
@@ -134,9 +150,10 @@ def test_a_program_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) ->
     assert "opentelemetry-instrument: command not found" in result.stderr
 
 
-def test_where_spans_went_before_does_not_matter() -> None:
+def test_where_telemetry_went_before_does_not_matter() -> None:
     """Endpoints, headers and protocols that were set are replaced; everything else stays."""
     before = {"PATH": "/bin", "EZLOGS_ENDPOINT": "https://x", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://y"}
+    before |= {"EZLOGS_LOGS_ENDPOINT": "https://z", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://z"}
     assert environment(before, "http://127.0.0.1:4318") == {
         "PATH": "/bin",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",

@@ -1,4 +1,4 @@
-"""`ezlogs story`, run as a user runs it: a file of spans in, stories and exit status out."""
+"""`ezlogs story`, run as a user runs it: a file of spans or log records in, stories and exit status out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from google.protobuf.json_format import MessageToDict
+from opentelemetry._logs import LogRecord
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -19,15 +22,20 @@ from ezlogs.cli.app import app
 from ezlogs.wire import attributes
 
 
-def request(story: str) -> bytes:
-    """Return the export request, as protobuf, of a span with an order event and an event that is not ezlogs'."""
-    event = UniversalEvent.create(
+def placed(story: str) -> UniversalEvent:
+    """Return the event of an order."""
+    return UniversalEvent.create(
         "order.action",
         "placed",
         actor=Actor("user", "7", "Ada"),
         subject=("order", 42),
         correlation=Correlation(correlation_id=story),
     )
+
+
+def request(story: str) -> bytes:
+    """Return the export request, as protobuf, of a span with an order event and an event that is not ezlogs'."""
+    event = placed(story)
     exporter = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource({"service.name": "shop-web"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -36,6 +44,17 @@ def request(story: str) -> bytes:
         span.add_event("cache.miss")
     provider.shutdown()
     return encode_spans(exporter.get_finished_spans()).SerializeToString()
+
+
+def logs_request(story: str) -> bytes:
+    """Return the export request, as protobuf, of an order event as a log record, and of one that is not ezlogs'."""
+    event = placed(story)
+    records = [
+        LogRecord(event_name=event.event_type, timestamp=event.timestamp, attributes=attributes(event)),
+        LogRecord(body="a cache was missed", attributes={"cache": 1}),
+    ]
+    resource = Resource({"service.name": "shop-web"})
+    return encode_logs([ReadableLogRecord(record, resource) for record in records]).SerializeToString()
 
 
 def as_json(body: bytes) -> str:
@@ -77,6 +96,14 @@ def test_lines_of_json_and_one_json_document_are_read(tmp_path: Path) -> None:
     lines.write_text(f"{as_json(request('story-1'))}\n\n{as_json(request('story-2'))}\n")
     assert [story["correlation_id"] for story in json.loads(ezlogs(lines, "--json").stdout)] == ["story-1", "story-2"]
     assert len(json.loads(ezlogs("-", "--json", given=as_json(request("story-3")).encode()).stdout)) == 1
+
+
+def test_log_records_are_told_as_spans_are(tmp_path: Path) -> None:
+    """A file of the logs signal holds the same events."""
+    (tmp_path / "logs.bin").write_bytes(logs_request("story-1"))
+    result = ezlogs(tmp_path / "logs.bin")
+    assert "shop-web" in result.stdout
+    assert "\nAda placed order 42.\n" in result.stdout
 
 
 def test_one_story_is_chosen_by_the_beginning_of_its_id(binary: Path) -> None:

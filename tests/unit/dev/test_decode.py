@@ -9,19 +9,27 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode
 
 from ezlogs.dev.decode import (
     Malformed,
     ReceivedEvent,
     ReceivedLink,
+    ReceivedLog,
     ReceivedSpan,
+    decode_either,
+    decode_logs_request,
     decode_request,
 )
 
@@ -70,6 +78,36 @@ RECEIVED = ReceivedSpan(
     status_message="no stock",
 )
 
+LOG = ReadableLogRecord(
+    LogRecord(
+        timestamp=1_700_000_000_000_000_001,
+        observed_timestamp=1_700_000_000_000_000_002,
+        context=trace.set_span_in_context(NonRecordingSpan(SpanContext(TRACE_ID, SPAN_ID, is_remote=False))),
+        severity_number=SeverityNumber.ERROR,
+        severity_text="ERROR",
+        body={"why": ["no stock"]},
+        attributes=ATTRIBUTES,
+        event_name="order.action",
+    ),
+    Resource({"service.name": "shop"}),
+    InstrumentationScope("ezlogs", "1.0"),
+)
+
+RECEIVED_LOG = ReceivedLog(
+    resource={"service.name": "shop"},
+    scope_name="ezlogs",
+    scope_version="1.0",
+    trace_id="a1" + "0" * 30,
+    span_id="b2" + "0" * 14,
+    event_name="order.action",
+    timestamp=1_700_000_000_000_000_001,
+    observed_timestamp=1_700_000_000_000_000_002,
+    severity_number=17,
+    severity_text="ERROR",
+    body={"why": ["no stock"]},
+    attributes=ATTRIBUTES,
+)
+
 
 def otlp_json(request: ExportTraceServiceRequest) -> bytes:
     """Write a request as OTLP/JSON: protobuf's JSON with hexadecimal ids and enumerations as numbers."""
@@ -80,6 +118,16 @@ def otlp_json(request: ExportTraceServiceRequest) -> bytes:
                 _hex_ids(span, span_message)
                 for link, link_message in zip(span.get("links", ()), span_message.links, strict=True):
                     _hex_ids(link, link_message)
+    return json.dumps(document).encode()
+
+
+def logs_json(request: ExportLogsServiceRequest) -> bytes:
+    """Write a request of one log record as OTLP/JSON."""
+    document = MessageToDict(request, use_integers_for_enums=True)
+    _hex_ids(
+        document["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0],
+        request.resource_logs[0].scope_logs[0].log_records[0],
+    )
     return json.dumps(document).encode()
 
 
@@ -97,6 +145,32 @@ def test_protobuf_becomes_plain_python() -> None:
 def test_json_becomes_the_same() -> None:
     """OTLP/JSON, whose ids are hexadecimal, gives what protobuf gives."""
     assert decode_request(otlp_json(encode_spans([SPAN])), "application/json; charset=utf-8") == [RECEIVED]
+
+
+def test_log_records_become_plain_python() -> None:
+    """Every part of a log record arrives, the same from protobuf and from JSON."""
+    request = encode_logs([LOG])
+    assert decode_logs_request(request.SerializeToString()) == [RECEIVED_LOG]
+    assert decode_logs_request(logs_json(request), "application/json") == [RECEIVED_LOG]
+
+
+def test_what_is_absent_from_a_log_record_has_its_default() -> None:
+    """An empty log record happened at no known time, under no span."""
+    body = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{}]}]}]}'
+    assert decode_logs_request(body, "application/json") == [ReceivedLog({}, "", "", "", "", "", 0, 0, 0, "", None, {})]
+
+
+def test_a_request_of_either_signal_is_told_by_what_is_in_it() -> None:
+    """A file does not say which signal it holds, and in protobuf each can be read as the other."""
+    spans, logs = encode_spans([SPAN]), encode_logs([LOG])
+    bare = encode_logs([ReadableLogRecord(LogRecord(event_name="order.action"), Resource({}))])
+    assert decode_either(spans.SerializeToString()) == [RECEIVED]
+    assert decode_either(logs.SerializeToString()) == [RECEIVED_LOG]
+    assert decode_either(bare.SerializeToString()) == decode_logs_request(bare.SerializeToString())
+    assert decode_either(b"") == []
+    both = b"""{"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}],
+               "resourceLogs": [{"scopeLogs": [{"logRecords": [{}]}]}]}"""
+    assert [type(item) for item in decode_either(both, "application/json")] == [ReceivedSpan, ReceivedLog]
 
 
 def test_the_example_of_the_specification_is_read() -> None:
@@ -132,6 +206,14 @@ def test_an_enumerator_that_is_newer_than_this_library_shows_as_its_number(conte
     assert decode_request(body, content_type)[0].kind == "99"
 
 
+@pytest.mark.parametrize("span", [{"traceId": "xyz"}, {"name": 3}])
+def test_a_span_with_a_wrong_field_is_malformed(span: object) -> None:
+    """An id that is not hexadecimal and a name that is no text are refused."""
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    with pytest.raises(Malformed):
+        decode_request(body, "application/json")
+
+
 @given(st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.sampled_from(SpanKind))))
 def test_spans_keep_their_order(spans: list[tuple[str, SpanKind]]) -> None:
     """Spans come in the order of the request, each with its kind."""
@@ -154,8 +236,7 @@ def test_spans_keep_their_order(spans: list[tuple[str, SpanKind]]) -> None:
         (b"[" * 100_000, "application/json"),
         (b'{"resourceSpans": [null]}', "application/json"),
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [3]}]}]}', "application/json"),
-        (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}', "application/json"),
-        (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": 3}]}]}]}', "application/json"),
+        (b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"traceId": "xyz"}]}]}]}', "application/json"),
         (SpanMessage().SerializeToString(), "text/plain"),
         (b"", ""),
     ],
@@ -164,3 +245,7 @@ def test_anything_else_is_malformed(body: bytes, content_type: str) -> None:
     """A body that does not fit its content type is refused with one kind of error."""
     with pytest.raises(Malformed):
         decode_request(body, content_type)
+    with pytest.raises(Malformed):
+        decode_logs_request(body, content_type)
+    with pytest.raises(Malformed):
+        decode_either(body, content_type)

@@ -14,13 +14,14 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from ezlogs.dev.decode import ReceivedSpan
+from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
 from ezlogs.dev.receiver import LONGEST_REQUEST, Receiver
 from ezlogs.otlp import (
     Delivered,
     HttpTransport,
     Rejected,
     Retry,
+    encode_log_record,
     encode_request,
     encode_resource,
     encode_scope,
@@ -55,11 +56,20 @@ def client() -> Iterator[urllib3.PoolManager]:
     client.clear()
 
 
+def logs_body(*names: str) -> bytes:
+    """Return an export request of some events as log records."""
+    return encode_request([(b"", "", [(b"", "", [encode_log_record(1, event_name=name) for name in names])])])
+
+
 def post(
-    client: urllib3.PoolManager, receiver: Receiver, content: bytes, headers: dict[str, str] = PROTOBUF
+    client: urllib3.PoolManager,
+    receiver: Receiver,
+    content: bytes,
+    headers: dict[str, str] = PROTOBUF,
+    path: str = "/v1/traces",
 ) -> urllib3.BaseHTTPResponse:
     """Post a request to the receiver."""
-    return client.request("POST", receiver.endpoint + "/v1/traces", body=content, headers=headers)
+    return client.request("POST", receiver.endpoint + path, body=content, headers=headers)
 
 
 def names(spans: list[ReceivedSpan]) -> list[str]:
@@ -98,6 +108,17 @@ def test_json_is_answered_with_json(receiver: Receiver, client: urllib3.PoolMana
     answer = post(client, receiver, content, {"content-type": "application/json; charset=utf-8"})
     assert (answer.status, answer.data, answer.headers["content-type"]) == (200, b"{}", "application/json")
     assert names(receiver.spans) == ["a"]
+
+
+def test_log_records_are_taken_too(receiver: Receiver, client: urllib3.PoolManager) -> None:
+    """They have a path and a list of their own, and are answered in the form in which they came."""
+    answer = post(client, receiver, logs_body("order.action"), path="/v1/logs")
+    assert (answer.status, answer.data, answer.headers["content-type"]) == (200, b"", "application/x-protobuf")
+    content = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"eventName": "mail.sent"}]}]}]}'
+    answer = post(client, receiver, content, {"content-type": "application/json"}, "/v1/logs")
+    assert (answer.status, answer.data, answer.headers["content-type"]) == (200, b"{}", "application/json")
+    assert [record.event_name for record in receiver.logs] == ["order.action", "mail.sent"]
+    assert receiver.spans == []
 
 
 def test_the_spans_are_a_copy(receiver: Receiver, client: urllib3.PoolManager) -> None:
@@ -167,6 +188,14 @@ def test_waiting_ends_when_the_spans_are_there(receiver: Receiver, client: urlli
     sender.join()
 
 
+def test_waiting_for_log_records_ends_when_they_are_there(receiver: Receiver, client: urllib3.PoolManager) -> None:
+    """As for spans."""
+    sender = threading.Timer(0.05, post, (client, receiver, logs_body("late"), PROTOBUF, "/v1/logs"))
+    sender.start()
+    assert receiver.wait_for_logs(lambda logs: [record.event_name for record in logs] == ["late"], timeout=10)
+    sender.join()
+
+
 def test_waiting_for_what_never_comes_ends_with_the_timeout(receiver: Receiver) -> None:
     """A wait is bounded and says that it was in vain."""
     assert not receiver.wait_for(bool, timeout=0.05)
@@ -179,6 +208,14 @@ def test_a_callback_gets_the_spans_of_each_request(client: urllib3.PoolManager) 
         post(client, receiver, body("a", "b"))
         post(client, receiver, body("c"))
     assert seen == [["a", "b"], ["c"]]
+
+
+def test_a_callback_gets_the_log_records_of_each_request(client: urllib3.PoolManager) -> None:
+    """As it does the spans."""
+    seen: list[list[ReceivedLog]] = []
+    with Receiver(on_logs=seen.append) as receiver:
+        post(client, receiver, logs_body("a", "b"), path="/v1/logs")
+    assert [[record.event_name for record in logs] for logs in seen] == [["a", "b"]]
 
 
 def test_a_callback_that_fails_makes_the_sender_try_again(caplog: pytest.LogCaptureFixture) -> None:
