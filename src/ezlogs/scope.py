@@ -18,33 +18,66 @@ from ezlogs.ids import new_trace_id
 Handed = Correlation | Mapping[str, Any] | None
 """What can be handed from one scope to another."""
 
-_innermost: ContextVar[Scope | None] = ContextVar("ezlogs_innermost_scope", default=None)
+_KEY = context.create_key("ezlogs-scope")
+_home: ContextVar[None] = ContextVar("ezlogs_scope_home", default=None)
+"""Set by each scope, for its token alone: Python lets a token be used only in the context that it came from."""
+
+
+class _Mark:
+    """What tells a context's scopes apart, from the innermost outwards.
+
+    It is not the scope itself: tasks keep copies of a context for as long as they live, and must not keep what was
+    around a scope that has ended.
+    """
+
+    __slots__ = ("outer",)
+
+    def __init__(self, outer: object) -> None:
+        self.outer = outer
 
 
 class Scope:
     """A stretch of execution with a context of its own. Attached when made; `close` restores what was before.
 
-    Closing twice, in another thread, task or context, or after the context was lost, does nothing and never raises.
+    A scope belongs to the thread, task or greenlet that made it. Closing it there ends it and all that was opened
+    inside it and is still open. Closing it twice, after what it was in has ended, or elsewhere never raises and never
+    takes anybody out of another scope; a copy of its context, such as a task has, is left where nothing was opened in
+    it since.
+
+    Args:
+        ctx: The context to attach.
     """
 
-    __slots__ = ("_marker", "_token", "context", "correlation")
+    __slots__ = ("_back", "_mark", "context", "correlation")
 
     def __init__(self, ctx: Context) -> None:
         self.context = ctx
         self.correlation = current(ctx)
-        self._marker: Token[Scope | None] | None = _innermost.set(self)
-        self._token = context.attach(ctx)
+        before = context.get_current()
+        self._mark = _Mark(before.get(_KEY))
+        self._back: tuple[Token[None], Token[Context], Context] | None = (
+            _home.set(None),
+            context.attach(context.set_value(_KEY, self._mark, ctx)),
+            before,
+        )
 
     def close(self) -> None:
         """Restore the context that was current before the scope."""
-        marker, self._marker = self._marker, None
-        if marker is None:
+        innermost: Any = context.get_current().get(_KEY)
+        mark = innermost
+        while mark is not None and mark is not self._mark:
+            mark = mark.outer
+        if mark is None or self._back is None:  # it was left already, or never entered here
             return
+        home, token, before = self._back
         try:
-            _innermost.reset(marker)
-        except (ValueError, RuntimeError):  # closed in another context, which never held this scope
+            _home.reset(home)
+        except (ValueError, RuntimeError):  # another thread, task or greenlet made it
+            if innermost is mark:
+                context.attach(before)
             return
-        context.detach(self._token)
+        context.detach(token)
+        self._back = mark.outer = None
 
     def __enter__(self) -> Scope:
         return self
