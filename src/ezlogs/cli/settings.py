@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from itertools import groupby
 
 import click
 from rich.console import Console, Group, RenderableType
@@ -14,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ezlogs.cli.help import Command
-from ezlogs.settings import TABLE, Loaded, load, spelled
+from ezlogs.settings import GROUPS, TABLE, Loaded, load, spelled
+from ezlogs.settings.files import find_files
 
 WIDE = 170  # columns from which a setting and what it does fit into one line
 LONGEST = 40  # columns that values may take up in such a line before they are folded
@@ -28,7 +28,7 @@ def settings(as_json: bool) -> None:
     The values are those of the environment of this command; what a program gives to ezlogs.configure() counts
     more. Secrets are masked. What cannot be used is told on standard error, and the exit status is then 1.
     """
-    loaded = load(os.environ)
+    loaded = load(os.environ, files=find_files(os.environ))
     if as_json:
         click.echo(_json(loaded))
     else:
@@ -53,11 +53,11 @@ def _groups(loaded: Loaded, width: int) -> Iterator[RenderableType]:
     shown = loaded.settings.shown()
     names, values = max(map(len, TABLE)), max(len(spelled(value)) for value in shown.values())
     room = width - names - len("    ")
-    for group, members in groupby(TABLE.items(), key=lambda item: item[1].group):
+    for group, declared in GROUPS.items():
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True, min_width=names)
         table.add_column(overflow="fold", min_width=min(values, LONGEST) if width >= WIDE else None)
-        for name, setting in members:
+        for name, setting in declared.rows.items():
             given = loaded.explicit(name)
             value = Text(spelled(shown[name]) or "not set", "bold green" if given else "")
             source = Text(loaded.sources[name], "cyan" if given else "dim")

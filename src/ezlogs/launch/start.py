@@ -13,38 +13,86 @@ import msgspec
 from opentelemetry import trace
 
 from ezlogs.runtime import Ledger, Runtime, current_runtime, install, log
-from ezlogs.settings import InvalidSettings, Loaded, load
+from ezlogs.settings import (
+    Core,
+    Correlation,
+    Data,
+    Delivery,
+    Emission,
+    Instrumentation,
+    InvalidSettings,
+    Jobs,
+    Loaded,
+    Privacy,
+    Sampling,
+    load,
+)
+from ezlogs.settings.files import find_files
 
 # The SDK's tracer provider runs a thread pool in a forked child. The lock of pools is taken around a fork and let go in
 # the child by a hook that this import registers: were it registered after the provider's, the child would never go on.
 
 
-def configure(**settings: object) -> None:
+def configure(
+    *,
+    core: Core | None = None,
+    delivery: Delivery | None = None,
+    emission: Emission | None = None,
+    sampling: Sampling | None = None,
+    correlation: Correlation | None = None,
+    privacy: Privacy | None = None,
+    data: Data | None = None,
+    jobs: Jobs | None = None,
+    instrumentation: Instrumentation | None = None,
+    **settings: object,
+) -> None:
     """Start ezlogs in this process, or change its settings when it runs already.
 
     Sets up an OpenTelemetry ``TracerProvider`` if the application has none, adds ezlogs' span processor to it, and
     instruments what is installed. A second call merges: settings not named keep their values, counters survive.
 
     Args:
+        core: What ezlogs is in this process. This and the next ones are groups of settings, in `ezlogs.settings`.
+        delivery: Where events are sent, and how.
+        emission: Which events are made, and what brings them out.
+        sampling: Which stories are kept.
+        correlation: How far a story reaches.
+        privacy: What is redacted beside what ezlogs redacts by itself.
+        data: What events of changed rows tell.
+        jobs: What jobs know.
+        instrumentation: What tells of itself.
         **settings: Any setting by its name, such as ``service_name="shop"`` or ``endpoint="http://collector:4318"``;
-            ``ezlogs settings`` lists them.
+            ``ezlogs doctor`` lists them.
 
     Raises:
-        InvalidSettings: Naming each wrong setting, its value, what is allowed and the nearest name.
+        InvalidSettings: All that is wrong with the settings, here, in the environment and in files: each with where it
+            was given, its value, what is allowed and the nearest name.
 
     Example:
         >>> import ezlogs
-        >>> ezlogs.configure(service_name="shop", instrument="none")
+        >>> from ezlogs.settings import Delivery
+        >>> ezlogs.configure(service_name="shop", delivery=Delivery(timeout=5), instrument="none")
         >>> ezlogs.shutdown()
     """
+    groups = {
+        "core": core,
+        "delivery": delivery,
+        "emission": emission,
+        "sampling": sampling,
+        "correlation": correlation,
+        "privacy": privacy,
+        "data": data,
+        "jobs": jobs,
+        "instrumentation": instrumentation,
+    }
     running = current_runtime()
-    given = {**(running.given if running else {}), **settings}
-    loaded = load(os.environ, given)
+    earlier = running.given if running else {}
+    loaded = load(os.environ, {**settings, **groups}, earlier=earlier, files=find_files(os.environ))
     if loaded.problems:
         raise InvalidSettings(loaded.problems)
     if running is not None and running.settings == loaded.settings:
         return
-    runtime = start(loaded, given, ledger=running.ledger if running else None)
+    runtime = start(loaded, ledger=running.ledger if running else None)
     meet_provider(runtime)
     if running is not None and running.carrier is not None:
         running.carrier.shutdown(running.settings.shutdown_timeout)
@@ -58,22 +106,20 @@ def launch(environ: Mapping[str, str] = os.environ) -> Runtime | None:
     running = current_runtime()
     if running is not None:
         return running
-    exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip()
-    loaded = load(environ, {"pipeline": "attached"} if exporter == "none" and "EZLOGS_PIPELINE" not in environ else {})
+    loaded = load(environ, files=find_files(environ))
     for problem in loaded.problems:
         log.warning("ezlogs: %s", problem)
     return start(loaded)
 
 
-def start(loaded: Loaded, given: Mapping[str, object] | None = None, ledger: Ledger | None = None) -> Runtime:
+def start(loaded: Loaded, ledger: Ledger | None = None) -> Runtime:
     """Make a runtime of some settings, and make it the process's own.
 
     Args:
         loaded: The settings.
-        given: What the application itself asked for, to be merged with what it asks for later.
         ledger: The counts so far.
     """
-    runtime = Runtime(loaded.settings, ledger=ledger, given=given)
+    runtime = Runtime(loaded.settings, ledger=ledger, given=loaded.asked)
     if loaded.settings.enabled:
         from ezlogs.delivery.pipeline import Pipeline  # here, so that `import ezlogs` stays light
 

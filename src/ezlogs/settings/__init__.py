@@ -1,22 +1,55 @@
 """The settings of ezlogs: one table, one typed object, one way to load it.
 
-Everything here is pure: the environment is an argument, nothing is read from files, and nothing is global.
+The groups are the options of ``ezlogs.configure()``:
+
+>>> from ezlogs.settings import Delivery, Sampling
+>>> Delivery(timeout=5), Sampling(sample_rate=0.5)
+(Delivery(timeout=5), Sampling(sample_rate=0.5))
+
+Everything here is pure: the environment and the texts of files are arguments, and nothing is global. Only
+`ezlogs.settings.files` reads files.
 """
 
+from ezlogs.settings.group import Group, Setting
 from ezlogs.settings.kinds import Kind, UnacceptableError, spelled
 from ezlogs.settings.loading import DEFAULT, Loaded, load
 from ezlogs.settings.otlp import Headers
 from ezlogs.settings.problem import InvalidSettings, Problem
-from ezlogs.settings.table import TABLE, Setting, Settings, variable
+from ezlogs.settings.table import (
+    GROUPS,
+    TABLE,
+    Core,
+    Correlation,
+    Data,
+    Delivery,
+    Emission,
+    Instrumentation,
+    Jobs,
+    Privacy,
+    Sampling,
+    Settings,
+    variable,
+)
 
 __all__ = [
     "DEFAULT",
+    "GROUPS",
     "TABLE",
+    "Core",
+    "Correlation",
+    "Data",
+    "Delivery",
+    "Emission",
+    "Group",
     "Headers",
+    "Instrumentation",
     "InvalidSettings",
+    "Jobs",
     "Kind",
     "Loaded",
+    "Privacy",
     "Problem",
+    "Sampling",
     "Setting",
     "Settings",
     "UnacceptableError",

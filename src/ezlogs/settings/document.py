@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections.abc import Iterator, Mapping
+from inspect import cleandoc
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
+from ezlogs.settings.group import Group, Setting
 from ezlogs.settings.kinds import spelled
-from ezlogs.settings.table import DEFAULTS, TABLE, Setting, variable
+from ezlogs.settings.table import GROUPS
+
+_WORDS: Final[Mapping[Any, str]] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "text",
+    tuple: "list of texts",
+    Literal: "text",
+    Mapping: "table of texts",
+}
 
 _HEAD = """\
 # Settings
 
-Give a setting to `ezlogs.configure()` by its name, or to the process by an environment variable. Where
-several are given the strongest counts: `configure()`, then the `EZLOGS_*` variable, then OpenTelemetry's
-variables in the order shown, then the default. A variable that is empty counts as not set.
+All settings, by group. [Configuration](../configuration.md) says where each can be given, and which place counts more.
 
-A value that cannot be used never stops a process that was launched with `opentelemetry-instrument`: it is
-reported once, and the next one in that order is used. `ezlogs.configure()` raises `InvalidSettings`, which
-lists all that is wrong at once. `ezlogs settings` shows every setting, its value, and where that came from.
+- In code by name, `ezlogs.configure(timeout=5)`, or by group, `ezlogs.configure(delivery=Delivery(timeout=5))` with
+  `from ezlogs.settings import Delivery`.
+- In `ezlogs.toml`, and in `pyproject.toml` below `tool.ezlogs`, by name, `timeout = 5`, or in the table of the group,
+  `[delivery]`. A list is an array of texts, or one text with commas.
+- In the environment by the variables below, the strongest first.
 
-OpenTelemetry for Python reads its timeouts in seconds, and so does ezlogs.
+Times are in seconds, as they are for OpenTelemetry in Python.
 """
 
 
@@ -28,32 +42,39 @@ def markdown() -> str:
     >>> print(markdown().splitlines()[0])
     # Settings
     """
-    sections = [
-        "\n".join(
-            [
-                f"## {group.capitalize()}",
-                "",
-                "| setting | default | environment | what it does | allowed | since |",
-                "|---|---|---|---|---|---|",
-                *(_row(name, setting) for name, setting in rows),
-            ]
-        )
-        for group, rows in groupby(TABLE.items(), key=lambda item: item[1].group)
-    ]
+    sections = ["\n".join(_section(name, group)) for name, group in GROUPS.items()]
     return "\n\n".join([_HEAD.rstrip(), *sections]) + "\n"
 
 
-def _row(name: str, setting: Setting) -> str:
-    default = spelled(setting.kind.shown(getattr(DEFAULTS, name)))
+def _section(name: str, group: type[Group]) -> Iterator[str]:
+    yield f"## {name.capitalize()}"
+    yield ""
+    yield f"{cleandoc(group.__doc__ or '').splitlines()[0]} `{name}={group.__name__}(...)` or `[{name}]`."
+    yield ""
+    yield "| setting | type | default | environment | what it does | allowed | since |"
+    yield "|---|---|---|---|---|---|---|"
+    yield from map(_row, group.rows.values())
+
+
+def _row(row: Setting) -> str:
+    default = spelled(row.kind.shown(row.default))
     cells = [
-        _code(name),
+        _code(row.name),
+        _type(row.type),
         _code(default) if default else "not set",
-        "<br>".join(map(_code, [variable(name), *setting.otel])),
-        setting.doc,
-        setting.kind.allowed,
-        setting.since,
+        "<br>".join(map(_code, [row.variable, *row.otel])),
+        row.doc,
+        row.kind.allowed,
+        row.since,
     ]
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _type(hint: Any) -> str:
+    """Say in words what a setting is in code and in a file."""
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_type(part) for part in get_args(hint) if part is not NoneType)
+    return _WORDS[get_origin(hint) or hint]
 
 
 def _code(text: str) -> str:

@@ -26,6 +26,10 @@ class UnacceptableError(ValueError):
     """A value that a kind does not allow; the text says why, and what is allowed."""
 
 
+class NothingSaidError(Exception):
+    """A value of a variable that has another purpose, and says nothing about the setting."""
+
+
 class Kind(msgspec.Struct, frozen=True):
     """What one kind of value is: the base of all kinds."""
 
@@ -35,8 +39,17 @@ class Kind(msgspec.Struct, frozen=True):
         raise NotImplementedError
 
     def parse(self, given: object) -> object:
-        """Return the value in its final, immutable form, or raise `UnacceptableError`."""
+        """Return the value in its final, immutable form.
+
+        Raises:
+            UnacceptableError: It is not allowed.
+            NothingSaidError: It is not about the setting.
+        """
         raise NotImplementedError
+
+    def beginning_at(self, folder: str, given: object) -> object:
+        """Return what was given in a file of some folder, as it would be given anywhere else."""
+        return given
 
     def shown(self, value: object) -> object:
         """Return the value as it may be shown to anyone: secrets masked, fit for JSON."""
@@ -90,6 +103,22 @@ class SwitchedOff(Kind, frozen=True):
         return word == "false"
 
 
+class OneWord(Kind, frozen=True):
+    """A variable with a purpose of its own, of which one ``word`` ``means`` a value of the setting.
+
+    >>> OneWord("none", "attached").parse("none")
+    'attached'
+    """
+
+    word: str
+    means: str
+
+    def parse(self, given: object) -> object:
+        if _word(given) == self.word:
+            return self.means
+        raise NothingSaidError
+
+
 class Text(Kind, frozen=True):
     """Any text that is not blank; ``what`` names it.
 
@@ -112,12 +141,17 @@ class Text(Kind, frozen=True):
 class Location(Text, frozen=True):
     """The path of a file or a directory; whether it exists is found out by whoever opens it.
 
+    In a file of settings a relative path begins where that file is.
+
     >>> Location("a file").parse("/etc/collector.pem")
     '/etc/collector.pem'
     """
 
     def parse(self, given: object) -> object:
         return super().parse(os.fspath(given) if isinstance(given, os.PathLike) else given)
+
+    def beginning_at(self, folder: str, given: object) -> object:
+        return os.path.join(folder, given.strip()) if isinstance(given, str) and given.strip() else given
 
 
 class Seconds(Kind, frozen=True):

@@ -1,23 +1,26 @@
-"""From the environment and the arguments of ``configure()`` to settings, each with its source.
+"""From all the places where settings are given to settings, each with its source.
 
-Layers, the weaker first: the defaults, OpenTelemetry's variables, ezlogs' variables, ``configure()``. Each
-setting takes its value from the strongest layer that has a usable one, so a bad value costs only itself.
+Layers, the weaker first: the defaults, ``pyproject.toml``, ``ezlogs.toml``, OpenTelemetry's variables, ezlogs'
+variables, ``configure()``. Each setting takes its value from the strongest layer that has a usable one, so a
+bad value costs only itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
-from ezlogs.settings.kinds import Kind, UnacceptableError
-from ezlogs.settings.problem import Problem, nearest
-from ezlogs.settings.table import PREFIX, TABLE, Setting, Settings, is_ours, variable
+from ezlogs.settings.configfile import NO_FILES, Files
+from ezlogs.settings.group import PREFIX, Setting
+from ezlogs.settings.kinds import NothingSaidError, UnacceptableError
+from ezlogs.settings.layers import IN_CODE, Given, Layer, layer
+from ezlogs.settings.problem import Problem, in_environment, nearest, unknown
+from ezlogs.settings.table import CONFIG_FILE, TABLE, Settings, is_ours
 
 DEFAULT: Final = "default"
-CONFIGURE: Final = "configure()"
 
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -29,10 +32,16 @@ class Loaded(msgspec.Struct, frozen=True):
     """Always complete: what could not be used was passed over."""
 
     sources: Mapping[str, str]
-    """By setting: ``"default"``, ``"OTEL_SERVICE_NAME in the environment"`` or ``"configure()"``."""
+    """By setting: ``"default"``, ``"ezlogs.toml:3"``, ``"OTEL_SERVICE_NAME in the environment"``, ``"configure()"``."""
 
     problems: tuple[Problem, ...]
-    """Unknown names first, then values that could not be used, in the order of the table."""
+    """Files that could not be read and unknown names first, then values that could not be used, as in the table."""
+
+    asked: Mapping[str, object]
+    """What ``configure()`` was asked for so far, by setting."""
+
+    files: tuple[str, ...] = ()
+    """The files that were read, the weaker first."""
 
     def explicit(self, name: str) -> bool:
         """Tell whether anyone set this setting, be it to the value of its default.
@@ -43,12 +52,21 @@ class Loaded(msgspec.Struct, frozen=True):
         return self.sources[name] != DEFAULT
 
 
-def load(environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING) -> Loaded:
+def load(
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object] = _NOTHING,
+    *,
+    earlier: Mapping[str, object] = _NOTHING,
+    files: Files = NO_FILES,
+) -> Loaded:
     """Load the settings.
 
     Args:
         environ: the environment, such as ``os.environ``. Variables that are empty count as not set.
-        overrides: the arguments of ``configure()`` by name. ``None`` leaves a setting to the environment.
+        overrides: the arguments of ``configure()`` by name, settings and groups of them. ``None`` leaves a
+            setting to the environment.
+        earlier: what ``configure()`` was asked for before, by setting: `Loaded.asked` of that time.
+        files: the files of settings, from `ezlogs.settings.files`.
 
     Returns:
         The settings, with their sources and problems. A value that cannot be used is a problem, and the next
@@ -64,48 +82,51 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING)
 
     Source: OpenTelemetry specification, "Environment Variable Specification".
     """
-    problems = [*_unknown_variables(environ), *_unknown_arguments(overrides)]
+    now = layer(overrides, IN_CODE)
+    in_code = {**layer(earlier, IN_CODE).given, **now.given}
+    in_files = [file.layer() for file in files.found]
+    unknown = [problem for one in (*in_files, now) for problem in one.problems]
+    problems = [*files.problems, *_unknown_variables(environ), *unknown]
     values: dict[str, Any] = {}
     sources = dict.fromkeys(TABLE, DEFAULT)
-    for name, setting in TABLE.items():
-        for source, kind, given in _layers(name, setting, environ, overrides):
+    for row in TABLE.values():
+        for given in _strongest_first(row, in_code, environ, in_files):
             try:
-                values[name] = kind.parse(given)
+                values[row.name] = given.kind.parse(given.value)
+            except NothingSaidError:
+                continue
             except UnacceptableError as refusal:
-                problems.append(Problem(source, f"{name} {kind.quoted(given)}", str(refusal)))
+                quoted = f"{given.label} {given.kind.quoted(given.value)}"
+                problems.append(Problem(given.source, quoted, str(refusal)))
             else:
-                sources[name] = source
+                sources[row.name] = given.source
                 break
-    return Loaded(Settings(**values), MappingProxyType(sources), tuple(problems))
+    return Loaded(
+        Settings(**values),
+        MappingProxyType(sources),
+        tuple(problems),
+        MappingProxyType({name: given.value for name, given in in_code.items()}),
+        tuple(file.name for file in files.found),
+    )
 
 
-def _layers(
-    name: str, setting: Setting, environ: Mapping[str, str], overrides: Mapping[str, object]
-) -> Iterator[tuple[str, Kind, object]]:
-    """Where a value of this setting was given, the strongest layer first."""
-    if (argument := overrides.get(name)) is not None:
-        yield CONFIGURE, setting.kind, argument
-    for key, kind in {variable(name): setting.kind, **setting.otel}.items():
+def _strongest_first(
+    row: Setting, in_code: Mapping[str, Given], environ: Mapping[str, str], in_files: Sequence[Layer]
+) -> Iterator[Given]:
+    """Where a value of a setting was given, the strongest place first."""
+    if (given := in_code.get(row.name)) and given.value is not None:
+        yield given
+    for key, kind in {row.variable: row.kind, **row.otel}.items():
         if text := environ.get(key, "").strip():
-            yield _in_environment(key), kind, text
+            yield Given(in_environment(key), row.name, kind, text)
+    for file in reversed(in_files):
+        if given := file.given.get(row.name):
+            yield given
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[Problem]:
-    known = {variable(name) for name in TABLE}
+    known = {row.variable for row in TABLE.values()}
     for key in sorted(key for key in environ if is_ours(key) and key not in known):
         # Compared without the prefix, which would make all names look alike.
-        suggestion = nearest(key[len(PREFIX) :], TABLE)
-        yield _unknown(_in_environment(key), "", suggestion and variable(suggestion))
-
-
-def _unknown_arguments(overrides: Mapping[str, object]) -> Iterator[Problem]:
-    for name in sorted(name for name in overrides if name not in TABLE):
-        yield _unknown(CONFIGURE, name, nearest(name, TABLE))
-
-
-def _unknown(source: str, given: str, suggestion: str | None) -> Problem:
-    return Problem(source, given, "unknown setting" + (f"; did you mean {suggestion}?" if suggestion else ""))
-
-
-def _in_environment(key: str) -> str:
-    return f"{key} in the environment"
+        near = nearest(key.removeprefix(PREFIX), [*TABLE, CONFIG_FILE.removeprefix(PREFIX)])
+        yield Problem(in_environment(key), "", unknown(near and PREFIX + near.upper()))

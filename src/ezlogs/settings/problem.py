@@ -18,7 +18,7 @@ class Problem(msgspec.Struct, frozen=True):
     """
 
     source: str
-    """Where it was given: ``"EZLOGS_TIMEOUT in the environment"`` or ``"configure()"``."""
+    """Where it was given: ``"EZLOGS_TIMEOUT in the environment"``, ``"ezlogs.toml:3"`` or ``"configure()"``."""
 
     given: str
     """The setting and the value, secrets masked. Empty where the source already says it."""
@@ -56,3 +56,21 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     'endpoint'
     """
     return next(iter(get_close_matches(word.lower(), list(known), n=1)), None)
+
+
+def unknown(suggestion: str | None) -> str:
+    """Say that there is no such setting, and which one may have been meant.
+
+    >>> unknown("timeout")
+    'unknown setting; did you mean timeout?'
+    """
+    return "unknown setting" + (f"; did you mean {suggestion}?" if suggestion else "")
+
+
+def in_environment(variable: str) -> str:
+    """Name a variable as the source of a value.
+
+    >>> in_environment("EZLOGS_TIMEOUT")
+    'EZLOGS_TIMEOUT in the environment'
+    """
+    return f"{variable} in the environment"

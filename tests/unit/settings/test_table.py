@@ -9,7 +9,6 @@ import pytest
 from rich.pretty import pretty_repr
 
 from ezlogs.settings import TABLE, Headers, Settings, load, spelled, variable
-from ezlogs.settings.table import DEFAULTS
 
 TYPES = get_type_hints(Settings)
 
@@ -52,7 +51,7 @@ def test_a_kind_makes_values_of_the_type_of_its_setting(name: str) -> None:
     loaded = load({variable(name): EXAMPLES[name]})
     value = getattr(loaded.settings, name)
     assert not loaded.problems
-    assert value != getattr(DEFAULTS, name)
+    assert value != TABLE[name].default
     # strict: nothing is converted, so this holds only for values that have the type already
     assert isinstance(value, Headers) or msgspec.convert(value, TYPES[name]) == value
 
@@ -60,9 +59,9 @@ def test_a_kind_makes_values_of_the_type_of_its_setting(name: str) -> None:
 @pytest.mark.parametrize("name", TABLE)
 def test_every_default_is_allowed(name: str) -> None:
     """A default, written into the variable of its setting, is accepted and means the same."""
-    setting, default = TABLE[name], getattr(DEFAULTS, name)
-    if text := spelled(setting.kind.shown(default)):
-        assert setting.kind.parse(text) == default
+    setting = TABLE[name]
+    if text := spelled(setting.kind.shown(setting.default)):
+        assert setting.kind.parse(text) == setting.default
 
 
 @pytest.mark.parametrize("name", TABLE)
