@@ -110,6 +110,20 @@ def test_wrong_settings_never_stop_the_application(receiver: Receiver) -> None:
     assert len(events(receiver)) == 2
 
 
+def test_a_file_sets_and_a_wrong_one_never_stops_the_application(receiver: Receiver, tmp_path: Path) -> None:
+    """What is right in it counts, what is wrong is said once with its line."""
+    file = tmp_path / "production.toml"
+    file.write_text(f"[delivery]\nendpoint = '{receiver.endpoint}'\ntimeout = 'soon'\n")
+    ran = run(EZLOGS_CONFIG_FILE=str(file))
+    assert len(events(receiver)) == 2
+    assert ran.errors.count("not a number") == 1
+    assert "production.toml:3: [delivery] timeout 'soon'" in ran.errors
+    file.write_text("[delivery")
+    ran = run(EZLOGS_CONFIG_FILE=str(file), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+    assert "production.toml:1: not TOML" in ran.errors
+    assert len(events(receiver)) == 4
+
+
 def test_a_missing_collector_costs_one_line_and_no_time() -> None:
     """Neither the program nor its end waits."""
     ran = run(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
