@@ -184,7 +184,7 @@ def test_chosen_by_name_it_runs_instead_of_the_other(receiver: Receiver) -> None
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_provider_of_the_applications_own_outlives_a_fork() -> None:
-    """A provider with a resource that nobody detected looks one up after a fork, in a thread pool; the child goes on."""
+    """After a fork it looks up the resource that nobody detected, in a thread pool; the child goes on."""
     program = """
 import os
 import ezlogs

@@ -19,7 +19,7 @@ from ezlogs.settings.table import GROUPS
 _SEGMENT = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
 _HEADER = re.compile(rf"\s*\[\s*({_SEGMENT}(?:\s*\.\s*{_SEGMENT})*)\s*\]")
 _KEY = re.compile(rf"\s*({_SEGMENT}(?:\s*\.\s*{_SEGMENT})*)\s*=")
-_POSITION = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
+_POSITION = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 class ConfigFile(msgspec.Struct, frozen=True, dict=True):
@@ -72,7 +72,8 @@ class ConfigFile(msgspec.Struct, frozen=True, dict=True):
 
     def _broken(self, message: str) -> Problem:
         position = _POSITION.search(message)
-        name = f"{self.name}:{position[1]}" if position else self.name
+        line = position and (position[1] or 1 + self.text.rstrip().count("\n"))
+        name = f"{self.name}:{line}" if line else self.name
         what = _POSITION.sub("", message)
         return Problem(name, "", f"not TOML, and left out as a whole: {what[:1].lower()}{what[1:]}")
 

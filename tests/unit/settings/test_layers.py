@@ -152,6 +152,10 @@ def test_two_values_that_cannot_be_used_are_both_told() -> None:
         ("[delivery]\nheaders = 'hunter2'", f"ezlogs.toml:2: [delivery] headers ****: {PAIRS}"),
         ("service_name = ''", "ezlogs.toml:1: service_name '': use a name"),
         ("timeout 5", "ezlogs.toml:1: not TOML, and left out as a whole: expected '=' after a key in a key/value pair"),
+        (
+            "debug = true\n[delivery\n",
+            "ezlogs.toml:2: not TOML, and left out as a whole: expected ']' at the end of a table declaration",
+        ),
         ("a = " + "[" * 5000, "ezlogs.toml: not TOML, and left out as a whole: "),
     ],
 )
