@@ -101,6 +101,7 @@ class Runtime:
         *,
         ledger: Ledger | None = None,
         given: Mapping[str, object] | None = None,
+        reported: set[str] | None = None,
     ) -> None:
         self.settings = settings
         self.given = dict(given or {})
@@ -113,7 +114,8 @@ class Runtime:
         """Decides which stories are kept; None where all are."""
         self.event_types: dict[str, bool] = {}
         """Whether events of a type are made, for each right event type seen so far; decided once by `admits`."""
-        self._reported: set[str] = set()
+        self.reported: set[str] = set() if reported is None else reported
+        """The warnings that were logged, which are not logged again."""
 
     def admits(self, event_type: object) -> bool | None:
         """Return whether events of a type are made; None for a wrong type, which is repaired first."""
@@ -136,8 +138,8 @@ class Runtime:
 
     def warn_once(self, text: str) -> None:
         """Log a warning the first time; a hundred different ones at most."""
-        if text not in self._reported and len(self._reported) < 100:
-            self._reported.add(text)
+        if text not in self.reported and len(self.reported) < 100:
+            self.reported.add(text)
             log.warning("ezlogs: %s", text)
 
 

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 import ezlogs
 from ezlogs.dev.decode import ReceivedSpan
 from ezlogs.dev.receiver import Receiver
+from ezlogs.settings import Sampling
 
 UseProvider = Callable[..., TracerProvider]
 
@@ -394,6 +395,18 @@ def test_a_wrong_setting_is_named_with_its_nearest_spelling() -> None:
     assert "'localhost:4318'" in text
     assert "timeout" in text
     assert ezlogs.health() == {"running": False}
+
+
+def test_a_doubt_is_logged_once_and_stops_nothing(use_provider: UseProvider, caplog: pytest.LogCaptureFixture) -> None:
+    """However often the application configures; what is new is said."""
+    use_provider()
+    ezlogs.configure(instrument="none", sampling=Sampling(sample_rate=0.5))
+    ezlogs.configure(max_batch_size=10)
+    assert caplog.text.count("for an audit") == 1
+    ezlogs.configure(certificate="ca.pem")
+    assert caplog.text.count("for an audit") == 1
+    assert caplog.text.count("not used, since the endpoint is an http:// address") == 1
+    ezlogs.shutdown()
 
 
 def test_before_and_after_ezlogs_runs_events_go_nowhere_quietly() -> None:

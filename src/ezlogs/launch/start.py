@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from opentelemetry import trace
 
-from ezlogs.runtime import Ledger, Runtime, current_runtime, install, log
+from ezlogs.runtime import Runtime, current_runtime, install, log
 from ezlogs.settings import (
     Core,
     Correlation,
@@ -92,7 +92,7 @@ def configure(
         raise InvalidSettings(loaded.problems)
     if running is not None and running.settings == loaded.settings:
         return
-    runtime = start(loaded, ledger=running.ledger if running else None)
+    runtime = start(loaded, running)
     meet_provider(runtime)
     if running is not None and running.carrier is not None:
         running.carrier.shutdown(running.settings.shutdown_timeout)
@@ -112,14 +112,21 @@ def launch(environ: Mapping[str, str] = os.environ) -> Runtime | None:
     return start(loaded)
 
 
-def start(loaded: Loaded, ledger: Ledger | None = None) -> Runtime:
+def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
     """Make a runtime of some settings, and make it the process's own.
 
     Args:
         loaded: The settings.
-        ledger: The counts so far.
+        running: The runtime so far: its counts go on, and what it has logged is not said again.
     """
-    runtime = Runtime(loaded.settings, ledger=ledger, given=loaded.asked)
+    runtime = Runtime(
+        loaded.settings,
+        given=loaded.asked,
+        ledger=running.ledger if running else None,
+        reported=running.reported if running else None,
+    )
+    for warning in loaded.warnings:
+        runtime.warn_once(str(warning))
     if loaded.settings.enabled:
         from ezlogs.delivery.pipeline import Pipeline  # here, so that `import ezlogs` stays light
 

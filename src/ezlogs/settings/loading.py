@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ezlogs.settings.checks import Situation, contradictions, doubts
 from ezlogs.settings.configfile import NO_FILES, Files
 from ezlogs.settings.group import PREFIX, Setting
 from ezlogs.settings.kinds import NothingSaidError, UnacceptableError
@@ -35,12 +36,15 @@ class Loaded(msgspec.Struct, frozen=True):
     """By setting: ``"default"``, ``"ezlogs.toml:3"``, ``"OTEL_SERVICE_NAME in the environment"``, ``"configure()"``."""
 
     problems: tuple[Problem, ...]
-    """Files that could not be read and unknown names first, then values that could not be used, as in the table."""
+    """What could not be used: files, names, and values as in the table; last, values that contradict each other."""
+
+    warnings: tuple[Problem, ...]
+    """What can be used, but hardly does what was meant."""
 
     asked: Mapping[str, object]
     """What ``configure()`` was asked for so far, by setting."""
 
-    files: tuple[str, ...] = ()
+    files: tuple[str, ...]
     """The files that were read, the weaker first."""
 
     def explicit(self, name: str) -> bool:
@@ -88,7 +92,7 @@ def load(
     unknown = [problem for one in (*in_files, now) for problem in one.problems]
     problems = [*files.problems, *_unknown_variables(environ), *unknown]
     values: dict[str, Any] = {}
-    sources = dict.fromkeys(TABLE, DEFAULT)
+    counted: dict[str, Given] = {}
     for row in TABLE.values():
         for given in _strongest_first(row, in_code, environ, in_files):
             try:
@@ -99,12 +103,15 @@ def load(
                 quoted = f"{given.label} {given.kind.quoted(given.value)}"
                 problems.append(Problem(given.source, quoted, str(refusal)))
             else:
-                sources[row.name] = given.source
+                counted[row.name] = given
                 break
+    from_files = {name for name, one in counted.items() if any(one is file.given.get(name) for file in in_files)}
+    situation = Situation(Settings(**values), counted, from_files, environ)
     return Loaded(
-        Settings(**values),
-        MappingProxyType(sources),
-        tuple(problems),
+        situation.settings,
+        MappingProxyType({name: counted[name].source if name in counted else DEFAULT for name in TABLE}),
+        (*problems, *contradictions(situation)),
+        doubts(situation),
         MappingProxyType({name: given.value for name, given in in_code.items()}),
         tuple(file.name for file in files.found),
     )

@@ -208,4 +208,6 @@ def test_no_text_in_the_environment_stops_loading(environ: dict[str, str]) -> No
     """Whatever the variables hold, the settings are complete and every bad value is reported."""
     loaded = load(environ)
     assert set(loaded.settings.shown()) == set(TABLE)
-    assert len(loaded.problems) + sum(map(loaded.explicit, TABLE)) <= len(environ)
+    told = {problem.source for problem in loaded.problems}
+    told |= {loaded.sources[name] for name in TABLE if loaded.explicit(name)}
+    assert told == {f"{key} in the environment" for key, text in environ.items() if text.strip()}

@@ -48,7 +48,8 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", TABLE)
 def test_a_kind_makes_values_of_the_type_of_its_setting(name: str) -> None:
     """What is read from a variable has the type that the field declares, and is not the default."""
-    loaded = load({variable(name): EXAMPLES[name]})
+    companions = {"client_key": {"EZLOGS_CLIENT_CERTIFICATE": "me.pem"}}
+    loaded = load({variable(name): EXAMPLES[name], **companions.get(name, {})})
     value = getattr(loaded.settings, name)
     assert not loaded.problems
     assert value != TABLE[name].default

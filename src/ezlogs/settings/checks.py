@@ -1,0 +1,159 @@
+"""What settings that are right one by one get wrong together, each with what to do about it.
+
+A *contradiction* cannot work as written; ``configure()`` refuses it. A *doubt* works, but hardly as it was meant: it is
+a warning in the log and in `ezlogs doctor`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ezlogs.patterns import matches
+from ezlogs.settings.hosts import is_near
+from ezlogs.settings.kinds import spelled
+from ezlogs.settings.layers import Given
+from ezlogs.settings.problem import Problem, in_environment
+from ezlogs.settings.table import TABLE, Settings
+
+AUDITED: Final = ("auth.*", "data.*")
+"""The types of events, of those that ezlogs makes by itself, in which an audit allows no gaps."""
+
+_SECRET = re.compile(r"auth|token|key|secret|password|credential|cookie", re.IGNORECASE)
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_GRPC_PORT = 4317
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """All that a check may look at."""
+
+    settings: Settings
+
+    given: Mapping[str, Given]
+    """By setting that somebody gave: the value that counted, and where it was."""
+
+    in_files: Collection[str]
+    """The settings whose value came from a file."""
+
+    environ: Mapping[str, str]
+
+    def about(self, name: str, reason: str) -> Problem:
+        """Say something about the value of a setting that was given."""
+        value = getattr(self.settings, name)
+        shown = spelled(TABLE[name].kind.shown(value))
+        quoted = repr(shown) if isinstance(value, str) else shown
+        return Problem(self.given[name].source, f"{name} {quoted}", reason)
+
+
+Check = Callable[[Situation], Iterator[Problem]]
+
+
+def contradictions(situation: Situation) -> tuple[Problem, ...]:
+    """Return what cannot work as written."""
+    return _found(situation, _key_without_certificate)
+
+
+def doubts(situation: Situation) -> tuple[Problem, ...]:
+    """Return what works, but hardly as it was meant; nothing where ezlogs is switched off."""
+    if not situation.settings.enabled:
+        return ()
+    return _found(
+        situation,
+        _readable_on_the_way,
+        _certificate_without_tls,
+        _grpc_address,
+        _secret_in_a_file,
+        _exported_twice,
+        _exported_by_another,
+        _audit_with_gaps,
+        _kept_and_disabled,
+    )
+
+
+def _found(situation: Situation, *checks: Check) -> tuple[Problem, ...]:
+    return tuple(problem for check in checks for problem in check(situation))
+
+
+def _key_without_certificate(at: Situation) -> Iterator[Problem]:
+    if at.settings.client_key and not at.settings.client_certificate:
+        yield at.about("client_key", "a key alone identifies nobody; set client_certificate too")
+
+
+def _readable_on_the_way(at: Situation) -> Iterator[Problem]:
+    url = urlsplit(at.settings.endpoint)
+    if url.scheme == "http" and not is_near(url.hostname or ""):
+        what = "events and the headers" if at.settings.headers else "events"
+        meant = url._replace(scheme="https", query="").geturl()
+        yield at.about("endpoint", f"{what} can be read by anybody on the way; use '{meant}'")
+
+
+def _certificate_without_tls(at: Situation) -> Iterator[Problem]:
+    for name in ("certificate", "client_certificate"):
+        if getattr(at.settings, name) and at.settings.endpoint.startswith("http:"):
+            yield at.about(name, "not used, since the endpoint is an http:// address; use https://")
+
+
+def _grpc_address(at: Situation) -> Iterator[Problem]:
+    url = urlsplit(at.settings.endpoint)
+    told = next((variable for variable in _PROTOCOLS if at.environ.get(variable, "").strip() == "grpc"), None)
+    if url.port == _GRPC_PORT:
+        meant = url._replace(netloc=url.netloc.replace(f":{_GRPC_PORT}", ":4318"), query="").geturl()
+        yield at.about("endpoint", f"ezlogs speaks OTLP/HTTP, and {_GRPC_PORT} is the port of OTLP/gRPC; use '{meant}'")
+    elif told and "endpoint" in at.given and at.given["endpoint"].source.startswith("OTEL_"):
+        yield at.about(
+            "endpoint",
+            f"ezlogs speaks OTLP/HTTP, but {told} says grpc; give ezlogs an address of its own, EZLOGS_ENDPOINT",
+        )
+
+
+def _secret_in_a_file(at: Situation) -> Iterator[Problem]:
+    secrets = [name for name in at.settings.headers if _SECRET.search(name)]
+    if secrets and "headers" in at.in_files:
+        yield at.about("headers", "a secret in a file travels with every copy of it; use the variable EZLOGS_HEADERS")
+
+
+def _exported_twice(at: Situation) -> Iterator[Problem]:
+    if at.settings.pipeline == "owned" and (exporter := _foreign_exporter(at.environ)):
+        yield at.about(
+            "pipeline", f"spans are sent twice, since OTEL_TRACES_EXPORTER is '{exporter}'; unset it, or use 'auto'"
+        )
+
+
+def _exported_by_another(at: Situation) -> Iterator[Problem]:
+    exporter = _foreign_exporter(at.environ)
+    if at.settings.pipeline != "owned" and exporter and "endpoint" not in at.given:
+        yield Problem(
+            in_environment("OTEL_TRACES_EXPORTER"),
+            repr(exporter),
+            "it sends the spans, and ezlogs has no address of its own: events outside a recorded span are lost; "
+            "set EZLOGS_ENDPOINT",
+        )
+
+
+def _audit_with_gaps(at: Situation) -> Iterator[Problem]:
+    if at.settings.sample_rate == 1 or "always_events" in at.given:
+        return
+    lacking = [pattern for pattern in AUDITED if not matches(at.settings.disabled_events, pattern)]
+    if lacking:
+        yield at.about(
+            "sample_rate",
+            f"sign-ins and changes of data are left out with the other stories; if they are for an audit, "
+            f"use always_events '{','.join(lacking)}'",
+        )
+
+
+def _kept_and_disabled(at: Situation) -> Iterator[Problem]:
+    for pattern in at.settings.always_events:
+        if matches(at.settings.disabled_events, pattern):
+            yield at.about(
+                "always_events", f"'{pattern}' is in disabled_events too, and is never made; take it from one"
+            )
+
+
+def _foreign_exporter(environ: Mapping[str, str]) -> str:
+    exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip()
+    return "" if exporter == "none" else exporter

@@ -1,0 +1,170 @@
+"""Checks of settings against each other: what each says, and when it is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pytest
+
+from ezlogs.settings import InvalidSettings, load
+from ezlogs.settings.configfile import ConfigFile, Files
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+LOCAL = "http://localhost:4318"
+FAR = "https://collector.example.com"
+
+
+def warnings(
+    overrides: Mapping[str, object] = NOTHING, environ: Mapping[str, str] = MappingProxyType({}), text: str = ""
+) -> list[str]:
+    """The warnings about settings given in code, in the environment and in an ezlogs.toml."""
+    loaded = load(environ, overrides, files=Files((ConfigFile("ezlogs.toml", text),)))
+    assert not loaded.problems
+    return [str(warning) for warning in loaded.warnings]
+
+
+def test_the_defaults_are_beyond_doubt() -> None:
+    """Who sets nothing is warned of nothing."""
+    assert warnings() == []
+
+
+def test_a_key_without_a_certificate_is_a_contradiction() -> None:
+    """It is refused like a wrong value; with its certificate it is right."""
+    loaded = load({"EZLOGS_CLIENT_KEY": "key.pem", "EZLOGS_ENDPOINT": FAR})
+    assert [str(problem) for problem in loaded.problems] == [
+        "EZLOGS_CLIENT_KEY in the environment: client_key 'key.pem': "
+        "a key alone identifies nobody; set client_certificate too"
+    ]
+    assert "identifies nobody" in str(InvalidSettings(loaded.problems))
+    assert warnings({"client_key": "key.pem", "client_certificate": "me.pem", "endpoint": FAR}) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "warning"),
+    [
+        (
+            {"endpoint": "http://collector.example.com?token=hunter2", "headers": {"x-tenant": "shop"}},
+            "configure(): endpoint 'http://collector.example.com/v1/traces?****': events and the headers can be read "
+            "by anybody on the way; use 'https://collector.example.com/v1/traces'",
+        ),
+        (
+            {"endpoint": "http://9.9.9.9:4318"},
+            "configure(): endpoint 'http://9.9.9.9:4318/v1/traces': events can be read by anybody on the way; "
+            "use 'https://9.9.9.9:4318/v1/traces'",
+        ),
+        (
+            {"endpoint": LOCAL, "certificate": "ca.pem"},
+            "configure(): certificate 'ca.pem': not used, since the endpoint is an http:// address; use https://",
+        ),
+        (
+            {"endpoint": LOCAL, "client_certificate": "me.pem"},
+            "configure(): client_certificate 'me.pem': not used, since the endpoint is an http:// address; "
+            "use https://",
+        ),
+        (
+            {"endpoint": "http://localhost:4317"},
+            "configure(): endpoint 'http://localhost:4317/v1/traces': ezlogs speaks OTLP/HTTP, and 4317 is the port "
+            "of OTLP/gRPC; use 'http://localhost:4318/v1/traces'",
+        ),
+        (
+            {"sample_rate": 0.1},
+            "configure(): sample_rate 0.1: sign-ins and changes of data are left out with the other stories; if "
+            "they are for an audit, use always_events 'auth.*,data.*'",
+        ),
+        (
+            {"sample_rate": 0.1, "disabled_events": "data.*"},
+            "configure(): sample_rate 0.1: sign-ins and changes of data are left out with the other stories; if "
+            "they are for an audit, use always_events 'auth.*'",
+        ),
+        (
+            {"always_events": "payment.refund,auth.*", "disabled_events": "payment.*"},
+            "configure(): always_events payment.refund,auth.*: 'payment.refund' is in disabled_events too, and is "
+            "never made; take it from one",
+        ),
+    ],
+)
+def test_a_doubt_says_what_is_meant_and_what_to_do(overrides: dict[str, object], warning: str) -> None:
+    """In the form of a problem: the source, the value, the reason, the way out."""
+    assert warnings(overrides) == [warning]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"endpoint": FAR, "certificate": "ca.pem", "client_certificate": "me.pem"},
+        *({"endpoint": f"http://{near}:4318"} for near in ("127.0.0.1", "[::1]", "10.0.0.7", "collector", "c.ns.svc")),
+        {"endpoint": "http://collector.internal", "headers": {"authorization": "hunter2"}},
+        {"sample_rate": 0.1, "always_events": "payment.*"},
+        {"sample_rate": 0.1, "always_events": ()},
+        {"sample_rate": 0.1, "disabled_events": "auth.*,data.*"},
+        {"sample_rate": 1, "disabled_events": "data.*"},
+        {"enabled": False, "endpoint": "http://collector.example.com:4317", "sample_rate": 0},
+    ],
+)
+def test_what_is_meant_so_is_not_doubted(overrides: dict[str, object]) -> None:
+    """Near hosts, types that were chosen on purpose, and anything of an ezlogs that is switched off."""
+    assert warnings(overrides) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("[delivery.headers]\nauthorization = 'Bearer hunter2'", True),
+        ("headers = 'x-api-key=hunter2'", True),
+        ("headers = 'x-tenant=shop'", False),
+    ],
+)
+def test_a_secret_in_a_file_is_doubted(text: str, warned: bool) -> None:
+    """It is never shown; a header that is none may stand there."""
+    told = warnings(text=text)
+    assert [line.endswith("use the variable EZLOGS_HEADERS") for line in told] == [True] * warned
+    assert "hunter2" not in "".join(told)
+
+
+def test_a_secret_in_the_environment_is_where_it_belongs() -> None:
+    """Also where a file names other headers, which then do not count."""
+    environ = {"EZLOGS_HEADERS": "authorization=hunter2"}
+    assert warnings(environ=environ, text="headers = 'x-api-key=other'") == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "warning"),
+    [
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": LOCAL, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_ENDPOINT in the environment: endpoint 'http://localhost:4318/v1/traces': ezlogs "
+            "speaks OTLP/HTTP, but OTEL_EXPORTER_OTLP_PROTOCOL says grpc; give ezlogs an address "
+            "of its own, EZLOGS_ENDPOINT",
+        ),
+        (
+            {"EZLOGS_PIPELINE": "owned", "OTEL_TRACES_EXPORTER": "otlp"},
+            "EZLOGS_PIPELINE in the environment: pipeline 'owned': spans are sent twice, since OTEL_TRACES_EXPORTER is "
+            "'otlp'; unset it, or use 'auto'",
+        ),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp"},
+            "OTEL_TRACES_EXPORTER in the environment: 'otlp': it sends the spans, and ezlogs has no address of its "
+            "own: events outside a recorded span are lost; set EZLOGS_ENDPOINT",
+        ),
+    ],
+)
+def test_what_other_exporters_are_told_is_heeded(environ: dict[str, str], warning: str) -> None:
+    """Two exporters of one process must not get in each other's way."""
+    assert warnings(environ=environ) == [warning]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OTEL_TRACES_EXPORTER": "none"},
+        {"OTEL_TRACES_EXPORTER": "otlp", "EZLOGS_ENDPOINT": LOCAL},
+        {"OTEL_TRACES_EXPORTER": "none", "EZLOGS_PIPELINE": "owned"},
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "EZLOGS_ENDPOINT": LOCAL},
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT": LOCAL},
+    ],
+)
+def test_exporters_that_get_along_are_not_doubted(environ: dict[str, str]) -> None:
+    """Each has its own spans, or its own address."""
+    assert warnings(environ=environ) == []
