@@ -1,24 +1,22 @@
-"""Runs the benchmarks: ``make bench``; ``make bench ARGS=--json`` for a program, ``ARGS=--quick`` for a glance."""
+"""Runs the benchmarks: ``make bench``; ``make bench ARGS='--json result.json'`` keeps the figures."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from statistics import median
+from pathlib import Path
 
-EVENTS = "20000"
-ROWS = {
-    "creation": ("event() in the caller's thread / OTel add_event, 16 attributes, p50", "creation"),
-    "whole_way": (
-        "process CPU per delivered event, privacy on / BatchSpanProcessor + OTLP/HTTP",
-        "whole_way",
-    ),
-}
+from benchmarks.report import Result, document, table, write_pyperf
+from benchmarks.rows import ROWS, WITH_COLLECTOR, Row
+
+_ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "EZLOGS_"))}
+# Packages come with bytecode, and ezlogs shall not be measured without it because this shell wants none written.
+_ENVIRON.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @contextmanager
@@ -34,45 +32,51 @@ def null_collector() -> Iterator[str]:
         process.stdout.close()
 
 
-def measure(scenario: str, *arguments: str) -> float:
-    """Run one scenario in a fresh process and return its nanoseconds per event."""
-    command = [sys.executable, "-m", "benchmarks.scenarios", scenario, *arguments]
-    return float(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+def measure(program: str, endpoint: str) -> dict[str, float]:
+    """Run one program in a fresh process and return its nanoseconds by series."""
+    arguments = [endpoint] if program in WITH_COLLECTOR else []
+    command = [sys.executable, "-m", "benchmarks.programs", program, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=_ENVIRON)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
-def main() -> None:
-    """Measure every row, both sides interleaved, and print medians and ratios."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="one round instead of five")
-    options = parser.parse_args()
-    rounds = 1 if options.quick else 5
-    results = {}
+def run(rows: tuple[Row, ...], rounds: int) -> list[Result]:
+    """Measure the rows: in each round every program once, so that the sides take turns."""
+    programs = dict.fromkeys(side.program for row in rows for side in (row.ours, row.theirs))
+    taken: dict[tuple[str, str], list[float]] = {}
     with null_collector() as endpoint:
-        for row, (label, scenario) in ROWS.items():
-            arguments = (endpoint, EVENTS) if row == "whole_way" else ()
-            pairs = [
-                (measure(f"{scenario}_ezlogs", *arguments), measure(f"{scenario}_otel", *arguments))
-                for _ in range(rounds)
-            ]
-            ours, theirs = (median(side) for side in zip(*pairs, strict=True))
-            results[row] = {
-                "what": label,
-                "ezlogs_ns": ours,
-                "otel_ns": theirs,
-                "ratio": round(ours / theirs, 3),
-            }
-    if options.json:
-        machine = {"python": platform.python_version(), "machine": platform.machine(), "rounds": rounds}
-        print(json.dumps({"machine": machine, "rows": results}, indent=2))
-        return
-    print(f"CPython {platform.python_version()}, {rounds} interleaved rounds, medians; smaller is better")
-    for result in results.values():
-        print(
-            f"  {result['ratio']:>7.3f}x  {result['what']}"
-            f"  ({result['ezlogs_ns'] / 1000:.2f} us / {result['otel_ns'] / 1000:.2f} us)"
-        )
+        for program in programs:
+            measure(program, endpoint)  # writes bytecode, warms the disk's cache
+        for _ in range(rounds):
+            for program in programs:
+                for series, nanoseconds in measure(program, endpoint).items():
+                    taken.setdefault((program, series), []).append(nanoseconds)
+    return [Result(row, taken[row.ours], taken[row.theirs]) for row in rows]
+
+
+def main() -> int:
+    """Measure, print, and return 1 if a row does not hold what it must."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"which: {', '.join(row.name for row in ROWS)}")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds (5)")
+    parser.add_argument("--json", metavar="FILE", help="write ratios and figures as JSON, to - for standard output")
+    parser.add_argument("--pyperf", metavar="FILE", help="write every figure for `python -m pyperf`")
+    options = parser.parse_args()
+    unknown = set(options.rows) - {row.name for row in ROWS}
+    if unknown:
+        parser.error(f"no row is called {', '.join(sorted(unknown))}")
+    results = run(tuple(row for row in ROWS if not options.rows or row.name in options.rows), options.rounds)
+    if options.json == "-":
+        print(json.dumps(document(results), indent=2))
+    else:
+        print(table(results))
+        if options.json:
+            Path(options.json).write_text(json.dumps(document(results), indent=2) + "\n", encoding="utf-8")
+    if options.pyperf:
+        write_pyperf(results, options.pyperf)
+    return 0 if all(result.holds is not False for result in results) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from ezlogs.ids import new_trace_id
 
 
-class Correlation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Correlation(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """Where an event belongs. Immutable; a scope puts a changed copy into the OpenTelemetry context.
 
     ``correlation_id`` is the story: the hex trace id current when the story began, constant from the first request
@@ -54,7 +54,9 @@ BAGGAGE_MEMBERS = {
 }
 """The opaque ids that travel to other processes, and the names of their W3C baggage members."""
 
-_KEY = context.create_key("ezlogs-correlation")
+CORRELATION = context.create_key("ezlogs-correlation")
+"""The context key of a scope's correlation."""
+
 _ID = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
 
 
@@ -65,7 +67,7 @@ def valid_id(value: object) -> str | None:
 
 def current(ctx: Context | None = None) -> Correlation | None:
     """Return the correlation of a context: a scope's, else what arrived in baggage, else the current trace's."""
-    found = (context.get_current() if ctx is None else ctx).get(_KEY)
+    found = (context.get_current() if ctx is None else ctx).get(CORRELATION)
     return found if type(found) is Correlation else arrived(ctx)
 
 
@@ -85,12 +87,17 @@ def arrived(ctx: Context | None = None) -> Correlation | None:
 
 def begun(ctx: Context | None = None) -> Correlation:
     """Return the correlation of a context, or that of a story that begins now."""
-    return current(ctx) or Correlation(correlation_id=f"{new_trace_id():032x}")
+    return current(ctx) or new_story()
+
+
+def new_story() -> Correlation:
+    """Return the correlation of a story that begins now, whatever arrived or is under way."""
+    return Correlation(correlation_id=f"{new_trace_id():032x}")
 
 
 def placed(correlation: Correlation, ctx: Context | None = None) -> Context:
     """Return a context that holds a correlation, with its ids in the baggage; the user's own baggage is untouched."""
-    ctx = context.set_value(_KEY, correlation, ctx)
+    ctx = context.set_value(CORRELATION, correlation, ctx)
     for field, name in BAGGAGE_MEMBERS.items():
         value = getattr(correlation, field)
         if value is not None:
@@ -102,7 +109,7 @@ def placed(correlation: Correlation, ctx: Context | None = None) -> Context:
 
 def removed(ctx: Context | None = None) -> Context:
     """Return a context outside any story; the user's own baggage is untouched."""
-    ctx = context.set_value(_KEY, None, ctx)
+    ctx = context.set_value(CORRELATION, None, ctx)
     for name in BAGGAGE_MEMBERS.values():
         ctx = baggage.remove_baggage(name, ctx)
     return ctx

@@ -11,7 +11,7 @@ from opentelemetry import context
 from opentelemetry.context import Context
 
 from ezlogs.actor import current_actor
-from ezlogs.correlation import Correlation, begun
+from ezlogs.correlation import CORRELATION, Correlation, begun
 from ezlogs.event import InvalidEvent, UniversalEvent, is_flat
 from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Failure, failure_of, frozen_changes, is_timestamp
 from ezlogs.ids import sequence_of
@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 _SUPPRESSED, _SUPPRESSED_BY_SDK = SUPPRESSION_KEYS
 _OUTCOMES, _SEVERITIES = frozenset(OUTCOMES), frozenset(SEVERITIES)
+_IDS = frozenset({str, int, type(None)})
+"""Types of ids in pairs that need no snapshot."""
 _ENDLESS = float("inf")
 
 
@@ -42,8 +44,12 @@ def tracking(event_type: str | None = None) -> bool:
     """Return whether work is to be tracked: somebody is `listening`, and instrumentation is not suppressed here."""
     if not listening(event_type):
         return False
-    ctx = context.get_current()
-    return not (ctx.get(_SUPPRESSED) or ctx.get(_SUPPRESSED_BY_SDK))
+    return not is_suppressed(context.get_current())
+
+
+def is_suppressed(ctx: Context) -> bool:
+    """Return whether a context asks that nothing be instrumented."""
+    return bool(ctx.get(_SUPPRESSED) or ctx.get(_SUPPRESSED_BY_SDK))
 
 
 def caused(correlation: Correlation, event_type: str, event_id: str) -> Correlation:
@@ -86,7 +92,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
         return None
     if ctx is None:
         ctx = context.get_current()
-    if ctx.get(_SUPPRESSED) or ctx.get(_SUPPRESSED_BY_SDK):
+    if (_SUPPRESSED in ctx or _SUPPRESSED_BY_SDK in ctx) and is_suppressed(ctx):
         return None
     try:
         enabled = runtime.event_types.get(event_type) if type(event_type) is str else None
@@ -94,24 +100,35 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
             enabled = runtime.admits(event_type)
         if enabled is False:
             return None
+        story: Correlation = correlation or ctx.get(CORRELATION) or begun(ctx)  # type: ignore[assignment]  # `placed`'s
+        sampler = runtime.sampler
+        if sampler is not None and enabled and not sampler.keeps(event_type, outcome, story.correlation_id):
+            runtime.ledger.note("sampled_out")
+            return None
         now = time_ns() if timestamp is None else timestamp
         if actor is None:
             actor = current_actor(ctx)
-        if correlation is None:
-            correlation = begun(ctx)
-        sampler = runtime.sampler
-        if sampler is not None and enabled and not sampler.keeps(event_type, outcome, correlation.correlation_id):
-            runtime.ledger.note("sampled_out")
-            return None
         if error is not None and type(error) is not Failure and isinstance(error, BaseException):
             error = failure_of(error)
         if (
             enabled
-            and not runtime.settings.strict
+            and not runtime.strict
             and type(action) is str
-            and action.strip()
-            and (type(actor) is Actor or type(actor) is tuple)
-            and (subject is None or type(subject) is tuple or type(subject) is Subject)
+            and action > " "  # not empty, and not beginning with a space
+            and (
+                type(actor) is Actor
+                or (type(actor) is tuple and len(actor) == 2 and type(actor[0]) is str and type(actor[1]) in _IDS)
+            )
+            and (
+                subject is None
+                or (
+                    type(subject) is tuple
+                    and len(subject) == 2
+                    and type(subject[0]) is str
+                    and type(subject[1]) in _IDS
+                )
+                or type(subject) is Subject
+            )
             and (metadata is None or is_flat(metadata))
             and outcome in _OUTCOMES
             and (duration is None or (type(duration) is float and 0.0 <= duration < _ENDLESS))
@@ -130,7 +147,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                     metadata.copy() if metadata else None,  # type: ignore[attr-defined]  # flat: a dict
                     outcome,
                     duration,
-                    correlation,
+                    story,
                     frozen_changes(changes) if changes else (),
                     error,
                     severity,
@@ -148,7 +165,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                 metadata=metadata,
                 outcome=outcome,
                 duration=duration,
-                correlation=correlation,
+                correlation=story,
                 changes=changes,
                 error=error,
                 severity=severity,

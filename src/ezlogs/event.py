@@ -8,7 +8,18 @@ from typing import Any
 import msgspec
 
 from ezlogs.correlation import Correlation
-from ezlogs.facts import FAILURES, OUTCOMES, SEVERITIES, Change, Facts, Failure, Outcome, Severity, checked, failure_of
+from ezlogs.facts import (
+    OUTCOMES,
+    SEVERITIES,
+    Change,
+    Facts,
+    Failure,
+    Outcome,
+    Severity,
+    checked,
+    failure_of,
+    usual_severity,
+)
 from ezlogs.ids import event_id, sequence_of
 from ezlogs.party import ANONYMOUS, SYSTEM, UNKNOWN_ACTOR, Actor, Subject, party, type_and_id
 from ezlogs.snapshot import Pairs, freeze_mapping, text, thaw
@@ -32,6 +43,10 @@ __all__ = [
 ]
 
 
+_EVENT_TYPE, _CORRELATION, _TIMESTAMP = 0, 7, 12
+"""Where in ``said`` the fields are that are final when they are said."""
+
+
 class InvalidEvent(ValueError):  # noqa: N818  # the name users read in their terminal says what is wrong
     """An event that breaks the rules; the text lists every problem at once."""
 
@@ -46,7 +61,7 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     Two events are equal when all their fields are. `to_json` and `from_json` keep every field.
     """
 
-    _said: tuple[Any, ...]
+    said: tuple[Any, ...]
     """The fields as `_settled` takes them; empty where there are facts from the start."""
     _facts: Facts | msgspec.UnsetType = msgspec.UNSET
 
@@ -55,7 +70,7 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
         """All fields as one frozen record; metadata as pairs."""
         facts = self._facts
         if facts is msgspec.UNSET:
-            facts = _settled(*self._said)
+            facts = _settled(*self.said)
             msgspec.structs.force_setattr(self, "_facts", facts)
         return facts
 
@@ -67,12 +82,12 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     @property
     def timestamp(self) -> int:
         """Unix time in nanoseconds."""
-        return self.facts.timestamp
+        return self.said[_TIMESTAMP] if self.said else self.facts.timestamp
 
     @property
     def event_type(self) -> str:
         """Two lower-case segments, such as ``order.action``; never holds dynamic values."""
-        return self.facts.event_type
+        return self.said[_EVENT_TYPE] if self.said else self.facts.event_type
 
     @property
     def action(self) -> str:
@@ -102,7 +117,7 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     @property
     def correlation(self) -> Correlation:
         """The story, flow and cause that it belongs to."""
-        return self.facts.correlation
+        return self.said[_CORRELATION] if self.said else self.facts.correlation
 
     @property
     def sequence(self) -> int:
@@ -259,11 +274,13 @@ def is_flat(metadata: object) -> bool:
     """Return whether a copy of some metadata is a snapshot of it: a ``dict`` of immutable scalars."""
     if type(metadata) is not dict:
         return False
-    for value in metadata.values():
-        kind = type(value)
-        if kind is not str and kind is not int and kind is not float and value is not None and kind is not bool:
+    for value in metadata.values():  # noqa: SIM110  # a generator would cost more than the loop
+        if type(value) not in _SCALARS:
             return False
     return True
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def _settled(  # noqa: PLR0917  # called with the fields of an event as it was said, in this order
@@ -305,6 +322,6 @@ def _settled(  # noqa: PLR0917  # called with the fields of an event as it was s
         metadata=freeze_mapping(metadata) if metadata else Pairs(),
         changes=changes,
         error=error,
-        severity=severity or ("error" if outcome in FAILURES else "info"),
+        severity=severity or usual_severity(outcome),
         invalid=tuple(problems),
     )

@@ -30,7 +30,7 @@ _LONGEST_ID = 128
 _END_OF_TIME = 2**63
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, gc=False, frozen=True):
     """One field of a changed row. A side that is `msgspec.UNSET` is not known, or not to be told."""
 
     field: str
@@ -38,14 +38,14 @@ class Change(msgspec.Struct, frozen=True):
     after: Any = msgspec.UNSET
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Failure(msgspec.Struct, gc=False, frozen=True):
     """The error that decided the outcome: its type (``smtplib.SMTPServerDisconnected``) and message."""
 
     type: str
     message: str | None = None
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class Facts(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """Every field of a UniversalEvent, each valid."""
 
     event_id: str
@@ -92,7 +92,7 @@ def checked(
     who = SYSTEM if actor is None else party(Actor, "actor", actor, problems)
     what = None if subject is None else party(Subject, "subject", subject, problems)
     outcome = _one_of("outcome", outcome, OUTCOMES, "unknown", problems)
-    usual = "error" if outcome in FAILURES else "info"
+    usual = usual_severity(outcome)
     severity = _one_of("severity", usual if severity is None else severity, SEVERITIES, usual, problems)
     return Facts(
         event_id=_event_id(event_id, now, problems),
@@ -111,6 +111,11 @@ def checked(
         severity=severity,  # type: ignore[arg-type]  # checked above
         invalid=tuple(problems),
     )
+
+
+def usual_severity(outcome: str) -> Severity:
+    """Return how bad an event is of which nobody said it."""
+    return "error" if outcome in FAILURES else "info"
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -9,7 +9,7 @@ from time import time_ns
 
 EVENT_ID_PREFIX = "evt_"
 
-_VERSION_AND_VARIANT = (7 << 76) | (0b10 << 62)
+_VERSION, _VARIANT = 7 << 12, 0b10 << 62
 _TAIL_BITS, _SEQUENCE_BITS = 62, 32
 _LARGEST_TAIL, _LARGEST_SEQUENCE = (1 << _TAIL_BITS) - 1, (1 << _SEQUENCE_BITS) - 1
 
@@ -70,10 +70,9 @@ def event_id(timestamp: int, tail: int) -> str:
         >>> event_id(1_700_000_000_000_500_000, 7)
         'evt_018bcfe5680078008000000000000007'
     """
-    milliseconds, nanoseconds = divmod(timestamp, 1_000_000)
-    fraction = (nanoseconds << 12) // 1_000_000
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | _VERSION_AND_VARIANT | fraction << 64 | tail & _LARGEST_TAIL
-    return f"{EVENT_ID_PREFIX}{value:032x}"
+    moment = (timestamp << 12) // 1_000_000  # the milliseconds, and twelve bits of their fraction
+    high = (moment >> 12 & 0xFFFF_FFFF_FFFF) << 16 | _VERSION | moment & 0xFFF
+    return f"{EVENT_ID_PREFIX}{high:016x}{_VARIANT | tail & _LARGEST_TAIL:016x}"
 
 
 def new_event_id(timestamp: int | None = None) -> str:

@@ -10,7 +10,7 @@ from ezlogs.identity import describe, identify
 from ezlogs.snapshot import text
 
 
-class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """Who acts: a user, a service, a job, the system.
 
     ``unknown`` is an actor that the application had not resolved; ``anonymous`` one that it knows to be nobody.
@@ -24,7 +24,7 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     """``type:id`` of the one who is impersonated."""
 
 
-class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
+class Subject(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """What is acted on."""
 
     type: str
@@ -36,6 +36,7 @@ SYSTEM = Actor("system", "system")
 UNKNOWN_ACTOR = Actor("unknown")
 ANONYMOUS = Actor("anonymous")
 
+_SHORT = 256
 _NEEDED = {"actor": ("type", "id"), "subject": ("type",)}
 
 Party = TypeVar("Party", Actor, Subject)
@@ -58,6 +59,8 @@ def party(kind: type[Party], role: str, value: object, problems: list[str]) -> P
     """
     if type(value) is kind:
         return value
+    if type(value) is tuple and len(value) == 2 and _is_plain(value[0]) and _is_plain(value[1]):
+        return kind(*value)
     try:
         identity = identify(value)
     except Exception as error:  # a registered adapter of the application's raised
@@ -73,6 +76,11 @@ def party(kind: type[Party], role: str, value: object, problems: list[str]) -> P
         f"{role}: missing {part!r} (got {describe(value)})" for part in _NEEDED[role] if not getattr(identity, part)
     )
     return kind(text(identity.type or "unknown"), _known(identity.id), _known(identity.label))
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a part of a pair is a text that needs no conversion, as most are."""
+    return type(value) is str and 0 < len(value) <= _SHORT and value.isascii()
 
 
 def _known(value: str | None) -> str | None:

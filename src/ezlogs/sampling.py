@@ -30,10 +30,16 @@ class Sampler:
     def __init__(self, rate: float, always: Sequence[str] = ()) -> None:
         self._rejected = round((1 - rate) * (1 << _BITS))
         self._always = tuple(always)
+        self._last: tuple[str | None, bool] = (None, True)
+        """The last story and its fate: its events come one after the other, and share the text of its id."""
 
     def keeps(self, event_type: str, outcome: str, correlation_id: str) -> bool:
         """Return whether an event is kept; the same for all events of a story that succeed."""
-        return outcome != "success" or randomness(correlation_id) >= self._rejected or matches(self._always, event_type)
+        story, kept = self._last
+        if story is not correlation_id:
+            kept = randomness(correlation_id) >= self._rejected
+            self._last = (correlation_id, kept)
+        return kept or outcome != "success" or (bool(self._always) and matches(self._always, event_type))
 
 
 def randomness(correlation_id: str) -> int:

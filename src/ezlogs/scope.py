@@ -11,9 +11,8 @@ from typing import Any
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 
-from ezlogs.correlation import Correlation, begun, current, from_mapping, placed, removed, valid_id
+from ezlogs.correlation import Correlation, begun, current, from_mapping, new_story, placed, removed, valid_id
 from ezlogs.identity import id_text
-from ezlogs.ids import new_trace_id
 
 Handed = Correlation | Mapping[str, Any] | None
 """What can be handed from one scope to another."""
@@ -214,11 +213,6 @@ class CorrelationManager:
 def outside(ctx: Context | None = None) -> Context:
     """Return a context in no story and no trace; the user's own baggage and values stay."""
     return trace.set_span_in_context(trace.INVALID_SPAN, removed(ctx))
-
-
-def new_story() -> Correlation:
-    """Return the correlation of a story that begins now, whatever arrived or is under way."""
-    return Correlation(correlation_id=f"{new_trace_id():032x}")
 
 
 def in_flow(correlation: Correlation, flow_type: str, entity_id: object) -> Correlation:

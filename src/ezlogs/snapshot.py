@@ -15,6 +15,9 @@ MAX_NODES = 4096
 MAX_TOTAL_TEXT = 262_144
 """Characters of all texts of one snapshot."""
 
+_FEW, _SHORT = 16, 1024
+"""A mapping of so few short texts needs no count of what it may still hold."""
+
 Value = Union[str, bool, int, float, None, tuple[Any, ...]]  # noqa: UP007  # evaluated on 3.10, where None | is none
 """A frozen value: a scalar, a tuple of values, or `Pairs` (a mapping)."""
 
@@ -48,8 +51,29 @@ def freeze(value: object) -> Value:
 
 def freeze_mapping(items: Mapping[Any, object]) -> Pairs:
     """Return the `Pairs` of a mapping; see `freeze`."""
-    pairs: Pairs = Freezing().pairs(items.items(), len(items))
+    simple = _simple(items) if len(items) <= _FEW else None
+    pairs: Pairs = Freezing().pairs(items.items(), len(items)) if simple is None else simple
     return pairs
+
+
+def _simple(items: Mapping[Any, object]) -> Pairs | None:
+    """Return the `Pairs` of a mapping whose every key and value is its own snapshot, as most are; else None."""
+    for key, value in items.items():
+        kind = type(value)
+        if type(key) is not str or len(key) > _SHORT or not key.isascii():
+            return None
+        if kind is str:
+            if len(value) > _SHORT or not value.isascii():  # type: ignore[arg-type, attr-defined]  # a text
+                return None
+        elif kind is int:
+            if not -(2**63) <= value < 2**63:  # type: ignore[operator]  # an integer
+                return None
+        elif kind is float:
+            if value - value != 0:  # type: ignore[operator]  # a float
+                return None
+        elif kind is not bool and value is not None:
+            return None
+    return Pairs(items.items())
 
 
 def thaw(value: Value) -> Any:

@@ -51,29 +51,12 @@ def attributes(event: UniversalEvent) -> dict[str, Any]:
 
 
 def _attributes(event: Facts) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "ezlogs.schema.version": SCHEMA_VERSION,
-        "ezlogs.event.id": event.event_id,
-        "ezlogs.action": event.action,
-        "ezlogs.outcome": event.outcome,
-        "ezlogs.severity": event.severity,
-        "ezlogs.sequence": event.sequence,
+    found = {
+        **own_attributes(event),
+        **kind_attributes(event.action, event.outcome, event.severity),
+        **actor_attributes(event.actor),
+        **correlation_attributes(event.correlation),
     }
-    _put_party(found, "ezlogs.actor.", event.actor)
-    if event.actor.on_behalf_of is not None:
-        found["ezlogs.actor.on_behalf_of"] = event.actor.on_behalf_of
-    if event.actor.type == "user" and event.actor.id is not None:
-        found["user.id"] = event.actor.id
-    if event.subject is not None:
-        _put_party(found, "ezlogs.subject.", event.subject)
-    for field, key in _CORRELATION.items():
-        value = getattr(event.correlation, field)
-        if value is not None:
-            found[key] = value
-    if event.correlation.session_id is not None:
-        found["session.id"] = event.correlation.session_id
-    if event.duration is not None:
-        found["ezlogs.duration"] = float(event.duration)
     if event.error is not None:
         found["error.type"] = event.error.type
         if event.error.message is not None:
@@ -91,6 +74,49 @@ def _attributes(event: Facts) -> dict[str, Any]:
                 _put_value(found, f"{CHANGE}{change.field}.{side}", value, json_keys)
     if json_keys:
         found[JSON_KEYS] = tuple(json_keys)
+    return found
+
+
+def own_attributes(event: Facts) -> dict[str, Any]:
+    """Return the attributes that no two events have in common: id, sequence, subject, duration."""
+    found: dict[str, Any] = {"ezlogs.event.id": event.event_id, "ezlogs.sequence": event.sequence}
+    if event.subject is not None:
+        _put_party(found, "ezlogs.subject.", event.subject)
+    if event.duration is not None:
+        found["ezlogs.duration"] = event.duration
+    return found
+
+
+def kind_attributes(action: str, outcome: str, severity: str) -> dict[str, Any]:
+    """Return the attributes of what happened and how it ended, beside the schema's version."""
+    return {
+        "ezlogs.schema.version": SCHEMA_VERSION,
+        "ezlogs.action": action,
+        "ezlogs.outcome": outcome,
+        "ezlogs.severity": severity,
+    }
+
+
+def actor_attributes(actor: Actor) -> dict[str, Any]:
+    """Return the attributes of who acts."""
+    found: dict[str, Any] = {}
+    _put_party(found, "ezlogs.actor.", actor)
+    if actor.on_behalf_of is not None:
+        found["ezlogs.actor.on_behalf_of"] = actor.on_behalf_of
+    if actor.type == "user" and actor.id is not None:
+        found["user.id"] = actor.id
+    return found
+
+
+def correlation_attributes(correlation: Correlation) -> dict[str, Any]:
+    """Return the attributes of where an event belongs."""
+    found: dict[str, Any] = {}
+    for field, key in _CORRELATION.items():
+        value = getattr(correlation, field)
+        if value is not None:
+            found[key] = value
+    if correlation.session_id is not None:
+        found["session.id"] = correlation.session_id
     return found
 
 

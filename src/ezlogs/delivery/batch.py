@@ -11,15 +11,16 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
 
+from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.riders import RidingEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.ids import new_span_id, new_trace_id
-from ezlogs.otlp import encode_event, encode_request, encode_resource, encode_scope, encode_span
+from ezlogs.otlp import EVENT_HEADS, encode_request, encode_resource, encode_scope, encode_span, event_parts
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
 from ezlogs.runtime import log
 from ezlogs.version import __version__
-from ezlogs.wire import REDACTED, scrubbed_attributes
+from ezlogs.wire import REDACTED
 
 MAX_CARRIED = 100
 """Events on one carrier span."""
@@ -91,6 +92,7 @@ class Encoder:
 
     def __init__(self, scrubber: Scrubber) -> None:
         self._scrubber = scrubber
+        self._events = EventEncoder(scrubber, EVENT_HEADS)
         self._resources: dict[int, tuple[Resource, bytes]] = {}
         self._scopes: dict[InstrumentationScope | None, bytes] = {}
 
@@ -132,9 +134,9 @@ class Encoder:
         redacted = len((clean.attributes or {}).get(REDACTED, ()))
         riders = []
         for event in item.events:
-            attributes = scrubbed_attributes(event, self._scrubber)
-            redacted += len(attributes.get(REDACTED, ()))
-            riders.append(encode_event(event.event_type, event.timestamp, attributes))
+            parts = event_parts(event.event_type, event.timestamp)
+            redacted += self._events.append(parts, event)
+            riders.append(b"".join(parts))
         return encode_span(clean, riders), redacted
 
     def _resource_key(self, resource: Resource) -> int:

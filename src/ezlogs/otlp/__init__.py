@@ -1,6 +1,7 @@
 """The wire: from spans, events and log records to bytes, and from bytes to an OTLP collector."""
 
 from ezlogs.otlp.encode import (
+    EVENT_HEADS,
     ResourceGroup,
     ScopeGroup,
     encode_event,
@@ -8,11 +9,13 @@ from ezlogs.otlp.encode import (
     encode_resource,
     encode_scope,
     encode_span,
+    event_parts,
 )
 from ezlogs.otlp.http import Delivered, HttpTransport, Rejected, Retry
 from ezlogs.otlp.logs import encode_log_record
 
 __all__ = [
+    "EVENT_HEADS",
     "Delivered",
     "HttpTransport",
     "Rejected",
@@ -25,4 +28,5 @@ __all__ = [
     "encode_resource",
     "encode_scope",
     "encode_span",
+    "event_parts",
 ]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # By the message that the attributes are in, which gives them their tag.
 _RESOURCE = heads(b"\x0a")
 _SCOPE = heads(b"\x1a")
-_EVENT = heads(b"\x1a")
+EVENT_HEADS = heads(b"\x1a")
 _LINK = heads(b"\x22")
 _SPAN = heads(b"\x4a")
 
@@ -67,11 +67,16 @@ def encode_event(name: str, time_unix_nano: int, attributes: Mapping[str, Any] |
         >>> encode_event("order.action", 0, {})
         b'\\t\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x12\\x0corder.action'
     """
-    parts = [time_field(b"\x09", time_unix_nano), _EVENT_NAMES[name]]
-    dropped += append_attributes(parts, _EVENT, attributes)
+    parts = event_parts(name, time_unix_nano)
+    dropped += append_attributes(parts, EVENT_HEADS, attributes)
     if dropped:
         parts.append(count_field(b"\x20", dropped))
     return b"".join(parts)
+
+
+def event_parts(name: str, time_unix_nano: int) -> list[bytes]:
+    """Return what a span event's body begins with; its attributes, under `EVENT_HEADS`, are to be appended."""
+    return [time_field(b"\x09", time_unix_nano), _EVENT_NAMES[name]]
 
 
 def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:

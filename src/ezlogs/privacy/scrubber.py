@@ -10,7 +10,7 @@ from ezlogs.privacy.assignments import Assignments
 from ezlogs.privacy.detectors import DEFAULT_RULES, encodings_of
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.rule import REDACTED, Rule
-from ezlogs.privacy.search import Search, redact
+from ezlogs.privacy.search import Search, is_one_word, redact
 from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
 from ezlogs.privacy.surfaces import IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.urls import UrlParameters
@@ -20,8 +20,8 @@ MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
 
 _OVERLAP: Final = 512
-_NAMES: Final = 4096
-_LONGEST_NAME: Final = 64
+_REMEMBERED: Final = 4096
+_LONGEST_REMEMBERED: Final = 64
 _JSON_STARTS: Final = frozenset('{["')
 
 
@@ -67,7 +67,8 @@ class Scrubber:
         in_text = plain + encodings_of(encoded_once)
         self._in_text = Search(in_text)
         self._in_urls = Search((*in_text, UrlParameters(self.keys, bare=True)))
-        self._clean_names: set[str] = set()
+        self._clean: set[str] = set()
+        """Short texts in which nothing was found: names, states, currencies come again and again."""
 
     def value(self, key: str, value: Any, path: str, found: list[str]) -> Any:
         """Scrub any value, however nested.
@@ -94,9 +95,20 @@ class Scrubber:
         since what was not scanned must not leave.
         """
         try:
-            return self._scan(text, path, found, self._in_text)
+            if text in self._clean:
+                return text
+            clean = self._scan(text, path, found, self._in_text)
         except Exception:
             return self._failed(path, found)
+        if clean is text and len(text) <= _LONGEST_REMEMBERED:
+            if len(self._clean) >= _REMEMBERED:
+                self._clean.clear()
+            self._clean.add(text)
+        return clean
+
+    def is_clean(self, text: str) -> bool:
+        """Tell whether a text is known to hold nothing, so that `text` would return it as it is."""
+        return text in self._clean or is_one_word(text)
 
     def url(self, url: str, path: str, found: list[str]) -> str:
         """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""
@@ -120,15 +132,8 @@ class Scrubber:
             return {}
 
     def name(self, name: str, path: str, found: list[str]) -> str:
-        """Scrub the name of a mapping's item or of an attribute; clean names are remembered."""
-        if name in self._clean_names:
-            return name
-        clean = self.text(name, path, found)
-        if clean is name and len(name) <= _LONGEST_NAME:
-            if len(self._clean_names) >= _NAMES:
-                self._clean_names.clear()
-            self._clean_names.add(name)
-        return clean
+        """Scrub the name of a mapping's item or of an attribute."""
+        return self.text(name, path, found)
 
     def _failed(self, path: str, found: list[str]) -> str:
         self.errors += 1

@@ -39,8 +39,8 @@ class Search:
 
     def findings(self, text: str) -> list[tuple[int, int, str]]:
         """Start, end and rule of each finding, in the order of the rules; they may overlap."""
-        if len(text) < _TOO_SHORT_TO_TELL and (text.isalnum() or text.isidentifier() or not text):
-            return []  # one short word: nothing in it to go by
+        if is_one_word(text):
+            return []
         awake = self._clueless
         for clue, rules in self._by_text.items():
             if clue in text:
@@ -59,6 +59,11 @@ class Search:
             found.extend((start, end, rule.name) for start, end in rule.find(text))
             awake ^= bit
         return found
+
+
+def is_one_word(text: str) -> bool:
+    """Tell whether a text is one short word, in which there is nothing to go by."""
+    return len(text) < _TOO_SHORT_TO_TELL and (text.isalnum() or text.isidentifier() or not text)
 
 
 def redact(text: str, findings: Iterable[tuple[int, int, str]]) -> str:

@@ -15,11 +15,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from ezlogs.actor import with_acting, without_acting
-from ezlogs.correlation import Correlation, begun, current, placed
+from ezlogs.correlation import Correlation, begun, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Actor, Outcome, failure_of
 from ezlogs.ids import new_event_id
-from ezlogs.scope import Scope, new_story, outside
+from ezlogs.scope import Scope, outside
 from ezlogs.trackers.calls import each_call
 from ezlogs.version import __version__
 

@@ -330,7 +330,7 @@ def test_names_stay_right_when_there_are_more_than_the_cache_holds() -> None:
     assert scrubber.name(f"a {EMAIL}", "m", []) == f"a {REDACTED}"
     long = "very-" * 30
     assert scrubber.name(long, "m", []) is long
-    assert len(scrubber._clean_names) <= 4096
+    assert len(scrubber._clean) <= 4096
 
 
 values = st.recursive(

@@ -1,0 +1,50 @@
+"""The whole way: events from the application's call to a collector's answer, in CPU time of the whole process."""
+
+from __future__ import annotations
+
+from time import process_time_ns
+
+from benchmarks.programs.workload import METADATA, otel_attributes
+
+_EVENTS = 20_000
+
+
+def otel(endpoint: str) -> dict[str, float]:
+    """A span with one event each through BatchSpanProcessor and OTLP/HTTP; what does not arrive costs nothing."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider()
+    processor = BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces"), max_queue_size=_EVENTS + 1)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("bench")
+    begin = process_time_ns()
+    for number in range(_EVENTS):
+        with tracer.start_as_current_span("order") as span:
+            span.add_event("order.action", otel_attributes(number))
+    provider.shutdown()
+    return {"otel": (process_time_ns() - begin) / _EVENTS}
+
+
+def ezlogs(endpoint: str) -> dict[str, float]:
+    """The same events with no current span, privacy on; that all of them arrived is checked."""
+    import ezlogs
+    from ezlogs.scope import CorrelationManager
+
+    ezlogs.configure(service_name="bench", endpoint=endpoint, instrument="none")
+    begin = process_time_ns()
+    with CorrelationManager.start_flow_context("checkout", 42):
+        for number in range(_EVENTS):
+            ezlogs.event(
+                "order.action",
+                "placed",
+                actor=("user", "81723"),
+                subject=("order", str(number)),
+                metadata={**METADATA, "order_no": number},
+                duration=0.08425,
+            )
+    assert ezlogs.flush(60), ezlogs.health()
+    spent = process_time_ns() - begin
+    assert ezlogs.health()["delivered"] == _EVENTS, ezlogs.health()
+    return {"ezlogs": spent / _EVENTS}

@@ -1,0 +1,121 @@
+"""The rows: what is compared with what, and what the ratio must hold."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Side(NamedTuple):
+    """One side of a comparison: a program, and the name under which it prints the nanoseconds."""
+
+    program: str
+    series: str
+
+
+class Row(NamedTuple):
+    """A comparison; its ratio is that of the medians, ``ours / theirs``."""
+
+    name: str
+    what: str
+    ours: Side
+    theirs: Side
+    must: float | None = None
+    """What the ratio must not exceed; None for a row that only tells."""
+    aim: float | None = None
+
+
+_MEMORY, _LEFT_OUT = "caller.memory", "caller.left_out"
+
+ROWS = (
+    Row(
+        "event_p50",
+        "event() in the caller's thread / add_event of 16 attributes, median call",
+        Side(_MEMORY, "event.p50"),
+        Side(_MEMORY, "add_event.p50"),
+        0.15,
+        0.06,
+    ),
+    Row(
+        "event_p99",
+        "the same, 99th percentile",
+        Side(_MEMORY, "event.p99"),
+        Side(_MEMORY, "add_event.p99"),
+        0.15,
+        0.06,
+    ),
+    Row(
+        "encoded_p50",
+        "event(), scrubbed and encoded before the caller goes on / add_event, median call",
+        Side(_MEMORY, "encoded.p50"),
+        Side(_MEMORY, "add_event.p50"),
+        0.7,
+        0.4,
+    ),
+    Row(
+        "on_a_span",
+        "ten events on an SDK span / ten add_event, the bare span subtracted from both",
+        Side("caller.on_a_span", "events"),
+        Side("caller.on_a_span", "add_events"),
+    ),
+    Row(
+        "sampled_out",
+        "an event whose story is sampled out / one that is kept",
+        Side(_LEFT_OUT, "sampled_out"),
+        Side(_LEFT_OUT, "kept"),
+        1.0,
+        0.5,
+    ),
+    Row(
+        "disabled",
+        "an event of a disabled type / one that is kept",
+        Side(_LEFT_OUT, "disabled"),
+        Side(_LEFT_OUT, "kept"),
+        0.5,
+    ),
+    Row(
+        "off",
+        "an event when nothing listens / one that is kept",
+        Side(_LEFT_OUT, "off"),
+        Side(_LEFT_OUT, "kept"),
+        0.25,
+    ),
+    Row(
+        "whole_way",
+        "process CPU per delivered event, privacy on / BatchSpanProcessor + OTLP/HTTP",
+        Side("whole_way.ezlogs", "ezlogs"),
+        Side("whole_way.otel", "otel"),
+        0.16,
+        0.11,
+    ),
+    Row(
+        "start",
+        "CPU of import and configure / OpenTelemetry SDK and its HTTP exporter",
+        Side("start.ezlogs", "ezlogs"),
+        Side("start.otel", "otel"),
+        0.75,
+        0.65,
+    ),
+    Row(
+        "pooled_events",
+        "an event from a pool / a new one",
+        Side("pooling.events", "pooled"),
+        Side("pooling.events", "fresh"),
+    ),
+    Row(
+        "pooled_buffers",
+        "a request body gathered in a buffer that is kept / one joined anew",
+        Side("pooling.buffers", "kept"),
+        Side("pooling.buffers", "joined"),
+    ),
+    Row(
+        "pooled_connections",
+        "CPU of a batch sent over a kept connection / over a new one",
+        Side("pooling.connections", "kept"),
+        Side("pooling.connections", "new"),
+    ),
+)
+
+WITH_COLLECTOR = frozenset(
+    {"caller.memory", "pooling.connections", "start.ezlogs", "start.otel", "whole_way.ezlogs", "whole_way.otel"}
+)
+"""The programs that take a collector's endpoint."""

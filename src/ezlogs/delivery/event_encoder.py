@@ -1,0 +1,211 @@
+"""The event encoder: events become the attributes of OTLP messages, scrubbed, and little of them is looked at twice.
+
+Most events hold nothing that privacy would keep back, and half of their attributes were in the event before. So what
+comes again - who acts, in which story, with which outcome - is kept encoded, texts that are known to be clean are not
+searched, and only what is new is encoded, all of it at once. Every other event goes the long way over
+`ezlogs.wire.scrubbed_attributes`, with the same result.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from ezlogs.correlation import Correlation
+from ezlogs.event import UniversalEvent
+from ezlogs.facts import usual_severity
+from ezlogs.ids import event_id, sequence_of
+from ezlogs.otlp.values import VARINTS, Heads, append_attributes, varint
+from ezlogs.party import Actor, Subject, party
+from ezlogs.privacy import Scrubber
+from ezlogs.snapshot import text
+from ezlogs.wire import (
+    METADATA,
+    REDACTED,
+    actor_attributes,
+    correlation_attributes,
+    kind_attributes,
+    scrubbed_attributes,
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_CARD = 10**13
+"""Numbers below this are no payment cards."""
+
+_SMALL = len(VARINTS)
+_pack_double = struct.Struct("<cd").pack
+
+
+class EventEncoder:
+    """Encodes the attributes of events for one kind of OTLP message.
+
+    Args:
+        scrubber: Says what must not leave.
+        heads: What stands in front of an attribute in that message; see `ezlogs.otlp.values.heads`.
+    """
+
+    def __init__(self, scrubber: Scrubber, heads: Heads) -> None:
+        self._scrubber = scrubber
+        self._heads = heads
+        self._kinds = Kept(self._encoded_kind)
+        self._actors = Kept(self._encoded_actor)
+        self._correlations = Kept(self._encoded_correlation)
+        self._subjects = Kept(self._encoded_subject_type)
+        self._texts: set[str] = set()
+        self._metadata = Kept(self._metadata_heads)
+        self._event_id = self._heads_of("ezlogs.event.id").texts
+        self._sequence = self._heads_of("ezlogs.sequence").values
+        self._subject_id = self._heads_of("ezlogs.subject.id").texts
+        self._duration = self._heads_of("ezlogs.duration").values[9]
+
+    def append(self, parts: list[bytes], event: UniversalEvent) -> int:
+        """Append an event's attributes to the parts of a message; return how many redactions there are in them."""
+        known = self._known(event.said) if event.said else None
+        if known is not None:
+            parts.append(known)
+            return 0
+        attributes = scrubbed_attributes(event, self._scrubber)
+        append_attributes(parts, self._heads, attributes)
+        return len(attributes.get(REDACTED, ()))
+
+    def _known(self, said: tuple[Any, ...]) -> bytes | None:
+        """Return the attributes of an event that holds nothing but clean ASCII texts and plain numbers, else None.
+
+        They are gathered as text, each character a byte, so that texts need no encoding of their own.
+        """
+        action, actor, subject, metadata, outcome, duration, story = said[1:8]
+        changes, error, severity, own_id, timestamp, tail = said[8:]
+        kind, who = self._kinds[action, outcome, severity], self._actors[actor]
+        if kind is None or who is None or error is not None or changes:
+            return None
+        if own_id is None:
+            own_id = event_id(timestamp, tail)
+        elif not own_id.isascii():
+            return None
+        sequence = _integer(sequence_of(tail))
+        pieces = [kind, who, self._correlations[story], self._event_id[len(own_id)], own_id]
+        pieces += (self._sequence[len(sequence)], sequence)
+        if subject is not None:
+            if type(subject) is not tuple:
+                return None
+            subject_type, subject_id = self._subjects[subject[0]], subject[1]
+            if subject_type is None:
+                return None
+            pieces.append(subject_type)
+            if subject_id is not None:
+                if type(subject_id) is int:
+                    subject_id = str(subject_id)
+                if subject_id not in self._texts and not self._is_plain(subject_id):
+                    return None
+                pieces += (self._subject_id[len(subject_id)], subject_id)
+        if duration is not None:
+            pieces += (self._duration, _pack_double(b"\x21", duration).decode("latin-1"))
+        if metadata and not self._add_metadata(pieces, metadata):
+            return None
+        return "".join(pieces).encode("latin-1")
+
+    def _add_metadata(self, pieces: list[str], metadata: Mapping[Any, Any]) -> bool:
+        of_keys, texts = self._metadata, self._texts
+        for key, value in metadata.items():
+            heads = of_keys[key]
+            if heads is None:
+                return False
+            kind = type(value)
+            if kind is str:
+                if value not in texts and not self._is_plain(value):
+                    return False
+                pieces += (heads.texts[len(value)], value)
+                continue
+            if kind is int and -_CARD < value < _CARD:
+                encoded = _integer(value)
+            elif kind is float and -_CARD < value < _CARD:
+                encoded = _pack_double(b"\x21", value).decode("latin-1")
+            elif kind is bool:
+                encoded = "\x10\x01" if value else "\x10\x00"
+            else:
+                return False
+            pieces += (heads.values[len(encoded)], encoded)
+        return True
+
+    def _is_plain(self, value: str) -> bool:
+        """Return whether a text is clean and its own encoding; one that may come again is remembered."""
+        plain = value.isascii() and self._scrubber.is_clean(value)
+        if plain and not value.isdigit():
+            if len(self._texts) >= 4096:
+                self._texts.clear()
+            self._texts.add(value)
+        return plain
+
+    def _encoded_kind(self, kind: tuple[str, str, str | None]) -> str | None:
+        action, outcome, severity = kind
+        if self._scrubber.text(action, "", []) is not action or text(action) != action:
+            return None
+        return self._encoded(kind_attributes(action, outcome, severity or usual_severity(outcome)))
+
+    def _encoded_actor(self, given: object) -> str | None:
+        problems: list[str] = []
+        actor = party(Actor, "actor", given, problems)
+        redactions: list[str] = []
+        for part in (actor.id, actor.label):
+            if part is not None:
+                self._scrubber.text(part, "actor", redactions)
+        if problems or redactions:
+            return None
+        return self._encoded(actor_attributes(actor))
+
+    def _encoded_subject_type(self, subject_type: str) -> str | None:
+        problems: list[str] = []
+        subject = party(Subject, "subject", (subject_type, None), problems)
+        return None if problems else self._encoded({"ezlogs.subject.type": subject.type})
+
+    def _encoded_correlation(self, correlation: Correlation) -> str:
+        return self._encoded(correlation_attributes(correlation))
+
+    def _metadata_heads(self, key: object) -> KeyHeads | None:
+        """Return the heads of a metadata attribute, or None for a key that privacy or the snapshot would change."""
+        if type(key) is not str or text(key) != key or self._scrubber.keys.denies(key):
+            return None
+        return self._heads_of(METADATA + key) if self._scrubber.name(key, "", []) is key else None
+
+    def _heads_of(self, key: str) -> KeyHeads:
+        texts, values = self._heads
+        return KeyHeads(
+            Kept(lambda size: texts[key][size].decode("latin-1")),
+            Kept(lambda size: values[key][size].decode("latin-1")),
+        )
+
+    def _encoded(self, attributes: Mapping[str, Any]) -> str:
+        parts: list[bytes] = []
+        append_attributes(parts, self._heads, attributes)
+        return b"".join(parts).decode("latin-1")
+
+
+class Kept(dict[K, V]):
+    """What was made of a key before, within bounds."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[K], V]) -> None:
+        self._make = make
+
+    def __missing__(self, key: K) -> V:
+        made = self._make(key)
+        if len(self) >= 1024:
+            self.clear()
+        self[key] = made
+        return made
+
+
+class KeyHeads(NamedTuple):
+    """What stands in front of one key's values, by their size in bytes."""
+
+    texts: Kept[int, str]
+    values: Kept[int, str]
+
+
+def _integer(number: int) -> str:
+    encoded = VARINTS[number] if 0 <= number < _SMALL else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
+    return (b"\x18" + encoded).decode("latin-1")

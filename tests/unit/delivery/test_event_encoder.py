@@ -1,0 +1,129 @@
+"""The event encoder writes what the long way would: scrubbed attributes, then their encoding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+import ezlogs
+from ezlogs.delivery.event_encoder import EventEncoder
+from ezlogs.emit import record
+from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Subject, UniversalEvent
+from ezlogs.facts import Change, Failure
+from ezlogs.otlp.values import append_attributes, heads
+from ezlogs.privacy import Scrubber
+from ezlogs.testing import capture
+from ezlogs.wire import scrubbed_attributes
+
+HEADS = heads(b"\x1a")
+
+plain = st.from_regex(r"[a-z]{1,8}([ -][a-z0-9]{1,6})?", fullmatch=True)
+odd = st.text(max_size=90) | st.sampled_from(["", " ", "ada@example.com", "4111 1111 1111 1111", "Zürich", "w" * 2000])
+numbers = st.integers() | st.floats() | st.sampled_from([4111111111111111, -(10**13), 10**13, 2**63, 0, 127, 128])
+odd_keys = st.sampled_from(["password", "card", "ä", "a@b.example", 7, None]) | st.text(max_size=80)
+
+
+def mostly(usual: st.SearchStrategy[Any], unusual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Nine of ten of one, and one of ten of the other: most events are plain all over."""
+    return st.integers(0, 9).flatmap(lambda number: usual if number else unusual)
+
+
+texts = mostly(plain, odd)
+ids = mostly(plain | st.integers(0), odd | st.integers() | st.none())
+values = mostly(plain | st.integers(-1000, 10**6) | st.booleans() | st.floats(0, 100), odd | numbers | st.none())
+
+
+def a_party(kind: type) -> st.SearchStrategy[Any]:
+    """An actor or a subject, in any form that needs no snapshot."""
+    return mostly(st.tuples(texts, ids), st.builds(kind, texts, st.none() | texts, st.none() | texts))
+
+
+@st.composite
+def told(draw: st.DrawFn) -> UniversalEvent:
+    """An event as the application tells it."""
+    with capture(strict=False):
+        event = record(
+            "order.action",
+            draw(texts),
+            actor=draw(a_party(Actor)),
+            subject=draw(st.none() | a_party(Subject)),
+            metadata=draw(st.none() | st.dictionaries(mostly(plain, odd_keys), values, max_size=5)),
+            outcome=draw(st.sampled_from(OUTCOMES)),
+            duration=draw(st.none() | st.floats(0, 1e6)),
+            correlation=ezlogs.Correlation(correlation_id="0af7651916cd43dd8448eb211c80319c", flow_id=draw(texts)),
+            changes=draw(mostly(st.just(()), st.just((Change("state", "new", "paid"),)))),
+            error=draw(mostly(st.none(), st.just(Failure("ValueError", "ada@example.com")))),
+            severity=draw(st.none() | st.sampled_from(SEVERITIES)),
+            event_id=draw(mostly(st.none(), st.sampled_from(["evt_1", "évt", "evt\u4e00"]))),
+        )
+    assert event is not None
+    return event
+
+
+def parsed(parts: list[bytes]) -> dict[str, KeyValue]:
+    """Return what a reader finds, by key, each of which is there once."""
+    attributes = Span.Event.FromString(b"".join(parts)).attributes
+    found = {attribute.key: attribute for attribute in attributes}
+    assert len(found) == len(attributes)
+    return found
+
+
+def long_way(event: UniversalEvent) -> tuple[dict[str, KeyValue], int]:
+    """Return the oracle's attributes and the number of its redactions."""
+    attributes = scrubbed_attributes(event, Scrubber())
+    parts: list[bytes] = []
+    append_attributes(parts, HEADS, attributes)
+    return parsed(parts), len(attributes.get("ezlogs.redacted", ()))
+
+
+SHARED = EventEncoder(Scrubber(), HEADS)
+
+
+@settings(max_examples=400)
+@given(told())
+def test_the_encoding_is_that_of_the_long_way(event: UniversalEvent) -> None:
+    """For any event, the first time its parts are seen and when they are known."""
+    expected, redactions = long_way(event)
+    for encoder in (SHARED, SHARED, EventEncoder(Scrubber(), HEADS)):
+        parts: list[bytes] = []
+        assert encoder.append(parts, event) == redactions
+        assert parsed(parts) == expected
+
+
+def test_an_event_that_was_read_is_encoded_from_its_facts() -> None:
+    """Such as one from a file, which nobody told in this process."""
+    with capture() as captured:
+        ezlogs.event("order.action", "placed", subject=("order", 42))
+    event = UniversalEvent.from_json(captured.events[0].to_json())
+    parts: list[bytes] = []
+    assert SHARED.append(parts, event) == 0
+    assert parsed(parts) == long_way(event)[0]
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """Values that never come again do not fill the memory."""
+    encoder = EventEncoder(Scrubber(), HEADS)
+    with capture(strict=False):
+        for number in range(5000):
+            parts: list[bytes] = []
+            event: Any = record("order.action", f"a{number}", metadata={f"field{number}": f"value {number}"})
+            for _ in range(2):  # the first time a text is searched, then it is known
+                assert encoder.append(parts, event) == 0
+    kept = [value for value in vars(encoder).values() if isinstance(value, (dict, set))]
+    assert len(kept) >= 5
+    assert max(map(len, kept)) <= 4096
+
+
+@given(st.sampled_from([{"metadata": {"note": None}}, {"subject": ("", 1)}, {"metadata": {"vip": True}}]))
+def test_what_is_hardly_ever_said_is_encoded_alike(said: dict[str, Any]) -> None:
+    """A value that is nothing, a subject of no type, a switch."""
+    with capture(strict=False):
+        event = record("order.action", "placed", **said)
+    assert event is not None
+    parts: list[bytes] = []
+    SHARED.append(parts, event)
+    assert parsed(parts) == long_way(event)[0]
