@@ -170,6 +170,36 @@ def test_it_stands_back_for_another_vendors_distribution(receiver: Receiver) -> 
 
 
 @needs_neighbours
+def test_the_doctor_foresees_who_builds_the_sdk() -> None:
+    """Beside another vendor's distribution and OpenTelemetry's own instrumentors, from their real entry points."""
+    environ = {
+        "EZLOGS_ENDPOINT": "http://127.0.0.1:9",
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'instrumentors'}",
+    }
+    done = subprocess.run(
+        [str(NEIGHBOURS / "bin" / "ezlogs"), "doctor", "--json", "--offline"],
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **COVERAGE, **environ},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    findings = json.loads(done.stdout)["findings"]
+    assert findings["launch"][0]["text"].startswith("elastic-opentelemetry ")
+    assert "elastic-opentelemetry exports the spans" in findings["pipeline"][0]["text"]
+    told = {finding["about"]: finding["text"] for finding in findings["instrumentation"]}
+    assert told["ezlogs_django"].endswith("; rides on the spans of OpenTelemetry's own")
+    assert "django" in told["others"]
+
+
+@pytest.mark.parametrize(("instrument", "hooked"), [("none", False), ("smtplib", True), ("django", False)])
+def test_the_setting_has_the_last_word_on_instrumentors(instrument: str, hooked: bool) -> None:
+    """The launcher runs all that is installed; what `instrument` leaves out is taken back."""
+    ran = run("hooks.py", EZLOGS_INSTRUMENT=instrument, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert ran.told["smtplib"] is hooked
+
+
+@needs_neighbours
 def test_chosen_by_name_it_runs_instead_of_the_other(receiver: Receiver) -> None:
     """``OTEL_PYTHON_DISTRO`` and ``OTEL_PYTHON_CONFIGURATOR`` decide."""
     ran = run(

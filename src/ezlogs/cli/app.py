@@ -7,12 +7,13 @@ from typing import Final
 import click
 
 from ezlogs.cli.dev import dev
+from ezlogs.cli.doctor import doctor
 from ezlogs.cli.help import Group
 from ezlogs.cli.settings import settings
 from ezlogs.cli.story import story
 from ezlogs.version import __version__
 
-COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, settings)
+COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, doctor, settings)
 """In the order in which the help lists them."""
 
 

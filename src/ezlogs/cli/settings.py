@@ -23,14 +23,16 @@ LONGEST = 40  # columns that values may take up in such a line before they are f
 @click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def settings(as_json: bool) -> None:
-    """Show every setting, its value, and where that came from.
+    """Explain every setting, with its value, and where that came from.
 
-    The values are those of the environment of this command; what a program gives to ezlogs.configure() counts
-    more. Secrets are masked. What cannot be used is told on standard error, and the exit status is then 1.
+    The values are those of a program that is started here: in this environment, in this directory. What it gives
+    to ezlogs.configure() counts more. Secrets are masked. What cannot be used is told on standard error, and the
+    exit status is then 1. `ezlogs doctor` looks at everything else as well.
     """
     loaded = load(os.environ, files=find_files(os.environ))
     if as_json:
-        click.echo(_json(loaded))
+        document = {"settings": loaded.document(), "problems": list(map(str, loaded.problems))}
+        click.echo(json.dumps(document, indent=2))
     else:
         console = Console(highlight=False)
         console.print(Group(*_groups(loaded, console.width)))
@@ -39,14 +41,6 @@ def settings(as_json: bool) -> None:
         errors.print(Text.assemble(("! ", "bold red"), str(problem)), soft_wrap=True)
     if loaded.problems:
         raise SystemExit(1)
-
-
-def _json(loaded: Loaded) -> str:
-    values = {
-        name: {"value": value, "source": loaded.sources[name], "doc": TABLE[name].doc}
-        for name, value in loaded.settings.shown().items()
-    }
-    return json.dumps({"settings": values, "problems": list(map(str, loaded.problems))}, indent=2)
 
 
 def _groups(loaded: Loaded, width: int) -> Iterator[RenderableType]:

@@ -55,6 +55,17 @@ class Loaded(msgspec.Struct, frozen=True):
         """
         return self.sources[name] != DEFAULT
 
+    def document(self) -> dict[str, dict[str, object]]:
+        """Return every setting with its value, its source and what it does, fit for JSON; secrets are masked.
+
+        >>> load({"EZLOGS_HEADERS": "x-key=hunter2"}).document()["headers"]["value"]
+        {'x-key': '****'}
+        """
+        return {
+            name: {"value": value, "source": self.sources[name], "doc": TABLE[name].doc}
+            for name, value in self.settings.shown().items()
+        }
+
 
 def load(
     environ: Mapping[str, str],

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from ezlogs.launch import instrument as module
-from ezlogs.launch.instrument import GROUP, instrument
+from ezlogs.launch.instrument import GROUP, instrument, withdraw
 
 
 class Instrumentor:
@@ -25,6 +25,11 @@ class Running(Instrumentor):
     """Runs already."""
 
     is_instrumented_by_opentelemetry = True
+    taken_back = 0
+
+    def uninstrument(self) -> None:
+        """Count it."""
+        type(self).taken_back += 1
 
 
 class Missing(Instrumentor):
@@ -86,4 +91,37 @@ def test_one_that_fails_costs_only_itself(caplog: pytest.LogCaptureFixture) -> N
     assert instrument(("failing", "missing", "one")) == ["ezlogs_one"]
     assert [entry.getMessage() for entry in caplog.records] == [
         "ezlogs: instrumenting ezlogs_failing failed; the application goes on without it"
+    ]
+
+
+@pytest.mark.parametrize("disabled", ["ezlogs_one", "other, ezlogs_one"])
+def test_what_the_environment_disables_stays_off(disabled: str) -> None:
+    """OpenTelemetry's variable holds however the program starts."""
+    assert instrument("ezlogs", {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": disabled}) == ["ezlogs_running"]
+    assert instrument("ezlogs", {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"}) == []
+
+
+@pytest.mark.parametrize(("which", "times"), [("none", 1), (("one",), 1), (("running",), 0), ("ezlogs", 0), ("all", 0)])
+def test_what_was_not_asked_for_is_taken_back(which: str | tuple[str, ...], times: int) -> None:
+    """The launcher runs all that is installed; the setting then has the last word, and missing libraries none."""
+    before = Running.taken_back
+    withdraw(which)
+    assert Running.taken_back == before + times
+
+
+def test_one_that_cannot_be_taken_back_stays(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The application goes on with it; a library that is missing is not worth a word."""
+
+    def broken(self: Running) -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(Running, "uninstrument", broken)
+    points = [
+        EntryPoint("ezlogs_running", f"{__name__}:Running", GROUP),
+        EntryPoint("ezlogs_absent", "no_such_module:Instrumentor", GROUP),
+    ]
+    monkeypatch.setattr(module, "entry_points", lambda group: points)
+    withdraw("none")
+    assert [entry.getMessage() for entry in caplog.records] == [
+        "ezlogs: ezlogs_running could not be taken back; it stays active"
     ]

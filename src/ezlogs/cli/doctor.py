@@ -1,0 +1,129 @@
+"""`ezlogs doctor`: what ezlogs would do here, and what is in its way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+import click
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ezlogs.cli.help import Command
+from ezlogs.doctor import Finding, Report, examine
+from ezlogs.settings import Loaded, spelled
+
+MARKS = {"fine": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "bold yellow"), "problem": ("✗", "bold red")}
+WIDEST_NAME = 20
+"""Characters that names may have to stand in a column of their own."""
+
+PLAIN = {"✓": "+", "·": "-", "✗": "x"}
+"""What stands for the marks where the terminal has no such characters."""
+
+
+@click.command(cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.option("--offline", is_flag=True, help="Do not see whether the endpoint answers.")
+def doctor(as_json: bool, offline: bool) -> None:
+    """Say what ezlogs would do in a program that is started here, and what is in its way.
+
+    Every setting with its source, secrets masked; whether the endpoint answers; who builds the SDK, and how events
+    leave; what is instrumented, and what is not, and why. Run it where the program runs: in the same environment,
+    in the same directory. The exit status is 1 if there is a problem, and 0 otherwise; warnings do not count.
+    """
+    report = examine(connect=not offline)
+    if as_json:
+        click.echo(json.dumps(report.document(), indent=2))
+    else:
+        console = Console(highlight=False)
+        with console.capture() as captured:
+            for block in _drawn(report, console):
+                console.print(block)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    if report.problems:
+        raise SystemExit(1)
+
+
+def _drawn(report: Report, console: Console) -> Iterator[RenderableType]:
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    yield Text.assemble((versions, "bold"), ("\nin ", "dim"), report.directory)
+    for subject, findings in report.findings.items():
+        yield Text(f"\n{subject}", "bold cyan")
+        yield from (_inside(block) for block in _findings(findings, console))
+        if subject == "settings":
+            yield Text()
+            yield from (_inside(block) for block in _settings(report.loaded, console.width - 2))
+    yield Text()
+    yield _verdict(report, console)
+
+
+def _inside(block: RenderableType) -> RenderableType:
+    return Padding(block, (0, 0, 0, 2), expand=False)
+
+
+def _findings(findings: tuple[Finding, ...], console: Console) -> Iterator[RenderableType]:
+    abouts = [len(finding.about) for finding in findings]
+    in_columns = min(abouts) > 0 and max(abouts) <= WIDEST_NAME
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=max(abouts) + 1 if in_columns else None)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        mark, style = MARKS[finding.verdict]
+        quiet = "dim" if finding.verdict == "note" else ""
+        text = Text(finding.text, quiet)
+        if finding.advice:
+            text.append(f"; {finding.advice}", "cyan")
+        sign = Text(_sign(mark, console), style)
+        if in_columns:
+            table.add_row(sign, Text(finding.about, quiet or "bold"), text)
+        else:
+            about = Text(f"{finding.about}: " if finding.about else "", quiet or "bold")
+            yield _row(sign, Text.assemble(about, text))
+    if in_columns:
+        yield table
+
+
+def _row(sign: Text, text: Text) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(sign, text)
+    return table
+
+
+def _settings(loaded: Loaded, width: int) -> Iterator[RenderableType]:
+    """The settings that were given, each with its source; then those with their defaults, and those without a value."""
+    shown = {name: spelled(value) for name, value in loaded.settings.shown().items()}
+    given = {name: (Text(shown[name], "bold green"), Text(loaded.sources[name], "cyan")) for name in shown}
+    given = {name: cells for name, cells in given.items() if loaded.explicit(name)}
+    if given:
+        yield _given(given, width)
+    rest = [name for name in shown if name not in given]
+    yield Text.assemble("default: ", ", ".join(f"{name}={shown[name]}" for name in rest if shown[name]), style="dim")
+    yield Text.assemble("not set: ", ", ".join(name for name in rest if not shown[name]), style="dim")
+
+
+def _given(rows: Mapping[str, tuple[Text, Text]], width: int) -> Table:
+    longest = max(map(len, rows)), *(max(map(len, column)) for column in zip(*rows.values(), strict=True))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    for _ in range(2):
+        table.add_column(overflow="fold")
+    fits = sum(longest) + 2 * len(longest) <= width
+    for name, (value, source) in rows.items():
+        table.add_row(name, value, source) if fits else table.add_row(name, Text("\n").join((value, source)))
+    return table
+
+
+def _verdict(report: Report, console: Console) -> Text:
+    counts = [(report.problems, "problem"), (report.warnings, "warning")]
+    told = ", ".join(f"{count} {word}{'s' * (count > 1)}" for count, word in counts if count)
+    mark, style = MARKS["problem" if report.problems else "warning" if report.warnings else "fine"]
+    return Text(f"{_sign(mark, console)} {told or 'all is well'}", style)
+
+
+def _sign(mark: str, console: Console) -> str:
+    return mark if console.encoding.startswith("utf") else PLAIN.get(mark, mark)

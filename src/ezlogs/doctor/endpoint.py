@@ -1,0 +1,112 @@
+"""Whether a collector answers: one empty OTLP request over a real connection, and what its outcome means."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from threading import Thread
+from time import perf_counter
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from ezlogs.doctor.finding import Finding, Verdict
+from ezlogs.otlp import Delivered, HttpTransport, Rejected, Retry
+from ezlogs.settings import TABLE, Loaded
+
+LONGEST: Final = 5.0
+"""Seconds that the answer may take, whatever ``timeout`` allows."""
+
+_LONGEST_LOOKUP = 1.0  # finding the address of a host heeds no timeout
+
+_PLACE_IN_C = re.compile(r" \(_ssl\.c:\d+\)")
+
+_FILES = ("certificate", "client_certificate", "client_key")
+_GRPC_PORT = 4317
+
+_ADVICE: Final = {
+    "CERTIFICATE_VERIFY_FAILED": "name who signed its certificate with the setting certificate",
+    "CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE": "does it ask for a certificate? see the setting client_certificate",
+    "SSL": "does it speak TLS at all? https:// needs it, http:// does without",
+    "not known|name resolution|getaddrinfo|looking up": "is the host spelled right?",
+    "no answer within": "does it hang, or is a firewall in the way?",
+    "answered 40[13]": "it wants to know who sends; see the setting headers",
+    "answered 40[45]": "it is no OTLP endpoint; is the path of the setting endpoint right?",
+    "answered 415": "it takes no OTLP over HTTP as protobuf",
+    "answered 3": "redirects are not followed; give the address that it leads to",
+}
+"""What to do, by words of the reason, the most telling first."""
+
+
+def endpoint(loaded: Loaded, longest: float = LONGEST) -> Iterator[Finding]:
+    """Send an empty request to the endpoint, and tell what came of it.
+
+    Args:
+        loaded: The settings.
+        longest: Seconds to wait at most.
+    """
+    unreadable = list(_unreadable(loaded))
+    if unreadable:
+        yield from unreadable
+        return
+    settings = loaded.settings
+    shown = str(TABLE["endpoint"].kind.shown(settings.endpoint))
+    timeout = min(settings.timeout, longest)
+    transport = HttpTransport(
+        settings.endpoint,
+        headers=settings.headers,
+        timeout=timeout,
+        compression=settings.compression,
+        certificate_file=settings.certificate,
+        client_certificate_file=settings.client_certificate,
+        client_key_file=settings.client_key,
+    )
+    begin = perf_counter()
+    outcome = _within(timeout + _LONGEST_LOOKUP, transport)
+    proxied = _proxied(settings.endpoint)
+    if isinstance(outcome, Delivered):
+        yield Finding("fine", shown, f"answered in {(perf_counter() - begin) * 1000:.0f} ms{proxied}")
+        return
+    reason = outcome.reason if outcome else f"no answer from {shown}: looking up the host takes too long"
+    reason = _PLACE_IN_C.sub("", reason)
+    verdict: Verdict = "problem" if loaded.explicit("endpoint") else "warning"
+    yield Finding(verdict, "", reason + proxied, _advice(reason, loaded))
+
+
+def _unreadable(loaded: Loaded) -> Iterator[Finding]:
+    for name in _FILES:
+        path = getattr(loaded.settings, name)
+        if path and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+            yield Finding("problem", name, f"'{path}' cannot be read", f"see {loaded.sources[name]}")
+
+
+def _within(seconds: float, transport: HttpTransport) -> Delivered | Retry | Rejected | None:
+    outcomes: list[Delivered | Retry | Rejected] = []
+
+    def send() -> None:
+        outcomes.append(transport.send(b""))
+        transport.close()
+
+    thread = Thread(target=send, name="ezlogs-doctor", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return outcomes[0] if outcomes else None
+
+
+def _advice(reason: str, loaded: Loaded) -> str:
+    """Say what to do about a reason: the first words of the transport that are known."""
+    if urlsplit(loaded.settings.endpoint).port == _GRPC_PORT:
+        return "is that the port of OTLP/gRPC? ezlogs speaks OTLP/HTTP, usually on port 4318"
+    for words, advice in _ADVICE.items():
+        if re.search(words, reason):
+            return advice
+    return "" if loaded.explicit("endpoint") else "try ezlogs dev, or set EZLOGS_ENDPOINT"
+
+
+def _proxied(address: str) -> str:
+    """Say so if the way there leads through a proxy, without its address, which may hold a password."""
+    url = urlsplit(address)
+    proxies = getproxies_environment()
+    by_proxy = (url.scheme in proxies or "all" in proxies) and not proxy_bypass(url.netloc)
+    return ", by way of the proxy in the environment" if by_proxy else ""

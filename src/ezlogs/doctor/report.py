@@ -1,0 +1,127 @@
+"""The report: everything that the doctor looks at, in one pass, and whether all is well."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Any
+
+import msgspec
+
+from ezlogs.doctor.distributions import GROUPS, elect, told
+from ezlogs.doctor.endpoint import endpoint
+from ezlogs.doctor.finding import Finding
+from ezlogs.doctor.instrumentation import clients, foreign, own
+from ezlogs.doctor.pipeline import pipeline
+from ezlogs.launch.instrument import GROUP
+from ezlogs.settings import Loaded, load
+from ezlogs.settings.files import find_files
+from ezlogs.settings.problem import Problem
+from ezlogs.version import __version__
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What the doctor found."""
+
+    versions: Mapping[str, str]
+    """Of ezlogs, Python and OpenTelemetry."""
+
+    directory: str
+    """Where it looked: the working directory."""
+
+    loaded: Loaded
+    """The settings that a program started here would have."""
+
+    findings: Mapping[str, tuple[Finding, ...]]
+    """By subject, in the order in which they are told."""
+
+    @property
+    def problems(self) -> int:
+        """How many problems there are."""
+        return self._number("problem")
+
+    @property
+    def warnings(self) -> int:
+        """How many warnings there are."""
+        return self._number("warning")
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as it is written to JSON; secrets are masked."""
+        return {
+            "versions": dict(self.versions),
+            "directory": self.directory,
+            "files": list(self.loaded.files),
+            "settings": self.loaded.document(),
+            "findings": {subject: msgspec.to_builtins(found) for subject, found in self.findings.items()},
+            "problems": self.problems,
+            "warnings": self.warnings,
+        }
+
+    def _number(self, verdict: str) -> int:
+        return sum(finding.verdict == verdict for found in self.findings.values() for finding in found)
+
+
+def examine(environ: Mapping[str, str] = os.environ, *, connect: bool = True) -> Report:
+    """Look at everything that decides what ezlogs would do in a program that is started here.
+
+    Args:
+        environ: The environment of that program.
+        connect: Whether to see if the endpoint answers.
+
+    Example:
+        >>> report = examine({"EZLOGS_TIMEOUT": "soon"}, connect=False)
+        >>> print(report.findings["settings"][0])
+        EZLOGS_TIMEOUT in the environment: timeout 'soon': not a number; use 0.001 to 600 seconds
+    """
+    loaded = load(environ, files=find_files(environ))
+    points = list(entry_points(group=GROUP))
+    groups = {group: list(entry_points(group=group)) for group in GROUPS}
+    enabled = loaded.settings.enabled
+    findings = {
+        "settings": _settings(loaded),
+        "delivery": endpoint(loaded) if connect and enabled else (),
+        "pipeline": [pipeline(loaded, environ, _other(groups, environ))],
+        "launch": _launch(groups, environ),
+        "instrumentation": [*own(points, loaded, environ), *foreign(points, loaded, environ)],
+        "HTTP clients": clients(points, loaded, environ),
+    }
+    return Report(
+        {"ezlogs": __version__, "Python": platform.python_version(), "OpenTelemetry": version("opentelemetry-sdk")},
+        _directory(),
+        loaded,
+        {subject: found for subject, some in findings.items() if (found := tuple(some))},
+    )
+
+
+def _settings(loaded: Loaded) -> Iterator[Finding]:
+    for problem in loaded.problems:
+        yield _of(problem, "problem")
+    for warning in loaded.warnings:
+        yield _of(warning, "warning")
+    read = ", ".join(loaded.files)
+    yield Finding("fine", "files", read) if read else Finding("note", "files", "none found")
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "a directory that was removed"
+
+
+def _of(problem: Problem, verdict: Any) -> Finding:
+    return Finding(verdict, problem.source, ": ".join(filter(None, (problem.given, problem.reason))))
+
+
+def _launch(groups: Mapping[str, list[EntryPoint]], environ: Mapping[str, str]) -> Iterator[Finding]:
+    for group, variable in GROUPS.items():
+        yield from told(group.removeprefix("opentelemetry_"), groups[group], environ.get(variable))
+
+
+def _other(groups: Mapping[str, list[EntryPoint]], environ: Mapping[str, str]) -> str | None:
+    """Return the name of the other distribution that builds the SDK, if one does."""
+    group = "opentelemetry_configurator"
+    runs = elect(groups[group], environ.get(GROUPS[group])).runs
+    return None if runs is None or runs.value.startswith("ezlogs.") else runs.dist.name if runs.dist else runs.value
