@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from wrapt import FunctionWrapper
+
 from ezlogs.emit import guarded
 
 
@@ -25,7 +27,7 @@ class Hooks:
         if not self.active:
             return
         original = vars(owner)[name]
-        replacement = make(original)
+        replacement = make(_method(original) if isinstance(owner, type) else original)
         setattr(owner, name, replacement)
         self._replaced.append((owner, name, original, replacement))
 
@@ -73,3 +75,15 @@ class Hooks:
                 setattr(owner, name, original)
         for undo in self._undo:
             undo()
+
+
+def _method(original: Any) -> Any:
+    """Return a method that can be called with its instance first, also where another instrumentation wrapped it."""
+    if not isinstance(original, FunctionWrapper):
+        return original
+
+    @wraps(original)
+    def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return original.__get__(instance, type(instance))(*args, **kwargs)
+
+    return call

@@ -1,0 +1,103 @@
+"""threading: a thread, and a timer, goes on in the context of the one who starts it.
+
+Also where ``run`` is overridden. Threads of pools, queues and telemetry begin in no context: they serve everybody.
+Where OpenTelemetry's own instrumentor carries the context, this one does not.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Collection
+from functools import wraps
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
+
+from ezlogs.emit import guarded
+from ezlogs.handover import Carried, serves_everybody, taken
+from ezlogs.scope import Scope
+from ezlogs_instrumentors.django.hooks import Hooks
+
+
+class ThreadingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+    """Carries the OpenTelemetry context into `threading.Thread` and `threading.Timer`.
+
+    Example:
+        >>> instrumentor = ThreadingInstrumentor()
+        >>> instrumentor.instrument()
+        >>> instrumentor.uninstrument()
+    """
+
+    _hooks: Hooks
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return nothing: threading is always there."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        self._hooks = hooks = Hooks()
+
+        def make(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+            @wraps(start)
+            def started(thread: threading.Thread) -> None:
+                ctx = taken() if hooks.active else None
+                if ctx is None or not _is_new(thread):
+                    return start(thread)
+                if serves_everybody(thread):
+                    with Scope(Context()):  # what is started below a thread, such as a greenlet, takes nothing either
+                        return start(thread)
+                take_back = None if _is_carried(thread) else _hand(thread, ctx)
+                try:
+                    return start(thread)
+                except BaseException:
+                    if take_back is not None:
+                        take_back()
+                    raise
+
+            return started
+
+        for kind in (threading.Thread, threading.Timer):
+            if "start" in vars(kind):  # a timer has one of its own where OpenTelemetry wrapped it
+                hooks.replace(kind, "start", make)
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        self._hooks.undo()
+
+
+def others_carry() -> bool:
+    """Return whether OpenTelemetry's instrumentor of threads and thread pools is at work."""
+    module = sys.modules.get("opentelemetry.instrumentation.threading")
+    return module is not None and module.ThreadingInstrumentor().is_instrumented_by_opentelemetry is True
+
+
+def _is_new(thread: threading.Thread) -> bool:
+    try:
+        return thread.ident is None
+    except AssertionError:  # its class forgot to call __init__: starting it says so
+        return False
+
+
+def _is_carried(thread: threading.Thread) -> bool:
+    """Return whether somebody else decides what the thread runs in: its context was given, or is carried already."""
+    if getattr(thread, "_context", None) is not None:  # since Python 3.14
+        return True
+    owner = next(kind for kind in type(thread).__mro__ if "run" in vars(kind))
+    return owner in (threading.Thread, threading.Timer) and "run" not in vars(thread) and others_carry()
+
+
+@guarded
+def _hand(thread: threading.Thread, ctx: Context) -> Callable[[], None]:
+    """Let a thread run in a context; return what takes that back. Nothing of it is left once the thread runs."""
+    own = vars(thread)
+    before = own.get("run")
+
+    def take_back() -> None:
+        if before is None:
+            own.pop("run", None)
+        else:
+            own["run"] = before
+
+    own["run"] = Carried(ctx, thread.run, take_back)
+    return take_back
