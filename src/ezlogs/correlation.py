@@ -11,6 +11,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 
 from ezlogs.ids import new_trace_id
+from ezlogs.origin import started_in
 
 
 class Correlation(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,9 +86,13 @@ def arrived(ctx: Context | None = None) -> Correlation | None:
     return Correlation(correlation_id=correlation_id, flow_type=flow_id.partition(":")[0] if flow_id else None, **ids)
 
 
+ORIGIN = arrived(started_in(Context()))
+"""Where this process was started, if its environment says so."""
+
+
 def begun(ctx: Context | None = None) -> Correlation:
-    """Return the correlation of a context, or that of a story that begins now."""
-    return current(ctx) or new_story()
+    """Return the correlation of a context, else that in which the process was started, else that of a new story."""
+    return current(ctx) or ORIGIN or new_story()
 
 
 def new_story() -> Correlation:

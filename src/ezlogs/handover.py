@@ -7,7 +7,7 @@ it. To another process goes a `Parcel`: the trace context, the baggage, the corr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from opentelemetry import baggage, context
@@ -15,8 +15,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from ezlogs.actor import current_actor, with_acting
-from ezlogs.correlation import Correlation, current, placed
+from ezlogs.correlation import BAGGAGE_MEMBERS, Correlation, current, placed, valid_id
 from ezlogs.emit import guarded
+from ezlogs.origin import for_child
 from ezlogs.party import SYSTEM, Actor
 from ezlogs.scope import Scope
 
@@ -138,6 +139,23 @@ class Enclosed:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pack the context."""
         return _arrived, (packed(self._ctx), os.getpid())
+
+
+def for_program(environ: Mapping[Any, Any], ctx: Context) -> dict[Any, Any] | None:
+    """Return the environment in which another program goes on with a context, or None to leave it as it is.
+
+    Any program can see it: besides the trace context it holds ezlogs' ids alone, none of the application's baggage.
+
+    Args:
+        environ: The variables that the program would have; not changed.
+        ctx: The context.
+    """
+    correlation, ids = current(ctx), Context()
+    for field, member in BAGGAGE_MEMBERS.items():
+        value = valid_id(getattr(correlation, field, None))
+        if value is not None:
+            ids = baggage.set_baggage(member, value, ids)
+    return for_child(environ, ctx, ids)
 
 
 def _carried(parcel: Parcel | None, function: Callable[..., Any]) -> Callable[..., Any]:

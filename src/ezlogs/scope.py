@@ -13,6 +13,7 @@ from opentelemetry.context import Context
 
 from ezlogs.correlation import Correlation, begun, current, from_mapping, new_story, placed, removed, valid_id
 from ezlogs.identity import id_text
+from ezlogs.origin import started_in
 
 Handed = Correlation | Mapping[str, Any] | None
 """What can be handed from one scope to another."""
@@ -106,7 +107,7 @@ class CorrelationManager:
             ...     scope.correlation.request_id
             'req-1'
         """
-        correlation = begun()
+        correlation = current() or new_story()
         return Scope(
             placed(correlation.replace(request_id=request_id, session_id=session_id or correlation.session_id))
         )
@@ -164,7 +165,7 @@ class CorrelationManager:
             ...     scope.correlation.parent_event_id is None
             True
         """
-        ctx = outside()
+        ctx = started_in(outside())
         return Scope(placed(begun(ctx), ctx))
 
     @staticmethod

@@ -24,6 +24,14 @@ ENTRY_POINTS = {
     ("opentelemetry_instrumentor", "ezlogs_django", "ezlogs_instrumentors.django:DjangoInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_celery", "ezlogs_instrumentors.celery:CeleryInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_smtplib", "ezlogs_instrumentors.smtplib:SmtplibInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_threading", "ezlogs_instrumentors.threading:ThreadingInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_futures", "ezlogs_instrumentors.futures:FuturesInstrumentor"),
+    (
+        "opentelemetry_instrumentor",
+        "ezlogs_multiprocessing",
+        "ezlogs_instrumentors.multiprocessing:MultiprocessingInstrumentor",
+    ),
+    ("opentelemetry_instrumentor", "ezlogs_subprocess", "ezlogs_instrumentors.subprocess:SubprocessInstrumentor"),
 }
 
 

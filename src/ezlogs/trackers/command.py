@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 
-from ezlogs.correlation import begun, current, placed, valid_id
+from ezlogs.correlation import current, valid_id
 from ezlogs.emit import guarded
 from ezlogs.event import Actor, Outcome, Subject
+from ezlogs.origin import started_in
 from ezlogs.scope import outside
 from ezlogs.trackers.work import StoryOfItsOwn, exit_code_of, outcome_of, with_facts
 
@@ -36,13 +37,10 @@ class Command(StoryOfItsOwn):
         self.exit_code = None
         ctx = context.get_current()
         if self._nested:
-            return self._beginning(ctx)
+            return self._beginning(ctx if current(ctx) is not None else started_in(ctx))
         if _in_local_span(ctx) and not _in_story(ctx):  # somebody's span for the whole command: that is the hop
             return self._acting(ctx)
-        ctx = self._acting(outside(ctx))
-        story = begun(ctx)
-        was_brought = begun(ctx) == story  # by the environment that the process was started in; a new one is new twice
-        return self._beginning(placed(story, ctx) if was_brought else ctx)
+        return self._beginning(self._acting(started_in(outside(ctx))))
 
     @guarded
     def _leave(self, error: BaseException | None, duration: float) -> None:

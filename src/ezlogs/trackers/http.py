@@ -14,7 +14,7 @@ from opentelemetry.propagators.textmap import Getter, default_getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ezlogs.actor import Peek, with_acting
-from ezlogs.correlation import begun, placed, valid_id
+from ezlogs.correlation import current, new_story, placed, valid_id
 from ezlogs.emit import caused, record, tracking
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
@@ -98,7 +98,7 @@ class HttpRequest:
         self._span = span
         self._began = perf_counter()
         self._event_id = new_event_id()
-        correlation = begun(ctx)
+        correlation = current(ctx) or new_story()
         self._correlation = correlation.replace(request_id=request_id) if request_id else correlation
         inner = caused(self._correlation, HTTP_REQUEST, self._event_id)
         self._scope = Scope(with_acting(placed(inner, ctx), peek=peek))

@@ -20,7 +20,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
-from ezlogs.correlation import Correlation, begun, placed, valid_id
+from ezlogs.correlation import Correlation, begun, current, new_story, placed, valid_id
 from ezlogs.emit import caused, record, tracking
 from ezlogs.event import Actor, Subject, failure_of, type_and_id
 from ezlogs.ids import new_event_id
@@ -178,7 +178,7 @@ def _begun(
         kind = SpanKind.INTERNAL if nested else SpanKind.CONSUMER
         span = _open(job, "process", kind, ctx)
         ctx = trace.set_span_in_context(span, ctx)
-    correlation = sent.correlation if sent else begun(ctx)
+    correlation = sent.correlation if sent else current(ctx) or new_story()
     wait = sent.wait() if sent else None
     return JobScope(job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span)
 
@@ -191,7 +191,7 @@ def lost(
         return
     sent = _read(headers.get(HEADER))
     ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
-    correlation = (sent.correlation if sent else begun(ctx)).replace(job_id=job.id, attempt=attempt)
+    correlation = (sent.correlation if sent else current(ctx) or new_story()).replace(job_id=job.id, attempt=attempt)
     verb, outcome = _failure(attempt, job.max_retries)
     record(
         EXECUTION,
