@@ -30,7 +30,7 @@ All settings, by group. [Configuration](../configuration.md) says where each can
   `from ezlogs.settings import Delivery`.
 - In `ezlogs.toml`, and in `pyproject.toml` below `tool.ezlogs`, by name, `timeout = 5`, or in the table of the group,
   `[delivery]`. A list is an array of texts, or one text with commas.
-- In the environment by the variables below, the strongest first.
+- In the environment by the variables below, the strongest first. `EZLOGS_CONFIG_FILE` names the file to read.
 
 Times are in seconds, as they are for OpenTelemetry in Python.
 """
