@@ -7,13 +7,13 @@ Both are ordinary processors of the OpenTelemetry SDK. They work in any applicat
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from ezlogs.logged import LoggedName
 from ezlogs.otel_logs import LoggerProvider, LogRecordProcessor, ReadWriteLogRecord, get_logger_provider
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class EventToSpanEventBridge(LogRecordProcessor):
             and (record.trace_id, record.span_id) == (span_context.trace_id, span_context.span_id)
         ):
             timestamp = record.observed_timestamp if record.timestamp is None else record.timestamp
-            span.add_event(_BridgedName(record.event_name), dict(record.attributes or {}), timestamp)
+            span.add_event(LoggedName(record.event_name), dict(record.attributes or {}), timestamp)
 
     def shutdown(self) -> None:
         """Bridge nothing any more."""
@@ -83,10 +83,10 @@ class SpanEventToEventBridge(SpanProcessor):
     A span event becomes a log record with its name as the event name, its timestamp and attributes, under the trace and
     span that it happened in, and with the span's instrumentation scope. The span keeps it.
 
-    Events that `EventToSpanEventBridge` has put on the span came from log records, and are not sent back: the two can
-    stand in one process. Nothing is emitted where instrumentation is suppressed, as it is while an exporter works, so
-    that an exporter which makes spans does not keep itself busy. It never raises: what goes wrong is logged, the first
-    time.
+    Span events that are log records as well are not emitted again: those that `EventToSpanEventBridge` has put on the
+    span, so that the two can stand in one process, and those of ezlogs with the setting ``carrier="both"``. Nothing is
+    emitted where instrumentation is suppressed, as it is while an exporter works: one that makes spans of its own would
+    never come to rest. It never raises: what goes wrong is logged, the first time.
 
     Args:
         logger_provider: Where to emit; the global logger provider at the time when a span ends, when left out.
@@ -132,13 +132,15 @@ class SpanEventToEventBridge(SpanProcessor):
         )
         # The span is handed on by its ids only: it has ended, and a span that records would invite the other bridge.
         under = trace.set_span_in_context(trace.NonRecordingSpan(span.context), Context())
-        for event in _without_bridged(span):
-            logger.emit(
-                timestamp=event.timestamp,
-                context=under,
-                attributes=dict(event.attributes or {}),
-                event_name=event.name,
-            )
+        for event in span.events:
+            name = event.name
+            if type(name) is not LoggedName:
+                logger.emit(
+                    timestamp=event.timestamp,
+                    context=under,
+                    attributes=dict(event.attributes or {}),
+                    event_name=name,
+                )
 
     def shutdown(self) -> None:
         """Emit nothing any more."""
@@ -147,16 +149,6 @@ class SpanEventToEventBridge(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Return True: a span's events have been emitted when it has ended."""
         return True
-
-
-class _BridgedName(str):
-    """The name of a span event that came from a log record: a text like any other, but for its type."""
-
-    __slots__ = ()
-
-
-def _without_bridged(span: ReadableSpan) -> Iterator[Event]:
-    return (event for event in span.events if type(event.name) is not _BridgedName)
 
 
 class _Trouble:

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 
-_EVENT_TYPE, _CORRELATION, _TIMESTAMP = 0, 7, 12
+_EVENT_TYPE, _OUTCOME, _CORRELATION, _SEVERITY, _TIMESTAMP = 0, 5, 7, 10, 12
 """Where in ``said`` the fields are that are final when they are said."""
 
 
@@ -137,6 +137,9 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     @property
     def severity(self) -> Severity:
         """How bad it is."""
+        if self.said:
+            given: Severity | None = self.said[_SEVERITY]
+            return given or usual_severity(self.said[_OUTCOME])
         return self.facts.severity
 
     @property

@@ -86,6 +86,26 @@ class ProcessorWatch:
         )
 
 
+class LogProcessorWatch:
+    """What `ProcessorWatch` is for a logger provider."""
+
+    __slots__ = ("_provider", "processors")
+
+    def __init__(self, provider: object) -> None:
+        self._provider = provider
+        self.processors = log_processors(provider)
+
+    def unchanged(self, provider: object) -> bool:
+        """Return whether this is the same provider with the same processors."""
+        return provider is self._provider and log_processors(provider) is self.processors
+
+
+def log_processors(provider: object) -> tuple[object, ...] | None:
+    """Return the processors of a logger provider, or None where the SDK does not show them."""
+    found = getattr(getattr(provider, "_multi_log_record_processor", None), "_log_record_processors", None)
+    return found if isinstance(found, tuple) else None
+
+
 def configure_sdk(processor: SpanProcessor | None, **options: Any) -> bool:
     """Build the OpenTelemetry SDK as its environment variables say, with a span processor on the tracer provider.
 

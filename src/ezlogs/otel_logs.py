@@ -7,10 +7,11 @@ while events ride on spans only.
 from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber, get_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider as SdkLoggerProvider
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, SimpleLogRecordProcessor
 
 __all__ = [
     "BatchLogRecordProcessor",
+    "LogRecordExporter",
     "LogRecordProcessor",
     "Logger",
     "LoggerProvider",

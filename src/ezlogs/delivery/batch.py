@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,7 +15,15 @@ from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.riders import RidingEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.ids import new_span_id, new_trace_id
-from ezlogs.otlp import EVENT_HEADS, encode_request, encode_resource, encode_scope, encode_span, event_parts
+from ezlogs.otlp import (
+    EVENT_HEADS,
+    ResourceGroup,
+    encode_request,
+    encode_resource,
+    encode_scope,
+    encode_span,
+    event_parts,
+)
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
 from ezlogs.runtime import log
@@ -24,6 +32,10 @@ from ezlogs.wire import REDACTED
 
 MAX_CARRIED = 100
 """Events on one carrier span."""
+
+
+SCOPE = InstrumentationScope("ezlogs", __version__)
+"""What carrier spans and log records of ezlogs' own say they come from."""
 
 
 class EndedSpan(NamedTuple):
@@ -41,7 +53,8 @@ class Batch(NamedTuple):
     """An encoded request and what is in it. Resent byte-identical until it is delivered."""
 
     body: bytes
-    spans: int
+    records: int
+    """Spans or log records, whichever the request is of."""
     events: int
     redactions: int
     broken: int
@@ -63,7 +76,7 @@ class CarrierSpan:
     links: Sequence[Any] = ()
     status = Status()
     dropped_attributes = dropped_events = dropped_links = 0
-    instrumentation_scope = InstrumentationScope("ezlogs", __version__)
+    instrumentation_scope = SCOPE
 
     def __init__(
         self, trace_id: int, parent_span_id: int, events: Sequence[UniversalEvent], resource: Resource
@@ -87,20 +100,58 @@ class WithoutRiders:
         return getattr(self._span, name)
 
 
-class Encoder:
-    """Turns items into batches; keeps the encoded resources and scopes, which hardly ever change."""
+class Sources:
+    """The encoded resources and scopes, which hardly ever change: both signals send them around their records."""
 
     def __init__(self, scrubber: Scrubber) -> None:
         self._scrubber = scrubber
-        self._events = EventEncoder(scrubber, EVENT_HEADS)
         self._resources: dict[int, tuple[Resource, bytes]] = {}
         self._scopes: dict[InstrumentationScope | None, bytes] = {}
+
+    def group(self, resource: Resource, scopes: Mapping[InstrumentationScope | None, Iterable[bytes]]) -> ResourceGroup:
+        """Return the encoded records of one resource, by scope, as a request takes them."""
+        return (
+            self._resource(resource),
+            resource.schema_url,
+            [
+                (self._scope(scope), (scope.schema_url or "") if scope else "", records)
+                for scope, records in scopes.items()
+            ],
+        )
+
+    def _resource(self, resource: Resource) -> bytes:
+        known = self._resources.get(id(resource))
+        if known is None:
+            if len(self._resources) >= 64:
+                self._resources.clear()
+            attributes = self._scrubber.attributes(resource.attributes, [])
+            known = self._resources[id(resource)] = (resource, encode_resource(attributes))
+        return known[1]
+
+    def _scope(self, scope: InstrumentationScope | None) -> bytes:
+        encoded = self._scopes.get(scope)
+        if encoded is None:
+            if len(self._scopes) >= 1024:
+                self._scopes.clear()
+            encoded = self._scopes[scope] = (
+                encode_scope(scope.name, scope.version or "", attributes=scope.attributes or {}) if scope else b""
+            )
+        return encoded
+
+
+class SpanEncoder:
+    """Turns ended spans and loose events into batches of spans."""
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._scrubber = scrubber
+        self._sources = Sources(scrubber)
+        self._events = EventEncoder(scrubber, EVENT_HEADS)
 
     def batch(self, items: Sequence[EndedSpan | LooseEvent], resource: Resource) -> Batch:
         """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``."""
         ended = [item for item in items if isinstance(item, EndedSpan)]
         ended += carried((item for item in items if not isinstance(item, EndedSpan)), resource)
-        groups: dict[int, dict[InstrumentationScope | None, list[bytes]]] = {}
+        groups: dict[int, tuple[Resource, dict[InstrumentationScope | None, list[bytes]]]] = {}
         events = redactions = broken = 0
         for item in ended:
             try:
@@ -111,21 +162,9 @@ class Encoder:
                 continue
             events += len(item.events)
             redactions += redacted
-            scopes = groups.setdefault(self._resource_key(item.span.resource), {})
+            _, scopes = groups.setdefault(id(item.span.resource), (item.span.resource, {}))
             scopes.setdefault(item.span.instrumentation_scope, []).append(encoded)
-        body = encode_request(
-            [
-                (
-                    self._resources[key][1],
-                    self._resources[key][0].schema_url,
-                    [
-                        (self._scope(scope), (scope.schema_url or "") if scope else "", spans)
-                        for scope, spans in scopes.items()
-                    ],
-                )
-                for key, scopes in groups.items()
-            ]
-        )
+        body = encode_request([self._sources.group(*group) for group in groups.values()])
         return Batch(body, len(ended), events, redactions, broken)
 
     def _encode(self, item: EndedSpan) -> tuple[bytes, int]:
@@ -139,25 +178,6 @@ class Encoder:
             riders.append(b"".join(parts))
         return encode_span(clean, riders), redacted
 
-    def _resource_key(self, resource: Resource) -> int:
-        key = id(resource)
-        if key not in self._resources:
-            if len(self._resources) >= 64:
-                self._resources.clear()
-            attributes = self._scrubber.attributes(resource.attributes, [])
-            self._resources[key] = (resource, encode_resource(attributes))
-        return key
-
-    def _scope(self, scope: InstrumentationScope | None) -> bytes:
-        encoded = self._scopes.get(scope)
-        if encoded is None:
-            if len(self._scopes) >= 1024:
-                self._scopes.clear()
-            encoded = self._scopes[scope] = (
-                encode_scope(scope.name, scope.version or "", attributes=scope.attributes or {}) if scope else b""
-            )
-        return encoded
-
 
 def without_riders(span: Any) -> Any:
     """Return the span, or a view of it without ezlogs' own events if it shows any."""
@@ -166,7 +186,7 @@ def without_riders(span: Any) -> Any:
 
 
 def _is_rider(event: Any) -> bool:
-    return type(event) is RidingEvent or "ezlogs.event.id" in (event.attributes or ())
+    return isinstance(event, RidingEvent) or "ezlogs.event.id" in (event.attributes or ())
 
 
 def carried(loose: Iterable[LooseEvent], resource: Resource) -> list[EndedSpan]:

@@ -9,35 +9,47 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
 from ezlogs import otel_compat
-from ezlogs.delivery.batch import Encoder, EndedSpan
+from ezlogs.delivery.batch import EndedSpan, SpanEncoder
+from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
-from ezlogs.delivery.worker import Worker
+from ezlogs.delivery.worker import SPANS, Encoder, Signal, Worker, flush
 from ezlogs.event import UniversalEvent
 from ezlogs.otlp import HttpTransport
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
-from ezlogs.settings import Settings
+from ezlogs.settings import Loaded
 from ezlogs.wire import scrubbed_attributes
 
 
 class Pipeline:
-    """ezlogs' carrier in production.
+    """ezlogs' carrier in production: events are span events.
 
     *Owned*: ezlogs' processor is the provider's only exporter; events ride on the current span. *Attached*: another
     pipeline exports the spans, so ezlogs exports none of them, and events go on carrier spans - or, when nobody
     gave ezlogs an endpoint, on the current span, with whatever guarantees the other pipeline has.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger, scrubber: Scrubber, *, endpoint_given: bool) -> None:
-        self._settings = settings
+    _riding: type[RidingEvent] = RidingEvent
+
+    def __init__(self, loaded: Loaded, ledger: Ledger, scrubber: Scrubber) -> None:
+        self._settings = loaded.settings
         self._ledger = ledger
         self._scrubber = scrubber
-        self._endpoint_given = endpoint_given
+        self._endpoint_given = loaded.explicit("endpoint")
         self.processor = EzlogsSpanProcessor(self)
-        self._worker = Worker(
+        self._worker = self._make_worker(loaded.settings.endpoint, SpanEncoder(scrubber), SPANS)
+        self._workers = [self._worker]
+        self._watch = otel_compat.ProcessorWatch(None)
+        self._owned = False
+        self._own_resource: Resource | None = None
+
+    def _make_worker(self, endpoint: str, encoder: Encoder, signal: Signal) -> Worker:
+        """Return a worker for one signal: the settings of delivery are the same for each, but for the address."""
+        settings = self._settings
+        return Worker(
             HttpTransport(
-                settings.endpoint,
+                endpoint,
                 headers=settings.headers,
                 timeout=settings.timeout,
                 compression=settings.compression,
@@ -45,16 +57,14 @@ class Pipeline:
                 client_certificate_file=settings.client_certificate,
                 client_key_file=settings.client_key,
             ),
-            Encoder(scrubber),
+            encoder,
             self._resource,
-            ledger,
+            self._ledger,
+            signal,
             flush_interval=settings.flush_interval,
             max_batch_size=settings.max_batch_size,
             max_queue_size=settings.max_queue_size,
         )
-        self._watch = otel_compat.ProcessorWatch(None)
-        self._owned = False
-        self._own_resource: Resource | None = None
 
     def meet(self, provider: TracerProvider) -> None:
         """Put a span processor on a provider, or take over the one that an earlier pipeline put there."""
@@ -85,7 +95,7 @@ class Pipeline:
         """Put an event on a span, to be delivered with it; return whether it will be."""
         return (
             isinstance(span, ReadableSpan)
-            and otel_compat.append_event(span, RidingEvent(event, self._scrubber))  # type: ignore[arg-type]  # an SDK span: it is in the register
+            and otel_compat.append_event(span, self._riding(event, self._scrubber))  # type: ignore[arg-type]  # an SDK span: it is in the register
             and riders.add(event)
         )
 
@@ -100,45 +110,55 @@ class Pipeline:
             self._owned = (
                 processors is not None
                 and self.processor in processors
-                and not any(exports(processor) for processor in processors if processor is not self.processor)
+                and not any(_exports(processor) for processor in processors if processor is not self.processor)
             )
         return self._owned
 
     def flush(self, timeout: float) -> bool:
         """Deliver what was handed over within ``timeout`` seconds; return whether all of it went out."""
-        return self._worker.flush(timeout)
+        return flush(self._workers, timeout)
 
     def drain(self) -> None:
         """Deliver what can be delivered before the process ends."""
-        self._worker.drain(self._settings.shutdown_timeout)
+        flush(self._workers, self._settings.shutdown_timeout, ending=True)
 
     def shutdown(self, timeout: float) -> None:
-        """Deliver what can be delivered within ``timeout`` seconds, and end."""
-        self._worker.shutdown(timeout)
+        """Deliver what can be delivered within ``timeout`` seconds, count the rest as lost, and end."""
+        flush(self._workers, timeout, ending=True)
+        for worker in self._workers:
+            worker.stop()
 
     def forget(self) -> None:
         """In a forked child: leave everything under way to the parent."""
         self.processor.forget()
-        self._worker.forget()
+        for worker in self._workers:
+            worker.forget()
 
     def health(self) -> dict[str, object]:
         """Return the pipeline's mode and the queue's state."""
         mode = "owned" if self.owned() else "attached" if self._endpoint_given else "attached without an endpoint"
-        return {"pipeline": mode, "endpoint": self._settings.endpoint, **self._worker.health()}
+        return {
+            "carrier": self._settings.carrier,
+            "pipeline": mode,
+            "endpoint": self._settings.endpoint,
+            **self._worker.health(),
+        }
 
     def ended(self, span: ReadableSpan, riders: Riders) -> None:
         """Take a sampled span that ended, and what rode on it."""
         events = riders.close()
         if self.owned():
             self._worker.put(EndedSpan(span, events))
-            return
-        for event in events:  # another exporter came while the span was open: it has the span, we have the events
-            self._worker.put((event, span.context))
+        elif self._endpoint_given:  # another exporter came while the span was open: it has the span, we have the events
+            for event in events:
+                self._worker.put((event, span.context))
+        else:  # it has both
+            self._ledger.note("handed_over", len(events))
 
     def _hand_over(self, event: UniversalEvent, span: trace.Span) -> None:
         if span.is_recording():
             attributes = scrubbed_attributes(event, self._scrubber)
-            span.add_event(event.event_type, attributes, event.timestamp)
+            span.add_event(self._riding.name_of(event), attributes, event.timestamp)
             self._ledger.note("handed_over")
         else:
             self._ledger.note("lost.no_recording_span")
@@ -153,11 +173,21 @@ class Pipeline:
         return self._own_resource
 
 
-def exports(part: object, depth: int = 3) -> bool:
-    """Return whether a foreign span processor exports spans, itself or through what it holds."""
-    if isinstance(part, (BatchSpanProcessor, SimpleSpanProcessor, SpanExporter)):
-        return True
-    if depth == 0 or not isinstance(part, SpanProcessor):
-        return False
-    held = [item for value in vars(part).values() for item in (value if isinstance(value, (list, tuple)) else (value,))]
-    return any(exports(item, depth - 1) for item in held)
+def _exports(processor: SpanProcessor) -> bool:
+    return exports(processor, (BatchSpanProcessor, SimpleSpanProcessor, SpanExporter), SpanProcessor)
+
+
+def pipeline(loaded: Loaded, ledger: Ledger, scrubber: Scrubber) -> Pipeline:
+    """Return the pipeline that the setting ``carrier`` asks for.
+
+    Args:
+        loaded: The settings.
+        ledger: Where deliveries and losses are counted.
+        scrubber: What keeps back what must not leave.
+    """
+    if loaded.settings.carrier == "span":
+        return Pipeline(loaded, ledger, scrubber)
+    from ezlogs.delivery.log_pipeline import BothPipeline, LogPipeline  # here: OpenTelemetry's logs cost a third more
+
+    kind = LogPipeline if loaded.settings.carrier == "log" else BothPipeline
+    return kind(loaded, ledger, scrubber)

@@ -6,6 +6,7 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.util.types import Attributes
 
 from ezlogs.event import UniversalEvent
+from ezlogs.logged import LoggedName
 from ezlogs.privacy import Scrubber
 from ezlogs.wire import scrubbed_attributes
 
@@ -49,10 +50,15 @@ class RidingEvent(Event):
         self._event = event
         self._scrubber = scrubber
 
+    @staticmethod
+    def name_of(event: UniversalEvent) -> str:
+        """Return what an event is called on a span: its type."""
+        return event.event_type
+
     @property
     def name(self) -> str:
         """The event's type."""
-        return self._event.event_type
+        return self.name_of(self._event)
 
     @property
     def timestamp(self) -> int:
@@ -68,3 +74,12 @@ class RidingEvent(Event):
     def dropped_attributes(self) -> int:
         """None are: wire attributes are bounded by the event itself."""
         return 0
+
+
+class LoggedRidingEvent(RidingEvent):
+    """An event that is also a log record, and says so to who would make one of it."""
+
+    @staticmethod
+    def name_of(event: UniversalEvent) -> str:
+        """Return the event's type, marked."""
+        return LoggedName(event.event_type)

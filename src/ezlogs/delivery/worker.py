@@ -6,13 +6,14 @@ import random
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, sleep
+from typing import NamedTuple, Protocol
 
 from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 
-from ezlogs.delivery.batch import Batch, Encoder, EndedSpan, LooseEvent
+from ezlogs.delivery.batch import Batch, EndedSpan, LooseEvent
 from ezlogs.otel_compat import suppressing
 from ezlogs.otlp import Delivered, HttpTransport, Retry
 from ezlogs.runtime import Ledger, log
@@ -25,14 +26,45 @@ _LONGEST_PAUSE = 600.0
 Item = EndedSpan | LooseEvent
 
 
+class Encoder(Protocol):
+    """What makes batches of items."""
+
+    def batch(self, items: Sequence[Item], resource: Resource) -> Batch:
+        """Return the request of some items; what has no resource of its own gets ``resource``."""
+
+
+class Signal(NamedTuple):
+    """What a worker sends, and how its counts are called."""
+
+    records: str
+    """Spans or logs: ``delivered_spans``, ``rejected_logs``."""
+    copies: bool = False
+    """Whether the events are copies of those that another signal delivers: what becomes of them counts apart."""
+
+    def of_events(self, what: str) -> str:
+        """Return the name of a count of events: ``delivered`` or ``delivered.logs``, ``lost.logs.queue_full``.
+
+        >>> Signal("spans").of_events("lost.queue_full"), Signal("logs", copies=True).of_events("lost.queue_full")
+        ('lost.queue_full', 'lost.logs.queue_full')
+        """
+        if not self.copies:
+            return what
+        kind, _, reason = what.partition(".")
+        return f"{kind}.{self.records}.{reason}" if reason else f"{kind}.{self.records}"
+
+
+SPANS = Signal("spans")
+
+
 class Worker:
     """Takes items from the application's threads without a lock or a signal: it polls, and starts at the first item.
 
     Args:
         transport: Where batches go.
         encoder: What makes them.
-        resource: Returns the resource of carrier spans.
+        resource: Returns the resource of what has none of its own.
         ledger: Where deliveries and losses are counted.
+        signal: What it sends.
         flush_interval: Seconds an item waits for company at most.
         max_batch_size: Items a request.
         max_queue_size: Items held while the collector is slow or away; beyond it new ones are lost, and counted.
@@ -44,6 +76,7 @@ class Worker:
         encoder: Encoder,
         resource: Callable[[], Resource],
         ledger: Ledger,
+        signal: Signal = SPANS,
         *,
         flush_interval: float,
         max_batch_size: int,
@@ -53,6 +86,7 @@ class Worker:
         self._encoder = encoder
         self._resource = resource
         self._ledger = ledger
+        self._signal = signal
         self._flush_interval = flush_interval
         self._max_batch_size = max_batch_size
         self._max_queue_size = max_queue_size
@@ -80,7 +114,7 @@ class Worker:
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
         if len(self._items) + self._held >= self._room:
-            self._ledger.note("lost.shut_down" if self._stopped else "lost.queue_full", _events(item))
+            self._lose("shut_down" if self._stopped else "queue_full", _events(item))
             return
         self._items.append(item)
         if self._thread is None:
@@ -90,47 +124,42 @@ class Worker:
         """Return how many items are not delivered yet."""
         return len(self._items) + self._held
 
-    def flush(self, timeout: float) -> bool:
-        """Send what is pending now, not at the next interval; return whether all of it went out.
-
-        Args:
-            timeout: Seconds to wait at most.
-        """
-        return self._wait_until_empty(timeout, lambda: False)
-
-    def drain(self, timeout: float) -> bool:
-        """Send what is pending because the process ends: do not wait for a collector that never answered, nor twice
-        for one that hangs.
-        """
-        failures = self._failures
-        done = self._wait_until_empty(
-            0.0 if self._hopeless else timeout, lambda: self._failures > failures and not self._ever_delivered
-        )
-        self._hopeless = not done
-        return done
-
-    def shutdown(self, timeout: float) -> None:
-        """Deliver what can be delivered in ``timeout`` seconds; count the rest as lost; stop."""
-        self.drain(timeout)
-        self._stopped = True
-        self._room = -1
-        self._ledger.note("lost.shut_down", sum(map(_events, tuple(self._items))))
-        self._ledger.note("lost.shut_down", sum(batch.events for batch in tuple(self._sealed)))
-        self._transport.close()
-
-    def _wait_until_empty(self, timeout: float, in_vain: Callable[[], bool]) -> bool:
-        deadline = monotonic() + timeout
+    def hurry(self) -> int:
+        """Begin to send what is pending at once; return how often sending has failed so far."""
         self._retry_at = 0.0
         self._urgent = True
-        while self.pending() and not in_vain():
-            thread = self._thread
-            if thread is None or not thread.is_alive():  # at interpreter exit threads can no longer start
-                self._turn()
-            if monotonic() >= deadline:
-                break
-            sleep(0.005)
+        return self._failures
+
+    def help(self) -> None:
+        """Send from the caller's thread where there is none to do it: at interpreter exit none can start any more."""
+        if self.pending() and (self._thread is None or not self._thread.is_alive()):
+            self._turn()
+
+    def hopeful(self, failures: int, *, ending: bool) -> bool:
+        """Return whether anything is pending that is worth waiting for.
+
+        Args:
+            failures: What `hurry` returned.
+            ending: Whether the process ends.
+        """
+        in_vain = self._hopeless or (self._failures > failures and not self._ever_delivered)
+        return self.pending() > 0 and not (ending and in_vain)
+
+    def relax(self, *, ending: bool) -> bool:
+        """Take as much time as before again; return whether everything went out."""
+        done = not self.pending()
+        if ending:
+            self._hopeless = not done
         self._urgent = False
-        return not self.pending()
+        return done
+
+    def stop(self) -> None:
+        """Count what is pending as lost, and take nothing any more."""
+        self._stopped = True
+        self._room = -1
+        self._lose("shut_down", sum(map(_events, tuple(self._items))))
+        self._lose("shut_down", sum(batch.events for batch in tuple(self._sealed)))
+        self._transport.close()
 
     def forget(self) -> None:
         """In a forked child: leave queue, thread and connections to the parent."""
@@ -188,9 +217,9 @@ class Worker:
                 batch = self._encoder.batch(items, self._resource())
             except Exception:
                 self._held -= number
-                self._ledger.note("lost.unencodable", sum(map(_events, items)))
+                self._lose("unencodable", sum(map(_events, items)))
                 raise
-            self._ledger.note("lost.unencodable", batch.broken)
+            self._lose("unencodable", batch.broken)
             self._sealed.append(batch._replace(items=number))
         if not self._items:
             self._sealed_at = now
@@ -203,19 +232,18 @@ class Worker:
                 self._back_off(result)
                 return
             if isinstance(result, Delivered):
-                self._ledger.note("delivered", batch.events)
-                self._ledger.note("delivered_spans", batch.spans)
-                if result.rejected:
-                    self._ledger.note("rejected_spans", result.rejected)
+                self._ledger.note(self._signal.of_events("delivered"), batch.events)
+                self._ledger.note(f"delivered_{self._signal.records}", batch.records)
+                self._ledger.note(f"rejected_{self._signal.records}", result.rejected)
                 if self._failures and self._last_problem:
                     log.info("ezlogs: the collector is back")
                 self._ever_delivered = True
                 self._hopeless = False
                 self._last_problem = None
             else:
-                self._ledger.note("lost.rejected", batch.events)
+                self._lose("rejected", batch.events)
                 self._complain(f"{result.reason}; the events of such requests are lost")
-            self._ledger.note("redacted", batch.redactions)
+            self._ledger.note(self._signal.of_events("redacted"), batch.redactions)
             self._failures = 0
             self._sealed.popleft()
             self._held -= batch.items
@@ -233,6 +261,31 @@ class Worker:
             log.warning("ezlogs: %s", reason)
         self._last_problem = reason
 
+    def _lose(self, reason: str, events: int) -> None:
+        self._ledger.note(self._signal.of_events(f"lost.{reason}"), events)
+
+
+def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) -> bool:
+    """Have workers send what is pending now, all at the same time; return whether all of it went out.
+
+    Args:
+        workers: Each has its own collector to wait for; one that is away does not cost the others their time.
+        timeout: Seconds to wait at most.
+        ending: Whether the process ends: then a collector that never answered is not waited for, nor one that hangs
+            a second time.
+    """
+    deadline = monotonic() + timeout
+    hurried = [(worker, worker.hurry()) for worker in workers]
+    while True:
+        for worker in workers:
+            worker.help()
+        hopeful = [worker for worker, failures in hurried if worker.hopeful(failures, ending=ending)]
+        if not hopeful or monotonic() >= deadline:
+            break
+        sleep(0.005)
+    done = [worker.relax(ending=ending) for worker in workers]
+    return all(done)
+
 
 def _events(item: Item) -> int:
     return len(item.events) if isinstance(item, EndedSpan) else 1
@@ -241,4 +294,4 @@ def _events(item: Item) -> int:
 def _flush_at_multiprocessing_exit(worker: Worker) -> None:
     """Children of multiprocessing end with ``os._exit``, past atexit: have them deliver first."""
     if (util := sys.modules.get("multiprocessing.util")) is not None:
-        util.Finalize(None, worker.drain, args=(5.0,), exitpriority=10)
+        util.Finalize(None, flush, args=([worker], 5.0), kwargs={"ending": True}, exitpriority=10)

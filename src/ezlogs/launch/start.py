@@ -128,11 +128,9 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
     for warning in loaded.warnings:
         runtime.warn_once(str(warning))
     if loaded.settings.enabled:
-        from ezlogs.delivery.pipeline import Pipeline  # here, so that `import ezlogs` stays light
+        from ezlogs.delivery.pipeline import pipeline  # here, so that `import ezlogs` stays light
 
-        runtime.carrier = Pipeline(
-            loaded.settings, runtime.ledger, runtime.scrubber, endpoint_given=loaded.explicit("endpoint")
-        )
+        runtime.carrier = pipeline(loaded, runtime.ledger, runtime.scrubber)
     install(runtime)
     _heed_the_end_and_forks()
     return runtime

@@ -12,10 +12,11 @@ from ezlogs.otlp.encode import (
     event_parts,
 )
 from ezlogs.otlp.http import Delivered, HttpTransport, Rejected, Retry
-from ezlogs.otlp.logs import encode_log_record
+from ezlogs.otlp.logs import LOG_RECORD_HEADS, encode_log_record
 
 __all__ = [
     "EVENT_HEADS",
+    "LOG_RECORD_HEADS",
     "Delivered",
     "HttpTransport",
     "Rejected",

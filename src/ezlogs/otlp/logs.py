@@ -7,7 +7,7 @@ Field numbers follow ``logs/v1/logs.proto``. Resources, scopes and the request a
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ezlogs.otlp.values import (
@@ -22,7 +22,7 @@ from ezlogs.otlp.values import (
     time_field,
 )
 
-_LOG_RECORD = heads(b"\x32")
+LOG_RECORD_HEADS = heads(b"\x32")
 
 _EVENT_NAMES = Remembered(lambda name: text_field(b"\x62", name))
 
@@ -41,6 +41,7 @@ def encode_log_record(  # noqa: PLR0917  # the fields of the message, in their o
     span_id: int = 0,
     observed_time_unix_nano: int | None = None,
     event_name: str | None = None,
+    more: Iterable[bytes] = (),
 ) -> bytes:
     """Encode one log record.
 
@@ -56,6 +57,7 @@ def encode_log_record(  # noqa: PLR0917  # the fields of the message, in their o
         span_id: That span's id; 0 for none.
         observed_time_unix_nano: When OpenTelemetry learnt of it, nanoseconds since 1970.
         event_name: What kind of event it is; None for a log record that is no event.
+        more: Further attributes, encoded under `LOG_RECORD_HEADS`.
 
     Returns:
         The body of ``opentelemetry.proto.logs.v1.LogRecord``, without the length in front.
@@ -64,13 +66,13 @@ def encode_log_record(  # noqa: PLR0917  # the fields of the message, in their o
         >>> encode_log_record(0, event_name="order.action")
         b'*\\x00b\\x0corder.action'
     """
-    parts = []
+    parts: list[bytes] = []
     if time_unix_nano:
         parts.append(time_field(b"\x09", time_unix_nano))
     if severity_number:
         parts += (b"\x10", VARINTS[severity_number])
     parts += (optional_text_field(b"\x1a", severity_text), any_value_field(b"\x2a", body))
-    if dropped := dropped + append_attributes(parts, _LOG_RECORD, attributes):
+    if dropped := dropped + append_attributes(parts, LOG_RECORD_HEADS, attributes):
         parts.append(count_field(b"\x38", dropped))
     if flags:
         parts.append(_FLAGS(b"\x45", flags))
@@ -82,4 +84,5 @@ def encode_log_record(  # noqa: PLR0917  # the fields of the message, in their o
         parts.append(time_field(b"\x59", observed_time_unix_nano))
     if event_name:
         parts.append(_EVENT_NAMES[event_name])
+    parts += more
     return b"".join(parts)

@@ -10,6 +10,7 @@ Everything here is pure: the environment and the texts of files are arguments, a
 `ezlogs.settings.files` reads files.
 """
 
+from ezlogs.settings.addresses import Address, logs_address
 from ezlogs.settings.group import Group, Setting
 from ezlogs.settings.kinds import Kind, UnacceptableError, spelled
 from ezlogs.settings.loading import DEFAULT, Loaded, load
@@ -35,6 +36,7 @@ __all__ = [
     "DEFAULT",
     "GROUPS",
     "TABLE",
+    "Address",
     "Core",
     "Correlation",
     "Data",
@@ -54,6 +56,7 @@ __all__ = [
     "Settings",
     "UnacceptableError",
     "load",
+    "logs_address",
     "spelled",
     "variable",
 ]

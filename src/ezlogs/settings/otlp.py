@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from ezlogs.settings.kinds import MASK, Kind, UnacceptableError
 
 TRACES_PATH = "/v1/traces"
+LOGS_PATH = "/v1/logs"
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name: RFC 9110, section 5.6.2
 _CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://|//)?.*@", re.DOTALL)
@@ -20,16 +21,17 @@ _QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 
 class Endpoint(Kind, frozen=True):
-    """An OTLP/HTTP address; ``traces_path`` says when ``/v1/traces`` is appended to it.
+    """An OTLP/HTTP address; ``appended`` says when the path of its signal is appended to it.
 
     ``"always"`` is the rule for OTEL_EXPORTER_OTLP_ENDPOINT, ``"never"`` the one for
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and ``"unless there"`` takes either form.
 
-    >>> Endpoint("unless there").parse("https://collector:4318")
+    >>> Endpoint("unless there", "/v1/traces").parse("https://collector:4318")
     'https://collector:4318/v1/traces'
     """
 
-    traces_path: Literal["always", "never", "unless there"]
+    appended: Literal["always", "never", "unless there"]
+    path: str
 
     @property
     def allowed(self) -> str:
@@ -40,14 +42,14 @@ class Endpoint(Kind, frozen=True):
             raise self.refusal()
         url = _address(text)
         path = url.path.rstrip("/")
-        if self.traces_path == "never":
+        if self.appended == "never":
             return text
-        if self.traces_path == "always" or not path.endswith(TRACES_PATH):
-            path += TRACES_PATH
+        if self.appended == "always" or not path.endswith(self.path):
+            path += self.path
         return url._replace(path=path).geturl()
 
     def shown(self, value: object) -> object:
-        return _masked(str(value))
+        return None if value is None else _masked(str(value))
 
     def quoted(self, given: object) -> str:
         return super().quoted(_masked(given) if isinstance(given, str) else given)

@@ -26,7 +26,7 @@ from ezlogs.settings.kinds import (
     WordOrNames,
     Words,
 )
-from ezlogs.settings.otlp import Endpoint, HeaderList, Headers
+from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers
 
 
 def _exporter(suffix: str, kind: Kind) -> Setting:
@@ -65,14 +65,26 @@ class Delivery(Group):
     endpoint: Annotated[
         str,
         Setting(
-            Endpoint("unless there"),
+            Endpoint("unless there", TRACES_PATH),
             {
-                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": Endpoint("never"),
-                "OTEL_EXPORTER_OTLP_ENDPOINT": Endpoint("always"),
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": Endpoint("never", TRACES_PATH),
+                "OTEL_EXPORTER_OTLP_ENDPOINT": Endpoint("always", TRACES_PATH),
             },
         ),
     ] = "http://localhost:4318/v1/traces"
     """Where events are sent by OTLP/HTTP; /v1/traces is appended to a base address."""
+
+    logs_endpoint: Annotated[
+        str | None,
+        Setting(
+            Endpoint("unless there", LOGS_PATH),
+            {
+                "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": Endpoint("never", LOGS_PATH),
+                "OTEL_EXPORTER_OTLP_ENDPOINT": Endpoint("always", LOGS_PATH),
+            },
+        ),
+    ] = None
+    """Where events are sent as log records; /v1/logs is appended to a base address; beside `endpoint` if left out."""
 
     headers: Annotated[Mapping[str, str], _exporter("HEADERS", HeaderList())] = Headers()
     """Headers sent with each request, such as a token; never shown."""

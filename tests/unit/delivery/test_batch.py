@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from ezlogs.delivery.batch import Batch, Encoder, EndedSpan
+from ezlogs.delivery.batch import Batch, EndedSpan, SpanEncoder
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.privacy import Scrubber
 
@@ -34,7 +34,7 @@ def parsed(batch: Batch) -> ExportTraceServiceRequest:
 def test_a_span_that_cannot_be_encoded_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
     """Its events are counted as lost; the others go out."""
     broken = ReadableSpan("broken", resource=RESOURCE)
-    batch = Encoder(Scrubber()).batch([EndedSpan(broken, [emitted()]), EndedSpan(span_of(), [emitted()])], RESOURCE)
+    batch = SpanEncoder(Scrubber()).batch([EndedSpan(broken, [emitted()]), EndedSpan(span_of(), [emitted()])], RESOURCE)
     assert (batch.events, batch.broken) == (1, 1)
     assert [span.name for span in parsed(batch).resource_spans[0].scope_spans[0].spans] == ["work"]
     assert "could not be encoded" in caplog.text
@@ -42,7 +42,7 @@ def test_a_span_that_cannot_be_encoded_costs_only_itself(caplog: pytest.LogCaptu
 
 def test_spans_are_grouped_by_resource_and_scope() -> None:
     """Whatever their number: what is remembered of them is bounded."""
-    encoder = Encoder(Scrubber())
+    encoder = SpanEncoder(Scrubber())
     resources = [Resource({"service.name": f"service-{number}"}) for number in range(70)]
     for resource in resources:
         encoder.batch([EndedSpan(span_of(resource), [])], resource)
@@ -55,12 +55,12 @@ def test_a_span_without_a_scope_is_encoded() -> None:
     """The SDK allows it."""
     span = span_of()
     bare = ReadableSpan("bare", context=span.context, resource=RESOURCE, start_time=1, end_time=2)
-    assert parsed(Encoder(Scrubber()).batch([EndedSpan(bare, [])], RESOURCE)).resource_spans[0].scope_spans[0].spans
+    assert parsed(SpanEncoder(Scrubber()).batch([EndedSpan(bare, [])], RESOURCE)).resource_spans[0].scope_spans[0].spans
 
 
 def test_the_resource_is_scrubbed() -> None:
     """Command lines hold passwords."""
-    body = Encoder(Scrubber()).batch([(emitted(), INVALID_SPAN_CONTEXT)], RESOURCE).body
+    body = SpanEncoder(Scrubber()).batch([(emitted(), INVALID_SPAN_CONTEXT)], RESOURCE).body
     assert b"hunter2" not in body
     assert b"shop" in body
     assert InstrumentationScope("ezlogs").name.encode() in body
@@ -101,3 +101,9 @@ def test_spans_that_never_end_are_forgotten_in_time(monkeypatch: pytest.MonkeyPa
     assert processor.force_flush(1500)
     provider.shutdown()
     assert sink.drained == 1
+
+
+def test_more_resources_than_are_remembered_fit_in_one_batch() -> None:
+    """As in a process that hosts many tenants, each with a resource of its own."""
+    items = [EndedSpan(span_of(Resource({"service.name": f"service-{number}"})), []) for number in range(70)]
+    assert len(parsed(SpanEncoder(Scrubber()).batch(items, RESOURCE)).resource_spans) == 70

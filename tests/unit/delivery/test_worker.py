@@ -9,8 +9,8 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from ezlogs.delivery.batch import Encoder
-from ezlogs.delivery.worker import Worker
+from ezlogs.delivery.batch import SpanEncoder
+from ezlogs.delivery.worker import Signal, Worker, flush
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
@@ -40,13 +40,14 @@ class Transport:
 class Bench:
     """A worker with its transport and ledger."""
 
-    def __init__(self, *answers: object) -> None:
+    def __init__(self, *answers: object, signal: Signal = Signal("spans")) -> None:  # noqa: B008  # immutable
         self.transport, self.ledger = Transport(*answers), Ledger()
         self.worker = Worker(
             self.transport,
-            Encoder(Scrubber()),
+            SpanEncoder(Scrubber()),
             lambda: Resource({}),
             self.ledger,
+            signal,
             flush_interval=0.01,
             max_batch_size=10,
             max_queue_size=100,
@@ -56,6 +57,15 @@ class Bench:
         """Hand over events."""
         for position in range(number):
             self.worker.put((emitted(position), INVALID_SPAN_CONTEXT))
+
+    def flush(self, timeout: float, *, ending: bool = False) -> bool:
+        """Deliver what is pending."""
+        return flush([self.worker], timeout, ending=ending)
+
+    def end(self, timeout: float) -> None:
+        """Deliver what can be delivered, and end."""
+        self.flush(timeout, ending=True)
+        self.worker.stop()
 
 
 @pytest.fixture
@@ -70,44 +80,44 @@ def test_a_batch_is_sent_again_byte_for_byte(bench: type[Bench]) -> None:
     """What was sealed once is never encoded anew."""
     made = bench(Retry("busy"), Retry("busy", after=0.01), Delivered())
     made.put()
-    assert made.worker.flush(5)
+    assert made.flush(5)
     assert len(set(made.transport.bodies)) == 1
     assert len(made.transport.bodies) >= 3
     assert made.ledger.counts()["delivered"] == 1
-    made.worker.shutdown(1)
+    made.end(1)
 
 
 def test_a_refused_batch_is_counted_and_not_sent_again(bench: type[Bench], caplog: pytest.LogCaptureFixture) -> None:
     """Others go on."""
     made = bench(Rejected("400 Bad Request", 400), Delivered(rejected=1, message="one too old"))
     made.put(20)
-    assert made.worker.flush(5)
+    assert made.flush(5)
     counts = made.ledger.counts()
     assert (counts["lost.rejected"], counts["delivered"], counts["rejected_spans"]) == (10, 10, 1)
     assert "400 Bad Request; the events of such requests are lost" in caplog.text
-    made.worker.shutdown(1)
+    made.end(1)
 
 
 def test_at_the_end_what_did_not_go_out_is_counted(bench: type[Bench]) -> None:
     """A collector that answered before is tried until the time is up; then nothing is silent."""
     made = bench(Delivered(), Retry("gone"))
     made.put()
-    assert made.worker.flush(5)
+    assert made.flush(5)
     made.put(15)
-    made.worker.shutdown(0.3)
+    made.end(0.3)
     made.put()
     assert made.ledger.counts()["lost.shut_down"] == 16
-    assert not made.worker.drain(5), "a second end waits for nothing"
+    assert not made.flush(5, ending=True), "a second end waits for nothing"
 
 
 def test_the_thread_outlives_an_error(bench: type[Bench], caplog: pytest.LogCaptureFixture) -> None:
     """A bug in the transport costs a log line, and the batch is tried again."""
     made = bench(RuntimeError("bug"), Delivered())
     made.put()
-    assert made.worker.flush(5)
+    assert made.flush(5)
     assert "the delivery worker failed" in caplog.text
     assert made.worker.health()["pending"] == 0
-    made.worker.shutdown(1)
+    made.end(1)
 
 
 def test_a_batch_that_cannot_be_made_is_counted_and_holds_nothing_up(
@@ -117,13 +127,13 @@ def test_a_batch_that_cannot_be_made_is_counted_and_holds_nothing_up(
     made = bench(Delivered())
     monkeypatch.setattr(made.worker, "_resource", lambda: 1 / 0)
     made.put(3)
-    assert made.worker.flush(5)
+    assert made.flush(5)
     monkeypatch.undo()
     made.put()
-    assert made.worker.flush(5)
+    assert made.flush(5)
     counts = made.ledger.counts()
     assert (counts["lost.unencodable"], counts["delivered"]) == (3, 1)
-    made.worker.shutdown(1)
+    made.end(1)
 
 
 def test_without_a_thread_the_caller_sends(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,5 +146,28 @@ def test_without_a_thread_the_caller_sends(bench: type[Bench], monkeypatch: pyte
     monkeypatch.setattr(threading.Thread, "start", refuse)
     made.put()
     monkeypatch.undo()
-    made.worker.shutdown(5)
+    made.end(5)
     assert made.ledger.counts()["delivered"] == 1
+
+
+def test_signals_are_flushed_at_the_same_time(bench: type[Bench]) -> None:
+    """A collector that is away takes the time; what is for another one goes out meanwhile."""
+    away, there = bench(Retry("gone")), bench(Delivered())
+    away.put()
+    there.put()
+    assert not flush([away.worker, there.worker], 0.5)
+    assert there.worker.pending() == 0
+    assert away.worker.pending() == 1
+    for made in (away, there):
+        made.end(1)
+
+
+def test_copies_count_apart(bench: type[Bench]) -> None:
+    """Events that another signal delivers too are not counted as delivered, or lost, twice."""
+    made = bench(Rejected("400 Bad Request", 400), Delivered(), signal=Signal("logs", copies=True))
+    made.put(20)
+    assert made.flush(5)
+    counts = made.ledger.counts()
+    assert (counts["lost.logs.rejected"], counts["delivered.logs"], counts["redacted.logs"]) == (10, 10, 20)
+    assert not {"delivered", "lost.rejected", "redacted"} & set(counts)
+    made.end(1)

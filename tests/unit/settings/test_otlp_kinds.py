@@ -11,27 +11,33 @@ from hypothesis import strategies as st
 from ezlogs.settings.kinds import UnacceptableError
 from ezlogs.settings.otlp import Endpoint, HeaderList, Headers
 
-EITHER = Endpoint("unless there")
+EITHER = Endpoint("unless there", "/v1/traces")
+ALWAYS = Endpoint("always", "/v1/traces")
+NEVER = Endpoint("never", "/v1/traces")
+LOGS = Endpoint("unless there", "/v1/logs")
 
 
 @pytest.mark.parametrize(
     ("kind", "address", "expected"),
     [
-        (Endpoint("always"), "http://c:4318", "http://c:4318/v1/traces"),
-        (Endpoint("always"), "http://c:4318/", "http://c:4318/v1/traces"),
-        (Endpoint("always"), "https://c/otlp/", "https://c/otlp/v1/traces"),
-        (Endpoint("always"), "http://c/v1/traces", "http://c/v1/traces/v1/traces"),
-        (Endpoint("never"), "http://c:4318", "http://c:4318"),
-        (Endpoint("never"), "https://c/custom/", "https://c/custom/"),
+        (ALWAYS, "http://c:4318", "http://c:4318/v1/traces"),
+        (ALWAYS, "http://c:4318/", "http://c:4318/v1/traces"),
+        (ALWAYS, "https://c/otlp/", "https://c/otlp/v1/traces"),
+        (ALWAYS, "http://c/v1/traces", "http://c/v1/traces/v1/traces"),
+        (NEVER, "http://c:4318", "http://c:4318"),
+        (NEVER, "https://c/custom/", "https://c/custom/"),
         (EITHER, " https://c ", "https://c/v1/traces"),
         (EITHER, "https://c/v1/traces", "https://c/v1/traces"),
         (EITHER, "https://c/v1/traces/", "https://c/v1/traces"),
         (EITHER, "https://c/otlp?tenant=1", "https://c/otlp/v1/traces?tenant=1"),
         (EITHER, "http://[::1]:4318", "http://[::1]:4318/v1/traces"),
+        (LOGS, "https://c", "https://c/v1/logs"),
+        (LOGS, "https://c/v1/logs", "https://c/v1/logs"),
+        (Endpoint("always", "/v1/logs"), "https://c", "https://c/v1/logs"),
     ],
 )
-def test_the_traces_path_is_appended_as_otlp_says(kind: Endpoint, address: str, expected: str) -> None:
-    """A base address gets /v1/traces, the address for traces is used as is, and ezlogs' own takes either."""
+def test_the_path_of_the_signal_is_appended_as_otlp_says(kind: Endpoint, address: str, expected: str) -> None:
+    """A base address gets the path of its signal, a signal's own is used as is, and ezlogs' own takes either."""
     assert kind.parse(address) == expected
 
 

@@ -18,6 +18,7 @@ EXAMPLES = {
     "debug": "on",
     "strict": "yes",
     "endpoint": "https://collector",
+    "logs_endpoint": "https://collector",
     "headers": "x-key=1",
     "timeout": "3",
     "compression": "gzip",

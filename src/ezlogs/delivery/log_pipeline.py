@@ -1,0 +1,66 @@
+"""The pipeline of those who want events as log records, instead of span events or besides them."""
+
+from __future__ import annotations
+
+from opentelemetry.context import Context
+
+from ezlogs.delivery.logs import ForeignLogs, LogEncoder, hand_over, span_context
+from ezlogs.delivery.pipeline import Pipeline
+from ezlogs.delivery.riders import LoggedRidingEvent
+from ezlogs.delivery.worker import Signal
+from ezlogs.event import UniversalEvent
+from ezlogs.privacy import Scrubber
+from ezlogs.runtime import Ledger
+from ezlogs.settings import Loaded, logs_address
+
+
+class LogPipeline(Pipeline):
+    """Events leave as log records, each under the span that it was emitted in; the spans leave without them.
+
+    ezlogs delivers the log records itself - unless nobody gave it an endpoint for them and the application has a logs
+    pipeline of its own that exports: then they are emitted there, with whatever guarantees that one has.
+    """
+
+    _signal = Signal("logs")
+
+    def __init__(self, loaded: Loaded, ledger: Ledger, scrubber: Scrubber) -> None:
+        super().__init__(loaded, ledger, scrubber)
+        self._logs_endpoint, self._logs_endpoint_given = logs_address(loaded)
+        self._logs = self._make_worker(self._logs_endpoint, LogEncoder(scrubber), self._signal)
+        self._workers.append(self._logs)
+        self._foreign = ForeignLogs()
+
+    def carry(self, event: UniversalEvent, ctx: Context) -> None:
+        """Take one event; see the class."""
+        logger = None if self._delivers_logs() else self._foreign.logger()
+        if logger is None:
+            self._logs.put((event, span_context(ctx)))
+        else:
+            hand_over(logger, event, ctx, self._scrubber)
+            self._ledger.note(self._signal.of_events("handed_over"))
+
+    def _delivers_logs(self) -> bool:
+        """Return whether ezlogs delivers log records itself, whoever else would."""
+        return self._logs_endpoint_given or self._settings.pipeline == "owned"
+
+    def health(self) -> dict[str, object]:
+        """Return what the pipeline says of spans, and under ``logs`` the same of log records."""
+        spans, logs = super().health(), self._logs.health()
+        alone = self._delivers_logs() or self._foreign.logger() is None
+        mode = "owned" if alone else "attached without an endpoint"
+        pending = sum(worker.pending() for worker in self._workers)
+        return {**spans, "pending": pending, "logs": {"pipeline": mode, "endpoint": self._logs_endpoint, **logs}}
+
+
+class BothPipeline(LogPipeline):
+    """Events leave as span events and as log records, once each."""
+
+    _riding = LoggedRidingEvent
+    _signal = Signal("logs", copies=True)
+
+    def carry(self, event: UniversalEvent, ctx: Context) -> None:
+        """Take one event; trouble with one form does not cost the other."""
+        try:
+            Pipeline.carry(self, event, ctx)
+        finally:
+            super().carry(event, ctx)

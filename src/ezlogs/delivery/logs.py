@@ -1,0 +1,132 @@
+"""Events as log records: encoded and delivered by ezlogs itself, or handed to the application's own logs pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import SpanContext
+
+from ezlogs import otel_compat
+from ezlogs.delivery.batch import SCOPE, Batch, Sources
+from ezlogs.delivery.event_encoder import EventEncoder
+from ezlogs.delivery.foreign import exports
+from ezlogs.event import UniversalEvent
+from ezlogs.otel_logs import (
+    BatchLogRecordProcessor,
+    Logger,
+    LoggerProvider,
+    LogRecordExporter,
+    LogRecordProcessor,
+    SdkLoggerProvider,
+    SeverityNumber,
+    SimpleLogRecordProcessor,
+    get_logger_provider,
+)
+from ezlogs.otlp import LOG_RECORD_HEADS, encode_log_record, encode_request
+from ezlogs.privacy import Scrubber
+from ezlogs.runtime import log
+from ezlogs.wire import scrubbed_attributes
+
+SEVERITY_NUMBERS = {
+    "debug": SeverityNumber.DEBUG,
+    "info": SeverityNumber.INFO,
+    "warn": SeverityNumber.WARN,
+    "error": SeverityNumber.ERROR,
+    "fatal": SeverityNumber.FATAL,
+}
+
+_EXPORTERS = (BatchLogRecordProcessor, SimpleLogRecordProcessor, LogRecordExporter)
+
+
+class LogEncoder:
+    """Turns events into batches of log records, with the name and the attributes that span events have.
+
+    A log record is under the span that its event was emitted in, has no body, and was observed when it happened: ezlogs
+    itself made it.
+    """
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._sources = Sources(scrubber)
+        self._events = EventEncoder(scrubber, LOG_RECORD_HEADS)
+
+    def batch(self, items: Sequence[Any], resource: Resource) -> Batch:
+        """Return the OTLP request of some events, each with the context of the span that it happened under."""
+        records: list[bytes] = []
+        redactions = broken = 0
+        for event, under in items:
+            try:
+                encoded, redacted = self._encode(event, under)
+            except Exception:  # one event that cannot be encoded must not cost the others
+                log.exception("ezlogs: an event could not be encoded")
+                broken += 1
+                continue
+            records.append(encoded)
+            redactions += redacted
+        body = encode_request([self._sources.group(resource, {SCOPE: records})])
+        return Batch(body, len(records), len(records), redactions, broken)
+
+    def _encode(self, event: UniversalEvent, under: SpanContext) -> tuple[bytes, int]:
+        """Return an encoded event, and how much privacy kept back."""
+        attributes: list[bytes] = []
+        redacted = self._events.append(attributes, event)
+        severity, timestamp = event.severity, event.timestamp
+        encoded = encode_log_record(
+            timestamp,
+            severity_number=SEVERITY_NUMBERS[severity].value,
+            severity_text=severity.upper(),
+            flags=under.trace_flags,
+            trace_id=under.trace_id,
+            span_id=under.span_id,
+            observed_time_unix_nano=timestamp,
+            event_name=event.event_type,
+            more=attributes,
+        )
+        return encoded, redacted
+
+
+class ForeignLogs:
+    """The application's own logs pipeline, if it has one that exports: found when first asked for, and looked at again
+    when its processors change.
+    """
+
+    def __init__(self) -> None:
+        self._watch = otel_compat.LogProcessorWatch(None)
+        self._logger: Logger | None = None
+
+    def logger(self) -> Logger | None:
+        """Return where to emit log records so that they are exported, or None where nobody would."""
+        provider = get_logger_provider()
+        if not self._watch.unchanged(provider):
+            self._watch = otel_compat.LogProcessorWatch(provider)
+            self._logger = provider.get_logger(SCOPE.name, SCOPE.version) if self._exported(provider) else None
+        return self._logger
+
+    def _exported(self, provider: LoggerProvider) -> bool:
+        """Where the SDK does not show its processors the application has set it up for something."""
+        processors = self._watch.processors
+        return isinstance(provider, SdkLoggerProvider) and (
+            processors is None or any(exports(processor, _EXPORTERS, LogRecordProcessor) for processor in processors)
+        )
+
+
+def hand_over(logger: Logger, event: UniversalEvent, ctx: Context, scrubber: Scrubber) -> None:
+    """Emit an event as a log record of the application's own pipeline, under the span that it happened in."""
+    logger.emit(
+        timestamp=event.timestamp,
+        observed_timestamp=event.timestamp,
+        context=ctx,
+        severity_number=SEVERITY_NUMBERS[event.severity],
+        severity_text=event.severity.upper(),
+        attributes=scrubbed_attributes(event, scrubber),
+        event_name=event.event_type,
+    )
+
+
+def span_context(ctx: Context) -> SpanContext:
+    """Return the context of the span that is current, an invalid one where none is."""
+    span = otel_compat.current_span(ctx)
+    return trace.INVALID_SPAN_CONTEXT if span is None else span.get_span_context()

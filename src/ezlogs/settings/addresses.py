@@ -1,0 +1,49 @@
+"""Where log records go, as all that was said about it amounts to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ezlogs.settings.layers import IN_CODE
+from ezlogs.settings.loading import Loaded
+from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH
+from ezlogs.settings.table import Settings, variable
+
+
+class Address(NamedTuple):
+    """An OTLP/HTTP address, and whether anybody gave it."""
+
+    endpoint: str
+    given: bool
+
+
+def logs_address(loaded: Loaded) -> Address:
+    """Return where log records go.
+
+    ``logs_endpoint`` says so. Without it they go beside the spans, to the collector that ``endpoint`` names - as they
+    do when the application names one for ezlogs and only OpenTelemetry's variables speak of logs. A
+    collector that OTEL_EXPORTER_OTLP_TRACES_ENDPOINT names is one for spans only.
+
+    Example:
+        >>> from ezlogs.settings import load
+        >>> logs_address(load({}, {"endpoint": "https://collector:4318"}))
+        Address(endpoint='https://collector:4318/v1/logs', given=True)
+    """
+    given = loaded.settings.logs_endpoint
+    if given is not None and (_for_ezlogs(loaded, "logs_endpoint") or not _for_ezlogs(loaded, "endpoint")):
+        return Address(given, True)
+    if loaded.explicit("endpoint") and not loaded.sources["endpoint"].startswith("OTEL_"):
+        return Address(_beside(loaded.settings.endpoint), True)
+    return Address(_beside(Settings().endpoint), False)
+
+
+def _for_ezlogs(loaded: Loaded, name: str) -> bool:
+    """Return whether the application itself gave a setting: in code, or by ezlogs' own variable."""
+    source = loaded.sources[name]
+    return source == IN_CODE.source((name,)) or source.startswith(variable(name))
+
+
+def _beside(endpoint: str) -> str:
+    """Return the address for logs at the collector of an address for traces, which ends with its path."""
+    head, _, tail = endpoint.rpartition(TRACES_PATH)
+    return f"{head}{LOGS_PATH}{tail}"
