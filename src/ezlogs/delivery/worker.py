@@ -52,6 +52,14 @@ class Signal(NamedTuple):
         kind, _, reason = what.partition(".")
         return f"{kind}.{self.records}.{reason}" if reason else f"{kind}.{self.records}"
 
+    def events_in(self, records: int) -> int:
+        """Return how many events are in some records, as far as that is known: a log record is one, a span is any number.
+
+        >>> Signal("logs").events_in(3), Signal("spans").events_in(3)
+        (3, 0)
+        """
+        return records if self.records == "logs" else 0
+
 
 SPANS = Signal("spans")
 
@@ -232,7 +240,9 @@ class Worker:
                 self._back_off(result)
                 return
             if isinstance(result, Delivered):
-                self._ledger.note(self._signal.of_events("delivered"), batch.events)
+                refused = min(self._signal.events_in(result.rejected), batch.events)
+                self._ledger.note(self._signal.of_events("delivered"), batch.events - refused)
+                self._lose("rejected", refused)
                 self._ledger.note(f"delivered_{self._signal.records}", batch.records)
                 self._ledger.note(f"rejected_{self._signal.records}", result.rejected)
                 if self._failures and self._last_problem:

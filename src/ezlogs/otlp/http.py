@@ -40,7 +40,7 @@ class Delivered(msgspec.Struct, frozen=True):
     """The collector has taken the request."""
 
     rejected: int = 0
-    """Spans of it that the collector refused, by its partial success."""
+    """Spans or log records of it that the collector refused, by its partial success."""
     message: str = ""
     """What it said about that."""
 
@@ -118,7 +118,7 @@ class HttpTransport:
         """Post one request and wait for the answer; never raises.
 
         Args:
-            body: An encoded ``ExportTraceServiceRequest``.
+            body: An encoded ``ExportTraceServiceRequest`` or ``ExportLogsServiceRequest``.
 
         Returns:
             What became of it.
@@ -303,6 +303,7 @@ def _http_date(text: str) -> float | None:
 
 class _PartialSuccess(msgspec.Struct, rename="camel"):
     rejected_spans: int = 0
+    rejected_log_records: int = 0
     error_message: str = ""
 
 
@@ -312,10 +313,10 @@ class _JsonAnswer(msgspec.Struct, rename="camel"):
 
 
 def _partial_success(content_type: str, content: bytes) -> Delivered:
-    """Read an ``ExportTraceServiceResponse``. One that makes no sense rejected nothing that we know of."""
+    """Read the response of either signal. One that makes no sense rejected nothing that we know of."""
     if _is_json(content_type):
         partial = _json_answer(content).partial_success or _PartialSuccess()
-        return Delivered(max(0, partial.rejected_spans), partial.error_message)
+        return Delivered(max(0, partial.rejected_spans, partial.rejected_log_records), partial.error_message)
     fields = _fields(_bytes(_fields(content).get(1)))
     rejected = fields.get(1)
     return Delivered(rejected if isinstance(rejected, int) and rejected < 1 << 63 else 0, _text(fields.get(2)))

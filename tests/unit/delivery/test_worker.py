@@ -162,6 +162,16 @@ def test_signals_are_flushed_at_the_same_time(bench: type[Bench]) -> None:
         made.end(1)
 
 
+def test_events_in_log_records_that_were_refused_are_lost(bench: type[Bench]) -> None:
+    """Each log record is one event, so the collector's partial success says how many did not arrive."""
+    made = bench(Delivered(rejected=3, message="too old"), signal=Signal("logs"))
+    made.put(10)
+    assert made.flush(5)
+    counts = made.ledger.counts()
+    assert (counts["delivered"], counts["lost.rejected"], counts["rejected_logs"]) == (7, 3, 3)
+    made.end(1)
+
+
 def test_copies_count_apart(bench: type[Bench]) -> None:
     """Events that another signal delivers too are not counted as delivered, or lost, twice."""
     made = bench(Rejected("400 Bad Request", 400), Delivered(), signal=Signal("logs", copies=True))

@@ -346,6 +346,7 @@ def test_a_date_without_the_collectors_clock_is_read_by_ours(collector: Collecto
             Delivered(3, "no id"),
         ),
         (b'{"partialSuccess": {"rejectedSpans": 3}}', "application/json", Delivered(3)),
+        (b'{"partialSuccess": {"rejectedLogRecords": "3"}}', "application/json", Delivered(3)),
         (b'{"partialSuccess": {"rejectedSpans": -3}}', "application/json", Delivered()),
         (b"{}", "application/json", Delivered()),
         (b"", "application/x-protobuf", Delivered()),
