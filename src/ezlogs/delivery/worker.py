@@ -53,7 +53,7 @@ class Signal(NamedTuple):
         return f"{kind}.{self.records}.{reason}" if reason else f"{kind}.{self.records}"
 
     def events_in(self, records: int) -> int:
-        """Return how many events are in some records, as far as that is known: a log record is one, a span is any number.
+        """Return how many events are in some records, as far as that is known: a log record is one, a span any number.
 
         >>> Signal("logs").events_in(3), Signal("spans").events_in(3)
         (3, 0)
