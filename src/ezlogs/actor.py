@@ -79,7 +79,7 @@ def actor(
             events accept: an object such as the application's user, an `Actor`, a pair, a mapping. Without any
             argument, and for None, who acts stays as it is.
         id: The actor's id; kept as text.
-        label: A name for people to read; never leaves for other hosts.
+        label: A name for people to read, also of an actor given as a whole; never leaves for other hosts.
         on_behalf_of: The one who is impersonated, in any form that events accept, or as ``type:id``. Alone it
             leaves who acts as it is.
 
@@ -98,10 +98,13 @@ def actor(
     if resolved(type) is UNRESOLVED:
         known = known._replace(scope=None, peek=partial(_once_resolved, type), on_behalf_of=None)
     elif type is not None or id is not None or label is not None:
-        who = Actor(str(type or "user"), id_text(id), label) if type is None or _is_text(type) else _named(type)
+        is_spelt_out = type is None or _is_text(type)
+        who = Actor(id_text(type) or "user", id_text(id)) if is_spelt_out else _named(type)
+        if label is not None:
+            who = msgspec.structs.replace(who, label=id_text(label))
         known = known._replace(scope=who, on_behalf_of=None)
     if on_behalf_of is not None:
-        other = str(on_behalf_of) if _is_text(on_behalf_of) else type_and_id(_named(on_behalf_of))
+        other = id_text(on_behalf_of) if _is_text(on_behalf_of) else type_and_id(_named(on_behalf_of))
         if known.scope is None:
             known = known._replace(on_behalf_of=other)
         else:
@@ -131,15 +134,14 @@ def _seen(known: Acting) -> Actor | None:
 
 def _named(value: object) -> Actor:
     """Return the actor that a value stands for; what cannot be one is said, and is ``unknown``."""
-    if type(value) is Actor:
-        return value
     try:
         identity = identify(value)
         reason = ""
     except Exception as error:  # a registered adapter of the application's raised
         identity, reason = None, f", whose identity raised {type(error).__qualname__}"
     if identity is not None and identity.type:
-        return Actor(*identity)
+        who = Actor(*identity)
+        return msgspec.structs.replace(who, on_behalf_of=value.on_behalf_of) if type(value) is Actor else who
     runtime = current_runtime()
     if runtime is not None:
         problem = f"actor {describe(value)}{reason}: use a user, a ('type', id) pair, or a type and an id"

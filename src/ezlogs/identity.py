@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ezlogs.loaded import UNRESOLVED, Identity, key_text, loaded_identity, resolved, snake_case
-from ezlogs.snapshot import type_name
+from ezlogs.snapshot import freeze, type_name
 
 __all__ = ["Adapter", "Identity", "describe", "id_text", "identify", "register_identity"]
 
@@ -62,23 +62,40 @@ def identify(value: object) -> Identity | None:
 def id_text(value: Any) -> str | None:
     """Return a value as the id of something: a key's text, or the id of the object that stands for it.
 
+    Runs no code of the value's but a registered adapter, whose error is reported; an object that nothing identifies
+    is told by its type.
+
     Example:
-        >>> id_text(42), id_text(None)
-        ('42', None)
+        >>> id_text(42), id_text((7, "a")), id_text(None)
+        ('42', '7,a', None)
     """
-    if value is None:
-        return None
-    text = key_text(value)
-    if text is not None:
+    try:
+        return None if value is None else _id_text(value)
+    except Exception as problem:  # an adapter of the application's
+        from ezlogs.runtime import current_runtime  # it imports this module
+
+        runtime = current_runtime()
+        if runtime is not None:
+            runtime.report(f"the id of {describe(value)} could not be told", problem)
+        return type_name(type(value))
+
+
+def _id_text(value: Any) -> str | None:
+    kind = type(value)
+    if (text := key_text(value)) is not None:
         return text
-    kind: Any = type(value)
-    if issubclass(kind, (tuple, list)):  # a composite key
-        return ",".join(str(id_text(part)) for part in value)
-    identity = None if issubclass(kind, Mapping) else identify(value)
-    if identity is not None:
-        return identity.id
-    says_nothing = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
-    return type_name(kind) if says_nothing else str(value)
+    if issubclass(kind, tuple):  # a composite key
+        return ",".join(map(_part_text, tuple.__iter__(value)))
+    if issubclass(kind, list):
+        return ",".join(map(_part_text, list.__iter__(value)))
+    if issubclass(kind, Mapping):
+        return _part_text(value.get("id", value))
+    identity = identify(value)
+    return _part_text(value) if identity is None else identity.id
+
+
+def _part_text(value: object) -> str:
+    return key_text(value) or str(freeze(value))  # what is frozen is of built-in types
 
 
 def describe(value: Any) -> str:
@@ -106,7 +123,9 @@ def _told(told: object, kind: type) -> Identity:
 def _party(value: Any) -> Identity | None:
     from ezlogs.event import Actor, Subject  # it imports this module
 
-    return Identity(value.type, value.id, value.label) if type(value) in (Actor, Subject) else None
+    if type(value) not in (Actor, Subject):
+        return None
+    return Identity(id_text(value.type), id_text(value.id), id_text(value.label))  # type: ignore[arg-type]  # a missing type is reported by the caller
 
 
 def _spelt_out(value: Any) -> Identity | None:

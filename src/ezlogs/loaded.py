@@ -88,7 +88,13 @@ def row_identity(value: object) -> Identity | None:
 
 
 def resolved(value: object) -> object:
-    """Return what is inside one of Django's lazy objects, `UNRESOLVED` before it was asked for, else the value."""
+    """Return what is inside one of Django's lazy objects, `UNRESOLVED` before it was asked for, else the value.
+
+    What a proxy of Flask's and Werkzeug's stands for only its own code could tell: it is `UNRESOLVED`, always.
+    """
+    proxy = getattr(sys.modules.get("werkzeug.local"), "LocalProxy", None)
+    if proxy is not None and issubclass(type(value), proxy):
+        return UNRESOLVED
     functional = sys.modules.get("django.utils.functional")
     lazy = getattr(functional, "LazyObject", None)
     kind = type(value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from ezlogs.identity import describe, identify
+from ezlogs.identity import describe, id_text, identify
 from ezlogs.snapshot import text
 
 
@@ -57,7 +57,7 @@ def party(kind: type[Party], role: str, value: object, problems: list[str]) -> P
             `ezlogs.identity` knows.
         problems: Receives a text for each thing that is wrong.
     """
-    if type(value) is kind:
+    if type(value) is kind and _is_sound(value):
         return value
     if type(value) is tuple and len(value) == 2 and _is_plain(value[0]) and _is_plain(value[1]):
         return kind(*value)
@@ -75,7 +75,20 @@ def party(kind: type[Party], role: str, value: object, problems: list[str]) -> P
     problems.extend(
         f"{role}: missing {part!r} (got {describe(value)})" for part in _NEEDED[role] if not getattr(identity, part)
     )
-    return kind(text(identity.type or "unknown"), _known(identity.id), _known(identity.label))
+    found = kind(text(identity.type or "unknown"), _known(identity.id), _known(identity.label))
+    if type(value) is Actor and type(found) is Actor:
+        return msgspec.structs.replace(found, on_behalf_of=_known(id_text(value.on_behalf_of)))
+    return found
+
+
+def _is_sound(value: Any) -> bool:
+    """Return whether a party holds texts, as it says: nothing checks them when it is made."""
+    return (
+        type(value.type) is str
+        and (value.id is None or type(value.id) is str)
+        and (value.label is None or type(value.label) is str)
+        and (type(value) is Subject or value.on_behalf_of is None or type(value.on_behalf_of) is str)
+    )
 
 
 def _is_plain(value: object) -> bool:

@@ -14,9 +14,13 @@ from opentelemetry.context import Context
 from ezlogs.correlation import Correlation, begun, current, from_mapping, new_story, placed, removed, valid_id
 from ezlogs.identity import id_text
 from ezlogs.origin import started_in
+from ezlogs.snapshot import text
 
 Handed = Correlation | Mapping[str, Any] | None
 """What can be handed from one scope to another."""
+
+MAX_ID = 128
+"""Characters of an id of the application's own that a scope keeps: some of them travel, in every request's headers."""
 
 _KEY = context.create_key("ezlogs-scope")
 _home: ContextVar[None] = ContextVar("ezlogs_scope_home", default=None)
@@ -109,7 +113,11 @@ class CorrelationManager:
         """
         correlation = current() or new_story()
         return Scope(
-            placed(correlation.replace(request_id=request_id, session_id=session_id or correlation.session_id))
+            placed(
+                correlation.replace(
+                    request_id=_bounded(request_id), session_id=_bounded(session_id) or correlation.session_id
+                )
+            )
         )
 
     @staticmethod
@@ -142,7 +150,7 @@ class CorrelationManager:
             ('story-1', 'j-1')
         """
         correlation = handed(parent) or new_story()
-        return Scope(placed(correlation.replace(job_id=id_text(job_id), attempt=attempt), outside()))
+        return Scope(placed(correlation.replace(job_id=_bounded(job_id), attempt=attempt), outside()))
 
     @staticmethod
     def start_schedule_context() -> Scope:
@@ -218,7 +226,7 @@ def outside(ctx: Context | None = None) -> Context:
 
 def in_flow(correlation: Correlation, flow_type: str, entity_id: object) -> Correlation:
     """Return a correlation inside a flow, which is inside the flow that it had."""
-    entity = id_text(entity_id)
+    flow_type, entity = _bounded(flow_type) or "flow", _bounded(entity_id)
     return correlation.replace(
         flow_type=flow_type,
         flow_id=flow_type if entity is None else f"{flow_type}:{entity}",
@@ -231,13 +239,14 @@ def handed(parent: object) -> Correlation | None:
 
     The Ruby agent gives each hop a ``correlation_id`` of its own, and the story's in ``primary_correlation_id``.
     """
-    if isinstance(parent, Correlation):
+    # By the type alone: isinstance would ask the value for its class, which wakes what is lazy.
+    if type(parent) is Correlation:
         return parent
-    if not isinstance(parent, Mapping):
+    if not issubclass(type(parent), Mapping):
         return None
     try:
-        inner = parent.get("_correlation_data")
-        given = inner if isinstance(inner, Mapping) else parent
+        inner = parent.get("_correlation_data")  # type: ignore[attr-defined]  # a mapping
+        given: Any = inner if issubclass(type(inner), Mapping) else parent
         fields = {name: given.get(name) for name in Correlation.__struct_fields__}
         story = given.get("primary_correlation_id")
     except Exception:  # a mapping of somebody's making
@@ -248,3 +257,9 @@ def handed(parent: object) -> Correlation | None:
         return correlation
     flow_type, colon, _ = correlation.flow_id.partition(":")
     return correlation.replace(flow_type=flow_type) if colon else correlation
+
+
+def _bounded(value: object) -> str | None:
+    """Return an id of the application's own as text, cut to `MAX_ID`."""
+    told = id_text(value)
+    return None if told is None else text(told, MAX_ID)

@@ -3,7 +3,8 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from opentelemetry import baggage, context, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from tests.unit.test_loaded import Hostile
 
 from ezlogs.actor import Actor, actor, current_actor, with_acting
 from ezlogs.correlation import Correlation, arrived, begun, current, from_mapping, placed, valid_id
@@ -175,3 +177,143 @@ def test_the_actor_is_the_nearest_one_known() -> None:
     with actor("user", 3, "Ada", on_behalf_of=user):
         assert current_actor(with_acting(peek=lambda: user)) == Actor("user", "3", "Ada", "user:2")
     assert current_actor() == SYSTEM
+
+
+class Resisting(Mapping[str, Any]):
+    """A mapping whose own code raises."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise RuntimeError
+
+    __iter__ = __len__ = __getitem__  # type: ignore[assignment]  # resisting
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {},
+        {"correlation_id": None},
+        {"correlation_id": "x" * 65},
+        {"correlation_id": "a\r\nb"},
+        {"correlation_id": {"correlation_id": "story-1"}},
+        {"_correlation_data": {}},
+        {"_correlation_data": "story-1"},
+        Resisting(),
+        {"_correlation_data": Resisting()},
+        "story-1",
+        ["story-1"],
+        5,
+    ],
+    ids=lambda hostile: str(type(hostile).__name__),
+)
+@pytest.mark.parametrize("method", ["inherit_context", "start_job_context"])
+def test_a_hand_over_without_a_story_begins_one(hostile: Any, method: str) -> None:
+    """Whatever it is, it is ignored and never raises; nothing of it is repeated."""
+    give = getattr(manager, method)
+    scope = give(hostile) if method == "inherit_context" else give("j-1", hostile)
+    with scope:
+        assert scope.correlation.replace(job_id=None) == Correlation(correlation_id=scope.correlation.correlation_id)
+        assert len(scope.correlation.correlation_id) == 32
+
+
+def test_an_object_that_resists_may_be_handed_over() -> None:
+    """Not even its class is asked for."""
+    with manager.inherit_context(Hostile()) as scope:  # type: ignore[arg-type]  # wrong
+        assert scope.correlation is not None
+    with manager.inherit_context({"correlation_id": "story-1", "flow_id": Hostile()}) as scope:
+        assert scope.correlation == Correlation(correlation_id="story-1")
+
+
+def test_the_ruby_agents_jobs_go_on_with_their_story() -> None:
+    """Each hop has a ``correlation_id`` of its own there; the story's is the primary one. What is not ours is left."""
+    sent = {
+        "class": "ReceiptJob",
+        "correlation_id": "corr_hop",
+        "_correlation_data": {
+            "correlation_id": "corr_hop",
+            "primary_correlation_id": "corr_story",
+            "flow_id": "flow_checkout_42",
+            "parent_flow_id": None,
+            "session_id": "s-1",
+            "request_id": "req_1",
+            "parent_event_id": None,
+            "depth": 3,
+            "chain": ["web", "database"],
+            "metadata": {"user": "ada@example.com"},
+            "started_at": "2025-06-27T10:00:00.000Z",
+        },
+    }
+    with manager.inherit_context(sent) as scope:
+        assert scope.correlation == Correlation(
+            correlation_id="corr_story", flow_id="flow_checkout_42", session_id="s-1", request_id="req_1"
+        )
+        assert scope.correlation is not None
+        assert scope.correlation.primary_correlation_id == "corr_story"
+
+
+def test_a_hand_over_is_the_whole_correlation() -> None:
+    """Nothing of the present story is mixed into it; the type of a flow is in its id."""
+    handed = {"correlation_id": "s", "flow_id": "a:1"}
+    with manager.start_flow_context("here", 1), manager.with_context(handed) as there:
+        assert there == current() == Correlation(correlation_id="s", flow_id="a:1", flow_type="a")
+    with manager.with_context({**handed, "flow_type": "b"}) as there:
+        assert there.flow_type == "b"
+
+
+def test_without_a_hand_over_the_present_story_goes_on() -> None:
+    """In a request that is its own, and outside any it begins one."""
+    request = manager.start_request_context("req-1")
+    with request, manager.inherit_context(None) as scope, manager.with_context(None) as there:
+        assert scope.correlation == there == request.correlation
+    with manager.with_context(None):
+        assert manager.current_context() is not None
+    assert manager.current_context() is None
+
+
+def test_a_request_goes_on_with_what_arrived() -> None:
+    """The session stays unless it is named; the user's own ids are texts, and bounded."""
+    ctx = placed(Correlation(correlation_id="story-1", session_id="s-1"), context.Context())
+    with Scope(ctx), manager.start_request_context(7) as scope:  # type: ignore[arg-type]  # as people do
+        assert scope.correlation == Correlation(correlation_id="story-1", session_id="s-1", request_id="7")
+    with manager.start_request_context("r" * 500, "s" * 500) as scope:
+        assert scope.correlation is not None
+        assert max(len(str(found)) for found in (scope.correlation.request_id, scope.correlation.session_id)) < 200
+        assert len(str(baggage.get_all())) < 400
+
+
+def test_a_job_never_runs_in_its_workers_story() -> None:
+    """It has the one that it was handed, or a new one; and the worker's comes back."""
+    with manager.start_request_context("worker") as worker, Scope(under_trace(5)):
+        with manager.start_job_context(17, attempt=2) as scope:
+            assert scope.correlation is not None
+            assert worker.correlation is not None
+            assert scope.correlation.correlation_id not in (worker.correlation.correlation_id, f"{5:032x}")
+            assert (scope.correlation.job_id, scope.correlation.attempt) == ("17", 2)
+            assert scope.correlation.request_id is None
+            assert not trace.get_current_span().get_span_context().is_valid
+        assert trace.get_current_span().get_span_context().trace_id == 5
+    with manager.start_job_context("j-1", worker.correlation) as scope:
+        assert scope.correlation == worker.correlation.replace(job_id="j-1")
+
+
+def test_schedules_and_commands_begin_stories() -> None:
+    """Outside whatever is under way, which comes back; the user's own baggage stays."""
+    with Scope(baggage.set_baggage("tenant", "acme")), manager.start_request_context("req-1") as request:
+        for start in (manager.start_schedule_context, manager.start_command_context):
+            with start() as scope:
+                assert scope.correlation is not None
+                assert request.correlation is not None
+                assert scope.correlation == Correlation(correlation_id=scope.correlation.correlation_id)
+                assert scope.correlation.correlation_id != request.correlation.correlation_id
+                assert baggage.get_baggage("tenant") == "acme"
+            assert current() == request.correlation
+
+
+def test_flows_are_about_anything() -> None:
+    """Without an entity a flow is its type alone; what names nothing is told as such."""
+    with manager.start_flow_context("cleanup", None) as scope:
+        assert scope.correlation is not None
+        assert (scope.correlation.flow_type, scope.correlation.flow_id) == ("cleanup", "cleanup")
+    with manager.start_flow_context(None, Hostile()) as scope:  # type: ignore[arg-type]  # wrong
+        assert scope.correlation is not None
+        assert scope.correlation.flow_id == "flow:<tests.unit.test_loaded.Hostile>"

@@ -110,13 +110,15 @@ def test_a_subject_may_act_and_an_actor_be_acted_on() -> None:
         (OrderItem(3), "3"),
         (Invoice(9), "9"),
         (Nameless(), "<tests.unit.test_identity.Nameless>"),
-        ({"type": "order", "id": 4}, "{'type': 'order', 'id': 4}"),
-        (ezlogs, str(ezlogs)),
+        ({"type": "order", "id": 4}, "4"),
+        ({"number": 4}, "(('number', 4),)"),
+        (ezlogs, "<builtins.module>"),
     ],
 )
 def test_an_id_is_told_as_text(value: object, text: str | None) -> None:
     """A key as it is, an object by its own id, and never by its address in memory."""
     assert id_text(value) == text
+    assert id_text(Hostile()) == "<tests.unit.test_loaded.Hostile>"
 
 
 def test_models_can_be_given_without_registration(captured: Captured) -> None:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry import context
 
-from ezlogs.scope import Scope
-
 if TYPE_CHECKING:
     from ezlogs.trackers.work import Work
 
@@ -55,20 +53,21 @@ def each_call(function: F, make: Callable[[], Work]) -> F:
 class _Steps:
     """The steps of a generator. Each is run in the work's context, as the step before it left that; and only each step.
 
-    A generator runs in the context of its consumer, who must not find itself in the generator's work.
+    A generator runs in the context of its consumer, who must not find itself in the generator's work. No scope will do
+    for that: a scope of the generator's own, left open over a step, would count as ended with it.
     """
 
     def __init__(self, work: Work) -> None:
         self._context = work.context
 
     def __enter__(self) -> None:
-        self._scope = Scope(self._context)
+        self._token = context.attach(self._context)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._context = context.get_current()
-        self._scope.close()
+        context.detach(self._token)
 
 
 def _generator(function: Callable[..., Generator[Any, Any, Any]], make: Callable[[], Work]) -> Callable[..., Any]:

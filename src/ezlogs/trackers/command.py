@@ -66,8 +66,9 @@ def command(
 ) -> Command:
     """Run a ``with`` or ``async with`` block, or each call of a function, as a command.
 
-    It begins a story of its own, or goes on with the one that its process was started in; the operating system's user
-    acts. ``SystemExit`` ends it as its code says, an exception as a failure, Ctrl-C with the outcome ``unknown``.
+    It begins a story of its own, or goes on with the one that its process was started in (``TRACEPARENT`` and
+    ``BAGGAGE`` in its environment); the operating system's user acts. ``SystemExit`` ends it as its code says, an
+    exception as a failure, Ctrl-C with the outcome ``unknown``.
 
     Args:
         name: What was run, without arguments: ``manage.py migrate``.

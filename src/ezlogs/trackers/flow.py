@@ -42,6 +42,9 @@ class Flow(Work):
             name: A fixed word, such as ``payment_authorized``.
             metadata: Further facts, told with this step.
         """
+        self._under_way()._reach(name, metadata)
+
+    def _reach(self, name: str, metadata: Mapping[str, object] | None) -> None:
         if self._inner is None:  # not begun, or ended
             return
         self._step = name
@@ -50,12 +53,15 @@ class Flow(Work):
             return
         self._steps.append((name, perf_counter()))  # the first one that is not told is kept, as the end of the last
         if len(self._steps) <= MAX_STEPS:
+            here = current()
+            in_story = here is not None and here.correlation_id == self._inner.correlation_id
             record(
                 _LIFECYCLE,
                 f"{self._type}.step",
                 subject=self._subject,
                 metadata=with_facts(metadata, step=name),
                 correlation=self._inner,
+                ctx=None if in_story else self.context,  # told by a thread that knows nothing of the flow
             )
 
     @guarded

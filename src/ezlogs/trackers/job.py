@@ -20,8 +20,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
+<<<<<<< HEAD
 from ezlogs.correlation import Correlation, begun, current, new_story, placed, valid_id
 from ezlogs.emit import caused, record, tracking
+=======
+from ezlogs.correlation import Correlation, begun, placed, valid_id
+from ezlogs.emit import caused, guarded, record, tracking
+>>>>>>> 5fb569b (Scopes may be used twice, by threads and inside generators; nothing that is named in one can raise or run code)
 from ezlogs.event import Actor, Subject, failure_of, type_and_id
 from ezlogs.ids import new_event_id
 from ezlogs.runtime import current_runtime
@@ -160,7 +165,8 @@ def perform(
         >>> [event.action for event in captured.events]
         ['resize.enqueue', 'resize.success']
     """
-    return _begun(job, attempt, worker, headers or {}, Hop.OURS if tracking() else Hop.CURRENT, nested=False)
+    given = headers if isinstance(headers, Mapping) else {}
+    return _begun(job, attempt, worker, given, Hop.OURS if tracking() else Hop.CURRENT, nested=False)
 
 
 def _begun(
@@ -175,8 +181,8 @@ def _begun(
             ctx = trace.set_span_in_context(trace.get_current_span(), ctx)
     span = None
     if hop is Hop.OURS:
-        kind = SpanKind.INTERNAL if nested else SpanKind.CONSUMER
-        span = _open(job, "process", kind, ctx)
+        span = _open(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx)
+    if span is not None:
         ctx = trace.set_span_in_context(span, ctx)
     correlation = sent.correlation if sent else current(ctx) or new_story()
     wait = sent.wait() if sent else None
@@ -252,6 +258,7 @@ class JobScope:
         verb, outcome = _failure(self.attempt, self.max_retries)
         self.ended(verb, outcome, error)
 
+    @guarded
     def ended(self, verb: str, outcome: str, error: BaseException | None = None) -> None:
         """End the attempt in a way of its framework's own; does nothing after the first end."""
         if self._told:
@@ -378,8 +385,13 @@ def _headers(correlation: Correlation, ctx: Context, eta: datetime | str | None,
     )
     carried = {HEADER: _encode(header).decode()}
     if not traced:
-        propagate.inject(carried, placed(correlation, ctx))
+        _inject(carried, placed(correlation, ctx))
     return carried
+
+
+@guarded
+def _inject(carried: dict[str, str], ctx: Context) -> None:
+    propagate.inject(carried, ctx)
 
 
 def _travelling_actor(ctx: Context) -> dict[str, str | None]:
@@ -405,6 +417,11 @@ def _read(text: object) -> _Header | None:
 
 def _arrived(headers: Mapping[str, object]) -> Context:
     """Return the context in a message's W3C headers, on top of nothing: a worker's own story is not the job's."""
+    return _extract(headers) or Context()
+
+
+@guarded
+def _extract(headers: Mapping[str, object]) -> Context:
     fields = propagate.get_global_textmap().fields
     texts = {name: value for name in fields if isinstance(value := headers.get(name), str)}
     return propagate.extract(texts, context=Context())
@@ -415,9 +432,10 @@ def _producer(job: Job, traced: bool) -> tuple[Context, Span | None]:
     if traced:
         return ctx, None
     span = _open(job, "create", SpanKind.PRODUCER, ctx)
-    return trace.set_span_in_context(span, ctx), span
+    return ctx if span is None else trace.set_span_in_context(span, ctx), span
 
 
+@guarded
 def _open(job: Job, operation: str, kind: SpanKind, ctx: Context) -> Span:
     """Return a new span with the attributes of OpenTelemetry's semantic conventions for messaging."""
     attributes = {
@@ -448,4 +466,4 @@ def _nanoseconds(when: datetime | str | None) -> int:
             when = msgspec.convert(when, datetime)
         except msgspec.ValidationError:
             return 0
-    return int(when.timestamp() * 1e9) if when is not None and when.tzinfo is not None else 0
+    return int(when.timestamp() * 1e9) if isinstance(when, datetime) and when.tzinfo is not None else 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from time import time
 
+from ezlogs.emit import guarded
 from ezlogs.event import Actor, Subject
 from ezlogs.trackers.work import StoryOfItsOwn, with_facts
 
@@ -26,9 +27,15 @@ class Schedule(StoryOfItsOwn):
 
     def begin(self) -> None:
         """Begin, and measure how late that is."""
-        late = None if self._due is None else time() - self._due.timestamp()
-        self._lateness = late if late is not None and late >= 0 else None
+        self._lateness = self._late()
         super().begin()
+
+    @guarded
+    def _late(self) -> float | None:
+        if not isinstance(self._due, datetime):
+            return None
+        late = time() - self._due.timestamp()
+        return late if late >= 0 else None
 
     def _facts(self) -> Mapping[str, object] | None:
         return with_facts(self._metadata, due=self._due, lateness=self._lateness)

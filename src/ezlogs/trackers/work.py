@@ -20,6 +20,7 @@ from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Actor, Outcome, failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.scope import Scope, outside
+from ezlogs.snapshot import Pairs, freeze
 from ezlogs.trackers.calls import each_call
 from ezlogs.version import __version__
 
@@ -55,8 +56,11 @@ def exit_code_of(error: SystemExit) -> int:
 class Work:
     """A stretch of work as a context manager, sync or async, or as a decorator, for each call anew.
 
-    It works once at a time. None of its methods raises, except for wrong events with the setting ``strict``.
+    Entered once more while it is under way, such as in another thread, it is another stretch of the same work. None of
+    its methods raises, except for wrong events with the setting ``strict``.
     """
+
+    _scope: Scope
 
     def __init__(
         self, event_type: str, action: str, *, subject: object = None, metadata: Mapping[str, object] | None = None
@@ -70,7 +74,10 @@ class Work:
         """What the work happens in."""
         self._outer: Correlation | None = None
         self._began = 0.0
-        self._scope: Scope | None = None
+        self._entered: list[None] = []
+        """One for each time that it is under way."""
+        self._original = self
+        """What this is another stretch of."""
 
     @property
     def correlation(self) -> Correlation | None:
@@ -80,7 +87,7 @@ class Work:
     def begin(self) -> None:
         """Begin, without being entered: nothing is in the work yet but what is run in its ``context``."""
         self.event_id = new_event_id()
-        self.context = context.get_current()
+        self.context, self._outer = context.get_current(), None
         self._enter()
         self._began = perf_counter()
 
@@ -91,22 +98,32 @@ class Work:
     def anew(self: W) -> W:
         """Return the same work to be done once more."""
         again = object.__new__(type(self))
-        vars(again).update(vars(self))
+        vars(again).update(vars(self), _entered=[], _original=again)
         return again
 
     def __enter__(self: W) -> W:
-        self.begin()
-        self._scope = Scope(self.context)
-        return self
+        self._entered.append(None)
+        stretch = self
+        if len(self._entered) > 1:
+            stretch = self.anew()
+            stretch._original = self
+        try:
+            stretch.begin()
+            stretch._scope = Scope(stretch.context)
+        except BaseException:
+            self._entered.pop()
+            raise
+        return stretch
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        stretch = self._under_way()
+        self._entered.pop()
         try:
-            self.end(error)
+            stretch.end(error)
         finally:
-            if self._scope is not None:
-                self._scope.close()
+            stretch._scope.close()
 
     async def __aenter__(self: W) -> W:
         return self.__enter__()
@@ -119,6 +136,11 @@ class Work:
     def __call__(self, function: F) -> F:
         """Return a function each of whose calls is such work."""
         return each_call(function, self.anew)
+
+    def _under_way(self: W) -> W:
+        """Return the stretch of this work that the present moment is in."""
+        here = context.get_value(_KEY)
+        return here if isinstance(here, type(self)) and here._original is self else self
 
     @guarded
     def _enter(self) -> None:
@@ -170,6 +192,11 @@ class StoryOfItsOwn(Work):
         super().__init__(event_type, action, **fields)
         self._actor = actor
 
+    def begin(self) -> None:
+        """Begin a story and a span."""
+        self._span = None
+        super().begin()
+
     def _around(self) -> Context:
         return self._beginning(self._acting(outside()))
 
@@ -178,7 +205,6 @@ class StoryOfItsOwn(Work):
 
     def _beginning(self, ctx: Context) -> Context:
         """Return a context with a span of the work's own, whose trace begins the story if the context has none."""
-        self._span = None
         if tracking():
             tracer = trace.get_tracer(f"ezlogs.{self.event_type.partition('.')[0]}", __version__)
             self._span = tracer.start_span(self.action, ctx)
@@ -203,5 +229,8 @@ class StoryOfItsOwn(Work):
 
 def with_facts(metadata: object, **facts: object) -> Mapping[str, object]:
     """Return metadata, whatever was given as such, with those of the facts that are known."""
-    given = metadata if isinstance(metadata, Mapping) else {} if metadata is None else {"value": metadata}
-    return {**given, **{name: fact for name, fact in facts.items() if fact is not None}}
+    known = {name: fact for name, fact in facts.items() if fact is not None}
+    if metadata is None:
+        return known
+    given = metadata if type(metadata) is dict else freeze(metadata)  # whose code, if it has any, may raise
+    return {**(dict(given) if isinstance(given, (dict, Pairs)) else {"value": given}), **known}

@@ -1,11 +1,19 @@
 """Flows and tracked functions tell their beginning, end and duration, and are the cause of what happens inside."""
 
+from __future__ import annotations
+
 import asyncio
+import contextvars
+import logging
+import threading
+from typing import Any
 
 import pytest
 
 import ezlogs
-from ezlogs.testing import Captured
+from ezlogs.correlation import current
+from ezlogs.testing import Captured, capture
+from ezlogs.trackers.flow import MAX_STEPS
 
 
 def test_a_flow_tells_its_start_and_its_completion(captured: Captured) -> None:
@@ -76,3 +84,185 @@ def test_a_tracked_coroutine_that_fails(captured: Captured) -> None:
         asyncio.run(render())
     (event,) = captured.events
     assert (event.outcome, event.error and event.error.type) == ("failure", "LookupError")
+
+
+def test_a_flow_tells_its_steps(captured: Captured) -> None:
+    """As they are reached, and all of them with their durations when it ends."""
+    with ezlogs.flow("checkout", 42) as checkout:
+        checkout.step("reserved")
+        checkout.step("paid", {"provider": "bank"})
+    start, reserved, paid, complete = captured.events
+    assert [event.action for event in (reserved, paid)] == ["checkout.step", "checkout.step"]
+    assert reserved.metadata == {"step": "reserved"}
+    assert paid.metadata == {"provider": "bank", "step": "paid"}
+    assert paid.correlation == complete.correlation
+    assert paid.correlation.parent_event_id == start.event_id
+    assert complete.metadata["steps"] == ("reserved", "paid")
+    durations = complete.metadata["step_durations"]
+    assert len(durations) == 2
+    assert complete.duration is not None
+    assert 0 <= sum(durations) <= complete.duration
+    assert "step" not in complete.metadata
+
+
+def test_a_flow_that_fails_says_at_which_step(captured: Captured) -> None:
+    """The one that was reached last."""
+
+    def pay() -> None:
+        with ezlogs.flow("checkout", 42) as checkout:
+            checkout.step("reserved")
+            checkout.step("paid")
+            raise ValueError("declined")
+
+    with pytest.raises(ValueError, match="declined"):
+        pay()
+    assert captured.events[-1].metadata["step"] == "paid"
+
+
+def test_steps_without_end_are_counted(captured: Captured) -> None:
+    """A loop of steps must not make events without end; the last one is still known."""
+
+    def import_rows() -> None:
+        with ezlogs.flow("import", 1) as importing:
+            for number in range(MAX_STEPS + 7):
+                importing.step(f"row_{number}")
+            raise ValueError("late")
+
+    with pytest.raises(ValueError, match="late"):
+        import_rows()
+    assert len(captured.events) == MAX_STEPS + 2
+    end = captured.events[-1].metadata
+    assert (len(end["steps"]), len(end["step_durations"]), end["steps_left_out"]) == (MAX_STEPS, MAX_STEPS, 7)
+    assert end["step"] == f"row_{MAX_STEPS + 6}"
+
+
+def test_a_step_outside_its_flow_is_not_told(captured: Captured) -> None:
+    """Before it began and after it ended there is nothing to reach."""
+    checkout = ezlogs.flow("checkout", 42)
+    checkout.step("early")
+    with checkout:
+        pass
+    checkout.step("late")
+    assert [event.action for event in captured.events] == ["checkout.start", "checkout.complete"]
+
+
+def test_steps_of_an_outer_flow_are_its_own(captured: Captured) -> None:
+    """Whoever acts at that moment has reached them."""
+    with ezlogs.flow("checkout", 42) as checkout, ezlogs.actor("user", 7), ezlogs.flow("payment", 1):
+        checkout.step("paid")
+    step = captured.events[2]
+    assert (step.action, step.correlation.flow_id) == ("checkout.step", "checkout:42")
+    assert step.actor == ezlogs.Actor("user", "7")
+
+
+def test_a_thread_that_knows_nothing_of_a_flow_can_reach_its_steps(captured: Captured) -> None:
+    """They are told in the flow's own context."""
+    with ezlogs.actor("user", 7), ezlogs.flow("checkout", 42) as checkout:
+        thread = threading.Thread(target=lambda: contextvars.Context().run(checkout.step, "paid"))
+        thread.start()
+        thread.join()
+    assert captured.events[1].actor == ezlogs.Actor("user", "7")
+    assert captured.events[1].correlation.flow_id == "checkout:42"
+
+
+def test_a_flow_used_inside_itself_keeps_its_steps_apart(captured: Captured) -> None:
+    """Also when it is reached by the name it was made under."""
+    checkout = ezlogs.flow("checkout", 42)
+    with checkout:
+        checkout.step("outer")
+        with checkout:
+            checkout.step("inner")
+    inner, outer = captured.events[-2:]
+    assert (inner.metadata["steps"], outer.metadata["steps"]) == (("inner",), ("outer",))
+    assert current() is None
+
+
+def test_a_flow_may_be_each_call_of_a_function(captured: Captured) -> None:
+    """Each is one from start to completion."""
+
+    @ezlogs.flow("checkout")
+    def check_out() -> None:
+        """Check out."""
+
+    check_out()
+    check_out()
+    assert [event.action for event in captured.events] == ["checkout.start", "checkout.complete"] * 2
+    assert {event.correlation.flow_id for event in captured.events} == {"checkout"}
+
+
+def test_a_flow_that_is_cancelled_has_an_unknown_outcome(captured: Captured) -> None:
+    """Nobody knows how far it came."""
+
+    async def run() -> None:
+        async with ezlogs.flow("checkout", 42):
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+    assert (captured.events[-1].action, captured.events[-1].outcome) == ("checkout.fail", "unknown")
+
+
+class Resisting:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_a_flow_is_about_what_it_was_given() -> None:
+    """An object is told by its identity; one that resists by its type; the application goes on."""
+    for entity, flow_id in (
+        (ezlogs.Subject("order", "42"), "checkout:42"),
+        (Resisting(), "checkout:<tests.unit.trackers.test_flow.Resisting>"),
+        ("x" * 200, f"checkout:{'x' * 128}… (+72 characters)"),
+    ):
+        with ezlogs.flow("checkout", entity) as checkout, ezlogs.resume_flow("checkout", entity) as resumed:
+            for scope in (checkout, resumed):
+                assert scope.correlation is not None
+                assert scope.correlation.flow_id == flow_id
+
+
+OTHER = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    ("linked", "found"),
+    [
+        (OTHER, OTHER),
+        (ezlogs.Correlation(correlation_id=OTHER), OTHER),
+        ({"correlation_id": OTHER}, OTHER),
+        (None, None),
+        ("not an id\n", None),
+        ({"correlation_id": 5}, None),
+        (5, None),
+    ],
+)
+def test_a_flow_is_resumed_in_another_story(captured: Captured, linked: Any, found: str | None) -> None:
+    """The story stays what it is, and is linked to the other; nothing is told."""
+    with ezlogs.CorrelationManager.start_request_context("req-1") as request:
+        with ezlogs.resume_flow("checkout", 42, linked=linked) as scope:
+            paid = ezlogs.event("payment.action", "confirmed")
+        assert current() == request.correlation
+    assert captured.events == [paid]
+    assert paid is not None
+    assert paid.correlation == scope.correlation
+    assert paid.correlation.flow_id == "checkout:42"
+    assert paid.correlation.linked_correlation_id == found
+    assert request.correlation is not None
+    assert paid.correlation.correlation_id == request.correlation.correlation_id
+
+
+def test_a_flow_resumed_in_its_own_story_is_no_link() -> None:
+    """A story does not belong with itself."""
+    with ezlogs.flow("checkout", 42) as checkout, ezlogs.resume_flow("checkout", 42, linked=checkout.correlation) as on:
+        assert on.correlation is not None
+        assert on.correlation.linked_correlation_id is None
+
+
+def test_a_flow_that_ezlogs_could_not_begin_is_still_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of ezlogs' own costs its beginning, never the block."""
+    monkeypatch.setattr("ezlogs.trackers.flow.in_flow", lambda *_: 1 / 0)
+    with capture(strict=False) as captured, caplog.at_level(logging.WARNING), ezlogs.flow("checkout", 42) as checkout:
+        checkout.step("reserved")
+    assert [event.action for event in captured.events] == ["checkout.complete"]
+    assert "ZeroDivisionError" in caplog.text

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from time import time_ns
+from typing import Any
 
 import pytest
-from opentelemetry import baggage, context, trace
+from opentelemetry import baggage, context, propagate, trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -368,3 +370,62 @@ def test_a_scope_closed_after_its_surroundings_leaves_nothing_behind(captured: C
     assert context.get_current() == before
     assert captured.events[0].correlation.job_id == "j-1"
     assert job.running() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "action", "outcome"),
+    [
+        (ValueError("5"), "resize.failure", "failure"),
+        (SystemExit(0), "resize.success", "success"),
+        (KeyboardInterrupt(), "resize.end", "unknown"),
+    ],
+)
+def test_a_block_is_an_attempt(captured: Captured, error: BaseException, action: str, outcome: str) -> None:
+    """Its end is the attempt's end, unless the block has told it already."""
+    with pytest.raises(type(error)), job.perform(job.Job("resize", "j-1")):
+        raise error
+    with job.perform(job.Job("resize", "j-2")) as scope:
+        scope.retried()
+    assert [(event.action, event.outcome) for event in captured.events] == [
+        (action, outcome),
+        ("resize.retry", "retried"),
+    ]
+
+
+def test_a_queues_own_jobs_run_whatever_its_messages_hold() -> None:
+    """Headers that are none, and a propagator of somebody's that raises, cost the story and not the job."""
+
+    class Failing(TextMapPropagator):
+        @property
+        def fields(self) -> set[str]:
+            return {"failing"}
+
+        def extract(self, carrier: Any, context: Any = None, getter: Any = None) -> Any:
+            raise RuntimeError
+
+        def inject(self, carrier: Any, context: Any = None, setter: Any = None) -> None:
+            raise RuntimeError
+
+    before = propagate.get_global_textmap()
+    propagate.set_global_textmap(Failing())
+    try:
+        with capture(strict=False) as captured:
+            headers = job.enqueued(job.Job("resize", "j-1"), eta=5)  # type: ignore[arg-type]  # wrong
+            for given in (headers, None, 5):
+                with job.perform(job.Job("resize", "j-1"), headers=given):  # type: ignore[arg-type]  # wrong
+                    pass
+    finally:
+        propagate.set_global_textmap(before)
+    assert [event.action for event in captured.events] == ["resize.enqueue", *["resize.success"] * 3]
+    assert captured.events[1].correlation.correlation_id == captured.events[0].correlation.correlation_id
+
+
+def test_a_tracer_that_fails_costs_the_span_and_not_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempt is told without one."""
+    monkeypatch.setattr(trace, "get_tracer", lambda *_: 1 / 0)
+    with capture(strict=False) as captured:
+        headers = job.enqueued(job.Job("resize", "j-1"))
+        with job.perform(job.Job("resize", "j-1"), headers=headers):
+            pass
+    assert [event.action for event in captured.events] == ["resize.enqueue", "resize.success"]
+    assert captured.events[1].correlation.parent_event_id == captured.events[0].event_id
