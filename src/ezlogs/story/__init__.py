@@ -1,7 +1,7 @@
 """Stories: what was received becomes causal trees, and the trees become sentences. Pure functions, no I/O."""
 
 from ezlogs.story.descent import chain, depth
-from ezlogs.story.links import linked, together
+from ezlogs.story.links import linked, origins, together
 from ezlogs.story.received import told
 from ezlogs.story.render import render_json, render_text
 from ezlogs.story.telling import Sentence, Story, stories
@@ -15,6 +15,7 @@ __all__ = [
     "chain",
     "depth",
     "linked",
+    "origins",
     "render_json",
     "render_text",
     "stories",

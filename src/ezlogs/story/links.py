@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ezlogs.story.telling import Story
+from ezlogs.story.wording import listed, printable
 
 
 def linked(story: Story) -> tuple[str, ...]:
     """Return the correlation ids of the other stories that a story's events name, in the order of their naming."""
     names = (event.correlation.linked_correlation_id for event in story.events)
     return tuple(dict.fromkeys(name for name in names if name is not None and name != story.correlation_id))
+
+
+def origins(story: Story, others: Iterable[Story] = ()) -> str:
+    """Return a line that says which other stories a story goes on from; empty where it names none.
+
+    Args:
+        story: The story.
+        others: Stories that are known; one that the line names is told by its title, else by its id alone.
+    """
+    titles = {other.correlation_id: other.title for other in others}
+    names = [f"{titles[name]} ({name[:8]})" if name in titles else name for name in linked(story)]
+    return f"Goes on from: {printable(listed(names))}." if names else ""
 
 
 def together(found: Iterable[Story]) -> list[tuple[Story, ...]]:

@@ -234,18 +234,27 @@ def _sql(passage: Passage, cast: Cast) -> str:
 
 def _schedule(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
-    name = event.subject.id if event.subject and event.subject.id else event.action.rpartition(".")[0] or event.action
     end = {"success": "", "unknown": " and did not finish"}.get(event.outcome, " and failed")
+    return [f"Schedule {schedule_name(event)} came due{end}", *lateness(event), *_facts(event)]
+
+
+def schedule_name(event: UniversalEvent) -> str:
+    """Return the name of the schedule's entry that an event tells of."""
+    return event.subject.id if event.subject and event.subject.id else event.action.rpartition(".")[0] or event.action
+
+
+def lateness(event: UniversalEvent) -> list[str]:
+    """Return how late a scheduled run began, if that was measured and is notable."""
     late = event.metadata.get("lateness")
-    told = [f"{duration(late)} late"] if isinstance(late, (int, float)) and late >= NOTABLE_LATENESS else []
-    return [f"Schedule {name} came due{end}", *told, *_facts(event)]
+    return [f"{duration(late)} late"] if isinstance(late, (int, float)) and late >= NOTABLE_LATENESS else []
 
 
 def _command(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
     end = {"success": "ran", "unknown": "did not finish"}.get(event.outcome, "failed")
     code = event.metadata.get("exit_code")
-    return [f"Command {event.action} {end}", *([f"exit code {code}"] if code else []), *_facts(event)]
+    facts = [fact for fact in _facts(event) if fact != "SystemExit"]  # which its exit code says already
+    return [f"Command {event.action} {end}", *([f"exit code {code}"] if code else []), *facts]
 
 
 def _cache(passage: Passage, cast: Cast) -> list[str]:

@@ -9,15 +9,15 @@ import msgspec
 from ezlogs.event import Actor, Subject
 from ezlogs.snapshot import plain
 from ezlogs.story.descent import walk
-from ezlogs.story.links import linked
+from ezlogs.story.links import linked, origins
 from ezlogs.story.telling import Story
 from ezlogs.story.tree import Node
 
 
 def render_text(story: Story) -> str:
-    """Return a story as a paragraph and a closing line."""
+    """Return a story as a paragraph, a closing line, and one that names the stories it goes on from, if any."""
     paragraph = " ".join(sentence.text for sentence in story.sentences)
-    return f"{paragraph}\n{story.closing}"
+    return "\n".join(filter(None, (paragraph, story.closing, origins(story))))
 
 
 def render_json(story: Story) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _event(node: Node, depth: int, chain: tuple[str, ...], story_began: int) -> 
         "service": node.service,
         "event_type": event.event_type,
         "action": event.action,
-        "actor": _party(event.actor),
+        "actor": {**_party(event.actor), "on_behalf_of": event.actor.on_behalf_of},
         "subject": _party(event.subject) if event.subject else None,
         "outcome": event.outcome,
         "duration": event.duration,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rich.text import Text
@@ -10,6 +11,8 @@ from rich.tree import Tree
 from ezlogs.event import UniversalEvent
 from ezlogs.story.cast import Cast
 from ezlogs.story.descent import walk
+from ezlogs.story.links import origins
+from ezlogs.story.phrases import lateness, schedule_name
 from ezlogs.story.telling import Story
 from ezlogs.story.tree import Node
 from ezlogs.story.wording import duration, last_segment, printable, words
@@ -23,7 +26,7 @@ _GLYPHS = {
     "unknown": ("?", "magenta"),
 }
 _OUTCOMES = {"Completed": "green", "Completed with retries": "yellow", "Still running": "yellow"}
-_WHOLE_ACTIONS = ("http.request", "http.client", "graphql.operation", "cli.command")
+_WHOLE_ACTIONS = ("http.request", "http.client", "graphql.operation")
 
 
 class _Branch(NamedTuple):
@@ -35,14 +38,18 @@ class _Branch(NamedTuple):
     run: UniversalEvent | None = None
 
 
-def render_tree(story: Story) -> Tree:
+def render_tree(story: Story, others: Iterable[Story] = ()) -> Tree:
     """Return a story as a `rich.tree.Tree`: what it was about, how it came out, and a line for each event.
+
+    It says which other stories it goes on from: by their titles, where they are among ``others``.
 
     A line stands below its cause and holds the outcome, the beginning, the service, the action and subject, the
     error, the duration and the actor; service and actor only where they change.
     """
     top = Text(story.title, "bold", no_wrap=True, overflow="ellipsis")
     top.append("\n").append(story.closing, f"not bold {_OUTCOMES.get(story.outcome, 'red')}")
+    if going_on := origins(story, others):
+        top.append("\n").append(going_on, "not bold dim")
     cast = Cast(story.events)
     branches = [_Branch(Tree(top, guide_style="dim"))]
     for node, depth, _ in walk(story):
@@ -62,9 +69,9 @@ def _line(node: Node, offset: int, cast: Cast, above: _Branch, here: _Branch) ->
         (f"+{duration(offset / 1e9)}" if offset >= 1_000_000 else "+0 ms", "dim"),
         (here.service if here.service != above.service else "", "cyan"),
         (_what(event, cast, here.run), "bold" if not offset else ""),
-        (last_segment(event.error.type) if event.error else "", "red"),
+        (_why(event), "red"),
         (duration(event.duration) if event.duration is not None else "", "dim"),
-        (here.who if here.who != above.who else "", "italic"),
+        (here.who if here.who != above.who and not _is_itself(event) else "", "italic"),
     )
     for text, style in parts:
         if text:
@@ -72,11 +79,28 @@ def _line(node: Node, offset: int, cast: Cast, above: _Branch, here: _Branch) ->
     return line
 
 
+def _is_itself(event: UniversalEvent) -> bool:
+    """Return whether an event names its actor already: a schedule's run."""
+    return event.event_type == "schedule.run" and event.actor.type == "scheduler"
+
+
+def _why(event: UniversalEvent) -> str:
+    """Return what kind of error an event had: the exit code of a command, the type of any other."""
+    if event.event_type == "cli.command" and event.metadata.get("exit_code"):
+        return f"exit code {event.metadata['exit_code']}"
+    return last_segment(event.error.type) if event.error else ""
+
+
 def _what(event: UniversalEvent, cast: Cast, run: UniversalEvent | None) -> str:
     """Return what happened in a few words: ``POST /orders/ 201``, ``placed order 42``, ``run send_receipt #2``."""
     if event.event_type in _WHOLE_ACTIONS:
         status = event.metadata.get("status")
         return event.action if status is None else f"{event.action} {status}"
+    if event.event_type == "cli.command":
+        options = event.metadata.get("options")
+        return " ".join((event.action, *map(str, options if isinstance(options, tuple) else ())))
+    if event.event_type == "schedule.run":
+        return " ".join(("schedule", schedule_name(event), *lateness(event)))
     if event.event_type == "job.enqueue":
         return f"queue {cast.job(event)}"
     if event.event_type == "job.execution":
@@ -87,6 +111,8 @@ def _what(event: UniversalEvent, cast: Cast, run: UniversalEvent | None) -> str:
     if event.event_type == "email.delivery":
         return f"mail {cast.mail(event, run) or last_segment(event.action)}"
     action, rows = last_segment(event.action).replace("_", " "), event.metadata.get("rows")
+    if event.event_type == "flow.lifecycle" and event.outcome == "unknown":
+        action = "interrupted"
     if event.subject is None or event.event_type == "data.transaction":
         return action if event.event_type == "data.transaction" else f"{event.event_type} {action}"
     if isinstance(rows, int) and action.startswith("bulk "):

@@ -20,13 +20,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
-<<<<<<< HEAD
 from ezlogs.correlation import Correlation, begun, current, new_story, placed, valid_id
-from ezlogs.emit import caused, record, tracking
-=======
-from ezlogs.correlation import Correlation, begun, placed, valid_id
 from ezlogs.emit import caused, guarded, record, tracking
->>>>>>> 5fb569b (Scopes may be used twice, by threads and inside generators; nothing that is named in one can raise or run code)
 from ezlogs.event import Actor, Subject, failure_of, type_and_id
 from ezlogs.ids import new_event_id
 from ezlogs.runtime import current_runtime

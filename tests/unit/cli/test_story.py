@@ -22,20 +22,20 @@ from ezlogs.cli.app import app
 from ezlogs.wire import attributes
 
 
-def placed(story: str) -> UniversalEvent:
+def placed(story: str, linked: str | None = None) -> UniversalEvent:
     """Return the event of an order."""
     return UniversalEvent.create(
         "order.action",
         "placed",
         actor=Actor("user", "7", "Ada"),
         subject=("order", 42),
-        correlation=Correlation(correlation_id=story),
+        correlation=Correlation(correlation_id=story, linked_correlation_id=linked),
     )
 
 
-def request(story: str) -> bytes:
+def request(story: str, linked: str | None = None) -> bytes:
     """Return the export request, as protobuf, of a span with an order event and an event that is not ezlogs'."""
-    event = placed(story)
+    event = placed(story, linked)
     exporter = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource({"service.name": "shop-web"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -112,6 +112,18 @@ def test_one_story_is_chosen_by_the_beginning_of_its_id(binary: Path) -> None:
     missing = ezlogs(binary, "--id", "other")
     assert missing.exit_code == 1
     assert "no story with the id other" in missing.stderr
+
+
+def test_linked_stories_are_told_together(tmp_path: Path) -> None:
+    """One after the other, whatever happened in between; an id chooses those that are linked with it too."""
+    lines = tmp_path / "spans.jsonl"
+    requests = (request("story-1"), request("other-1"), request("story-2", linked="story-1"))
+    lines.write_text("\n".join(map(as_json, requests)))
+    chosen = json.loads(ezlogs(lines, "--id", "story-2", "--json").stdout)
+    assert [story["correlation_id"] for story in chosen] == ["story-1", "story-2"]
+    everything = json.loads(ezlogs(lines, "--json").stdout)
+    assert [story["correlation_id"] for story in everything] == ["story-1", "story-2", "other-1"]
+    assert "\nGoes on from: Ada placed order 42 (story-1).\n" in ezlogs(lines).stdout
 
 
 def test_what_holds_no_story_is_said(tmp_path: Path) -> None:

@@ -388,6 +388,83 @@ def graphql(scene: Any) -> None:
 
 
 @scene_of
+def flow_with_steps(scene: Any) -> None:
+    """A checkout reaches six steps and completes; its steps are told with it."""
+    steps = ("cart_checked", "stock_reserved", "payment_authorized", "order_placed", "receipt_queued", "cart_cleared")
+    start = scene.tell("flow.lifecycle", "checkout.start", subject=("checkout", 42))
+    scene.correlation = scene.correlation.replace(parent_event_id=start.event_id, flow_id="checkout:42")
+    for step in steps:
+        scene.now += 0.1
+        scene.tell("flow.lifecycle", "checkout.step", subject=("checkout", 42), metadata={"step": step})
+        if step == "order_placed":
+            scene.tell("order.action", "placed", subject=("order", 42))
+    scene.tell("flow.lifecycle", "checkout.complete", subject=("checkout", 42), duration=0.6, metadata={"steps": steps})
+
+
+@scene_of
+def flow_failed_at_a_step(scene: Any) -> None:
+    """A flow fails after its second step, a nested one is interrupted, and one has not ended."""
+    start = scene.tell("flow.lifecycle", "checkout.start", subject=("checkout", 42))
+    scene.correlation = scene.correlation.replace(parent_event_id=start.event_id)
+    scene.tell("flow.lifecycle", "checkout.step", subject=("checkout", 42), metadata={"step": "stock_reserved"})
+    scene.now = 0.2
+    scene.tell("flow.lifecycle", "checkout.step", subject=("checkout", 42))
+    inner = scene.tell("flow.lifecycle", "payment.start", subject=("payment", "p-1"))
+    scene.tell(
+        "flow.lifecycle", "payment.fail", subject=("payment", "p-1"), outcome="unknown", duration=0.1,
+        error=Failure("asyncio.exceptions.CancelledError"), where={"parent_event_id": inner.event_id},
+    )  # fmt: skip
+    other = scene.tell("flow.lifecycle", "audit.start", subject=("audit", 3))
+    scene.tell(
+        "flow.lifecycle", "audit.step", subject=("audit", 3), metadata={"step": "rows_read"},
+        where={"parent_event_id": other.event_id},
+    )  # fmt: skip
+    scene.now = 0.3
+    scene.tell(
+        "flow.lifecycle", "checkout.fail", subject=("checkout", 42), outcome="failure", duration=0.3,
+        error=Failure("shop.payment.Declined"), metadata={"steps": ("stock_reserved", "paid"), "step": "paid"},
+    )  # fmt: skip
+
+
+@scene_of
+def schedule(scene: Any) -> None:
+    """A schedule runs late, acts itself, and goes on with a flow of another story for somebody."""
+    scene.actor = Actor("scheduler", "settle_payments")
+    metadata = {"lateness": 90.0, "due": "2026-01-02T03:00:00+00:00"}
+    with scene.scope(
+        "schedule.run", "settle_payments.tick", 0.4, subject=("schedule", "settle_payments"), metadata=metadata
+    ):
+        scene.now = 0.2
+        scene.tell("report.action", "archived", subject=("report", 5))
+        scene.tell(
+            "payment.action", "settled", subject=("payment", 9), actor=Actor("service", "bank", None, "user:7"),
+            where={"flow_type": "checkout", "flow_id": "checkout:42", "linked_correlation_id": "1" * 32},
+        )  # fmt: skip
+
+
+@scene_of
+def schedule_on_time(scene: Any) -> None:
+    """A schedule whose lateness nobody needs to know fails."""
+    scene.actor = Actor("scheduler", "close_day")
+    scene.tell(
+        "schedule.run", "close_day.tick", subject=("schedule", "close_day"), metadata={"lateness": 0.2}, duration=0.4,
+        outcome="failure", error=Failure("OperationalError"),
+    )  # fmt: skip
+
+
+@scene_of
+def commands(scene: Any) -> None:
+    """Commands end with exit codes, with an exception, and by Ctrl-C."""
+    scene.actor = Actor("cli", "ada")
+    options = {"options": ("--dry-run", "-v")}
+    scene.tell("cli.command", "import-orders", duration=1.24, metadata={**options, "exit_code": 0})
+    failure = {"outcome": "failure", "error": Failure("SystemExit", "2")}
+    scene.tell("cli.command", "import-orders", duration=0.1, metadata={**options, "exit_code": 2}, **failure)
+    scene.tell("cli.command", "import-orders", outcome="failure", error=Failure("OperationalError"))
+    scene.tell("cli.command", "import-orders", outcome="unknown", error=Failure("KeyboardInterrupt"))
+
+
+@scene_of
 def other_kinds(scene: Any) -> None:
     """The rest of the taxonomy."""
     scene.tell("http.client", "POST api.stripe.com", metadata={"status": 200}, duration=0.031)
