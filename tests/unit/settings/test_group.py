@@ -20,6 +20,7 @@ def test_every_setting_belongs_to_one_group() -> None:
     assert [row.name for group in GROUPS.values() for row in group.rows.values()] == list(TABLE)
     assert all(row.group == name for name, group in GROUPS.items() for row in group.rows.values())
     assert not set(GROUPS) & set(TABLE)
+    assert not set(dir(Group)) & set(TABLE)
 
 
 def test_every_group_is_an_argument_of_configure() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ezlogs.settings import Delivery, Sampling, load
+from ezlogs.settings import GROUPS, TABLE, Delivery, Sampling, load
 from ezlogs.settings.configfile import ConfigFile, Files
 
 NUMBER = "not a number; use 0.001 to 600 seconds"
@@ -232,3 +234,24 @@ def test_a_variable_with_another_purpose_may_say_nothing() -> None:
     assert loaded.sources["pipeline"] == "OTEL_TRACES_EXPORTER in the environment"
     other = load({"OTEL_TRACES_EXPORTER": "otlp"}, files=from_files(own="pipeline = 'owned'"))
     assert (other.settings.pipeline, other.problems) == ("owned", ())
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=5)
+NAMES = st.sampled_from([*TABLE, *GROUPS, "timout", ""])
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
+def test_no_value_of_any_shape_stops_loading(values: dict[str, object]) -> None:
+    """Whatever is given by whatever name, the settings are complete, and every problem can be told."""
+    loaded = load({}, values)
+    assert set(loaded.settings.shown()) == set(TABLE)
+    assert all(str(problem) for problem in (*loaded.problems, *loaded.warnings))
+
+
+@given(st.text(alphabet=st.sampled_from("abt=[]{}.'\"#\n\\ 1") | st.characters(), max_size=60))
+def test_no_text_in_a_file_stops_loading(text: str) -> None:
+    """A file that is no TOML, or is TOML of any kind, is at most a problem."""
+    for kind in ("own", "project"):
+        loaded = load({}, files=from_files(**{kind: text}))
+        assert set(loaded.settings.shown()) == set(TABLE)
