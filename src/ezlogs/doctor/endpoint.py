@@ -11,9 +11,9 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from ezlogs.doctor.finding import Finding, Verdict
+from ezlogs.doctor.finding import Finding
 from ezlogs.otlp import Delivered, HttpTransport, Rejected, Retry
-from ezlogs.settings import TABLE, Loaded
+from ezlogs.settings import TABLE, Address, Loaded, logs_address
 
 LONGEST: Final = 5.0
 """Seconds that the answer may take, whatever ``timeout`` allows."""
@@ -39,22 +39,29 @@ _ADVICE: Final = {
 """What to do, by words of the reason, the most telling first."""
 
 
-def endpoint(loaded: Loaded, longest: float = LONGEST) -> Iterator[Finding]:
-    """Send an empty request to the endpoint, and tell what came of it.
+def endpoints(loaded: Loaded, longest: float = LONGEST) -> Iterator[Finding]:
+    """Send an empty request to each endpoint that is used, and tell what came of it.
 
     Args:
         loaded: The settings.
-        longest: Seconds to wait at most.
+        longest: Seconds to wait at most, for each.
     """
     unreadable = list(_unreadable(loaded))
     if unreadable:
         yield from unreadable
         return
+    addresses = [Address(loaded.settings.endpoint, loaded.explicit("endpoint"))]
+    if loaded.settings.carrier != "span":
+        addresses.append(logs_address(loaded))
+    # Two addresses of one collector that is away are one finding.
+    yield from dict.fromkeys(_answer(loaded, address, longest) for address in addresses)
+
+
+def _answer(loaded: Loaded, address: Address, longest: float) -> Finding:
     settings = loaded.settings
-    shown = str(TABLE["endpoint"].kind.shown(settings.endpoint))
     timeout = min(settings.timeout, longest)
     transport = HttpTransport(
-        settings.endpoint,
+        address.endpoint,
         headers=settings.headers,
         timeout=timeout,
         compression=settings.compression,
@@ -64,14 +71,13 @@ def endpoint(loaded: Loaded, longest: float = LONGEST) -> Iterator[Finding]:
     )
     begin = perf_counter()
     outcome = _within(timeout + _LONGEST_LOOKUP, transport)
-    proxied = _proxied(settings.endpoint)
+    shown = str(TABLE["endpoint"].kind.shown(address.endpoint))
+    proxied = _proxied(address.endpoint)
     if isinstance(outcome, Delivered):
-        yield Finding("fine", shown, f"answered in {(perf_counter() - begin) * 1000:.0f} ms{proxied}")
-        return
+        return Finding("fine", shown, f"answered in {(perf_counter() - begin) * 1000:.0f} ms{proxied}")
     reason = outcome.reason if outcome else f"no answer from {shown}: looking up the host takes too long"
     reason = _PLACE_IN_C.sub("", reason)
-    verdict: Verdict = "problem" if loaded.explicit("endpoint") else "warning"
-    yield Finding(verdict, "", reason + proxied, _advice(reason, loaded))
+    return Finding("problem" if address.given else "warning", "", reason + proxied, _advice(reason, address))
 
 
 def _unreadable(loaded: Loaded) -> Iterator[Finding]:
@@ -94,14 +100,14 @@ def _within(seconds: float, transport: HttpTransport) -> Delivered | Retry | Rej
     return outcomes[0] if outcomes else None
 
 
-def _advice(reason: str, loaded: Loaded) -> str:
+def _advice(reason: str, address: Address) -> str:
     """Say what to do about a reason: the first words of the transport that are known."""
-    if urlsplit(loaded.settings.endpoint).port == _GRPC_PORT:
+    if urlsplit(address.endpoint).port == _GRPC_PORT:
         return "is that the port of OTLP/gRPC? ezlogs speaks OTLP/HTTP, usually on port 4318"
     for words, advice in _ADVICE.items():
         if re.search(words, reason):
             return advice
-    return "" if loaded.explicit("endpoint") else "try ezlogs dev, or set EZLOGS_ENDPOINT"
+    return "" if address.given else "try ezlogs dev, or set EZLOGS_ENDPOINT"
 
 
 def _proxied(address: str) -> str:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from ezlogs.doctor.finding import Finding
 from ezlogs.settings import Loaded
 
-_OWNED = "owned: ezlogs exports the spans and the events on them"
-_ATTACHED = "attached: ezlogs exports only events, on spans of its own"
-_WITHOUT = "attached without an address: events ride on the spans that another pipeline exports"
+_OWNED: Final = {
+    "span": "owned: ezlogs exports the spans, and the events on them",
+    "log": "owned: ezlogs exports the spans, and events as log records",
+    "both": "owned: ezlogs exports the spans, and events on them and as log records",
+}
+_ATTACHED: Final = {
+    "span": "attached: ezlogs exports only events, on spans of its own",
+    "log": "attached: ezlogs exports only events, as log records",
+    "both": "attached: ezlogs exports only events, on spans of its own and as log records",
+}
+_WITHOUT: Final = {
+    "span": "attached without an address: events ride on the spans that another pipeline exports",
+    "log": "attached without an address: another pipeline exports the spans, and its log records if it has some",
+    "both": "attached without an address: events ride on the spans and log records of another pipeline",
+}
 
 
 def pipeline(loaded: Loaded, environ: Mapping[str, str], other: str | None) -> Finding:
@@ -25,7 +38,7 @@ def pipeline(loaded: Loaded, environ: Mapping[str, str], other: str | None) -> F
     if not settings.enabled:
         return Finding("warning", "", "ezlogs is switched off", f"see enabled ({loaded.sources['enabled']})")
     if settings.pipeline == "owned":
-        return Finding("fine", "", f"{_OWNED} ({source})")
+        return Finding("fine", "", f"{_OWNED[settings.carrier]} ({source})")
     if settings.pipeline == "attached":
         why = source
     elif environ.get("OTEL_CONFIG_FILE", "").strip():
@@ -35,7 +48,7 @@ def pipeline(loaded: Loaded, environ: Mapping[str, str], other: str | None) -> F
     elif exporter:
         why = f"OTEL_TRACES_EXPORTER={exporter}"
     else:
-        return Finding("fine", "", f"{_OWNED}, as long as the application adds no other exporter")
+        return Finding("fine", "", f"{_OWNED[settings.carrier]}, as long as the application adds no other exporter")
     if loaded.explicit("endpoint"):
-        return Finding("fine", "", f"{_ATTACHED} ({why})")
-    return Finding("warning", "", f"{_WITHOUT} ({why})", "set EZLOGS_ENDPOINT for delivery by ezlogs")
+        return Finding("fine", "", f"{_ATTACHED[settings.carrier]} ({why})")
+    return Finding("warning", "", f"{_WITHOUT[settings.carrier]} ({why})", "set EZLOGS_ENDPOINT for delivery by ezlogs")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ezlogs.doctor.distributions import GROUPS, elect, told
-from ezlogs.doctor.endpoint import endpoint
+from ezlogs.doctor.endpoint import endpoints
 from ezlogs.doctor.finding import Finding
 from ezlogs.doctor.instrumentation import clients, foreign, own
 from ezlogs.doctor.pipeline import pipeline
@@ -81,7 +81,7 @@ def examine(environ: Mapping[str, str] = os.environ, *, connect: bool = True) ->
     enabled = loaded.settings.enabled
     findings = {
         "settings": _settings(loaded),
-        "delivery": endpoint(loaded) if connect and enabled else (),
+        "delivery": endpoints(loaded) if connect and enabled else (),
         "pipeline": [pipeline(loaded, environ, _other(groups, environ))],
         "launch": _launch(groups, environ),
         "instrumentation": [*own(points, loaded, environ), *foreign(points, loaded, environ)],

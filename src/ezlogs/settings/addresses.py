@@ -30,9 +30,9 @@ def logs_address(loaded: Loaded) -> Address:
         Address(endpoint='https://collector:4318/v1/logs', given=True)
     """
     given = loaded.settings.logs_endpoint
-    if given is not None and (_for_ezlogs(loaded, "logs_endpoint") or not _for_ezlogs(loaded, "endpoint")):
+    if given is not None and not (_of_opentelemetry(loaded, "logs_endpoint") and _for_ezlogs(loaded, "endpoint")):
         return Address(given, True)
-    if loaded.explicit("endpoint") and not loaded.sources["endpoint"].startswith("OTEL_"):
+    if loaded.explicit("endpoint") and not _of_opentelemetry(loaded, "endpoint"):
         return Address(_beside(loaded.settings.endpoint), True)
     return Address(_beside(Settings().endpoint), False)
 
@@ -41,6 +41,10 @@ def _for_ezlogs(loaded: Loaded, name: str) -> bool:
     """Return whether the application itself gave a setting: in code, or by ezlogs' own variable."""
     source = loaded.sources[name]
     return source == IN_CODE.source((name,)) or source.startswith(variable(name))
+
+
+def _of_opentelemetry(loaded: Loaded, name: str) -> bool:
+    return loaded.sources[name].startswith("OTEL_")
 
 
 def _beside(endpoint: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -25,6 +25,7 @@ AUDITED: Final = ("auth.*", "data.*")
 
 _SECRET = re.compile(r"auth|token|key|secret|password|credential|cookie", re.IGNORECASE)
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_ONLY_FOR_SPANS = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _GRPC_PORT = 4317
 
 
@@ -40,6 +41,11 @@ class Situation(msgspec.Struct, frozen=True):
     """The settings whose value came from a file."""
 
     environ: Mapping[str, str]
+
+    def addresses(self) -> Iterator[tuple[str, SplitResult]]:
+        """The addresses that were given and are used, by setting."""
+        used = ("endpoint",) if self.settings.carrier == "span" else ("endpoint", "logs_endpoint")
+        return ((name, urlsplit(getattr(self.settings, name))) for name in used if name in self.given)
 
     def about(self, name: str, reason: str) -> Problem:
         """Say something about the value of a setting that was given."""
@@ -66,6 +72,8 @@ def doubts(situation: Situation) -> tuple[Problem, ...]:
         _readable_on_the_way,
         _certificate_without_tls,
         _grpc_address,
+        _logs_without_carrier,
+        _carrier_without_logs,
         _secret_in_a_file,
         _exported_twice,
         _exported_by_another,
@@ -84,29 +92,45 @@ def _key_without_certificate(at: Situation) -> Iterator[Problem]:
 
 
 def _readable_on_the_way(at: Situation) -> Iterator[Problem]:
-    url = urlsplit(at.settings.endpoint)
-    if url.scheme == "http" and not is_near(url.hostname or ""):
-        what = "events and the headers" if at.settings.headers else "events"
-        meant = url._replace(scheme="https", query="").geturl()
-        yield at.about("endpoint", f"{what} can be read by anybody on the way; use '{meant}'")
+    for name, url in at.addresses():
+        if url.scheme == "http" and not is_near(url.hostname or ""):
+            what = "events and the headers" if at.settings.headers else "events"
+            meant = url._replace(scheme="https", query="").geturl()
+            yield at.about(name, f"{what} can be read by anybody on the way; use '{meant}'")
 
 
 def _certificate_without_tls(at: Situation) -> Iterator[Problem]:
+    addresses = [at.settings.endpoint, at.settings.logs_endpoint or "http:"]
     for name in ("certificate", "client_certificate"):
-        if getattr(at.settings, name) and at.settings.endpoint.startswith("http:"):
+        if getattr(at.settings, name) and all(address.startswith("http:") for address in addresses):
             yield at.about(name, "not used, since the endpoint is an http:// address; use https://")
 
 
 def _grpc_address(at: Situation) -> Iterator[Problem]:
-    url = urlsplit(at.settings.endpoint)
     told = next((variable for variable in _PROTOCOLS if at.environ.get(variable, "").strip() == "grpc"), None)
-    if url.port == _GRPC_PORT:
-        meant = url._replace(netloc=url.netloc.replace(f":{_GRPC_PORT}", ":4318"), query="").geturl()
-        yield at.about("endpoint", f"ezlogs speaks OTLP/HTTP, and {_GRPC_PORT} is the port of OTLP/gRPC; use '{meant}'")
-    elif told and "endpoint" in at.given and at.given["endpoint"].source.startswith("OTEL_"):
+    for name, url in at.addresses():
+        if url.port == _GRPC_PORT:
+            meant = url._replace(netloc=url.netloc.replace(f":{_GRPC_PORT}", ":4318"), query="").geturl()
+            yield at.about(name, f"ezlogs speaks OTLP/HTTP, and {_GRPC_PORT} is the port of OTLP/gRPC; use '{meant}'")
+        elif told and at.given[name].source.startswith("OTEL_"):
+            address = f"give ezlogs an address of its own, {TABLE[name].variable}"
+            yield at.about(name, f"ezlogs speaks OTLP/HTTP, but {told} says grpc; {address}")
+
+
+def _logs_without_carrier(at: Situation) -> Iterator[Problem]:
+    given = at.given.get("logs_endpoint")
+    if at.settings.carrier == "span" and given and not given.source.startswith("OTEL_"):
+        yield at.about("logs_endpoint", "not used, since events are span events; use carrier 'log' or 'both'")
+
+
+def _carrier_without_logs(at: Situation) -> Iterator[Problem]:
+    known = at.given.get("endpoint")
+    only_for_spans = known is not None and known.source == in_environment(_ONLY_FOR_SPANS)
+    if at.settings.carrier != "span" and only_for_spans and not at.settings.logs_endpoint:
         yield at.about(
-            "endpoint",
-            f"ezlogs speaks OTLP/HTTP, but {told} says grpc; give ezlogs an address of its own, EZLOGS_ENDPOINT",
+            "carrier",
+            f"log records go to a collector on this machine, since {_ONLY_FOR_SPANS} is for spans only; "
+            "set EZLOGS_LOGS_ENDPOINT",
         )
 
 

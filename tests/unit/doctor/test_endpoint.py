@@ -13,9 +13,9 @@ import pytest
 
 from ezlogs.dev.receiver import Receiver
 from ezlogs.doctor import endpoint as module
-from ezlogs.doctor.endpoint import endpoint
+from ezlogs.doctor.endpoint import endpoints
 from ezlogs.doctor.finding import Finding
-from ezlogs.settings import load
+from ezlogs.settings import Address, load
 
 Serve = Callable[[int], str]
 
@@ -66,7 +66,7 @@ def silent() -> Iterator[str]:
 
 def found(address: str, longest: float = 5, **environ: str) -> Finding:
     """What is found at an address that was set."""
-    (finding,) = endpoint(load({"EZLOGS_ENDPOINT": address, **environ}), longest)
+    (finding,) = endpoints(load({"EZLOGS_ENDPOINT": address, **environ}), longest)
     return finding
 
 
@@ -77,6 +77,20 @@ def test_a_collector_that_takes_the_request_answers() -> None:
         assert finding.verdict == "fine"
         assert str(finding).startswith(f"{receiver.endpoint}/v1/traces: answered in ")
         assert receiver.spans == []
+
+
+def test_each_signal_that_is_sent_has_its_answer(serve: Serve) -> None:
+    """Log records go elsewhere, and are asked about apart; one collector that is away is told of once."""
+    address = serve(403)
+    with Receiver() as receiver:
+        environ = {"EZLOGS_ENDPOINT": receiver.endpoint, "EZLOGS_LOGS_ENDPOINT": address, "EZLOGS_CARRIER": "both"}
+        spans, logs = endpoints(load(environ))
+        assert (spans.verdict, logs.verdict) == ("fine", "problem")
+        assert f"{address} answered 403" in logs.text
+        spans, logs = endpoints(load({"EZLOGS_ENDPOINT": receiver.endpoint, "EZLOGS_CARRIER": "log"}))
+        assert logs.about == f"{receiver.endpoint}/v1/logs"
+        assert receiver.logs == []
+    assert len(list(endpoints(load({"EZLOGS_ENDPOINT": "http://127.0.0.1:9", "EZLOGS_CARRIER": "log"})))) == 1
 
 
 @pytest.mark.parametrize(
@@ -102,7 +116,7 @@ def test_nobody_there_is_a_problem_only_where_somebody_was_expected() -> None:
     refused = "no collector at http://127.0.0.1:9: Connection refused"
     assert found("http://127.0.0.1:9") == Finding("problem", "", refused)
     guessed = msgspec.structs.replace(load({"EZLOGS_ENDPOINT": "http://127.0.0.1:9"}), sources=load({}).sources)
-    assert list(endpoint(guessed)) == [Finding("warning", "", refused, "try ezlogs dev, or set EZLOGS_ENDPOINT")]
+    assert list(endpoints(guessed)) == [Finding("warning", "", refused, "try ezlogs dev, or set EZLOGS_ENDPOINT")]
 
 
 def test_a_host_that_is_not_known_may_be_misspelled() -> None:
@@ -148,7 +162,7 @@ def test_a_certificate_that_cannot_be_read_is_told_before_anything_is_sent(tmp_p
         "EZLOGS_CERTIFICATE": missing,
         "EZLOGS_CLIENT_CERTIFICATE": str(tmp_path),
     }
-    assert [str(finding) for finding in endpoint(load(environ))] == [
+    assert [str(finding) for finding in endpoints(load(environ))] == [
         f"certificate: '{missing}' cannot be read; see EZLOGS_CERTIFICATE in the environment",
         f"client_certificate: '{tmp_path}' cannot be read; see EZLOGS_CLIENT_CERTIFICATE in the environment",
     ]
@@ -174,4 +188,4 @@ def test_a_proxy_on_the_way_is_mentioned(monkeypatch: pytest.MonkeyPatch, serve:
 )
 def test_faults_that_need_other_servers_have_their_advice(address: str, reason: str, words: str) -> None:
     """By OpenSSL's name of the reason, and by the port."""
-    assert words in module._advice(reason, load({"EZLOGS_ENDPOINT": address}))
+    assert words in module._advice(reason, Address(address, given=True))

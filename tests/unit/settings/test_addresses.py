@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ezlogs.settings import load, logs_address
+from ezlogs.settings.configfile import ConfigFile, Files
 
 TRACES, LOGS, GENERAL = (
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -38,3 +39,17 @@ def test_what_was_said_is_followed(environ: dict[str, str], in_code: dict[str, o
 def test_where_nothing_was_said_it_is_a_collector_on_this_machine(environ: dict[str, str]) -> None:
     """OpenTelemetry's address for traces says nothing about logs."""
     assert logs_address(load(environ)) == ("http://localhost:4318/v1/logs", False)
+
+
+@pytest.mark.parametrize(
+    ("environ", "text", "expected"),
+    [
+        ({"EZLOGS_ENDPOINT": "http://e"}, "logs_endpoint = 'http://l'", "http://l/v1/logs"),
+        ({LOGS: "http://o/in"}, "endpoint = 'http://e'", "http://o/in"),
+        ({}, "endpoint = 'http://e'", "http://e/v1/logs"),
+    ],
+)
+def test_what_a_file_says_is_followed(environ: dict[str, str], text: str, expected: str) -> None:
+    """It speaks of ezlogs alone, but weaker than the variables of all exporters."""
+    loaded = load(environ, files=Files((ConfigFile("ezlogs.toml", text),)))
+    assert logs_address(loaded) == (expected, True)

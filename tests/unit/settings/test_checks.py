@@ -82,6 +82,16 @@ def test_a_key_without_a_certificate_is_a_contradiction() -> None:
             "configure(): always_events payment.refund,auth.*: 'payment.refund' is in disabled_events too, and is "
             "never made; take it from one",
         ),
+        (
+            {"logs_endpoint": LOCAL},
+            "configure(): logs_endpoint 'http://localhost:4318/v1/logs': not used, since events are span events; "
+            "use carrier 'log' or 'both'",
+        ),
+        (
+            {"carrier": "log", "logs_endpoint": "http://logs.example.com"},
+            "configure(): logs_endpoint 'http://logs.example.com/v1/logs': events can be read by anybody on the way; "
+            "use 'https://logs.example.com/v1/logs'",
+        ),
     ],
 )
 def test_a_doubt_says_what_is_meant_and_what_to_do(overrides: dict[str, object], warning: str) -> None:
@@ -95,6 +105,7 @@ def test_a_doubt_says_what_is_meant_and_what_to_do(overrides: dict[str, object],
         {"endpoint": FAR, "certificate": "ca.pem", "client_certificate": "me.pem"},
         *({"endpoint": f"http://{near}:4318"} for near in ("127.0.0.1", "[::1]", "10.0.0.7", "collector", "c.ns.svc")),
         {"endpoint": "http://collector.internal", "headers": {"authorization": "hunter2"}},
+        {"endpoint": LOCAL, "logs_endpoint": FAR, "carrier": "both", "certificate": "ca.pem"},
         {"sample_rate": 0.1, "always_events": "payment.*"},
         {"sample_rate": 0.1, "always_events": ()},
         {"sample_rate": 0.1, "disabled_events": "auth.*,data.*"},
@@ -147,6 +158,11 @@ def test_a_secret_in_the_environment_is_where_it_belongs() -> None:
             "OTEL_TRACES_EXPORTER in the environment: 'otlp': it sends the spans, and ezlogs has no address of its "
             "own: events outside a recorded span are lost; set EZLOGS_ENDPOINT",
         ),
+        (
+            {"EZLOGS_CARRIER": "log", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": FAR},
+            "EZLOGS_CARRIER in the environment: carrier 'log': log records go to a collector on this machine, since "
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is for spans only; set EZLOGS_LOGS_ENDPOINT",
+        ),
     ],
 )
 def test_what_other_exporters_are_told_is_heeded(environ: dict[str, str], warning: str) -> None:
@@ -162,6 +178,10 @@ def test_what_other_exporters_are_told_is_heeded(environ: dict[str, str], warnin
         {"OTEL_TRACES_EXPORTER": "none", "EZLOGS_PIPELINE": "owned"},
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "EZLOGS_ENDPOINT": LOCAL},
+        {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": LOCAL},
+        {"EZLOGS_CARRIER": "log", "OTEL_EXPORTER_OTLP_ENDPOINT": LOCAL},
+        {"EZLOGS_CARRIER": "log", "EZLOGS_ENDPOINT": LOCAL},
+        {"EZLOGS_CARRIER": "log", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": FAR, "EZLOGS_LOGS_ENDPOINT": FAR},
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT": LOCAL},
     ],
 )
