@@ -16,7 +16,7 @@ from ezlogs.doctor import Finding, Report, examine
 from ezlogs.settings import Loaded, spelled
 
 MARKS = {"fine": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "bold yellow"), "problem": ("✗", "bold red")}
-WIDEST_NAME = 20
+WIDEST_NAME = 28
 """Characters that names may have to stand in a column of their own."""
 
 PLAIN = {"✓": "+", "·": "-", "✗": "x"}

@@ -26,9 +26,11 @@ _FILES = ("certificate", "client_certificate", "client_key")
 _GRPC_PORT = 4317
 
 _ADVICE: Final = {
-    "CERTIFICATE_VERIFY_FAILED": "name who signed its certificate with the setting certificate",
-    "CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE": "does it ask for a certificate? see the setting client_certificate",
+    "CERTIFICATE_VERIFY_FAILED": "say who signed its certificate, by the setting certificate",
+    "NO_CERTIFICATE|PEM": "one of the certificates is no PEM file",
+    "CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|EOF occurred": "does it ask who connects? see client_certificate",
     "SSL": "does it speak TLS at all? https:// needs it, http:// does without",
+    "reset by peer|RemoteDisconnected|BadStatusLine": "does it speak another protocol, such as TLS or gRPC?",
     "not known|name resolution|getaddrinfo|looking up": "is the host spelled right?",
     "no answer within": "does it hang, or is a firewall in the way?",
     "answered 40[13]": "it wants to know who sends; see the setting headers",

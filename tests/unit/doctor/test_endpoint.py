@@ -181,8 +181,12 @@ def test_a_proxy_on_the_way_is_mentioned(monkeypatch: pytest.MonkeyPatch, serve:
 @pytest.mark.parametrize(
     ("address", "reason", "words"),
     [
-        ("https://c", "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "with the setting certificate"),
-        ("https://c", "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] alert", "see the setting client_certificate"),
+        ("https://c", "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "by the setting certificate"),
+        ("https://c", "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] alert", "see client_certificate"),
+        ("https://c", "EOF occurred in violation of protocol", "see client_certificate"),
+        ("https://c", "[SSL] PEM lib", "is no PEM file"),
+        ("https://c", "[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found", "is no PEM file"),
+        ("http://c", "Connection reset by peer", "another protocol, such as TLS or gRPC"),
         ("http://c:4317", "Connection reset by peer", "is that the port of OTLP/gRPC?"),
     ],
 )
