@@ -26,5 +26,9 @@ class EzlogsConfigurator:
         if os.environ.get("OTEL_CONFIG_FILE"):
             otel_compat.configure_sdk(None, **kwargs)
             return
-        runtime = launch()
+        try:
+            runtime = launch()
+        except Exception:  # raising would cost the application the SDK and all other instrumentation
+            log.exception("ezlogs: could not start; the application runs without it")
+            runtime = None
         otel_compat.configure_sdk(runtime.carrier.processor if runtime and runtime.carrier else None, **kwargs)

@@ -120,6 +120,22 @@ def test_switched_off_it_builds_the_sdk_without_itself(monkeypatch: pytest.Monke
     assert given == [None]
 
 
+def test_a_defect_of_ours_costs_nobody_the_sdk(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong in reading settings, the SDK is built as OpenTelemetry's variables say."""
+    given: list[object] = []
+
+    def broken() -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(otel_compat, "configure_sdk", lambda processor, **kwargs: given.append(processor))
+    monkeypatch.setattr(configurator, "launch", broken)
+    EzlogsConfigurator().configure()
+    assert given == [None]
+    assert "could not start" in caplog.text
+
+
 def test_the_last_hook_never_raises(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """It is not guarded by the loader: raising would abort the application's start."""
 
