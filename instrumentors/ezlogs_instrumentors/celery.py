@@ -14,6 +14,7 @@ from wrapt import when_imported
 
 from ezlogs.emit import guarded
 from ezlogs.launch.start import end
+from ezlogs.propagation.header import HEADER
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job
 from ezlogs.trackers.job import Hop, Job, JobScope
@@ -243,5 +244,5 @@ def _headers(request: Context) -> dict[str, object]:
     name into the message.
     """
     custom = request.headers if isinstance(request.headers, Mapping) else {}
-    names = (job.HEADER, *propagate.get_global_textmap().fields)
+    names = (HEADER, *propagate.get_global_textmap().fields)
     return {name: getattr(request, name, None) or custom.get(name) for name in names}

@@ -67,6 +67,15 @@ def valid_id(value: object) -> str | None:
     return str.__str__(value) if issubclass(type(value), str) and _ID.fullmatch(value) else None  # type: ignore[call-overload]  # a str
 
 
+def member_id(value: object) -> str | None:
+    """Return the id in a baggage member's value if it is safe to repeat; other services give members properties.
+
+    >>> member_id("checkout:42 ;ttl=60"), member_id("a b")
+    ('checkout:42', None)
+    """
+    return valid_id(value.partition(";")[0].strip(" \t")) if isinstance(value, str) else None
+
+
 def current(ctx: Context | None = None) -> Correlation | None:
     """Return the correlation of a context: a scope's, else what arrived in baggage, else the current trace's."""
     found = (context.get_current() if ctx is None else ctx).get(CORRELATION)
@@ -74,13 +83,20 @@ def current(ctx: Context | None = None) -> Correlation | None:
 
 
 def arrived(ctx: Context | None = None) -> Correlation | None:
-    """Return the correlation that a request or message brought along in its baggage or its trace context."""
+    """Return the correlation that a request or message brought along in its baggage or its trace context.
+
+    Baggage whose story is not safe to repeat is not believed in anything else either: the trace's story stands in, or
+    where there is no trace a new one.
+    """
     span = trace.get_current_span(ctx).get_span_context()
     members = baggage.get_all(ctx)
     ids: dict[str, Any] = {
-        field: valid_id(members.get(name)) for field, name in BAGGAGE_MEMBERS.items() if name in members
+        field: member_id(members[name]) for field, name in BAGGAGE_MEMBERS.items() if name in members
     }
-    correlation_id = ids.pop("correlation_id", None) or (f"{span.trace_id:032x}" if span.is_valid else None)
+    correlation_id = ids.pop("correlation_id", "")
+    if correlation_id is None:
+        ids = {}
+    correlation_id = correlation_id or (f"{span.trace_id:032x}" if span.is_valid else None)
     if correlation_id is None:
         return None
     flow_id = ids.get("flow_id")

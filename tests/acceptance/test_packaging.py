@@ -21,6 +21,7 @@ ENTRY_POINTS = {
     ("opentelemetry_distro", "ezlogs", "ezlogs.launch.distro:EzlogsDistro"),
     ("opentelemetry_configurator", "ezlogs", "ezlogs.launch.configurator:EzlogsConfigurator"),
     ("opentelemetry_post_instrument", "ezlogs", "ezlogs.launch.post:post_instrument"),
+    ("opentelemetry_propagator", "ezlogs", "ezlogs.propagation.propagator:EzlogsPropagator"),
     ("opentelemetry_instrumentor", "ezlogs_django", "ezlogs_instrumentors.django:DjangoInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_celery", "ezlogs_instrumentors.celery:CeleryInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_smtplib", "ezlogs_instrumentors.smtplib:SmtplibInstrumentor"),

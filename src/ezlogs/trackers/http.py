@@ -8,7 +8,7 @@ from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
-from opentelemetry import context, propagate, trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, default_getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -18,6 +18,7 @@ from ezlogs.correlation import current, new_story, placed, valid_id
 from ezlogs.emit import caused, record, tracking
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
+from ezlogs.propagation.inbound import extract
 from ezlogs.scope import Scope
 from ezlogs.version import __version__
 
@@ -77,7 +78,7 @@ class HttpTracker:
         method = method if method in METHODS else "_OTHER"
         ctx, span = context.get_current(), None
         if not _in_local_span(ctx):
-            ctx = propagate.extract(carrier, ctx, getter)
+            ctx = extract(carrier, ctx, getter)
             span = trace.get_tracer(self._tracer, __version__).start_span(
                 method if method in METHODS else "HTTP",
                 ctx,

@@ -20,22 +20,19 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
-from ezlogs.correlation import Correlation, begun, current, new_story, placed, valid_id
+from ezlogs.correlation import Correlation, begun, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
-from ezlogs.event import Actor, Subject, failure_of, type_and_id
+from ezlogs.event import Actor, Subject, failure_of
 from ezlogs.ids import new_event_id
+from ezlogs.propagation.header import HEADER, Header, read, written
+from ezlogs.propagation.inbound import extract
 from ezlogs.runtime import current_runtime
 from ezlogs.scope import Scope
 from ezlogs.trackers.work import outcome_of
 from ezlogs.version import __version__
 
 ENQUEUE, EXECUTION = "job.enqueue", "job.execution"
-HEADER = "ezlogs"
-"""The message header that carries the story; a JSON text, because some brokers turn every header into text."""
-
-MAX_HEADER_LENGTH = 2048
 _KEY = context.create_key("ezlogs-job")
-_VERSION = 1
 
 
 class Job(NamedTuple):
@@ -167,7 +164,7 @@ def perform(
 def _begun(
     job: Job, attempt: int, worker: str | None, headers: Mapping[str, object], hop: Hop, *, nested: bool
 ) -> JobScope:
-    sent = _read(headers.get(HEADER))
+    sent = read(headers.get(HEADER))
     if nested:
         ctx = context.get_current()
     else:
@@ -180,7 +177,7 @@ def _begun(
     if span is not None:
         ctx = trace.set_span_in_context(span, ctx)
     correlation = sent.correlation if sent else current(ctx) or new_story()
-    wait = sent.wait() if sent else None
+    wait = _wait(sent) if sent else None
     return JobScope(job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span)
 
 
@@ -190,7 +187,7 @@ def lost(
     """Emit the event of an attempt whose process died and could not tell; what was not measured is left out."""
     if not tracking():
         return
-    sent = _read(headers.get(HEADER))
+    sent = read(headers.get(HEADER))
     ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
     correlation = (sent.correlation if sent else current(ctx) or new_story()).replace(job_id=job.id, attempt=attempt)
     verb, outcome = _failure(attempt, job.max_retries)
@@ -329,58 +326,13 @@ class JobScope:
         return running() is self
 
 
-class _Header(msgspec.Struct, omit_defaults=True, frozen=True):
-    """What travels in the `HEADER`."""
-
-    v: int
-    correlation_id: str
-    parent_event_id: str | None = None
-    flow_type: str | None = None
-    flow_id: str | None = None
-    parent_flow_id: str | None = None
-    session_id: str | None = None
-    request_id: str | None = None
-    actor: str | None = None
-    """``type:id`` of whoever enqueued the job."""
-    on_behalf_of: str | None = None
-    """``type:id`` of the one who was impersonated."""
-    at: int | None = None
-    """When the job was enqueued, or when it may run at the earliest if that is later; Unix time in nanoseconds."""
-
-    @property
-    def correlation(self) -> Correlation:
-        return Correlation(**{name: getattr(self, name) for name in _CARRIED})
-
-    @property
-    def acting(self) -> Actor | None:
-        if self.actor is None:
-            return None
-        kind, _, actor_id = self.actor.partition(":")
-        return Actor(kind, actor_id or None, on_behalf_of=self.on_behalf_of)
-
-    def wait(self) -> float | None:
-        """Return the seconds since the job could have run; None where clocks disagree."""
-        waited = None if self.at is None else (time_ns() - self.at) / 1e9
-        return waited if waited is not None and waited >= 0 else None
-
-
-_CARRIED = tuple(name for name in _Header.__struct_fields__ if name in Correlation.__struct_fields__)
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Header).decode
-
-
 def _headers(correlation: Correlation, ctx: Context, eta: datetime | str | None, traced: bool) -> dict[str, str]:
-    ids = {name: valid_id(getattr(correlation, name)) for name in _CARRIED if name != "correlation_id"}
-    header = _Header(
-        v=_VERSION,
-        correlation_id=correlation.correlation_id,
-        **ids,
-        **_travelling_actor(ctx),
-        at=max(time_ns(), _nanoseconds(eta)),
-    )
-    carried = {HEADER: _encode(header).decode()}
+    carried: dict[str, str] = {}
     if not traced:
         _inject(carried, placed(correlation, ctx))
+    text = written(correlation, acting=_travelling_actor(ctx), at=max(time_ns(), _nanoseconds(eta)))
+    if text is not None:
+        carried[HEADER] = text
     return carried
 
 
@@ -389,25 +341,15 @@ def _inject(carried: dict[str, str], ctx: Context) -> None:
     propagate.inject(carried, ctx)
 
 
-def _travelling_actor(ctx: Context) -> dict[str, str | None]:
+def _travelling_actor(ctx: Context) -> Actor | None:
     runtime = current_runtime()
-    if runtime is None or not runtime.settings.propagate_actor:
-        return {}
-    who = current_actor(ctx)
-    return {"actor": valid_id(type_and_id(who)), "on_behalf_of": valid_id(who.on_behalf_of)}
+    return current_actor(ctx) if runtime is not None and runtime.settings.propagate_actor else None
 
 
-def _read(text: object) -> _Header | None:
-    """Return the header of a message; None for one that is not ours, is damaged, or is not safe to repeat."""
-    if not isinstance(text, str) or len(text) > MAX_HEADER_LENGTH:
-        return None
-    try:
-        header = _decode(text)
-    except (msgspec.DecodeError, UnicodeError):
-        return None
-    texts = (getattr(header, name) for name in (*_CARRIED, "actor", "on_behalf_of"))
-    safe = all(value is None or valid_id(value) for value in texts)
-    return header if header.v == _VERSION and safe else None
+def _wait(sent: Header) -> float | None:
+    """Return the seconds since a job could have run; None where clocks disagree."""
+    waited = None if sent.at is None else (time_ns() - sent.at) / 1e9
+    return waited if waited is not None and waited >= 0 else None
 
 
 def _arrived(headers: Mapping[str, object]) -> Context:
@@ -419,7 +361,7 @@ def _arrived(headers: Mapping[str, object]) -> Context:
 def _extract(headers: Mapping[str, object]) -> Context:
     fields = propagate.get_global_textmap().fields
     texts = {name: value for name in fields if isinstance(value := headers.get(name), str)}
-    return propagate.extract(texts, context=Context())
+    return extract(texts, Context())
 
 
 def _producer(job: Job, traced: bool) -> tuple[Context, Span | None]:

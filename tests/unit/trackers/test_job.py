@@ -21,10 +21,11 @@ from ezlogs.actor import actor, current_actor
 from ezlogs.correlation import Correlation, current, placed
 from ezlogs.emit import record
 from ezlogs.event import Actor
+from ezlogs.propagation.header import HEADER
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
 from ezlogs.trackers import job
-from ezlogs.trackers.job import HEADER, Hop, Job
+from ezlogs.trackers.job import Hop, Job
 
 RECEIPT = Job("send_receipt", "j-1", "mail", 2)
 STORY = "0af7651916cd43dd8448eb211c80319c"

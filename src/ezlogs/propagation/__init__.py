@@ -1,0 +1,1 @@
+"""Propagation: how a story reaches other services and comes from them, by HTTP headers."""
