@@ -10,7 +10,7 @@ import msgspec
 from ezlogs.correlation import Correlation
 from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Facts, Failure
 from ezlogs.party import Actor, Subject
-from ezlogs.snapshot import freeze, freeze_mapping, plain
+from ezlogs.snapshot import Pairs, frozen, plain
 
 VERSION: Final = "1.0"
 """Major and minor: a reader takes any minor version of its major one, ignores what it does not know, and takes the
@@ -92,7 +92,7 @@ def from_json(document: bytes | str) -> Facts:
     try:
         found = _decode(document)
         timestamp = _nanoseconds(found.timestamp)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidEvent(f"no event of schema version {VERSION.partition('.')[0]}.x: {error}") from None
     return Facts(
         event_id=found.event_id,
@@ -106,7 +106,7 @@ def from_json(document: bytes | str) -> Facts:
         severity=found.severity if found.severity in SEVERITIES else "info",  # type: ignore[arg-type]  # one of them
         duration=found.duration,
         sequence=found.sequence,
-        metadata=freeze_mapping(found.metadata),
+        metadata=Pairs((key, frozen(value)) for key, value in found.metadata.items()),
         changes=tuple(Change(change.field, _side(change.before), _side(change.after)) for change in found.changes),
         error=found.error,
         invalid=found.invalid,
@@ -133,7 +133,7 @@ def _plain_side(value: Any) -> Any:
 
 
 def _side(value: Any) -> Any:
-    return value if value is msgspec.UNSET else freeze(value)
+    return value if value is msgspec.UNSET else frozen(value)
 
 
 def _rfc3339(timestamp: int) -> str:

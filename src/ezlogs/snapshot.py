@@ -76,6 +76,26 @@ def _simple(items: Mapping[Any, object]) -> Pairs | None:
     return Pairs(items.items())
 
 
+def frozen(value: Any, levels: int = 64) -> Value:
+    """Return what JSON or an attribute holds in the form of `freeze`, uncut: it was cut when it was said.
+
+    Args:
+        value: Mappings, lists, tuples and scalars.
+        levels: How deep they may be nested; what is deeper was said by nobody who freezes, and is left out.
+
+    Example:
+        >>> frozen({"tags": ["a", "b"]})
+        (('tags', ('a', 'b')),)
+    """
+    if levels == 0:
+        return "…"
+    if isinstance(value, Mapping):
+        return Pairs((key, frozen(item, levels - 1)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(frozen(item, levels - 1) for item in value)
+    return value  # type: ignore[no-any-return]  # a scalar
+
+
 def thaw(value: Value) -> Any:
     """Return a frozen value as read-only views: `Pairs` as mapping proxies, tuples as tuples."""
     if isinstance(value, Pairs):

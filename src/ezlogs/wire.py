@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -11,7 +12,7 @@ from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import Change, Facts, Failure, Outcome, Severity
 from ezlogs.party import Actor, Subject
-from ezlogs.snapshot import Pairs, freeze, plain, thaw
+from ezlogs.snapshot import Pairs, freeze, frozen, plain, thaw
 
 if TYPE_CHECKING:
     from ezlogs.privacy import Scrubber
@@ -129,7 +130,12 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
 
     def value_of(key: str) -> Any:
         value = found[key]
-        return freeze(_decode_json(value) if key in json_keys else value)
+        if key in json_keys:
+            with suppress(
+                msgspec.MsgspecError, TypeError, RecursionError
+            ):  # else somebody has cut it: its text is kept
+                value = _decode_json(value)
+        return frozen(value)
 
     subject_type = found.get("ezlogs.subject.type")
     error_type = found.get("error.type")

@@ -104,3 +104,20 @@ def test_times_of_other_writers_are_read(text: str, nanoseconds: int) -> None:
     """Any precision, any offset."""
     event = UniversalEvent.from_json(document(timestamp=text))
     assert event.timestamp == 1_700_000_000_000_000_000 + nanoseconds
+
+
+def test_what_was_cut_is_read_as_it_was_written() -> None:
+    """A reader does not cut once more what carries the marker of a cut."""
+    huge = {"text": "x" * 20_000, "items": list(range(1000)), "deep": [[[[[[[[[[1]]]]]]]]]]}
+    event = make(metadata=huge)
+    assert UniversalEvent.from_json(event.to_json()) == event
+
+
+def test_a_document_without_end_is_read_or_refused() -> None:
+    """Nesting that no event has is left out, and what cannot even be parsed is no event."""
+    deep = document(metadata={"a": json.loads("[" * 500 + "]" * 500)})
+    read = UniversalEvent.from_json(deep)
+    assert str(read.metadata["a"]).count("(") < 100
+    endless = document().replace("}", ', "metadata": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}}", 1)
+    with pytest.raises(InvalidEvent):
+        UniversalEvent.from_json(endless)

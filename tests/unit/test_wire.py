@@ -112,3 +112,21 @@ def test_an_event_without_a_finding_is_unchanged() -> None:
     """Scrubbing an innocent event gives the same attributes and says nothing."""
     event = make(metadata={"total": 99.5, "items": [{"sku": "a"}], "none": None}, subject=("order", 42))
     assert scrubbed_attributes(event, Scrubber()) == attributes(event)
+
+
+def test_what_was_cut_is_read_as_it_was_written() -> None:
+    """A reader does not cut once more what carries the marker of a cut."""
+    huge = {"text": "x" * 20_000, "items": list(range(1000)), "nested": {"items": ["y" * 9000] * 300}}
+    story = Correlation(correlation_id="0" * 32)
+    event = UniversalEvent.create("order.action", "placed", metadata=huge, correlation=story)
+    assert from_attributes(event.event_type, event.timestamp, attributes(event)) == event
+
+
+def test_json_that_somebody_has_cut_is_kept_as_text() -> None:
+    """A back end that limits the length of attributes leaves half a document."""
+    story = Correlation(correlation_id="0" * 32)
+    event = UniversalEvent.create("order.action", "placed", metadata={"a": {"b": [1, 2, 3]}}, correlation=story)
+    found = {**attributes(event), "ezlogs.metadata.a": '{"b":[1,2'}
+    read = from_attributes(event.event_type, event.timestamp, found)
+    assert read is not None
+    assert read.metadata["a"] == '{"b":[1,2'
