@@ -131,9 +131,7 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
     def value_of(key: str) -> Any:
         value = found[key]
         if key in json_keys:
-            with suppress(
-                msgspec.MsgspecError, TypeError, RecursionError
-            ):  # else somebody has cut it: its text is kept
+            with suppress(msgspec.MsgspecError, TypeError, RecursionError):  # else its text is kept: it was cut
                 value = _decode_json(value)
         return frozen(value)
 
