@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 
 from ezlogs.actor import current_actor
 from ezlogs.correlation import CORRELATION, Correlation, begun
-from ezlogs.event import InvalidEvent, UniversalEvent, is_flat
+from ezlogs.event import InvalidEvent, UniversalEvent
 from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Failure, failure_of, frozen_changes, is_timestamp
 from ezlogs.ids import sequence_of
 from ezlogs.otel_compat import SUPPRESSION_KEYS
@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 _SUPPRESSED, _SUPPRESSED_BY_SDK = SUPPRESSION_KEYS
 _OUTCOMES, _SEVERITIES = frozenset(OUTCOMES), frozenset(SEVERITIES)
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+"""Types whose values need no snapshot."""
 _IDS = frozenset({str, int, type(None)})
 """Types of ids in pairs that need no snapshot."""
 _ENDLESS = float("inf")
@@ -108,36 +110,40 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
         now = time_ns() if timestamp is None else timestamp
         if actor is None:
             actor = current_actor(ctx)
+        flat = metadata is None
+        if type(metadata) is dict:
+            for value in metadata.values():
+                if type(value) not in _SCALARS:
+                    break
+            else:  # a copy of it is a snapshot
+                flat = True
         if error is not None and type(error) is not Failure and isinstance(error, BaseException):
             error = failure_of(error)
-        if (
-            enabled
-            and not runtime.strict
-            and type(action) is str
-            and action > " "  # not empty, and not beginning with a space
-            and (
-                type(actor) is Actor
-                or (type(actor) is tuple and len(actor) == 2 and type(actor[0]) is str and type(actor[1]) in _IDS)
-            )
-            and (
-                subject is None
-                or (
-                    type(subject) is tuple
-                    and len(subject) == 2
-                    and type(subject[0]) is str
-                    and type(subject[1]) in _IDS
+        try:
+            fits = (
+                enabled
+                and not runtime.strict
+                and type(action) is str
+                and action > " "  # not empty, and not beginning with a space
+                and ((type(actor) is tuple and len(actor) == 2 and type(actor[1]) in _IDS) or type(actor) is Actor)
+                and (
+                    subject is None
+                    or (type(subject) is tuple and len(subject) == 2 and type(subject[1]) in _IDS)
+                    or type(subject) is Subject
                 )
-                or type(subject) is Subject
+                and flat
+                and outcome in _OUTCOMES
+                and (duration is None or (type(duration) is float and 0.0 <= duration < _ENDLESS))
+                and type(changes) is tuple
+                and (not changes or all(type(change) is Change for change in changes))
+                and (timestamp is None or is_timestamp(timestamp))
+                and (event_id is None or type(event_id) is str)
+                and (error is None or type(error) is Failure)
+                and (severity is None or severity in _SEVERITIES)
             )
-            and (metadata is None or is_flat(metadata))
-            and outcome in _OUTCOMES
-            and (duration is None or (type(duration) is float and 0.0 <= duration < _ENDLESS))
-            and type(changes) is tuple
-            and (timestamp is None or is_timestamp(timestamp))
-            and (event_id is None or type(event_id) is str)
-            and (error is None or type(error) is Failure)
-            and (severity is None or severity in _SEVERITIES)
-        ):
+        except TypeError:  # what cannot even be compared or looked up
+            fits = False
+        if fits:
             event = UniversalEvent(
                 (
                     event_type,

@@ -273,19 +273,6 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
         return UniversalEvent, ((), self.facts)
 
 
-def is_flat(metadata: object) -> bool:
-    """Return whether a copy of some metadata is a snapshot of it: a ``dict`` of immutable scalars."""
-    if type(metadata) is not dict:
-        return False
-    for value in metadata.values():  # noqa: SIM110  # a generator would cost more than the loop
-        if type(value) not in _SCALARS:
-            return False
-    return True
-
-
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-
-
 def _settled(  # noqa: PLR0917  # called with the fields of an event as it was said, in this order
     event_type: str,
     action: str,

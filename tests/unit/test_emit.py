@@ -259,3 +259,17 @@ def test_a_share_of_the_stories_is_kept_and_each_as_a_whole() -> None:
     kept = sum("placed" in actions for actions in stories.values())
     assert 60 < kept < 140
     assert counts == {"emitted": 400 + 2 * kept, "sampled_out": 400 - 2 * kept}
+
+
+ODD = [[], {}, object(), 5, b"x", None, ("a",), ([], 1), (1, 2, 3, 4), ("a", [1]), float("nan"), (Actor, [])]
+FIELDS = ("event_type", "action", "actor", "subject", "metadata", "outcome", "duration", "changes", "error", "severity")
+
+
+@pytest.mark.parametrize("field", [*FIELDS, "event_id", "timestamp"])
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_no_argument_loses_an_event(field: str, value: object) -> None:
+    """Whatever is given for any field, the event is made, and what was wrong with it is marked."""
+    with capture(strict=False):
+        event = record(**{"event_type": "order.action", "action": "placed", field: value})  # type: ignore[arg-type]  # wrong on purpose
+    assert event is not None
+    assert UniversalEvent.from_json(event.to_json()) == event

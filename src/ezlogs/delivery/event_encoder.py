@@ -63,7 +63,10 @@ class EventEncoder:
 
     def append(self, parts: list[bytes], event: UniversalEvent) -> int:
         """Append an event's attributes to the parts of a message; return how many redactions there are in them."""
-        known = self._known(event.said) if event.said else None
+        try:
+            known = self._known(event.said) if event.said else None
+        except TypeError:  # a part of an actor or a subject that is no text, and cannot even be looked up
+            known = None
         if known is not None:
             parts.append(known)
             return 0

@@ -7,6 +7,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from ezlogs import otel_compat
 from ezlogs.delivery.batch import EndedSpan, SpanEncoder
@@ -15,6 +16,7 @@ from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.worker import SPANS, Encoder, Signal, Worker, flush
 from ezlogs.event import UniversalEvent
+from ezlogs.otel_compat import current_span
 from ezlogs.otlp import HttpTransport
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
@@ -40,6 +42,7 @@ class Pipeline:
         self.processor = EzlogsSpanProcessor(self)
         self._worker = self._make_worker(loaded.settings.endpoint, SpanEncoder(scrubber), SPANS)
         self._workers = [self._worker]
+        self._put = self._worker.put
         self._watch = otel_compat.ProcessorWatch(None)
         self._owned = False
         self._own_resource: Resource | None = None
@@ -76,18 +79,18 @@ class Pipeline:
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
-        span = otel_compat.current_span(ctx)
+        span = current_span(ctx)
         if span is None:
             if self._endpoint_given or self.owned():
-                self._worker.put((event, trace.INVALID_SPAN_CONTEXT))
+                self._put((event, INVALID_SPAN_CONTEXT))
             else:
                 self._ledger.note("lost.no_recording_span")
         elif self.owned():
             riders = self.processor.riders(span)
             if riders is None or not self._ride(event, span, riders):
-                self._worker.put((event, span.get_span_context()))
+                self._put((event, span.get_span_context()))
         elif self._endpoint_given:
-            self._worker.put((event, span.get_span_context()))
+            self._put((event, span.get_span_context()))
         else:
             self._hand_over(event, span)
 
@@ -148,10 +151,10 @@ class Pipeline:
         """Take a sampled span that ended, and what rode on it."""
         events = riders.close()
         if self.owned():
-            self._worker.put(EndedSpan(span, events))
+            self._put(EndedSpan(span, events))
         elif self._endpoint_given:  # another exporter came while the span was open: it has the span, we have the events
             for event in events:
-                self._worker.put((event, span.context))
+                self._put((event, span.context))
         else:  # it has both
             self._ledger.note("handed_over", len(events))
 

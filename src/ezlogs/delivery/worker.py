@@ -121,10 +121,11 @@ class Worker:
 
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
-        if len(self._items) + self._held >= self._room:
+        items = self._items
+        if len(items) + self._held >= self._room:
             self._lose("shut_down" if self._stopped else "queue_full", _events(item))
             return
-        self._items.append(item)
+        items.append(item)
         if self._thread is None:
             self._start()
 
