@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from opentelemetry import context
 
 from ezlogs.runtime import current_runtime, install
 from ezlogs.testing import Captured, capture
+
+# How long an example takes is the machine's affair, and machines are shared.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
