@@ -6,70 +6,20 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import ezlogs
-from ezlogs.dev.decode import ReceivedSpan
 from ezlogs.dev.receiver import Receiver
 from ezlogs.settings import Sampling
 
-UseProvider = Callable[..., TracerProvider]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A local OTLP endpoint."""
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def use_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[UseProvider]:
-    """Make a tracer provider the global one, for this test only; ezlogs ends before it does."""
-    providers = []
-
-    def use(**options: Any) -> TracerProvider:
-        provider = TracerProvider(resource=Resource.create({"service.name": "shop"}), **options)
-        monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
-        providers.append(provider)
-        return provider
-
-    yield use
-    ezlogs.shutdown()
-    for provider in providers:
-        provider.shutdown()
-
-
-def place(number: int = 42) -> None:
-    """Place an order."""
-    ezlogs.event("order.action", "placed", subject=("order", number))
-
-
-def arrived(receiver: Receiver) -> dict[str, ReceivedSpan]:
-    """Return the span that each order's event arrived on, by order number; each arrives once."""
-    found: dict[str, ReceivedSpan] = {}
-    for span in receiver.spans:
-        for event in span.events:
-            if event.name == "order.action":
-                number = event.attributes["ezlogs.subject.id"]
-                assert number not in found, "an event was delivered twice"
-                found[number] = span
-    return found
-
-
-def start(receiver: Receiver, **settings: Any) -> None:
-    """Start ezlogs against the receiver."""
-    ezlogs.configure(endpoint=receiver.endpoint, instrument="none", flush_interval=0.05, **settings)
+from .orders import UseProvider, arrived, place, start
 
 
 def test_an_event_rides_on_the_current_span(receiver: Receiver, use_provider: UseProvider) -> None:
@@ -188,11 +138,9 @@ def test_an_exporter_that_comes_later_is_noticed(receiver: Receiver, use_provide
     assert [seen.name for seen in foreign.get_finished_spans()] == ["open"]
 
 
-def test_attached_without_an_endpoint_events_ride_on_the_span(
-    use_provider: UseProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("nobody_named_an_endpoint")
+def test_attached_without_an_endpoint_events_ride_on_the_span(use_provider: UseProvider) -> None:
     """The other pipeline carries them, scrubbed, with its own guarantees; health says so."""
-    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
     provider, foreign = use_provider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(foreign))
     ezlogs.configure(instrument="none")
@@ -355,10 +303,13 @@ def test_a_story_that_is_no_trace_gets_a_trace_of_its_own(
     start(receiver, service_name="till")
     with ezlogs.CorrelationManager.inherit_context({"correlation_id": story}):
         place(1)
+        assert ezlogs.flush()
+        place(2)
     ezlogs.shutdown()
     spans = arrived(receiver)
-    assert int(spans["1"].trace_id, 16) != 0
-    assert spans["1"].resource["service.name"] == "till"
+    for number in "12":
+        assert int(spans[number].trace_id, 16) != 0
+        assert spans[number].resource["service.name"] == "till"
 
 
 def test_a_health_report_that_cannot_be_written_is_said(

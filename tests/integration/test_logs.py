@@ -26,32 +26,9 @@ from ezlogs.dev.decode import ReceivedLog
 from ezlogs.dev.receiver import Receiver
 from ezlogs.story import stories, told
 
-UseProvider = Callable[..., TracerProvider]
+from .orders import UseProvider, arrived, place, start
+
 UseLogs = Callable[..., LoggerProvider]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A local OTLP endpoint."""
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def use_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[UseProvider]:
-    """Make a tracer provider the global one, for this test only; ezlogs ends before it does."""
-    providers = []
-
-    def use(**options: Any) -> TracerProvider:
-        provider = TracerProvider(resource=Resource.create({"service.name": "shop"}), **options)
-        monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
-        providers.append(provider)
-        return provider
-
-    yield use
-    ezlogs.shutdown()
-    for provider in providers:
-        provider.shutdown()
 
 
 @pytest.fixture
@@ -73,18 +50,6 @@ def use_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[UseLogs]:
         provider.shutdown()
 
 
-@pytest.fixture
-def nobody_named_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither for ezlogs nor for everybody."""
-    for name in ("", "TRACES_", "LOGS_"):
-        monkeypatch.delenv(f"OTEL_EXPORTER_OTLP_{name}ENDPOINT", raising=False)
-
-
-def place(number: int = 42) -> None:
-    """Place an order."""
-    ezlogs.event("order.action", "placed", subject=("order", number))
-
-
 def as_logs(receiver: Receiver) -> dict[str, ReceivedLog]:
     """Return the log record of each order's event, by order number; each arrives once."""
     found: dict[str, ReceivedLog] = {}
@@ -95,27 +60,10 @@ def as_logs(receiver: Receiver) -> dict[str, ReceivedLog]:
     return found
 
 
-def as_span_events(receiver: Receiver) -> list[str]:
-    """Return the number of each order whose event arrived on a span."""
-    return [
-        event.attributes["ezlogs.subject.id"]
-        for span in receiver.spans
-        for event in span.events
-        if event.name == "order.action"
-    ]
-
-
-def start(receiver: Receiver, carrier: str, **settings: Any) -> None:
-    """Start ezlogs against the receiver."""
-    ezlogs.configure(
-        endpoint=receiver.endpoint, carrier=carrier, instrument="none", **{"flush_interval": 0.05, **settings}
-    )
-
-
 def test_an_event_leaves_as_a_log_record_under_its_span(receiver: Receiver, use_provider: UseProvider) -> None:
     """The span leaves without it; the two are joined by their ids, and have one resource."""
     use_provider()
-    start(receiver, "log")
+    start(receiver, carrier="log")
     with trace.get_tracer("app").start_as_current_span("checkout") as span:
         place()
     assert ezlogs.flush()
@@ -139,7 +87,7 @@ def test_an_event_leaves_as_a_log_record_under_its_span(receiver: Receiver, use_
 def test_log_records_need_no_carrier_spans(receiver: Receiver, use_provider: UseProvider) -> None:
     """Outside any span, on one that was sampled out, on one that has ended: each is a log record, and no span more."""
     use_provider(sampler=ALWAYS_OFF)
-    start(receiver, "log")
+    start(receiver, carrier="log")
     place(1)
     with trace.get_tracer("app").start_as_current_span("unsampled") as unsampled:
         place(2)
@@ -160,13 +108,13 @@ def test_log_records_need_no_carrier_spans(receiver: Receiver, use_provider: Use
 def test_both_carriers_bring_each_event_once(receiver: Receiver, use_provider: UseProvider) -> None:
     """It is told once, and counted once; what became of the copies counts apart."""
     use_provider()
-    start(receiver, "both")
+    start(receiver, carrier="both")
     with ezlogs.CorrelationManager.start_request_context(), trace.get_tracer("app").start_as_current_span("checkout"):
         place(1)
         place(2)
     place(3)
     assert ezlogs.flush()
-    assert sorted(as_logs(receiver)) == sorted(as_span_events(receiver)) == ["1", "2", "3"]
+    assert sorted(as_logs(receiver)) == sorted(arrived(receiver)) == ["1", "2", "3"]
     assert sum(len(story.events) for story in stories(told([*receiver.spans, *receiver.logs]))) == 3
     health = ezlogs.health()
     assert (health["emitted"], health["delivered"], health["delivered.logs"]) == (3, 3, 3)
@@ -229,7 +177,7 @@ def test_with_an_endpoint_the_applications_own_pipeline_gets_none(
     use_provider()
     theirs = InMemoryLogRecordExporter()
     use_logs(SimpleLogRecordProcessor(theirs))
-    start(receiver, "log")
+    start(receiver, carrier="log")
     place()
     assert ezlogs.flush()
     assert list(as_logs(receiver)) == ["42"]
@@ -274,11 +222,11 @@ def test_what_rides_on_a_span_and_is_a_log_record_is_not_bridged(receiver: Recei
     logs = LoggerProvider(shutdown_on_exit=False)
     logs.add_log_record_processor(SimpleLogRecordProcessor(records))
     provider.add_span_processor(SpanEventToEventBridge(logs))
-    start(receiver, "both")
+    start(receiver, carrier="both")
     with trace.get_tracer("app").start_as_current_span("checkout"):
         place()
     assert ezlogs.flush()
-    assert list(as_logs(receiver)) == as_span_events(receiver) == ["42"]
+    assert list(as_logs(receiver)) == list(arrived(receiver)) == ["42"]
     assert list(records.get_finished_logs()) == []
     logs.shutdown()
 
@@ -300,7 +248,7 @@ def test_a_collector_that_goes_away_and_comes_back_has_everything(
 ) -> None:
     """What happens meanwhile is kept and sent again, in each signal."""
     use_provider()
-    start(receiver, "both")
+    start(receiver, carrier="both")
     place(1)
     assert ezlogs.flush()
     receiver.stop()
@@ -309,7 +257,7 @@ def test_a_collector_that_goes_away_and_comes_back_has_everything(
     assert not ezlogs.flush(0.3)
     receiver.start()
     assert ezlogs.flush(10)
-    assert len(as_logs(receiver)) == len(set(as_span_events(receiver))) == 49
+    assert len(as_logs(receiver)) == len(arrived(receiver)) == 49
     assert ezlogs.health()["lost"] == {}
 
 
@@ -328,18 +276,18 @@ def test_losses_are_counted_by_signal(use_provider: UseProvider) -> None:
 def test_the_end_delivers_what_is_pending(receiver: Receiver, use_provider: UseProvider, carrier: str) -> None:
     """Within the time that the end may take, in both signals; events after it go nowhere."""
     use_provider()
-    start(receiver, carrier, flush_interval=3600)
+    start(receiver, carrier=carrier, flush_interval=3600)
     place(1)
     ezlogs.shutdown()
     place(2)
     assert list(as_logs(receiver)) == ["1"]
-    assert as_span_events(receiver) == (["1"] if carrier == "both" else [])
+    assert list(arrived(receiver)) == (["1"] if carrier == "both" else [])
 
 
 def test_flushing_the_tracer_provider_brings_log_records_out(receiver: Receiver, use_provider: UseProvider) -> None:
     """As before a function host freezes the process."""
     provider = use_provider()
-    start(receiver, "log", flush_interval=3600)
+    start(receiver, carrier="log", flush_interval=3600)
     place()
     assert provider.force_flush()
     assert list(as_logs(receiver)) == ["42"]
@@ -349,10 +297,10 @@ def test_logs_can_go_elsewhere_than_spans(receiver: Receiver, use_provider: UseP
     """Each signal has an address, and one that is away does not hold up the other."""
     use_provider()
     with Receiver() as other:
-        start(receiver, "both", logs_endpoint=other.endpoint)
+        start(receiver, carrier="both", logs_endpoint=other.endpoint)
         place(1)
         assert ezlogs.flush()
-        assert (list(as_logs(other)), as_span_events(receiver)) == (["1"], ["1"])
+        assert (list(as_logs(other)), list(arrived(receiver))) == (["1"], ["1"])
         receiver.stop()
         place(2)
         assert not ezlogs.flush(1)
@@ -365,35 +313,35 @@ def test_logs_can_go_elsewhere_than_spans(receiver: Receiver, use_provider: UseP
 def test_the_carrier_can_change_while_it_runs(receiver: Receiver, use_provider: UseProvider) -> None:
     """What was emitted before leaves as it was to leave; an open span keeps what rides on it."""
     use_provider()
-    start(receiver, "span")
+    start(receiver, carrier="span")
     with trace.get_tracer("app").start_as_current_span("checkout"):
         place(1)
         ezlogs.configure(carrier="log")
         place(2)
     assert ezlogs.flush()
-    assert (as_span_events(receiver), list(as_logs(receiver))) == (["1"], ["2"])
+    assert (list(arrived(receiver)), list(as_logs(receiver))) == (["1"], ["2"])
     assert (ezlogs.health()["emitted"], ezlogs.health()["delivered"]) == (2, 2)
 
 
 def test_a_forked_child_delivers_its_own_and_only_its_own(receiver: Receiver, use_provider: UseProvider) -> None:
     """What the parent had queued stays the parent's, in both signals."""
     use_provider()
-    start(receiver, "both", flush_interval=3600)
+    start(receiver, carrier="both", flush_interval=3600)
     place(1)
     child = os.fork()
     if child == 0:
         place(2)
         os._exit(0 if ezlogs.flush(10) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert list(as_logs(receiver)) == as_span_events(receiver) == ["2"]
+    assert list(as_logs(receiver)) == list(arrived(receiver)) == ["2"]
     assert ezlogs.flush(10)
-    assert sorted(as_logs(receiver)) == sorted(as_span_events(receiver)) == ["1", "2"]
+    assert sorted(as_logs(receiver)) == sorted(arrived(receiver)) == ["1", "2"]
 
 
 def test_a_multiprocessing_child_loses_nothing_at_its_end(receiver: Receiver, use_provider: UseProvider) -> None:
     """Such children end with ``os._exit``, past atexit."""
     use_provider()
-    start(receiver, "both", flush_interval=3600)
+    start(receiver, carrier="both", flush_interval=3600)
     process = multiprocessing.get_context("fork").Process(target=place, args=(7,))
     process.start()
     process.join(20)

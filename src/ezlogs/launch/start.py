@@ -91,6 +91,7 @@ def configure(
     if loaded.problems:
         raise InvalidSettings(loaded.problems)
     if running is not None and running.settings == loaded.settings:
+        meet_provider(running)  # another may have taken the place of the one that was there
         return
     runtime = start(loaded, running)
     meet_provider(runtime)

@@ -66,5 +66,5 @@ def test_adding_while_closing_neither_loses_nor_doubles() -> None:
 def test_what_other_processors_read_is_scrubbed() -> None:
     """No unscrubbed value is reachable through the span event's public attributes."""
     event = RidingEvent(emitted(5), Scrubber())
-    assert (event.name, event.timestamp) == ("order.action", 5)
+    assert (event.name, event.timestamp, event.dropped_attributes) == ("order.action", 5, 0)
     assert "hunter2" not in repr(dict(cast("dict[str, object]", event.attributes)))

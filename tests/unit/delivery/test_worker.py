@@ -150,6 +150,45 @@ def test_without_a_thread_the_caller_sends(bench: type[Bench], monkeypatch: pyte
     assert made.ledger.counts()["delivered"] == 1
 
 
+def test_what_is_told_while_the_thread_starts_is_delivered(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a signal handler, or a destructor; one thread is started all the same."""
+    made, start, started = bench(Delivered()), threading.Thread.start, []
+
+    def interrupted(self: threading.Thread) -> None:
+        started.append(self)
+        made.put()
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    made.put()
+    monkeypatch.undo()
+    assert made.flush(5)
+    assert made.ledger.counts()["delivered"] == 2
+    made.worker._start()  # as another thread does that found none a moment before
+    assert len(started) == 1
+    assert sum(thread.name == "ezlogs-delivery" for thread in threading.enumerate()) == 1
+    made.end(1)
+
+
+def test_a_flush_during_a_send_sends_nothing_twice(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a handler of log lines, in the thread that is sending."""
+
+    class Interrupted(Transport):
+        def send(self, body: bytes) -> object:
+            made.flush(0)
+            return super().send(body)
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    made = bench(Delivered())
+    made.worker._transport = made.transport = Interrupted(Delivered())  # type: ignore[assignment]  # it sends
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    made.put()
+    made.end(5)
+    assert len(made.transport.bodies) == made.ledger.counts()["delivered"] == 1
+
+
 def test_signals_are_flushed_at_the_same_time(bench: type[Bench]) -> None:
     """A collector that is away takes the time; what is for another one goes out meanwhile."""
     away, there = bench(Retry("gone")), bench(Delivered())
