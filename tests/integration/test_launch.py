@@ -140,6 +140,15 @@ def test_without_a_launcher_configure_does_the_same(receiver: Receiver) -> None:
     assert len(events(receiver)) == 2
 
 
+def test_events_leave_as_log_records_when_the_environment_says_so(receiver: Receiver) -> None:
+    """Nothing to write either: the span leaves without them, and no carrier span is made."""
+    ran = run(OTEL_SERVICE_NAME="shop", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, EZLOGS_CARRIER="log")
+    assert [record.attributes["ezlogs.action"] for record in receiver.logs] == ["placed", "shipped"]
+    assert {record.resource["service.name"] for record in receiver.logs} == {"shop"}
+    assert [(span.name, span.span_id) for span in receiver.spans] == [("checkout", receiver.logs[0].span_id)]
+    assert ran.errors == ""
+
+
 def test_each_process_leaves_its_health_where_asked(receiver: Receiver, tmp_path: Path) -> None:
     """A program that counts losses needs no access to the process."""
     run(
@@ -230,3 +239,17 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout == "7\n"
+
+
+@needs_neighbours
+def test_beside_another_vendors_logs_each_event_is_one_log_record(receiver: Receiver) -> None:
+    """Elastic's distribution sets up a logs pipeline too; ezlogs has an address, and delivers its events itself."""
+    run(
+        venv=NEIGHBOURS,
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+        EZLOGS_CARRIER="log",
+    )
+    told = [record.attributes["ezlogs.action"] for record in receiver.logs if record.event_name == "order.action"]
+    assert told == ["placed", "shipped"]
+    assert events(receiver) == []
