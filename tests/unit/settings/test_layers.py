@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ezlogs.settings import GROUPS, TABLE, Delivery, Sampling, load
@@ -241,6 +241,11 @@ NAMES = st.sampled_from([*TABLE, *GROUPS, "timout", ""])
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
+
+
+@UNHURRIED
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
 def test_no_value_of_any_shape_stops_loading(values: dict[str, object]) -> None:
     """Whatever is given by whatever name, the settings are complete, and every problem can be told."""
@@ -249,6 +254,7 @@ def test_no_value_of_any_shape_stops_loading(values: dict[str, object]) -> None:
     assert all(str(problem) for problem in (*loaded.problems, *loaded.warnings))
 
 
+@UNHURRIED
 @given(st.text(alphabet=st.sampled_from("abt=[]{}.'\"#\n\\ 1") | st.characters(), max_size=60))
 def test_no_text_in_a_file_stops_loading(text: str) -> None:
     """A file that is no TOML, or is TOML of any kind, is at most a problem."""

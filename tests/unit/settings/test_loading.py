@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ezlogs.settings import TABLE, InvalidSettings, Settings, load, variable
@@ -203,6 +203,7 @@ def test_one_problem_is_told_without_a_list() -> None:
     assert str(InvalidSettings(loaded.problems)) == str(loaded.problems[0])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.dictionaries(st.sampled_from([variable(name) for name in TABLE]), st.text()))
 def test_no_text_in_the_environment_stops_loading(environ: dict[str, str]) -> None:
     """Whatever the variables hold, the settings are complete and every bad value is reported."""
