@@ -51,7 +51,7 @@ def _drawn(report: Report, console: Console) -> Iterator[RenderableType]:
     yield Text.assemble((versions, "bold"), ("\nin ", "dim"), report.directory)
     for subject, findings in report.findings.items():
         yield Text(f"\n{subject}", "bold cyan")
-        yield from (_inside(block) for block in _findings(findings, console))
+        yield _inside(_findings(findings, console))
         if subject == "settings":
             yield Text()
             yield from (_inside(block) for block in _settings(report.loaded, console.width - 2))
@@ -63,34 +63,23 @@ def _inside(block: RenderableType) -> RenderableType:
     return Padding(block, (0, 0, 0, 2), expand=False)
 
 
-def _findings(findings: tuple[Finding, ...], console: Console) -> Iterator[RenderableType]:
+def _findings(findings: tuple[Finding, ...], console: Console) -> Table:
     abouts = [len(finding.about) for finding in findings]
     in_columns = min(abouts) > 0 and max(abouts) <= WIDEST_NAME
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, min_width=max(abouts) + 1 if in_columns else None)
+    if in_columns:
+        table.add_column(no_wrap=True, min_width=max(abouts) + 1)
     table.add_column(overflow="fold")
     for finding in findings:
         mark, style = MARKS[finding.verdict]
         quiet = "dim" if finding.verdict == "note" else ""
-        text = Text(finding.text, quiet)
+        about, text = Text(finding.about, quiet or "bold"), Text(finding.text, quiet)
         if finding.advice:
             text.append(f"; {finding.advice}", "cyan")
-        sign = Text(_sign(mark, console), style)
-        if in_columns:
-            table.add_row(sign, Text(finding.about, quiet or "bold"), text)
-        else:
-            about = Text(f"{finding.about}: " if finding.about else "", quiet or "bold")
-            yield _row(sign, Text.assemble(about, text))
-    if in_columns:
-        yield table
-
-
-def _row(sign: Text, text: Text) -> Table:
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row(sign, text)
+        if finding.about and not in_columns:
+            text = Text.assemble(about, ": ", text)
+        table.add_row(Text(_sign(mark, console), style), *((about, text) if in_columns else (text,)))
     return table
 
 
