@@ -260,11 +260,11 @@ class Worker:
             self._held -= batch.items
 
     def _back_off(self, result: Retry) -> None:
-        self._failures += 1
-        longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self._failures, 10))
+        self._complain(f"{result.reason}; events are kept and sent again (try `ezlogs dev` for a local collector)")
+        longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self._failures + 1, 10))
         pause = random.SystemRandom().uniform(longest / 2, longest)
         self._retry_at = monotonic() + max(pause, min(result.after or 0.0, _LONGEST_PAUSE))
-        self._complain(f"{result.reason}; events are kept and sent again (try `ezlogs dev` for a local collector)")
+        self._failures += 1  # last: a process whose end waits for this has said why by then
 
     def _complain(self, reason: str) -> None:
         """Say once per outage what is wrong."""
