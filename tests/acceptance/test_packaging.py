@@ -33,6 +33,7 @@ ENTRY_POINTS = {
         "ezlogs_instrumentors.multiprocessing:MultiprocessingInstrumentor",
     ),
     ("opentelemetry_instrumentor", "ezlogs_subprocess", "ezlogs_instrumentors.subprocess:SubprocessInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_gevent", "ezlogs_instrumentors.gevent:GeventInstrumentor"),
 }
 
 

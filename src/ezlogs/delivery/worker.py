@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import monotonic, sleep
+from time import monotonic
 from typing import NamedTuple, Protocol
 
 from opentelemetry import context
@@ -196,7 +197,7 @@ class Worker:
     def _run(self) -> None:
         while not self._stopped:
             self._turn()
-            sleep(_POLL)
+            time.sleep(_POLL)  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:
         """Seal and send what is due. One thread at a time: the worker's, or at exit the one that shuts down."""
@@ -293,7 +294,7 @@ def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) ->
         hopeful = [worker for worker, failures in hurried if worker.hopeful(failures, ending=ending)]
         if not hopeful or monotonic() >= deadline:
             break
-        sleep(0.005)
+        time.sleep(0.005)
     done = [worker.relax(ending=ending) for worker in workers]
     return all(done)
 
