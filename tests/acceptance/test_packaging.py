@@ -34,6 +34,15 @@ ENTRY_POINTS = {
     ),
     ("opentelemetry_instrumentor", "ezlogs_subprocess", "ezlogs_instrumentors.subprocess:SubprocessInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_gevent", "ezlogs_instrumentors.gevent:GeventInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_requests", "ezlogs_instrumentors.requests:RequestsInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_urllib3", "ezlogs_instrumentors.urllib3:Urllib3Instrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_httpx", "ezlogs_instrumentors.httpx:HttpxInstrumentor"),
+    (
+        "opentelemetry_instrumentor",
+        "ezlogs_aiohttp_client",
+        "ezlogs_instrumentors.aiohttp_client:AiohttpClientInstrumentor",
+    ),
+    ("opentelemetry_instrumentor", "ezlogs_urllib", "ezlogs_instrumentors.urllib:UrllibInstrumentor"),
 }
 
 

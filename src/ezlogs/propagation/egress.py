@@ -1,0 +1,142 @@
+"""Egress: what of a story leaves with an HTTP request. Near and named hosts learn the story, others nothing of it.
+
+Only ``ezlogs.*`` members of W3C Baggage and ezlogs' own header are ever removed. The trace context and the
+application's own baggage are its own business, or that of whoever instruments its client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from urllib.parse import quote, unquote_plus
+
+from opentelemetry import context, propagate
+from opentelemetry.context import Context
+
+from ezlogs.actor import current_actor
+from ezlogs.correlation import BAGGAGE_MEMBERS, valid_id
+from ezlogs.emit import is_suppressed, listening
+from ezlogs.party import type_and_id
+from ezlogs.propagation.header import HEADER
+from ezlogs.propagation.hosts import is_named, is_near
+from ezlogs.runtime import current_runtime
+
+Header = tuple[str | bytes, str | bytes]
+"""A name and a value, as clients hold them."""
+Change = Callable[[str, str], str | None]
+"""Takes a header's name, in lower case, and its value; returns the value to send, or None to leave it out."""
+
+BAGGAGE = "baggage"
+ACTOR = "ezlogs.actor"
+"""The baggage member that says who acts, as ``type:id``."""
+_STORY = BAGGAGE_MEMBERS["correlation_id"]
+
+
+def departing(headers: Iterable[Header], host: str, *, injecting: bool = True) -> list[Header] | None:
+    """Return the headers with which a request may leave.
+
+    To a host that may know the story, it is injected by the global propagator, unless the request has been given a
+    trace context or baggage already: these are kept. From a request to any other host the story is taken out, also
+    while ezlogs is not running: what arrived from elsewhere must not travel on through this process.
+
+    Args:
+        headers: Names and values, as they would leave.
+        host: What the client connects to, with or without a port; for a request by a proxy, what lies behind it.
+            Where a ``Host`` header names another one, both must be allowed.
+        injecting: Whether a story may be put in, rather than only taken out.
+
+    Returns:
+        A new list, or None where the headers may leave as they are.
+
+    Example:
+        >>> departing([("baggage", "tenant=7,ezlogs.correlation_id=4bf92f")], "api.example.com")
+        [('baggage', 'tenant=7')]
+        >>> departing([("baggage", "tenant=7,ezlogs.correlation_id=4bf92f")], "orders.internal")
+    """
+    ctx = context.get_current()
+    if is_suppressed(ctx):
+        return None
+    sent = list(headers)
+    hosts = {host, *(_text(value) for name, value in sent if _text(name).lower() == "host")}
+    runtime = current_runtime()
+    known, told = (runtime.settings.propagate_to, runtime.settings.propagate_actor_to) if runtime else ((), ())
+    may_know_actor = all(is_named(one, told) for one in hosts)
+    if not may_know_actor and not all(is_near(one) or is_named(one, known) for one in hosts):
+        return _changed(sent, _without_story)
+    leaving = sent + _missing(sent, ctx) if injecting and listening() else sent
+    actor = _actor(ctx) if may_know_actor and listening() else None
+    changed = _changed(leaving, lambda name, value: _with_actor(name, value, actor))
+    if changed is not None:
+        return changed
+    return leaving if len(leaving) > len(sent) else None
+
+
+def _missing(sent: list[Header], ctx: Context) -> list[Header]:
+    """Return what the global propagator adds; nothing of a trace where the request has a trace context already."""
+    injected: dict[str, str] = {}
+    propagate.inject(injected, ctx)
+    present = {_text(name).lower() for name, _ in sent}
+    of_story = {BAGGAGE, HEADER}
+    traced = any(field.lower() in present for field in propagate.get_global_textmap().fields - of_story)
+    return [
+        (name, value)
+        for name, value in injected.items()
+        if name.lower() not in present and (not traced or name.lower() in of_story)
+    ]
+
+
+def _changed(headers: list[Header], change: Change) -> list[Header] | None:
+    """Return the headers with their values changed, or None where no value changes."""
+    kept: list[Header] = []
+    differs = False
+    for name, value in headers:
+        before = _text(value)
+        after = change(_text(name).lower(), before)
+        if after == before:
+            kept.append((name, value))
+            continue
+        differs = True
+        if after is not None:
+            kept.append((name, after.encode("latin-1") if isinstance(value, bytes) else after))
+    return kept if differs else None
+
+
+def _without_story(name: str, value: str) -> str | None:
+    if name == HEADER:
+        return None
+    return _without_members(value, lambda key: key.startswith("ezlogs.")) if name == BAGGAGE else value
+
+
+def _with_actor(name: str, value: str, actor: str | None) -> str | None:
+    """Say who acts beside a story, and only who acts here: an actor that arrived from elsewhere goes no further."""
+    if name != BAGGAGE:
+        return value
+    rest = _without_members(value, lambda key: key == ACTOR)
+    if actor is None or rest is None or _without_members(rest, lambda key: key == _STORY) == rest:
+        return rest
+    return f"{rest},{ACTOR}={quote(actor, safe='')}"
+
+
+def _without_members(baggage: str, is_ours: Callable[[str], bool]) -> str | None:
+    """Return a baggage header without some members, each other one with all its characters; None if none is left."""
+    members = baggage.split(",")
+    others = [member for member in members if not is_ours(_key(member))]
+    if len(others) == len(members):
+        return baggage
+    return ",".join(others).strip(" \t") if any(member.strip() for member in others) else None
+
+
+def _key(member: str) -> str:
+    """Return the key of a baggage member as the most lenient of its readers would understand it."""
+    return unquote_plus(member.partition(";")[0].partition("=")[0]).strip().lower()
+
+
+def _actor(ctx: Context) -> str | None:
+    who = current_actor(ctx)
+    return None if who.id is None else valid_id(type_and_id(who))
+
+
+def _text(value: object) -> str:
+    """Return a name or value as text; what is neither text nor bytes is for the client to complain about."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else ""

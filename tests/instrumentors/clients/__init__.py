@@ -1,0 +1,1 @@
+"""HTTP clients, each by itself and beside OpenTelemetry's instrumentors."""
