@@ -24,6 +24,7 @@ import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.test_loaded import Customer
 
 from ezlogs.conversions import message_of
 from ezlogs.snapshot import MAX_ITEMS, MAX_NODES, MAX_TEXT, MAX_TOTAL_TEXT, Pairs, freeze, plain
@@ -105,6 +106,10 @@ class Plain:
     pass
 
 
+class Pair(tuple[int, ...]):
+    pass
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
@@ -115,6 +120,9 @@ class Plain:
         (Invoice(number=7, key="hush"), {"number": 7, "key": "<pydantic.types.SecretStr>"}),
         (Refund(5), {"amount": 5}),
         (Point(1, 2), {"x": 1, "y": 2}),
+        (Pair((1, 2)), [1, 2]),
+        (Customer(id=7), "customer:7"),
+        (Customer(), "customer"),
         (LoudUuid(int=1), "00000000-0000-0000-0000-000000000001"),
         (LoudDecimal("9.90"), "9.90"),
         (LoudDict(a=1), {"a": 1}),

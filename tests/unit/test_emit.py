@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import UserDict
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from ezlogs.emit import guarded, listening, record
 from ezlogs.event import OUTCOMES, SEVERITIES, SYSTEM, Actor, Failure, InvalidEvent, UniversalEvent
 from ezlogs.runtime import Runtime, current_runtime, install
 from ezlogs.settings import load
+from ezlogs.snapshot import freeze
 from ezlogs.testing import Captured, capture
 
 
@@ -273,3 +276,36 @@ def test_no_argument_loses_an_event(field: str, value: object) -> None:
         event = record(**{"event_type": "order.action", "action": "placed", field: value})  # type: ignore[arg-type]  # wrong on purpose
     assert event is not None
     assert UniversalEvent.from_json(event.to_json()) == event
+
+
+def test_an_event_is_read_alike_before_and_after_it_is_settled() -> None:
+    """Its severity follows from its outcome unless it was given, whichever field is read first."""
+    with capture(strict=False):
+        quiet = ezlogs.event("order.action", "placed", severity="debug")
+        failed = ezlogs.event("order.action", "placed", outcome="failure")
+    assert quiet is not None
+    assert failed is not None
+    assert (quiet.severity, failed.severity) == ("debug", "error") == (quiet.facts.severity, failed.facts.severity)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"total": 5},
+        MappingProxyType({"total": 5}),
+        UserDict(total=5),
+        {"total": 5, "tags": ["a"]},
+        {"total": 5, "number": 2**70},
+        {"total": 5, "share": float("nan")},
+        {"total": 5, "name": "é" * 10_000},
+    ],
+    ids=["flat", "proxy", "other", "nested", "large", "no number", "long"],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_metadata_of_any_kind_is_a_snapshot(metadata: Any, strict: bool) -> None:
+    """Plain scalars are copied, anything else is frozen at the call."""
+    with capture(strict=strict):
+        event = ezlogs.event("order.action", "placed", metadata=metadata)
+    assert event is not None
+    assert event.facts.metadata == freeze(dict(metadata))
+    assert event.metadata["total"] == 5

@@ -130,3 +130,10 @@ def test_json_that_somebody_has_cut_is_kept_as_text() -> None:
     read = from_attributes(event.event_type, event.timestamp, found)
     assert read is not None
     assert read.metadata["a"] == '{"b":[1,2'
+
+
+def test_what_was_repaired_is_told() -> None:
+    """The problems of an event travel with it."""
+    event = UniversalEvent.create("Order Placed", "placed", correlation=Correlation(correlation_id="story-1"))
+    assert from_attributes(event.event_type, event.timestamp, attributes(event)) == event
+    assert attributes(event)["ezlogs.invalid"] == event.invalid

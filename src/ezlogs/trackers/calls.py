@@ -94,6 +94,8 @@ def _stepping(inner: Generator[Any, Any, Any], steps: _Steps) -> Generator[Any, 
                 item = resume()
         except StopIteration as stop:
             return stop.value
+        finally:
+            del resume  # it may hold an error, whose traceback holds this frame
         try:
             sent = yield item
         except GeneratorExit:
@@ -122,6 +124,8 @@ def _asynchronous_generator(
                         item = await resume()
                 except StopAsyncIteration:
                     break
+                finally:
+                    del resume  # as above
                 try:
                     sent = yield item
                 except GeneratorExit:

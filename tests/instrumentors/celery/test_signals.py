@@ -19,12 +19,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from ezlogs.actor import actor
-from ezlogs.correlation import Correlation, placed
+from ezlogs.correlation import Correlation, current, placed
 from ezlogs.runtime import Runtime, install
 from ezlogs.scope import Scope
 from ezlogs.settings import load
 from ezlogs.testing import Captured
-from ezlogs_instrumentors.celery import CeleryInstrumentor, ending, leaving
+from ezlogs_instrumentors.celery import CONTRIB, CeleryInstrumentor, ending, leaving
 
 STORY = "0af7651916cd43dd8448eb211c80319c"
 REMOTE = {"traceparent": f"00-{STORY}-b7ad6b7169203331-01", "baggage": "mine=1"}
@@ -269,6 +269,29 @@ def test_beside_contrib_eager_tasks_stay_with_their_caller(
             assert context.get_current() == before
 
     assert [event.correlation.parent_event_id for event in captured.of("job.execution")] == ["evt_request"] * 2
+
+
+def test_who_comes_after_us_finds_the_story_and_then_comes_first(
+    captured: Captured, tasks: ModuleType, app: Celery, spans: InMemorySpanExporter
+) -> None:
+    """A listener under contrib's name opens the span: it must not begin from the message again, nor leave before us."""
+    found: list[tuple[object, bool]] = []
+
+    def opening(task: Any, **_: Any) -> None:
+        found.append((task.request.get("traceparent"), current() is not None))
+
+    opening.__module__ = CONTRIB
+    signals.task_prerun.connect(opening, weak=False)
+    try:
+        for job_id in ("j-1", "j-2"):
+            work(app, tasks.plain, {**REMOTE, "ezlogs": json.dumps({"v": 1, "correlation_id": STORY})}, job_id=job_id)
+    finally:
+        signals.task_prerun.disconnect(opening)
+
+    assert found == [(None, True), (REMOTE["traceparent"], False)]
+    assert {event.correlation.correlation_id for event in captured.events} == {STORY}
+    assert spans.get_finished_spans() == ()
+    assert current() is None
 
 
 def test_a_prerun_told_twice_begins_one_attempt(captured: Captured, tasks: ModuleType, app: Celery) -> None:

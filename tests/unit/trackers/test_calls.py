@@ -7,6 +7,7 @@ import contextvars
 import gc
 import inspect
 import threading
+import weakref
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -219,6 +220,46 @@ def test_a_context_manager_may_be_tracked(captured: Captured) -> None:
     with pytest.raises(OSError, match="not forgiven"), opened(forgiving=False):
         raise OSError("not forgiven")
     assert [event.outcome for event in captured.events] == ["success", "failure"]
+
+
+def test_an_error_that_went_through_a_generator_is_let_go(captured: Captured) -> None:
+    """With all that its frames hold, and not only when the collector comes."""
+
+    class BlockError(Exception):
+        pass
+
+    @tracked
+    def stream() -> Iterator[None]:
+        yield
+
+    @tracked
+    async def stream_later() -> AsyncIterator[None]:
+        yield
+
+    def use() -> weakref.ref[BlockError] | None:
+        running: Any = stream()
+        next(running)
+        try:
+            running.throw(BlockError())
+        except BlockError as error:
+            return weakref.ref(error)
+
+    async def use_later() -> weakref.ref[BlockError] | None:
+        running: Any = stream_later()
+        await running.__anext__()
+        try:
+            await running.athrow(BlockError())
+        except BlockError as error:
+            return weakref.ref(error)
+
+    gc.collect()
+    gc.disable()
+    try:
+        for reference in (use(), asyncio.run(use_later())):
+            assert reference is not None
+            assert reference() is None
+    finally:
+        gc.enable()
 
 
 def test_a_generator_consumed_in_another_context_leaves_it_alone(captured: Captured) -> None:
