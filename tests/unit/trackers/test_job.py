@@ -430,3 +430,9 @@ def test_a_tracer_that_fails_costs_the_span_and_not_the_job(monkeypatch: pytest.
             pass
     assert [event.action for event in captured.events] == ["resize.enqueue", "resize.success"]
     assert captured.events[1].correlation.parent_event_id == captured.events[0].event_id
+
+
+def test_a_story_whose_id_is_not_safe_to_repeat_stays_here(captured: Captured) -> None:
+    """Whoever made it up, no worker would take it: the message goes without."""
+    with Scope(placed(Correlation(correlation_id="no such\r\nid"))):
+        assert HEADER not in job.enqueued(RECEIPT, traced=True)
