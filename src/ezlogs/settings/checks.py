@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from ezlogs.patterns import matches
-from ezlogs.settings.hosts import is_near
+from ezlogs.propagation.hosts import is_near
 from ezlogs.settings.kinds import spelled
 from ezlogs.settings.layers import Given
 from ezlogs.settings.problem import Problem, in_environment

@@ -10,7 +10,6 @@ from ezlogs.settings.kinds import UnacceptableError, Words
 # RFC 1123, section 2.1, and underscores, which names inside clusters have.
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
-_NEAR = (".localhost", ".local", ".internal", ".svc")
 _PORT = re.compile(r"(\[[^\]]*\]|[^:]*):[0-9]*")
 
 
@@ -52,17 +51,3 @@ def _meant(pattern: str) -> str | None:
     if port := _PORT.fullmatch(host):
         host = port[1].strip("[]")
     return f"'{host}'" if host != pattern and (_HOST.fullmatch(host) or _is_address(host)) else None
-
-
-def is_near(host: str) -> bool:
-    """Tell whether a host is this machine, or in a private network or a cluster, as far as its name tells.
-
-    >>> is_near("localhost"), is_near("10.0.0.7"), is_near("collector.observability.svc"), is_near("example.com")
-    (True, True, True, False)
-    """
-    try:
-        address = ip_address(host)
-    except ValueError:
-        name = host.lower().rstrip(".")
-        return "." not in name or name.endswith(_NEAR)
-    return address.is_private or address.is_loopback or address.is_link_local
