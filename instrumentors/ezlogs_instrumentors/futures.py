@@ -11,12 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import wrapt
-from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
 
 from ezlogs.emit import guarded
-from ezlogs.handover import Carried, taken
-from ezlogs.scope import Scope
+from ezlogs.handover import Carried, nowhere, taken
 from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.threading import others_carry
 
@@ -64,7 +62,7 @@ def _carrying(hooks: Hooks, ours: Callable[[Any], bool], submit: Submit) -> Subm
         ctx = taken() if hooks.active and args else None
         if ctx is None or not ours(self):
             return submit(self, *args, **kwargs)
-        with Scope(Context()):  # a worker that is started for this call is there for the next one too
+        with nowhere():  # a worker that is started for this call is there for the next one too
             return submit(self, Carried(ctx, args[0]), *args[1:], **kwargs)
 
     return submitted

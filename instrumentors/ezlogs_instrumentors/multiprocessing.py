@@ -12,12 +12,10 @@ from types import ModuleType
 from typing import Any
 
 import wrapt
-from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
 
 from ezlogs.emit import guarded
-from ezlogs.handover import Carried, Enclosed, serves_everybody, taken
-from ezlogs.scope import Scope
+from ezlogs.handover import Carried, Enclosed, nowhere, serves_everybody, taken
 from ezlogs_instrumentors.django.hooks import Hooks
 
 _ENCLOSED = "_ezlogs_context"
@@ -57,7 +55,7 @@ def _attach_to_processes(hooks: Hooks, module: ModuleType) -> None:
             if ctx is None:
                 return start(process)
             if serves_everybody(process):
-                with Scope(Context()):
+                with nowhere():
                     return start(process)
             vars(process)[_ENCLOSED] = Enclosed(ctx)
             try:

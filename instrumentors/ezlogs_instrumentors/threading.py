@@ -16,8 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
 
 from ezlogs.emit import guarded
-from ezlogs.handover import Carried, serves_everybody, taken
-from ezlogs.scope import Scope
+from ezlogs.handover import Carried, nowhere, serves_everybody, taken
 from ezlogs_instrumentors.django.hooks import Hooks
 
 
@@ -46,7 +45,7 @@ class ThreadingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
                 if ctx is None or not _is_new(thread):
                     return start(thread)
                 if serves_everybody(thread):
-                    with Scope(Context()):  # what is started below a thread, such as a greenlet, takes nothing either
+                    with nowhere():
                         return start(thread)
                 take_back = None if _is_carried(thread) else _hand(thread, ctx)
                 try:

@@ -7,7 +7,8 @@ it. To another process goes a `Parcel`: the trace context, the baggage, the corr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from opentelemetry import baggage, context
@@ -21,7 +22,13 @@ from ezlogs.origin import for_child
 from ezlogs.party import SYSTEM, Actor
 from ezlogs.scope import Scope
 
-_SERVING = frozenset({"anyio", "concurrent", "ezlogs", "logging", "multiprocessing", "opentelemetry"})
+_SERVING = frozenset(
+    {
+        *("concurrent", "logging", "multiprocessing"),
+        *("anyio", "apscheduler", "distributed", "grpc", "joblib", "kafka", "kombu", "loky", "pymongo", "watchdog"),
+        *("ddtrace", "ezlogs", "opentelemetry", "sentry_sdk"),
+    }
+)
 """Packages whose own threads and processes serve whoever comes, not the one who happened to be there at their start."""
 
 _PLAIN_RUN = frozenset({"threading", "multiprocessing.process"})
@@ -33,6 +40,16 @@ _trace = TraceContextTextMapPropagator()
 def taken() -> Context | None:
     """Return the context that work handed over now takes along, or None where there is nothing to take."""
     return context.get_current() or None
+
+
+@contextmanager
+def nowhere() -> Iterator[None]:
+    """Start a worker in a ``with`` block that is in no context: the worker, and what is below it, takes nothing."""
+    token = context.attach(Context())
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def serves_everybody(worker: object) -> bool:

@@ -201,6 +201,7 @@ def test_a_call_in_another_process_is_in_the_story_of_its_submitter(method: str)
         assert list(mapped) == [1, 2]
         assert "in __call__" not in "".join(traceback.format_exception(failed.exception()))
         assert pool.submit(seen).result() == (None, 0, 0, None, Actor("system", "system"))
+        assert pool.submit(context.get_current).result() == {}
 
 
 def test_a_function_that_cannot_go_to_another_process_is_refused_as_ever() -> None:
