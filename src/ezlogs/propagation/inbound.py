@@ -12,11 +12,12 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from opentelemetry import propagate
+from opentelemetry import baggage, context, propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, default_getter
 
-from ezlogs.correlation import BAGGAGE_MEMBERS, valid_id
+from ezlogs.correlation import BAGGAGE_MEMBERS, member_id, valid_id
+from ezlogs.party import Actor
 from ezlogs.runtime import current_runtime
 
 MAX_LENGTH = 8192
@@ -33,8 +34,12 @@ MAX_NAMES = 1024
 """Headers that a propagator can search for names of its own."""
 
 _MAX_TRACEPARENT, _MAX_TRACESTATE, _MAX_STATES = 512, 512, 32
+ACTOR = "ezlogs.actor"
+"""The baggage member in which a caller says, as ``type:id``, who acts."""
+
 _OURS = "ezlogs."
-_IDS = frozenset(BAGGAGE_MEMBERS.values())
+_IDS = frozenset({*BAGGAGE_MEMBERS.values(), ACTOR})
+_CLAIM = context.create_key("ezlogs-claimed-actor")
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
@@ -48,7 +53,8 @@ def extract(carrier: Any, ctx: Context, getter: Getter[Any] = default_getter) ->
     """Return a context with what the global propagator finds in headers from outside.
 
     The application's own baggage stays as it came, as far as it is well formed; of members named ``ezlogs.*`` only
-    known ones with safe ids are taken. What is beyond the bounds is ignored, silently.
+    known ones with safe ids are taken. Who acts in the caller's words is not kept as baggage: `claimed_actor` has it.
+    What is beyond the bounds is ignored, silently.
 
     Args:
         carrier: The headers, in any form that ``getter`` reads.
@@ -62,12 +68,43 @@ def extract(carrier: Any, ctx: Context, getter: Getter[Any] = default_getter) ->
         {'tenant': 'acme;p=1', 'ezlogs.flow_id': 'checkout:42'}
     """
     try:
-        return propagate.extract(carrier, ctx, Bounded(getter))
+        return claim_kept(propagate.extract(carrier, ctx, Bounded(getter)))
     except Exception as problem:  # a propagator or carrier of somebody's making
         runtime = current_runtime()
         if runtime is not None:
             runtime.report("what came with a request or message could not be read", problem)
         return ctx
+
+
+def claimed_actor(ctx: Context | None = None) -> Actor | None:
+    """Return who acts in the words of the service that called, if it said so; nobody has proved it.
+
+    An application that knows its caller can believe it: ``ezlogs.actor(claimed_actor())``.
+
+    Example:
+        >>> claimed_actor(extract({"baggage": "ezlogs.actor=user:7"}, Context()))
+        Actor(type='user', id='7', label=None, on_behalf_of=None)
+    """
+    claim = context.get_value(_CLAIM, ctx)
+    if not isinstance(claim, str):
+        return None
+    kind, _, actor_id = claim.partition(":")
+    return Actor(kind, actor_id or None)
+
+
+def claim_kept(ctx: Context) -> Context:
+    """Return a context in which who acts in the caller's words is kept apart, and travels no further as baggage."""
+    said = baggage.get_baggage(ACTOR, ctx)
+    if said is not None:
+        ctx = baggage.remove_baggage(ACTOR, ctx)
+    elif ctx.get(_CLAIM) is None:
+        return ctx
+    return context.set_value(_CLAIM, member_id(said), ctx)
+
+
+def claim_dropped(ctx: Context) -> Context:
+    """Return a context in which no caller has said who acts."""
+    return ctx if ctx.get(_CLAIM) is None else context.set_value(_CLAIM, None, ctx)
 
 
 class Bounded(Getter[Any]):

@@ -14,11 +14,13 @@ from opentelemetry.propagators.textmap import Getter, default_getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ezlogs.actor import Peek, with_acting
-from ezlogs.correlation import current, new_story, placed, valid_id
+from ezlogs.correlation import Correlation, placed, valid_id
 from ezlogs.emit import caused, record, tracking
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
-from ezlogs.propagation.inbound import extract
+from ezlogs.party import type_and_id
+from ezlogs.propagation.edge import entered, entered_in_span
+from ezlogs.propagation.inbound import claimed_actor, extract
 from ezlogs.scope import Scope
 from ezlogs.version import __version__
 
@@ -60,7 +62,8 @@ class HttpTracker:
         """Enter a request: everything until its `HttpRequest.finish` belongs to it.
 
         A span that is already open here is the hop; only without one are the W3C headers read and a SERVER span
-        opened. Bodies are never read.
+        opened. The story that came with the request goes on, or is linked, as the setting ``trust_inbound`` says.
+        Bodies are never read.
 
         Args:
             method: As the client sent it.
@@ -77,16 +80,23 @@ class HttpTracker:
             return None
         method = method if method in METHODS else "_OTHER"
         ctx, span = context.get_current(), None
-        if not _in_local_span(ctx):
-            ctx = extract(carrier, ctx, getter)
+        if _in_local_span(ctx):
+            edge = entered_in_span(ctx)
+            ctx = edge.context
+        else:
+            edge = entered(extract(carrier, ctx, getter))
             span = trace.get_tracer(self._tracer, __version__).start_span(
                 method if method in METHODS else "HTTP",
-                ctx,
+                edge.context,
                 SpanKind.SERVER,
                 {"http.request.method": method, "url.path": path},
+                edge.links,
             )
-            ctx = trace.set_span_in_context(span, ctx)
-        return HttpRequest(method, ctx, span, valid_id(request_id), peek)
+            ctx = trace.set_span_in_context(span, edge.context)
+        story = edge.story(ctx)
+        if request_id := valid_id(request_id):
+            story = story.replace(request_id=request_id)
+        return HttpRequest(method, ctx, span, story, peek)
 
 
 class HttpRequest:
@@ -94,14 +104,15 @@ class HttpRequest:
 
     __slots__ = ("_began", "_correlation", "_event_id", "_method", "_scope", "_span")
 
-    def __init__(self, method: str, ctx: Context, span: Span | None, request_id: str | None, peek: Peek | None) -> None:
+    def __init__(
+        self, method: str, ctx: Context, span: Span | None, correlation: Correlation, peek: Peek | None
+    ) -> None:
         self._method = method
         self._span = span
         self._began = perf_counter()
         self._event_id = new_event_id()
-        correlation = current(ctx) or new_story()
-        self._correlation = correlation.replace(request_id=request_id) if request_id else correlation
-        inner = caused(self._correlation, HTTP_REQUEST, self._event_id)
+        self._correlation = correlation
+        inner = caused(correlation, HTTP_REQUEST, self._event_id)
         self._scope = Scope(with_acting(placed(inner, ctx), peek=peek))
 
     def finish(
@@ -122,6 +133,7 @@ class HttpRequest:
         """
         failed = status is None or status >= 500
         error = error if failed else None
+        claimed = claimed_actor(self._scope.context)
         self._scope.close()
         record(
             HTTP_REQUEST,
@@ -132,7 +144,12 @@ class HttpRequest:
             subject=resource(route, parameters or {}) if route else None,
             metadata={
                 name: value
-                for name, value in (("method", self._method), ("route", route), ("status", status))
+                for name, value in (
+                    ("method", self._method),
+                    ("route", route),
+                    ("status", status),
+                    ("claimed_actor", claimed and type_and_id(claimed)),
+                )
                 if value is not None
             },
             outcome="failure" if failed else "success",

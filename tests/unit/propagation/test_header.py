@@ -81,4 +81,5 @@ def test_other_versions_and_damage_are_ignored(text: str) -> None:
 
 def test_members_of_a_later_minor_version_are_skipped() -> None:
     """What is known is read."""
-    assert read('{"v":1,"correlation_id":"s","colour":["blue"]}') == Header(1, "s")
+    assert read('{"v":1,"correlation_id":"s","colour":["blue"]}') == (header := Header(1, "s"))
+    assert header.acting is None
