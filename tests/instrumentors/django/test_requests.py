@@ -22,6 +22,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 
 import ezlogs
 from ezlogs.event import Failure
+from ezlogs.testing import capture
 from ezlogs_instrumentors.django.middleware import CONTRIB_MIDDLEWARE, MIDDLEWARE, Headers, with_story
 
 pytestmark = pytest.mark.usefixtures("database", "instrumented")
@@ -309,20 +310,49 @@ def test_the_middleware_comes_inside_opentelemetrys_own():
     assert with_story(["a", MIDDLEWARE]) == ["a", MIDDLEWARE]
 
 
-def test_beside_opentelemetrys_instrumentor_its_span_is_the_hop(contrib, captured, provider, spans):
-    """Where contrib makes a span no second one is made, and the events are in its trace, sync and async."""
-    contribs, ours = "opentelemetry.instrumentation.django", "ezlogs.django"
-    has_async = find_spec("opentelemetry.instrumentation.asgi") is not None
+@pytest.fixture
+def beside_contrib(contrib, provider):
+    """OpenTelemetry's own instrumentor at work."""
     before = settings.MIDDLEWARE
     instrumentor = contrib.DjangoInstrumentor()
     settings.MIDDLEWARE = list(before)
     instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
-    try:
-        Client().get("/orders/42/", headers={"traceparent": TRACEPARENT})
-        visit(AsyncClient(), "/async/orders/42/", headers={"traceparent": TRACEPARENT})
-    finally:
-        instrumentor.uninstrument()
-        settings.MIDDLEWARE = before
+    yield
+    instrumentor.uninstrument()
+    settings.MIDDLEWARE = before
+
+
+@pytest.mark.usefixtures("beside_contrib")
+def test_beside_opentelemetrys_instrumentor_its_span_is_the_hop(captured, spans):
+    """Where contrib makes a span no second one is made, and the events are in its trace, sync and async."""
+    contribs, ours = "opentelemetry.instrumentation.django", "ezlogs.django"
+    has_async = find_spec("opentelemetry.instrumentation.asgi") is not None
+    Client().get("/orders/42/", headers={"traceparent": TRACEPARENT})
+    visit(AsyncClient(), "/async/orders/42/", headers={"traceparent": TRACEPARENT})
     assert [span.instrumentation_scope.name for span in spans()] == [contribs, contribs if has_async else ours]
     assert {event.correlation.correlation_id for event in captured.events} == {TRACE}
     assert len(captured.events) == 4
+
+
+def test_at_the_edge_a_request_begins_its_own_story_and_trace(client, spans):
+    """What came with it is linked, as a story and as a span."""
+    with capture(trust_inbound="link") as captured:
+        client.get("/orders/42/", headers={"traceparent": TRACEPARENT, "baggage": "ezlogs.correlation_id=story-1"})
+    (span,) = spans()
+    own = f"{span.context.trace_id:032x}"
+    assert {event.correlation.correlation_id for event in captured.events} == {own}
+    assert {event.correlation.linked_correlation_id for event in captured.events} == {"story-1"}
+    assert own != TRACE
+    assert [f"{link.context.trace_id:032x}" for link in span.links] == [TRACE]
+
+
+@pytest.mark.usefixtures("beside_contrib")
+def test_at_the_edge_beside_opentelemetrys_instrumentor_the_story_alone_begins_anew(spans):
+    """Its span is in the caller's trace already."""
+    with capture(trust_inbound="link") as captured:
+        Client().get("/orders/42/", headers={"traceparent": TRACEPARENT})
+    (span,) = spans()
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert {event.correlation.linked_correlation_id for event in captured.events} == {TRACE}
+    (story,) = {event.correlation.correlation_id for event in captured.events}
+    assert story != TRACE
