@@ -253,3 +253,10 @@ def test_beside_another_vendors_logs_each_event_is_one_log_record(receiver: Rece
     told = [record.attributes["ezlogs.action"] for record in receiver.logs if record.event_name == "order.action"]
     assert told == ["placed", "shipped"]
     assert events(receiver) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_waits_until_the_http_client_is_loaded(receiver: Receiver) -> None:
+    """A child of a process in the middle of an import could never import that module, nor could the application."""
+    command = [sys.executable, str(PROGRAMS / "fork_while_loading.py"), receiver.endpoint]
+    assert subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout == "0\n"
