@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
+import msgspec
+
+from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher, words_of
 from ezlogs.privacy.rule import Clue, Span
 
@@ -14,7 +16,7 @@ _NAME = r"[\w.\-%\[\]\u00ad\u200b-\u200d\u2060\ufeff]"
 
 #: A name and what stands between it and its value; every match ends where the value starts.
 _FORMS: Final = tuple(
-    (mark, re.compile(form))
+    (mark, expression(form))
     for mark, form in (
         # password = x   "pwd": "x"   user[password]=x   Key (password)=(x)   \"password\": \"x\"
         (
@@ -35,27 +37,26 @@ _FORMS: Final = tuple(
 
 #: Headers whose value is the rest of the line, spaces and all.
 _WHOLE_LINE: Final = frozenset({"authorization", "cookie", "cookies"})
-_LINE = re.compile(r"[^\r\n]*")
+_LINE = expression(r"[^\r\n]*")
 
-_QUOTE = re.compile(r"""[bBuUrRfFnNeE]{0,2}(\\*)(["'`])""")
-_QUOTED_BODY: Final = {quote: re.compile(rf"(?:[^{quote}\\]|\\.?|{quote}{quote})*", re.S) for quote in ('"', "'", "`")}
-_BRACKET_OR_STRING = re.compile(r"""[()\[\]{}]|\\.|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.S)
+_QUOTE = expression(r"""[bBuUrRfFnNeE]{0,2}(\\*)(["'`])""")
+_QUOTED_BODY: Final = {quote: expression(rf"(?:[^{quote}\\]|\\.?|{quote}{quote})*", re.S) for quote in ('"', "'", "`")}
+_BRACKET_OR_STRING = expression(r"""[()\[\]{}]|\\.|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.S)
 # A bare value ends at white space, at a comma or semicolon that starts something new, and at a closing mark
 # that is not in the middle of a word.
-_BARE = re.compile(
+_BARE = expression(
     rf"""(?:[^\s,;&()\[\]{{}}"'<>\\]|\\(?!["'])|[,;&](?!\s|\Z|{_NAME}{{1,64}}\s?[=:])|[)\]}}"'>](?=\w))+"""
 )
 
 #: Values that give nothing away: bind parameters, types in a signature, nothing at all.
-_HARMLESS = re.compile(
+_HARMLESS = expression(
     r"""\*+|%s|\?|\$\d+|%\(\w+\)s|\{\w*\}|\[(?i:redacted|filtered|scrubbed)\]|<(?i:redacted|hidden|filtered)>"""
     r"""|(?i:null|none|nil|true|false|undefined|str|string|bytes|int|bool)"""
 )
-_BIND = re.compile(r":(\w+)")
+_BIND = expression(r":(\w+)")
 
 
-@dataclass(frozen=True)
-class Assignments:
+class Assignments(msgspec.Struct, frozen=True):
     """The values that free text gives to denied names."""
 
     keys: KeyMatcher

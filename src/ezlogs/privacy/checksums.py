@@ -5,10 +5,10 @@ US social security numbers have no checksum, only ranges that are never issued.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import Span
 
 CARD_LENGTHS: Final = range(14, 20)
@@ -59,13 +59,13 @@ _GROUPINGS: Final = (
 )
 
 _SEPARATOR = r"[ \t\r\n.\-+/\u00a0\u2000-\u2015\u202f\u2060\u3000\ufeff]{1,2}"
-_DIGIT_RUN = re.compile(rf"\d(?:(?:{_SEPARATOR})?\d){{13,}}")
-_DIGITS = re.compile(r"\d+")
-_HEX = re.compile(r"[0-9A-Fa-f]+")
-_LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]{0,64}")
+_DIGIT_RUN = expression(rf"\d(?:(?:{_SEPARATOR})?\d){{13,}}")
+_DIGITS = expression(r"\d+")
+_HEX = expression(r"[0-9A-Fa-f]+")
+_LETTERS_AND_DIGITS = expression(r"[0-9A-Za-z]{0,64}")
 
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \-\u00a0]?[A-Za-z0-9])")
-_IBAN_REST = re.compile(r"(?:[ \-\u00a0]?[A-Za-z0-9]){11,30}")
+_IBAN_START = expression(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \-\u00a0]?[A-Za-z0-9])")
+_IBAN_REST = expression(r"(?:[ \-\u00a0]?[A-Za-z0-9]){11,30}")
 
 #: Length of an IBAN by country, from the SWIFT IBAN registry.
 _IBAN_LENGTHS: Final = {
@@ -94,7 +94,7 @@ _IBAN_LENGTHS: Final = {
     for country in countries.split()
 }
 
-SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])")
+SSN = expression(r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])")
 
 
 def is_card(number: str) -> bool:

@@ -6,21 +6,23 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
+import msgspec
+
 from ezlogs.privacy.checksums import SSN, find_cards, find_ibans
+from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import REDACTED, Clue, Finder, Pattern, Rule, Span
 
 _EIGHT_DIGITS: Final = b"0" * 8
 
-_AT_DOMAIN = re.compile(
+_AT_DOMAIN = expression(
     r"[@\uff20](?:(?:[^\W_](?:[\w-]{0,62}[^\W_])?[.\u3002\uff0e\uff61]){1,8}[^\W\d_][\w-]{1,62}|\[[0-9A-Fa-f:.]{3,45}\])"
 )
-_LOCAL_PART_REVERSED = re.compile(r'"[^"\n]{1,64}"|[\w.+\-~!#$^*%\u00ad\u200b-\u200d]{1,64}')
+_LOCAL_PART_REVERSED = expression(r'"[^"\n]{1,64}"|[\w.+\-~!#$^*%\u00ad\u200b-\u200d]{1,64}')
 #: https://token@host: the host of a URL, which is no address's domain.
-_USERINFO_REVERSED = re.compile(r"""[^\s/?#"'<>]{1,256}//:""")
+_USERINFO_REVERSED = expression(r"""[^\s/?#"'<>]{1,256}//:""")
 
 
 def _find_emails(text: str) -> Iterator[Span]:
@@ -45,7 +47,7 @@ def _is_basic_credential(found: str) -> bool:
 
 
 def _secret_of(vendor: str, clues: tuple[Clue, ...], pattern: str) -> Pattern:
-    return Pattern(f"{vendor}_key", clues, re.compile(rf"(?<![A-Za-z0-9])(?:{pattern})"))
+    return Pattern(f"{vendor}_key", clues, expression(rf"(?<![A-Za-z0-9])(?:{pattern})"))
 
 
 EMAIL: Final = Finder("email", ("@", "\uff20"), _find_emails)
@@ -56,34 +58,34 @@ SSN_RULE: Final = Pattern("ssn", (b"0" * 9,), SSN)
 INTERNATIONAL_PHONE: Final = Pattern(
     "phone",
     (_EIGHT_DIGITS,),
-    re.compile(r"(?<![\w+])\+[1-9](?:[ \u00a0\-./()]{0,2}\d){7,14}(?!\d)"),
+    expression(r"(?<![\w+])\+[1-9](?:[ \u00a0\-./()]{0,2}\d){7,14}(?!\d)"),
 )
 NORTH_AMERICAN_PHONE: Final = Pattern(
     "phone",
     (_EIGHT_DIGITS,),
-    re.compile(r"(?<![\w.\-])(?:\([2-9]\d\d\) ?|[2-9]\d\d([-. ]))[2-9]\d\d(?(1)\1|[-. ])\d{4}(?![\w-]|\.\d)"),
+    expression(r"(?<![\w.\-])(?:\([2-9]\d\d\) ?|[2-9]\d\d([-. ]))[2-9]\d\d(?(1)\1|[-. ])\d{4}(?![\w-]|\.\d)"),
 )
 
 JWT: Final = Pattern(
     "jwt",
     ("eyJ",),
-    re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{11,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}"),
+    expression(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{11,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}"),
 )
 PRIVATE_KEY: Final = Pattern(
     "private_key",
     ("PRIVATE KEY",),
-    re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,48}-----|\Z)", re.S),
+    expression(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,48}-----|\Z)", re.S),
 )
-BEARER: Final = Pattern("bearer", (b"bearer",), re.compile(r"(?i:\bbearer)\s{1,8}[A-Za-z0-9._~+/-]{8,}=*"), _is_token)
+BEARER: Final = Pattern("bearer", (b"bearer",), expression(r"(?i:\bbearer)\s{1,8}[A-Za-z0-9._~+/-]{8,}=*"), _is_token)
 BASIC: Final = Pattern(
-    "basic_auth", (b"basic",), re.compile(r"(?i:\bbasic)\s{1,8}[A-Za-z0-9+/_-]{4,}=*"), _is_basic_credential
+    "basic_auth", (b"basic",), expression(r"(?i:\bbasic)\s{1,8}[A-Za-z0-9+/_-]{4,}=*"), _is_basic_credential
 )
 # A password may hold slashes and at signs that nobody escaped, so everything up to the last @ goes; what
 # follows a port is a path, and an @ in it is none of ours.
 URL_USERINFO: Final = Pattern(
     "url_credentials",
     ("://",),
-    re.compile(r"""(?<=://)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""),
+    expression(r"""(?<=://)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""),
     lambda userinfo: userinfo != REDACTED,
 )
 
@@ -101,8 +103,7 @@ VENDOR_KEYS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Encoded:
+class Encoded(msgspec.Struct, frozen=True):
     """Looks into what is written in an encoding: a finding inside makes the whole token one.
 
     Args:
@@ -135,11 +136,11 @@ def encodings_of(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     )
 
 
-_ESCAPE = re.compile(r"\\{1,4}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_ESCAPE = expression(r"\\{1,4}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _IN_WORD = r"""[^\s"'<>&=?;,/]"""
 _ANY_ESCAPE = r"(?:%[0-9A-Fa-f]{2}|\\[ux][0-9A-Fa-f]{2})"
-_ESCAPED_WORD = re.compile(rf"(?<!{_IN_WORD})(?:(?!{_ANY_ESCAPE}){_IN_WORD})*{_ANY_ESCAPE}{_IN_WORD}*")
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}")
+_ESCAPED_WORD = expression(rf"(?<!{_IN_WORD})(?:(?!{_ANY_ESCAPE}){_IN_WORD})*{_ANY_ESCAPE}{_IN_WORD}*")
+_BASE64 = expression(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}")
 
 
 def _unescaped(token: str) -> str | None:

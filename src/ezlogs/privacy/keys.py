@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote
 
+from ezlogs.privacy.expressions import expression
+
 Words = tuple[str, ...]
 
 
@@ -94,8 +96,8 @@ TRANSPARENT: Final = _words(
 #: Names too general to deny, except as parameters of a URL, where they carry signatures and one-time codes.
 URL_DENIED: Final = _words("code key sig sign hmac sid assertion samlresponse samlrequest")
 
-_CHUNK = re.compile(r"[A-Za-z0-9]+")
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_CHUNK = expression(r"[A-Za-z0-9]+")
+_WORD = expression(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LOOKALIKES: Final = str.maketrans(
     "аеорсхукмтнвіѕјԁһԛԝАЕОРСХУКМТНВІЅЈοαερνικτυΟΑΕΡΝΙΚΤΥ",
     "aeopcxykmthbisjdhqwAEOPCXYKMTHBISJoaepviktuOAEPNIKTY",

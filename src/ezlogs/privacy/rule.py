@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+import msgspec
 
 REDACTED: Final = "[redacted]"
 """What stands in the place of a finding."""
@@ -47,8 +48,7 @@ class Rule(Protocol):
         """The places to redact, in time linear in the length of the text."""
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """A rule made of a regular expression and a check of what it matched.
 
     Args:
@@ -77,8 +77,7 @@ class Pattern:
                 yield match.span(self.group)
 
 
-@dataclass(frozen=True)
-class Finder:
+class Finder(msgspec.Struct, frozen=True):
     """A rule made of a function, where a regular expression alone is not enough."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from ezlogs.privacy.scrubber import Scrubber
 from ezlogs.readable import EventLike, LinkLike, SpanLike, StatusLike
@@ -19,8 +20,7 @@ MAX_REDACTIONS: Final = 32
 """Redactions that are listed on a span."""
 
 
-@dataclass(frozen=True)
-class ScrubbedEvent:
+class ScrubbedEvent(msgspec.Struct, frozen=True):
     """A span event without its secrets."""
 
     name: str
@@ -29,8 +29,7 @@ class ScrubbedEvent:
     dropped_attributes: int
 
 
-@dataclass(frozen=True)
-class ScrubbedLink:
+class ScrubbedLink(msgspec.Struct, frozen=True):
     """A span link without its secrets."""
 
     context: SpanContext
@@ -38,16 +37,14 @@ class ScrubbedLink:
     dropped_attributes: int
 
 
-@dataclass(frozen=True)
-class ScrubbedStatus:
+class ScrubbedStatus(msgspec.Struct, frozen=True):
     """A span status without its secrets."""
 
     status_code: StatusCode
     description: str | None
 
 
-@dataclass(frozen=True)
-class ScrubbedSpan:
+class ScrubbedSpan(msgspec.Struct, frozen=True):
     """A span without its secrets, for exporters: the names and types of the SDK's ``ReadableSpan``."""
 
     name: str

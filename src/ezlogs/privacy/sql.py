@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
+import msgspec
+
 from ezlogs.privacy.assignments import end_of_brackets
+from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.rule import REDACTED, Clue, Span
 
-_VERB: Final = re.compile(
+_VERB: Final = expression(
     r"\b(?:(?:insert|merge|replace)\s{1,16}(?:\w{1,16}\s{1,16})?into|delete\s{1,16}from"
     r"|update\s{1,16}\S{1,256}\s{1,16}set|(?P<select>select)|(?:create|alter)\s{1,16}(?:user|role|login))\b",
     re.IGNORECASE,
 )
-_FROM: Final = re.compile(r"\bfrom\b", re.IGNORECASE)
-_IDENTIFIER: Final = re.compile(r"[^\W\d]\w*")
+_FROM: Final = expression(r"\bfrom\b", re.IGNORECASE)
+_IDENTIFIER: Final = expression(r"[^\W\d]\w*")
 # From here on whatever is quoted or a number is a value; before, double quotes may hold identifiers.
-_VALUES: Final = re.compile(r"\bvalues\b|\[parameters\b", re.IGNORECASE)
+_VALUES: Final = expression(r"\bvalues\b|\[parameters\b", re.IGNORECASE)
 _SINGLE_QUOTED: Final = r"'(?P<single>(?:[^']|'')*)"
 _DOUBLE_QUOTED: Final = r'"(?P<double>(?:[^"]|"")*)'
 _DOLLAR_QUOTED: Final = r"\$(?P<tag>\w{0,64})\$(?P<dollar>.*?)(?:\$(?P=tag)\$|\Z)"
 _NUMBER: Final = r"(?<![\w$:%.])(?P<number>\d[\d.]*)(?!\w)"
-_STRINGS: Final = re.compile(f'{_SINGLE_QUOTED}(?:\'|\\Z)|"[^"]*(?:"|\\Z)|{_DOLLAR_QUOTED}', re.DOTALL)
-_LITERALS: Final = re.compile(
+_STRINGS: Final = expression(f'{_SINGLE_QUOTED}(?:\'|\\Z)|"[^"]*(?:"|\\Z)|{_DOLLAR_QUOTED}', re.DOTALL)
+_LITERALS: Final = expression(
     f"{_SINGLE_QUOTED}(?:'|\\Z)|{_DOUBLE_QUOTED}(?:\"|\\Z)|{_DOLLAR_QUOTED}|{_NUMBER}", re.DOTALL
 )
 
-_ROW: Final = re.compile(
+_ROW: Final = expression(
     r"(?:failing row contains\s{1,4}|\bkey\s{1,4}\((?P<columns>[^()]{1,512})\)=)(?=\()", re.IGNORECASE
 )
-_DUPLICATE: Final = re.compile(
+_DUPLICATE: Final = expression(
     r"duplicate entry '(?P<value>[^\r\n]{0,1024}?)' for key '(?P<columns>[^']{1,128})", re.IGNORECASE
 )
 
 
-@dataclass(frozen=True)
-class SqlLiterals:
+class SqlLiterals(msgspec.Struct, frozen=True):
     """The literals of a statement that names a denied column: ``INSERT INTO users (password) VALUES ('x')``.
 
     Which literal belongs to which column only the database knows, so all of them go. Statements with
@@ -72,8 +73,7 @@ class SqlLiterals:
                     yield match.span(group)
 
 
-@dataclass(frozen=True)
-class DatabaseErrors:
+class DatabaseErrors(msgspec.Struct, frozen=True):
     """Rows and keys that PostgreSQL and MySQL quote in their error messages."""
 
     keys: KeyMatcher

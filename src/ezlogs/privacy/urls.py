@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
+import msgspec
+
+from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.rule import REDACTED, Clue, Span
 
 _NAME_AND_VALUE: Final = r"""(?P<name>[^\s=&?#;"'<>]{1,128})=(?P<value>[^\s&#"'<>]+)"""
-_IN_TEXT: Final = re.compile(rf"[?&#]{_NAME_AND_VALUE}")
-_IN_QUERY: Final = re.compile(rf"(?:\A|[?&#;]){_NAME_AND_VALUE}")
+_IN_TEXT: Final = expression(rf"[?&#]{_NAME_AND_VALUE}")
+_IN_QUERY: Final = expression(rf"(?:\A|[?&#;]){_NAME_AND_VALUE}")
 
 
-@dataclass(frozen=True)
-class UrlParameters:
+class UrlParameters(msgspec.Struct, frozen=True):
     """The values of denied parameters in queries and fragments.
 
     Args:

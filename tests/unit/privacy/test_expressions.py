@@ -1,0 +1,27 @@
+"""Expressions do what compiled ones do, and are compiled once, when first used."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ezlogs.privacy.expressions import expression
+
+
+def test_it_does_what_a_compiled_one_does() -> None:
+    """Every method, with flags, the first time and the next."""
+    lazy, compiled = expression("a+", re.IGNORECASE), re.compile("a+", re.IGNORECASE)
+    for _ in range(2):
+        assert [match.span() for match in lazy.finditer("Aab")] == [match.span() for match in compiled.finditer("Aab")]
+        assert lazy.sub("x", "bAAb") == "bxb"
+        assert lazy.split("bab") == ["b", "b"]
+        assert (lazy.fullmatch("aA") is None, lazy.match("b") is None, lazy.search("b") is None) == (False, True, True)
+
+
+def test_a_wrong_one_is_told_when_first_used() -> None:
+    """As is what it does not have."""
+    with pytest.raises(re.error):
+        expression("(").search("")
+    with pytest.raises(AttributeError, match="has no 'groups'"):
+        expression("a").groups  # noqa: B018  # the access is the point
