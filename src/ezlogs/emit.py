@@ -134,8 +134,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                 and flat
                 and outcome in _OUTCOMES
                 and (duration is None or (type(duration) is float and 0.0 <= duration < _ENDLESS))
-                and type(changes) is tuple
-                and (not changes or all(type(change) is Change for change in changes))
+                and (changes == () or (type(changes) is tuple and all(type(change) is Change for change in changes)))
                 and (timestamp is None or is_timestamp(timestamp))
                 and (event_id is None or type(event_id) is str)
                 and (error is None or type(error) is Failure)
