@@ -18,6 +18,7 @@ from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, current, placed
 from ezlogs.event import UniversalEvent
 from ezlogs.party import Actor
+from ezlogs.propagation.egress import departing
 from ezlogs.propagation.inbound import claimed_actor, extract
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
@@ -220,3 +221,18 @@ def test_the_baggage_of_a_job_does_not_say_who_acts(captured: Captured) -> None:
         assert current_actor().type == "system"
         assert "ezlogs.actor" not in baggage.get_all(context.get_current())
     assert captured.events[0].actor.type == "system"
+
+
+def test_who_acts_here_is_a_claim_there() -> None:
+    """What is sent to a host that may know who acts arrives in the next service's event, and nowhere else."""
+    with (
+        capture(propagate_actor_to=("audit.example",)),
+        Scope(placed(Correlation(correlation_id="story-1"))),
+        ezlogs.actor("user", "7@acme", "Ada"),
+    ):
+        sent = departing([], "audit.example")
+        assert sent is not None
+    with capture() as captured:
+        event = answer(captured, {str(name): str(value) for name, value in sent})
+    assert (event.metadata["claimed_actor"], event.actor.type) == ("user:7@acme", "system")
+    assert event.correlation == Correlation(correlation_id="story-1")
