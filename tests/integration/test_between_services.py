@@ -1,11 +1,9 @@
-"""Between services: Python, something else in the middle that forwards W3C headers, Python again; one story."""
+"""Between processes: one asks another through something that forwards W3C headers; one story, or two linked ones."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import socket
 import socketserver
 import subprocess
@@ -15,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 from urllib.request import urlopen
 
 import pytest
@@ -118,51 +116,21 @@ def members(headers: Headers) -> list[tuple[str, str]]:
     return [(name, unquote(value)) for name, _, value in pairs]
 
 
-def traced(headers: Headers) -> Headers:
-    """Return the headers of the trace context."""
-    return [(name, value) for name, value in headers if name != "baggage"]
-
-
 def unchanged(headers: Headers) -> Headers:
     """Forward everything as it came."""
     return headers
 
 
-def reordered(headers: Headers) -> Headers:
-    """Forward as a map without order does, among members of its own, and with names written like Go's."""
-    pairs = [*members(headers), ("tenant", "acme"), ("a", "1")]
-    line = ",".join(f"{name}={quote(value, safe='')}" for name, value in reversed(pairs))
-    return [(name.title(), value) for name, value in [("baggage", line), *reversed(traced(headers))]]
-
-
-def with_properties(headers: Headers) -> Headers:
-    """Forward as Java does, which encodes each octet that it could, and with metadata."""
-    encoded = [(name, "".join(f"%{octet:02x}" for octet in value.encode())) for name, value in members(headers)]
-    return [*traced(headers), ("baggage", ",".join(f"{name}={value};ttl=60;kept" for name, value in encoded))]
-
-
 def padded(headers: Headers) -> Headers:
     """Forward with blanks wherever they are allowed, and a line for each member."""
     lines = [("BAGGAGE", f"\t {name} = {value} ; p = 1 \t") for name, value in members(headers)]
-    return [*((name, f"  {value} \t") for name, value in traced(headers)), ("baggage", " , ,"), *lines]
-
-
-def in_a_span_of_its_own(headers: Headers) -> Headers:
-    """Forward as an instrumented service does: the same trace, another span, a state of its own."""
-    pattern = re.compile(r"^(00-[0-9a-f]{32}-)[0-9a-f]{16}(-.*)$")
-    parents = [(name, pattern.sub(r"\g<1>00f067aa0ba902b7\2", value)) for name, value in traced(headers)]
-    return [*parents, ("tracestate", "vendor=a:1, other@tenant=2"), *((n, v) for n, v in headers if n == "baggage")]
+    return [*((name, f"  {value} \t") for name, value in headers if name != "baggage"), ("baggage", " , ,"), *lines]
 
 
 def in_a_trace_of_its_own(headers: Headers) -> Headers:
     """Forward as a service does that begins a new trace, such as a gateway that trusts nobody's trace ids."""
     mine = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     return [mine, *((name, value) for name, value in headers if name == "baggage")]
-
-
-def without_trace(headers: Headers) -> Headers:
-    """Forward the baggage alone."""
-    return [(name, value) for name, value in headers if name == "baggage"]
 
 
 def ask(port: int) -> None:
@@ -185,24 +153,12 @@ def expect_one_story(first: Service, last: Service) -> None:
     assert there["order.action"]["parent"] == there["http.request"]["id"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [unchanged, reordered, with_properties, padded, in_a_span_of_its_own, in_a_trace_of_its_own, without_trace],
-)
+@pytest.mark.parametrize("change", [unchanged, padded, in_a_trace_of_its_own])
 def test_whoever_forwards_w3c_headers_keeps_the_story(chain: Chain, change: Middle) -> None:
     """The story, the flow and the causing event come through, however the headers are written on the way."""
     chain.middle.change = change
     ask(chain.first.port)
     expect_one_story(chain.first, chain.last)
-
-
-def test_whoever_drops_baggage_keeps_the_story_by_its_trace(chain: Chain) -> None:
-    """The causing event is not known; that it belongs together is."""
-    chain.middle.change = traced
-    ask(chain.first.port)
-    there, here = by_type(chain.last.said()), by_type(chain.first.said())
-    assert there["http.request"]["story"] == here["http.request"]["story"]
-    assert there["http.request"]["parent"] is None
 
 
 def test_an_edge_links_the_story_that_came() -> None:
@@ -213,24 +169,3 @@ def test_an_edge_links_the_story_that_came() -> None:
     assert there["http.request"]["linked"] == here["http.request"]["story"]
     assert there["http.request"]["story"] != here["http.request"]["story"]
     assert (there["http.request"]["parent"], there["http.request"]["flow"]) == (None, None)
-
-
-@pytest.fixture
-def go(tmp_path: Path) -> Callable[[int], Service]:
-    """Build the forwarder in Go, where that was asked for."""
-    compiler = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-    if not os.environ.get("TEST_WITH_GO"):
-        pytest.skip("a real Go service in the middle is tested with TEST_WITH_GO=1")
-    assert compiler is not None, "TEST_WITH_GO is set and there is no go"
-    program = tmp_path / "forwarder"
-    env = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOCACHE": str(tmp_path / "cache")}
-    subprocess.run([compiler, "build", "-o", program, PROGRAMS / "forwarder" / "main.go"], check=True, env=env)
-    return lambda following: Service(str(program), str(following))
-
-
-@pytest.mark.timeout(300)
-def test_a_service_in_go_keeps_the_story(go: Callable[[int], Service]) -> None:
-    """Compiled from Go's own HTTP library; it knows nothing of ezlogs."""
-    with python() as last, go(last.port) as middle, python(str(middle.port)) as first:
-        ask(first.port)
-        expect_one_story(first, last)
