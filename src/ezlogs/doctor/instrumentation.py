@@ -16,8 +16,8 @@ from ezlogs.settings import Loaded
 
 CLIENTS: Final[Mapping[str, str]] = {
     "aiohttp": "aiohttp_client",
-    "http.client": "http_client",
-    "httpcore": "httpcore",
+    "http.client": "urllib",
+    "httpcore": "httpx",
     "httpx": "httpx",
     "niquests": "niquests",
     "pycurl": "pycurl",

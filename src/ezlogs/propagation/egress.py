@@ -29,6 +29,7 @@ BAGGAGE = "baggage"
 ACTOR = "ezlogs.actor"
 """The baggage member that says who acts, as ``type:id``."""
 _STORY = BAGGAGE_MEMBERS["correlation_id"]
+_CARRIERS = frozenset({BAGGAGE, HEADER})
 
 
 def departing(headers: Iterable[Header], host: str, *, injecting: bool = True) -> list[Header] | None:
@@ -56,59 +57,62 @@ def departing(headers: Iterable[Header], host: str, *, injecting: bool = True) -
     if is_suppressed(ctx):
         return None
     sent = list(headers)
-    hosts = {host, *(_text(value) for name, value in sent if _text(name).lower() == "host")}
+    names = [_text(name).lower() for name, _ in sent]
+    running = listening()
+    if not running and _CARRIERS.isdisjoint(names):
+        return None
+    hosts = {host, *(_text(value) for name, (_, value) in zip(names, sent, strict=True) if name == "host")}
     runtime = current_runtime()
     known, told = (runtime.settings.propagate_to, runtime.settings.propagate_actor_to) if runtime else ((), ())
     may_know_actor = all(is_named(one, told) for one in hosts)
     if not may_know_actor and not all(is_near(one) or is_named(one, known) for one in hosts):
         return _changed(sent, _without_story)
-    leaving = sent + _missing(sent, ctx) if injecting and listening() else sent
-    actor = _actor(ctx) if may_know_actor and listening() else None
-    changed = _changed(leaving, lambda name, value: _with_actor(name, value, actor))
+    added = _missing(names, ctx) if running and injecting else []
+    actor = _actor(ctx) if running and may_know_actor else None
+    changed = _changed([*sent, *added], lambda name, value: _with_actor(name, value, actor))
     if changed is not None:
         return changed
-    return leaving if len(leaving) > len(sent) else None
+    return [*sent, *added] if added else None
 
 
-def _missing(sent: list[Header], ctx: Context) -> list[Header]:
+def _missing(present: list[str], ctx: Context) -> list[Header]:
     """Return what the global propagator adds; nothing of a trace where the request has a trace context already."""
+    fields = {field.lower() for field in propagate.get_global_textmap().fields}
+    given = fields.intersection(present)
+    wanted = (fields & _CARRIERS if given - _CARRIERS else fields) - given
+    if not wanted:
+        return []
     injected: dict[str, str] = {}
     propagate.inject(injected, ctx)
-    present = {_text(name).lower() for name, _ in sent}
-    of_story = {BAGGAGE, HEADER}
-    traced = any(field.lower() in present for field in propagate.get_global_textmap().fields - of_story)
-    return [
-        (name, value)
-        for name, value in injected.items()
-        if name.lower() not in present and (not traced or name.lower() in of_story)
-    ]
+    return [(name, value) for name, value in injected.items() if name.lower() in wanted]
 
 
 def _changed(headers: list[Header], change: Change) -> list[Header] | None:
-    """Return the headers with their values changed, or None where no value changes."""
+    """Return the headers with those of stories changed, or None where nothing changes."""
     kept: list[Header] = []
     differs = False
     for name, value in headers:
-        before = _text(value)
-        after = change(_text(name).lower(), before)
-        if after == before:
+        key = _text(name).lower()
+        if key not in _CARRIERS:
             kept.append((name, value))
             continue
-        differs = True
-        if after is not None:
+        before = _text(value)
+        after = change(key, before)
+        differs |= after != before
+        if after == before:
+            kept.append((name, value))
+        elif after is not None:
             kept.append((name, after.encode("latin-1") if isinstance(value, bytes) else after))
     return kept if differs else None
 
 
 def _without_story(name: str, value: str) -> str | None:
-    if name == HEADER:
-        return None
-    return _without_members(value, lambda key: key.startswith("ezlogs.")) if name == BAGGAGE else value
+    return None if name == HEADER else _without_members(value, lambda key: key.startswith("ezlogs."))
 
 
 def _with_actor(name: str, value: str, actor: str | None) -> str | None:
     """Say who acts beside a story, and only who acts here: an actor that arrived from elsewhere goes no further."""
-    if name != BAGGAGE:
+    if name == HEADER:
         return value
     rest = _without_members(value, lambda key: key == ACTOR)
     if actor is None or rest is None or _without_members(rest, lambda key: key == _STORY) == rest:

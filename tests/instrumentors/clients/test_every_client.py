@@ -6,10 +6,16 @@ import inspect
 from importlib import import_module
 
 import pytest
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation, suppress_instrumentation
+from opentelemetry.propagate import get_global_textmap, set_global_textmap
 
 from ezlogs.actor import actor
+from ezlogs.correlation import Correlation, placed
+from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
+from ezlogs.trackers.http import HttpTracker
 
 from .conftest import FAR, MEMBER, NEAR, STORY, Client, Server, story
 
@@ -171,3 +177,40 @@ def test_a_proxy_that_makes_a_tunnel_is_told_nothing(captured: Captured, instrum
 
     assert {path for path, _ in server.received} == {f"{NEAR}:443"}
     assert set(server.sent("baggage")) == set(server.sent("traceparent")) == {None}
+
+
+def test_the_story_goes_on_in_the_service_that_is_asked(
+    captured: Captured, instrumented: Client, server: Server
+) -> None:
+    """Its request belongs to the story of whoever asked, and is caused by the same event."""
+    with Scope(placed(Correlation(correlation_id=STORY, parent_event_id="evt_1", flow_id="checkout:42"), Context())):
+        instrumented.get(server.url(), None)
+
+    ((_, headers),) = server.received
+    HttpTracker("example").begin("GET", "/", dict(headers.items())).finish(200)
+    there = captured.events[0].correlation
+    assert (there.correlation_id, there.parent_event_id, there.flow_id) == (STORY, "evt_1", "checkout:42")
+
+
+def test_a_propagator_that_fails_costs_the_story_and_not_the_request(
+    client: Client, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once."""
+
+    class Failing(W3CBaggagePropagator):
+        def inject(self, *args: object, **kwargs: object) -> None:
+            raise RuntimeError("bug")
+
+    before = get_global_textmap()
+    set_global_textmap(Failing())
+    try:
+        with client.instrumented("alone"), capture(strict=False), story():
+            client.get(server.url(NEAR), {"X-Mine": "1"})
+            client.get(server.url(NEAR), {"X-Mine": "2"})
+    finally:
+        set_global_textmap(before)
+
+    assert server.sent("x-mine") == ["1", "2"]
+    assert [entry.getMessage() for entry in caplog.records if entry.name == "ezlogs"] == [
+        "ezlogs: ezlogs_instrumentors.clients.leaving failed: RuntimeError"
+    ]

@@ -149,9 +149,9 @@ def test_clients_are_hooked_by_an_instrumentor_that_is_active() -> None:
     def sides(environ: dict[str, str]) -> dict[str, str]:
         return {finding.about: finding.text for finding in clients(points, load(environ), environ)}
 
-    assert sides({})["hooked"] == "aiohttp, requests, urllib.request"
-    assert sides({})["not hooked"].startswith("http.client, httpcore, httpx, urllib3: ")
-    assert sides({DISABLED: "ezlogs_requests"})["hooked"] == "aiohttp, urllib.request"
+    assert sides({})["hooked"] == "aiohttp, http.client, requests, urllib.request"
+    assert sides({})["not hooked"].startswith("httpcore, httpx, urllib3: ")
+    assert sides({DISABLED: "ezlogs_requests"})["hooked"] == "aiohttp, http.client, urllib.request"
     assert list(sides({"EZLOGS_INSTRUMENT": "none"})) == ["not hooked"]
 
 
