@@ -9,6 +9,10 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+MAX_LENGTH = 300
+"""Characters of the longest host: a name of 253, a final dot, a port. What is longer may come from outside, in a
+``Host`` header that is passed on, and is not looked at."""
+
 _NEAR_SUFFIXES = (".localhost", ".local", ".internal", ".svc")
 # RFC 1122, 1918 and 3927; RFC 4291 and 4193. `is_private` of the standard library holds much more.
 _NEAR_V4 = tuple(map(IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")))
@@ -33,7 +37,6 @@ def host_of(url: str) -> str:
     return found[1] if found else ""
 
 
-@lru_cache(maxsize=1024)
 def is_near(host: str) -> bool:
     """Return whether a host is this machine, or in a private network or a cluster, as far as its name tells.
 
@@ -49,6 +52,11 @@ def is_near(host: str) -> bool:
     >>> is_near("127.0.0.1@example.com"), is_near("0x7f.1"), is_near("2130706433")
     (False, False, False)
     """
+    return len(host) <= MAX_LENGTH and _is_near(host)
+
+
+@lru_cache(maxsize=1024)
+def _is_near(host: str) -> bool:
     plain = _plain(host)
     if isinstance(plain, IPv4Address):
         return any(plain in network for network in _NEAR_V4)
@@ -57,7 +65,6 @@ def is_near(host: str) -> bool:
     return bool(plain) and ("." not in plain or plain.endswith(_NEAR_SUFFIXES))
 
 
-@lru_cache(maxsize=1024)
 def is_named(host: str, patterns: tuple[str, ...]) -> bool:
     """Return whether any of some patterns stands for a host.
 
@@ -68,6 +75,11 @@ def is_named(host: str, patterns: tuple[str, ...]) -> bool:
     >>> is_named("API.example.com:443", ("*.example.com",)), is_named("example.com", ("*.example.com",))
     (True, False)
     """
+    return len(host) <= MAX_LENGTH and _is_named(host, patterns)
+
+
+@lru_cache(maxsize=1024)
+def _is_named(host: str, patterns: tuple[str, ...]) -> bool:
     plain = _plain(host)
     if isinstance(plain, str):
         return bool(plain) and any(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ezlogs.propagation import hosts
 from ezlogs.propagation.hosts import host_of, is_named, is_near
 from ezlogs.settings.hosts import Hosts
 
@@ -136,5 +137,15 @@ def test_verdicts_are_kept_and_their_number_is_bounded() -> None:
     for number in range(3000):
         is_near(f"host-{number}.example.com")
         is_named(f"host-{number}.example.com", ("*.example.com",))
-    for verdicts in (is_near.cache_info(), is_named.cache_info()):
+    for verdicts in (hosts._is_near.cache_info(), hosts._is_named.cache_info()):
         assert verdicts.currsize == verdicts.maxsize == 1024
+
+
+@pytest.mark.parametrize("piece", [":", "é", "é.", "a.", "1.", "[:", "%", "a-"])
+def test_what_is_longer_than_any_host_is_neither_looked_at_nor_kept(piece: str) -> None:
+    """A ``Host`` header that is passed on comes from a client, which could make it cost minutes."""
+    kept = hosts._is_near.cache_info().currsize
+    assert not is_near(piece * 1_000_000)
+    assert not is_named(piece * 1_000_000, ("*.example.com",))
+    assert is_near(f"{'a.' * 123}local.:65535")
+    assert hosts._is_near.cache_info().currsize <= kept + 1
