@@ -164,7 +164,8 @@ def _transaction(passage: Passage, cast: Cast) -> str:
     if passage.alone and action == "rollback":
         return f"Nothing was saved: the transaction was rolled back{why}"
     counts = event.metadata.get("rows_by_model")
-    lost = [cast.number_of(rows, kind) for kind, rows in counts.items()] if isinstance(counts, Mapping) else []
+    rows = counts.items() if isinstance(counts, Mapping) else ()
+    lost = [cast.number_of(number if isinstance(number, int) else None, kind) for kind, number in rows]
     what = "A transaction" if action == "rollback" else "Part of a transaction"
     return f"{what} was rolled back{why}" + (f": {', '.join(lost)}" if lost else "")
 

@@ -217,3 +217,19 @@ def test_json_holds_the_tree_as_a_flat_list(checkout_scene: Any) -> None:
     assert story["roots"] == [story["events"][0]["event_id"], story["events"][-1]["event_id"]]
     assert story["services"] == ["shop-web", "shop-worker"]
     json.dumps(story)
+
+
+def test_counts_that_are_no_numbers_were_not_measured() -> None:
+    """Whoever sent them, the story is told."""
+    event = UniversalEvent.create(
+        "data.transaction",
+        "rollback_to_savepoint",
+        outcome="rolled_back",
+        metadata={"rows_by_model": {"order": "2", "cart": None, "item": 2}},
+        correlation=Correlation(correlation_id="s", parent_event_id="r"),
+    )
+    request = UniversalEvent.create(
+        "http.request", "POST /orders/", event_id="r", correlation=Correlation(correlation_id="s")
+    )
+    (story,) = stories([Told(request, "web"), Told(event, "web")])
+    assert "some orders, some carts, 2 items" in render_text(story)
