@@ -18,6 +18,7 @@ from ezlogs.emit import is_suppressed, listening
 from ezlogs.party import type_and_id
 from ezlogs.propagation.header import HEADER
 from ezlogs.propagation.hosts import is_named, is_near
+from ezlogs.propagation.inbound import ACTOR
 from ezlogs.runtime import current_runtime
 
 Header = tuple[str | bytes, str | bytes]
@@ -26,8 +27,6 @@ Change = Callable[[str, str], str | None]
 """Takes a header's name, in lower case, and its value; returns the value to send, or None to leave it out."""
 
 BAGGAGE = "baggage"
-ACTOR = "ezlogs.actor"
-"""The baggage member that says who acts, as ``type:id``."""
 _STORY = BAGGAGE_MEMBERS["correlation_id"]
 _CARRIERS = frozenset({BAGGAGE, HEADER})
 
