@@ -5,21 +5,17 @@ The hook sits below that of OpenTelemetry's instrumentor and below middlewares o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
-from wrapt import when_imported
-
 from ezlogs.emit import guarded
 from ezlogs_instrumentors.clients import leaving
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 
-class AiohttpClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class AiohttpClientInstrumentor(HookingInstrumentor):
     """Carries stories to near hosts and keeps them from all others, for requests made by aiohttp.
 
     Example:
@@ -28,20 +24,12 @@ class AiohttpClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as a
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
+    library = "aiohttp"
+    versions = ("aiohttp >= 3.9",)
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the versions of aiohttp that this works with."""
-        return ("aiohttp >= 3.9",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        if find_spec("aiohttp") is None:
-            raise ModuleNotFoundError("No module named 'aiohttp'", name="aiohttp")
-        self._hooks = hooks = Hooks()
-        when_imported("aiohttp.client_reqrep")(lambda module: _attach(hooks, module))
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {"aiohttp.client_reqrep": _attach}
 
 
 def _attach(hooks: Hooks, module: ModuleType) -> None:

@@ -5,23 +5,19 @@ So does ``loop.run_in_executor``. The pool's workers themselves are in no contex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
-import wrapt
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
-
-from ezlogs.emit import guarded
 from ezlogs.handover import Carried, nowhere, taken
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.threading import others_carry
 
 Submit = Callable[..., Any]
 
 
-class FuturesInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class FuturesInstrumentor(HookingInstrumentor):
     """Carries the OpenTelemetry context through ``ThreadPoolExecutor`` and ``ProcessPoolExecutor``.
 
     Example:
@@ -30,19 +26,9 @@ class FuturesInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return nothing: concurrent.futures is always there."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        self._hooks = hooks = Hooks()
-        for module, attach in _ATTACH.items():
-            wrapt.register_post_import_hook(partial(guarded(attach), hooks), module)
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return _ATTACH
 
 
 def _attach_to_threads(hooks: Hooks, module: ModuleType) -> None:

@@ -6,23 +6,20 @@ gevent begins each greenlet with no context variables at all. Only OpenTelemetry
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextvars import Context as Variables
-from functools import partial, wraps
-from importlib.util import find_spec
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
-import wrapt
 from opentelemetry import context
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
 
 from ezlogs.emit import guarded
 from ezlogs.handover import Carried, taken
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 
-class GeventInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class GeventInstrumentor(HookingInstrumentor):
     """Carries the OpenTelemetry context into greenlets: ``spawn``, ``spawn_later``, ``start``, pools and groups.
 
     Example:
@@ -31,38 +28,30 @@ class GeventInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
-    _spawned: Callable[[Any], None]
+    library = "gevent"
+    versions = ("gevent >= 21.1",)
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the versions of gevent that this works with."""
-        return ("gevent >= 21.1",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        if find_spec("gevent") is None:
-            raise ModuleNotFoundError("No module named 'gevent'", name="gevent")
-        self._hooks = hooks = Hooks()
-
-        @guarded
-        def spawned(greenlet: Any) -> None:
-            ctx = taken()
-            if ctx is not None and greenlet.gr_context is None:  # else somebody gave it one
-                greenlet.gr_context = variables = Variables()
-                variables.run(context.attach, ctx)
-
-        @guarded
-        def attach(module: ModuleType) -> None:
-            if hooks.active:
-                module.Greenlet.add_spawn_callback(spawned)
-
-        self._spawned = spawned
-        wrapt.register_post_import_hook(attach, "gevent")
-        wrapt.register_post_import_hook(partial(guarded(_attach_to_threads), hooks), "gevent.threadpool")
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {"gevent": _attach, "gevent.threadpool": _attach_to_threads}
 
     def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+        super()._uninstrument(**kwargs)
         if (module := sys.modules.get("gevent")) is not None:
-            module.Greenlet.remove_spawn_callback(self._spawned)
+            module.Greenlet.remove_spawn_callback(_spawned)
+
+
+def _attach(hooks: Hooks, module: ModuleType) -> None:
+    if hooks.active:
+        module.Greenlet.add_spawn_callback(_spawned)
+
+
+@guarded
+def _spawned(greenlet: Any) -> None:
+    ctx = taken()
+    if ctx is not None and greenlet.gr_context is None:  # else somebody gave it one
+        greenlet.gr_context = variables = Variables()
+        variables.run(context.attach, ctx)
 
 
 def _attach_to_threads(hooks: Hooks, module: ModuleType) -> None:

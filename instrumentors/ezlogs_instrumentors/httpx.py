@@ -6,22 +6,18 @@ Transports that send nothing over a network are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from functools import wraps
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
-from wrapt import when_imported
-
 from ezlogs.emit import guarded
 from ezlogs_instrumentors.clients import leaving
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 
-class HttpxInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class HttpxInstrumentor(HookingInstrumentor):
     """Carries stories to near hosts and keeps them from all others, for requests made by httpx.
 
     Example:
@@ -30,20 +26,12 @@ class HttpxInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
+    library = "httpx"
+    versions = ("httpx >= 0.25",)
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the versions of httpx that this works with."""
-        return ("httpx >= 0.25",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        if find_spec("httpx") is None:
-            raise ModuleNotFoundError("No module named 'httpx'", name="httpx")
-        self._hooks = hooks = Hooks()
-        when_imported("httpcore")(lambda module: _attach(hooks, module))
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {"httpcore": _attach}
 
 
 def _attach(hooks: Hooks, module: ModuleType) -> None:

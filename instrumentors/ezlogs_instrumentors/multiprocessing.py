@@ -6,24 +6,20 @@ server, it is brought with the process object. There it needs no ezlogs that run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import partial, wraps
+from collections.abc import Callable, Mapping
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
-import wrapt
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
-
-from ezlogs.emit import guarded
 from ezlogs.handover import Carried, Enclosed, nowhere, serves_everybody, taken
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 _ENCLOSED = "_ezlogs_context"
 _GIVING = ("apply_async", "imap", "imap_unordered", "map", "map_async", "starmap", "starmap_async")
 """The methods of a pool that take a function, first; the others call one of these."""
 
 
-class MultiprocessingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class MultiprocessingInstrumentor(HookingInstrumentor):
     """Carries the story into ``multiprocessing.Process`` and through ``Pool`` and ``ThreadPool``.
 
     Example:
@@ -32,19 +28,9 @@ class MultiprocessingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return nothing: multiprocessing is always there."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        self._hooks = hooks = Hooks()
-        for module, attach in _ATTACH.items():
-            wrapt.register_post_import_hook(partial(guarded(attach), hooks), module)
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return _ATTACH
 
 
 def _attach_to_processes(hooks: Hooks, module: ModuleType) -> None:

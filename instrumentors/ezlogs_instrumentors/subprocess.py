@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from ezlogs.emit import guarded
 from ezlogs.handover import for_program, taken
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 _ENV = 10
 """The place of ``env`` among the positional arguments of ``Popen``."""
 
 
-class SubprocessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class SubprocessInstrumentor(HookingInstrumentor):
     """Gives ``TRACEPARENT``, ``TRACESTATE`` and ``BAGGAGE`` to the programs that `subprocess.Popen` starts.
 
     Example:
@@ -31,28 +31,22 @@ class SubprocessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as abov
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {"subprocess": _attach}
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return nothing: subprocess is always there."""
-        return ()
 
-    def _instrument(self, **kwargs: Any) -> None:
-        self._hooks = hooks = Hooks()
+def _attach(hooks: Hooks, module: ModuleType) -> None:
+    def make(begin: Callable[..., None]) -> Callable[..., None]:
+        @wraps(begin)
+        def begun(process: Any, /, *args: Any, **kwargs: Any) -> None:
+            if hooks.active:
+                args, kwargs = _with_variables(args, kwargs) or (args, kwargs)
+            begin(process, *args, **kwargs)
 
-        def make(begin: Callable[..., None]) -> Callable[..., None]:
-            @wraps(begin)
-            def begun(process: Any, /, *args: Any, **kwargs: Any) -> None:
-                if hooks.active:
-                    args, kwargs = _with_variables(args, kwargs) or (args, kwargs)
-                begin(process, *args, **kwargs)
+        return begun
 
-            return begun
-
-        hooks.replace(subprocess.Popen, "__init__", make)
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+    hooks.replace(subprocess.Popen, "__init__", make)
 
 
 @guarded

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any
+from types import ModuleType
 
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
 
 from ezlogs.emit import guarded
 from ezlogs.handover import Carried, nowhere, serves_everybody, taken
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 
-class ThreadingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class ThreadingInstrumentor(HookingInstrumentor):
     """Carries the OpenTelemetry context into `threading.Thread` and `threading.Timer`.
 
     Example:
@@ -29,40 +28,34 @@ class ThreadingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {"threading": _attach}
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return nothing: threading is always there."""
-        return ()
 
-    def _instrument(self, **kwargs: Any) -> None:
-        self._hooks = hooks = Hooks()
-
-        def make(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
-            @wraps(start)
-            def started(thread: threading.Thread) -> None:
-                ctx = taken() if hooks.active else None
-                if ctx is None or not _is_new(thread):
+def _attach(hooks: Hooks, module: ModuleType) -> None:
+    def make(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+        @wraps(start)
+        def started(thread: threading.Thread) -> None:
+            ctx = taken() if hooks.active else None
+            if ctx is None or not _is_new(thread):
+                return start(thread)
+            if serves_everybody(thread):
+                with nowhere():
                     return start(thread)
-                if serves_everybody(thread):
-                    with nowhere():
-                        return start(thread)
-                take_back = None if _is_carried(thread) else _hand(thread, ctx)
-                try:
-                    return start(thread)
-                except BaseException:
-                    if take_back is not None:
-                        take_back()
-                    raise
+            take_back = None if _is_carried(thread) else _hand(thread, ctx)
+            try:
+                return start(thread)
+            except BaseException:
+                if take_back is not None:
+                    take_back()
+                raise
 
-            return started
+        return started
 
-        for kind in (threading.Thread, threading.Timer):
-            if "start" in vars(kind):  # a timer has one of its own where OpenTelemetry wrapped it
-                hooks.replace(kind, "start", make)
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+    for kind in (threading.Thread, threading.Timer):
+        if "start" in vars(kind):  # a timer has one of its own where OpenTelemetry wrapped it
+            hooks.replace(kind, "start", make)
 
 
 def others_carry() -> bool:

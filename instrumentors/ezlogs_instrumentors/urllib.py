@@ -7,17 +7,16 @@ connection line by line, by ``putrequest`` and ``putheader``.
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
-
 from ezlogs_instrumentors.clients import leaving_by, with_headers
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 
-class UrllibInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class UrllibInstrumentor(HookingInstrumentor):
     """Carries stories to near hosts and keeps them from all others, for requests made by the standard library.
 
     Example:
@@ -26,29 +25,23 @@ class UrllibInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {"http.client": _attach}
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return nothing: http.client is always there."""
-        return ()
 
-    def _instrument(self, **kwargs: Any) -> None:
-        self._hooks = hooks = Hooks()
+def _attach(hooks: Hooks, module: ModuleType) -> None:
+    def make(request: Callable[..., None]) -> Callable[..., None]:
+        @wraps(request)
+        def requested(connection: Any, /, *args: Any, **kwargs: Any) -> None:
+            headers = leaving_by(connection, args, kwargs) if hooks.active else None
+            if headers is not None:
+                args, kwargs = with_headers(args, kwargs, _mapping(headers))
+            return request(connection, *args, **kwargs)
 
-        def make(request: Callable[..., None]) -> Callable[..., None]:
-            @wraps(request)
-            def requested(connection: Any, /, *args: Any, **kwargs: Any) -> None:
-                headers = leaving_by(connection, args, kwargs) if hooks.active else None
-                if headers is not None:
-                    args, kwargs = with_headers(args, kwargs, _mapping(headers))
-                return request(connection, *args, **kwargs)
+        return requested
 
-            return requested
-
-        hooks.replace(http.client.HTTPConnection, "request", make)
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+    hooks.replace(http.client.HTTPConnection, "request", make)
 
 
 def _mapping(headers: list[Any]) -> Any:

@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from wrapt import when_imported
 
 from ezlogs_instrumentors.clients import leaving_by, with_headers
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Hooks
 
 
 class SharedHook:

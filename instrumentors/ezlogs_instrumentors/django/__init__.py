@@ -5,18 +5,11 @@ Hooks are set as Django's modules are imported, so instrumenting neither imports
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import partial
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
 
-import wrapt
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
-
-from ezlogs.emit import guarded
 from ezlogs_instrumentors.django import forms, middleware, models, signins, transactions, users
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
     "django.core.handlers.base": middleware.attach,
@@ -32,7 +25,7 @@ _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
 }
 
 
-class DjangoInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+class DjangoInstrumentor(HookingInstrumentor):
     """Instruments Django 4.2 and later, beside OpenTelemetry's own instrumentor or without it.
 
     Example:
@@ -41,18 +34,9 @@ class DjangoInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         >>> instrumentor.uninstrument()
     """
 
-    _hooks: Hooks
+    library = "django"
+    versions = ("django >= 4.2",)
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the versions of Django that this works with."""
-        return ("django >= 4.2",)
-
-    def _instrument(self, **kwargs: Any) -> None:
-        if find_spec("django") is None:
-            raise ModuleNotFoundError("No module named 'django'", name="django")
-        self._hooks = hooks = Hooks()
-        for module, attach in _ATTACH.items():
-            wrapt.register_post_import_hook(partial(guarded(attach), hooks), module)
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        self._hooks.undo()
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return _ATTACH

@@ -8,8 +8,8 @@ from typing import Any
 
 from ezlogs.emit import listening
 from ezlogs.trackers.data import VALIDATION, invalid
-from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.django.users import loaded_key
+from ezlogs_instrumentors.hooks import Hooks
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

@@ -10,9 +10,9 @@ from opentelemetry.propagators.textmap import Getter
 
 from ezlogs.emit import guarded
 from ezlogs.trackers.http import HttpRequest, HttpTracker
-from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.django.routes import template
 from ezlogs_instrumentors.django.users import peek_at_user
+from ezlogs_instrumentors.hooks import Hooks
 
 MIDDLEWARE = f"{__name__}.StoryMiddleware"
 CONTRIB_MIDDLEWARE = "opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"

@@ -15,9 +15,9 @@ from msgspec import UNSET
 
 from ezlogs.emit import guarded
 from ezlogs.trackers.data import Field, observe, watching
-from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
+from ezlogs_instrumentors.hooks import Hooks
 
 _SKIPPED = frozenset({"admin.logentry", "contenttypes.contenttype", "migrations.migration", "sessions.session"})
 _MUTABLE = frozenset({dict, list, set, bytearray})

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from ezlogs.trackers.auth import session
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Hooks
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:

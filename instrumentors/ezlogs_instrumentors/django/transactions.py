@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from ezlogs.emit import listening
 from ezlogs.trackers.data import TRANSACTION, Row, Transaction, emit
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Hooks
 
 _open: WeakKeyDictionary[Any, Transaction] = WeakKeyDictionary()
 """The transaction of each connection; Django has one connection for each alias and thread."""

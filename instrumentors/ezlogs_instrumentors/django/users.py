@@ -9,7 +9,7 @@ from ezlogs.actor import Peek
 from ezlogs.event import Actor
 from ezlogs.identity import Identity, identify, register_identity
 from ezlogs.loaded import UNRESOLVED, resolved, row_identity
-from ezlogs_instrumentors.django.hooks import Hooks
+from ezlogs_instrumentors.hooks import Hooks
 
 
 def attach_to_users(hooks: Hooks, module: ModuleType) -> None:

@@ -142,9 +142,8 @@ def test_a_missing_library_is_passed_over(client: Client, monkeypatch: pytest.Mo
     needed = [requirement.split()[0] for requirement in instrumentor.instrumentation_dependencies()]
     assert needed == ([] if client.name == "urllib" else [client.name.partition("-")[0]])
     if needed:
-        monkeypatch.setattr(
-            f"{type(instrumentor).__module__.replace('requests', 'urllib3')}.find_spec", lambda name: None
-        )
+        for module in ("hooks", "urllib3"):
+            monkeypatch.setattr(f"ezlogs_instrumentors.{module}.find_spec", lambda name: None)
         with pytest.raises(ModuleNotFoundError, match=needed[0]):
             instrumentor.instrument()
 

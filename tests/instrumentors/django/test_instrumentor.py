@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 
@@ -16,8 +15,8 @@ from django.forms.forms import BaseForm
 
 from ezlogs.testing import capture
 from ezlogs_instrumentors.django import DjangoInstrumentor
-from ezlogs_instrumentors.django.hooks import Hooks
 from ezlogs_instrumentors.django.routes import template
+from ezlogs_instrumentors.hooks import Hooks
 
 from .shop.models import Tag
 
@@ -126,8 +125,7 @@ def test_quiet_hooks_pass_everything_through():
 
 def test_without_django_instrumenting_says_so(monkeypatch):
     """A loader that runs every instrumentor passes over this one."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr("ezlogs_instrumentors.django.find_spec", lambda name: None)
+    monkeypatch.setattr("ezlogs_instrumentors.hooks.find_spec", lambda name: None)
     instrumentor = DjangoInstrumentor()
     with pytest.raises(ModuleNotFoundError, match="django"):
         instrumentor.instrument(skip_dep_check=True)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextvars import Context as Variables
 from contextvars import ContextVar
 from functools import partialmethod
-from importlib.util import find_spec
 
 import gevent
 import gevent.pool
@@ -20,7 +19,6 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from ezlogs.correlation import Correlation, current
 from ezlogs.scope import CorrelationManager
-from ezlogs_instrumentors import gevent as instrumentors_gevent
 from ezlogs_instrumentors.gevent import GeventInstrumentor
 
 TRACER = TracerProvider(shutdown_on_exit=False).get_tracer("test")
@@ -143,7 +141,7 @@ def test_taken_back_it_does_nothing() -> None:
 def test_without_gevent_it_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the error that OpenTelemetry's loader knows."""
     GeventInstrumentor().uninstrument()
-    monkeypatch.setattr(instrumentors_gevent, "find_spec", lambda name: find_spec("no_such_module"))
+    monkeypatch.setattr("ezlogs_instrumentors.hooks.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="gevent"):
         GeventInstrumentor().instrument()
     monkeypatch.undo()

@@ -1,18 +1,21 @@
-"""Hooks: methods of Django's classes with something to see after them, all of which can be taken back."""
+"""Hooks into a library, all of which can be taken back, and the instrumentor that is made of nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from functools import partial, wraps
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, ClassVar
 
-from wrapt import FunctionWrapper
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
+from wrapt import FunctionWrapper, register_post_import_hook
 
 from ezlogs.emit import guarded
 
 
 class Hooks:
-    """What one instrumenting put into Django."""
+    """What one instrumenting put into a library."""
 
     def __init__(self) -> None:
         self.active = True
@@ -75,6 +78,40 @@ class Hooks:
                 setattr(owner, name, original)
         for undo in self._undo:
             undo()
+
+
+Attach = Callable[[Hooks, ModuleType], None]
+"""Puts hooks into a module that has just been imported."""
+
+
+class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
+    """An instrumentor that hooks into modules as they are imported, so that it imports none of them itself."""
+
+    library: ClassVar[str | None] = None
+    """The package without which there is nothing to instrument; None where the standard library has it."""
+
+    versions: ClassVar[tuple[str, ...]] = ()
+    """The versions that this works with, as requirements."""
+
+    _hooks: Hooks
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return the versions that this works with, as requirements."""
+        return self.versions
+
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        raise NotImplementedError
+
+    def _instrument(self, **kwargs: Any) -> None:
+        if self.library is not None and find_spec(self.library) is None:
+            raise ModuleNotFoundError(f"No module named {self.library!r}", name=self.library)
+        self._hooks = Hooks()
+        for module, attach in self.attachments().items():
+            register_post_import_hook(partial(guarded(attach), self._hooks), module)
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        self._hooks.undo()
 
 
 def _method(original: Any) -> Any:
