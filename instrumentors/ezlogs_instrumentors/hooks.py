@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from functools import partial, wraps
 from importlib.util import find_spec
@@ -99,9 +100,9 @@ class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         """Return the versions that this works with, as requirements."""
         return self.versions
 
+    @abstractmethod
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""
-        raise NotImplementedError
 
     def _instrument(self, **kwargs: Any) -> None:
         if self.library is not None and find_spec(self.library) is None:

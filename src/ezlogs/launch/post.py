@@ -12,8 +12,7 @@ def post_instrument() -> None:
         from ezlogs.launch.start import launch, meet_provider
 
         runtime = launch()
-        if runtime is not None:
-            meet_provider(runtime)
-            withdraw(runtime.settings.instrument)
+        meet_provider(runtime)
+        withdraw(runtime.settings.instrument)
     except Exception:
         log.exception("ezlogs: could not start; the application runs without it")

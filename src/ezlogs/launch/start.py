@@ -102,7 +102,7 @@ def configure(
     instrument(loaded.settings.instrument)
 
 
-def launch(environ: Mapping[str, str] = os.environ) -> Runtime | None:
+def launch(environ: Mapping[str, str] = os.environ) -> Runtime:
     """Start ezlogs under ``opentelemetry-instrument``: never raises; a wrong setting is said once, its default used."""
     running = current_runtime()
     if running is not None:

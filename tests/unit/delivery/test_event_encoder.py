@@ -127,3 +127,13 @@ def test_what_is_hardly_ever_said_is_encoded_alike(said: dict[str, Any]) -> None
     parts: list[bytes] = []
     SHARED.append(parts, event)
     assert parsed(parts) == long_way(event)[0]
+
+
+def test_a_type_that_is_no_text_goes_the_long_way() -> None:
+    """What cannot be looked up is repaired and encoded like any other."""
+    with capture(strict=False):
+        event = record("order.action", "placed", subject=(["order"], "42"))
+    assert event is not None
+    parts: list[bytes] = []
+    SHARED.append(parts, event)
+    assert parsed(parts) == long_way(event)[0]
