@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from inspect import cleandoc
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -72,8 +73,10 @@ def to_json(facts: Facts) -> bytes:
             sequence=facts.sequence,
             metadata=plain(facts.metadata),
             changes=tuple(
-                ChangeDocument(change.field, _plain_side(change.before), _plain_side(change.after))
-                for change in facts.changes
+                [
+                    ChangeDocument(change.field, _plain_side(change.before), _plain_side(change.after))
+                    for change in facts.changes
+                ]
             ),
             error=facts.error,
             invalid=facts.invalid,
@@ -116,6 +119,8 @@ def from_json(document: bytes | str) -> Facts:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the document."""
     (schema,), components = msgspec.json.schema_components([EventDocument], ref_template="#/$defs/{name}")
+    for component in components.values():
+        component["description"] = cleandoc(component["description"])  # alike in every version of Python
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": _SCHEMA_ID,

@@ -7,6 +7,7 @@ import functools
 import gc
 import inspect
 import multiprocessing
+import sys
 import threading
 import traceback
 import weakref
@@ -104,7 +105,8 @@ def test_errors_and_wrong_calls_are_as_ever(threads: ThreadPoolExecutor) -> None
             threads.submit(7).result()  # type: ignore[arg-type]  # that is the point
     error = failed.exception()
     assert isinstance(error, KeyError)
-    assert [frame.name for frame in traceback.extract_tb(error.__traceback__)] == ["run", "fail"]
+    ours = [] if sys.version_info >= (3, 11) else ["__call__"]  # Python 3.10 cannot be kept from telling of ours
+    assert [frame.name for frame in traceback.extract_tb(error.__traceback__)] == ["run", *ours, "fail"]
     assert list(inspect.signature(ThreadPoolExecutor.submit).parameters) == ["self", "fn", "args", "kwargs"]
 
 
@@ -199,7 +201,8 @@ def test_a_call_in_another_process_is_in_the_story_of_its_submitter(method: str)
             Actor("user", "7", on_behalf_of="user:8"),
         )
         assert list(mapped) == [1, 2]
-        assert "in __call__" not in "".join(traceback.format_exception(failed.exception()))
+        told = "".join(traceback.format_exception(failed.exception()))
+        assert ("in __call__" in told) is (sys.version_info < (3, 11))
         assert pool.submit(seen).result() == (None, 0, 0, None, Actor("system", "system"))
         assert pool.submit(context.get_current).result() == {}
 

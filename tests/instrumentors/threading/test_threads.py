@@ -8,6 +8,7 @@ import gc
 import inspect
 import logging.handlers
 import queue
+import sys
 import threading
 import traceback
 import weakref
@@ -194,7 +195,8 @@ def test_an_exception_is_reported_as_ever(story: Correlation, monkeypatch: pytes
 
     finish(threading.Thread(target=fail))
     names = [frame.name for frame in traceback.extract_tb(reported[0].exc_traceback)]
-    assert names == ["_bootstrap_inner", "run", "fail"]
+    ours = [] if sys.version_info >= (3, 11) else ["__call__"]  # Python 3.10 cannot be kept from telling of ours
+    assert names == ["_bootstrap_inner", *ours, "run", "fail"]
     assert current() == story
 
 
