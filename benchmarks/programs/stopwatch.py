@@ -8,6 +8,9 @@ from time import perf_counter_ns
 
 Call = Callable[[int], object]
 
+_COLD = 10
+"""The first one of so many calls of a turn finds the caches full of somebody else's, and is not counted."""
+
 
 def each_call(
     contenders: Mapping[str, Call], *, turns: int, calls: int, before: Callable[[str], object] = str
@@ -63,7 +66,7 @@ def _one_by_one(call: Call, numbers: range) -> list[float]:
         begin = perf_counter_ns()
         call(number)
         taken.append(perf_counter_ns() - begin)
-    return taken
+    return taken[len(taken) // _COLD :]
 
 
 def _together(call: Call, numbers: range) -> list[float]:
