@@ -17,7 +17,7 @@ from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Failure, failure_of, froz
 from ezlogs.ids import sequence_of
 from ezlogs.otel_compat import SUPPRESSION_KEYS
 from ezlogs.party import Actor, Subject
-from ezlogs.runtime import current_runtime
+from ezlogs.runtime import current_runtime, repaired
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -123,8 +123,6 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
             fits = (
                 enabled
                 and not runtime.strict
-                and type(action) is str
-                and action > " "  # not empty, and not beginning with a space
                 and ((type(actor) is tuple and len(actor) == 2 and type(actor[1]) in _IDS) or type(actor) is Actor)
                 and (
                     subject is None
@@ -132,8 +130,6 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                     or type(subject) is Subject
                 )
                 and flat
-                and outcome in _OUTCOMES
-                and (duration is None or (type(duration) is float and 0.0 <= duration < _ENDLESS))
                 and (changes == () or (type(changes) is tuple and all(type(change) is Change for change in changes)))
                 and (timestamp is None or is_timestamp(timestamp))
                 and (event_id is None or type(event_id) is str)
@@ -182,9 +178,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
             if enabled is None and not runtime.admits(event.event_type):
                 return None
             if event.invalid:
-                runtime.ledger.note("invalid")
-                problems = f"an event was repaired: {'; '.join(event.invalid)}"
-                runtime.warn_once(runtime.scrubber.text(problems, "event", []))
+                repaired(event.invalid)
         runtime.carrier.carry(event, ctx)
     except InvalidEvent:
         raise

@@ -289,29 +289,67 @@ def _settled(  # noqa: PLR0917  # called with the fields of an event as it was s
     timestamp: int,
     tail: int,
 ) -> Facts:
-    """Return the facts of an event as it was said: those of `checked`, with no check but of the parties.
+    """Return the facts of an event as it was said: those of `checked`, which is asked where something is not right.
 
     Args:
         reserved: The event's id where it was reserved earlier.
         tail: The end of its id otherwise, and its sequence number; see `ezlogs.ids.Tails`.
     """
     problems: list[str] = []
-    who = party(Actor, "actor", actor, problems)
-    what = None if subject is None else party(Subject, "subject", subject, problems)
-    return Facts(
-        event_id=reserved or event_id(timestamp, tail),
-        timestamp=timestamp,
-        event_type=event_type,
-        action=text(action),
-        actor=who,
-        subject=what,
-        outcome=outcome,
-        duration=None if duration is None else float(duration),
-        correlation=correlation,
-        sequence=sequence_of(tail),
-        metadata=freeze_mapping(metadata) if metadata else Pairs(),
-        changes=changes,
-        error=error,
-        severity=severity or usual_severity(outcome),
-        invalid=tuple(problems),
+    own_id, sequence = reserved or event_id(timestamp, tail), sequence_of(tail)
+    if is_right(action, outcome, duration):
+        who = party(Actor, "actor", actor, problems)
+        what = None if subject is None else party(Subject, "subject", subject, problems)
+        facts = Facts(
+            event_id=own_id,
+            timestamp=timestamp,
+            event_type=event_type,
+            action=text(action),
+            actor=who,
+            subject=what,
+            outcome=outcome,
+            duration=duration,
+            correlation=correlation,
+            sequence=sequence,
+            metadata=freeze_mapping(metadata) if metadata else Pairs(),
+            changes=changes,
+            error=error,
+            severity=severity or usual_severity(outcome),
+            invalid=tuple(problems),
+        )
+    else:
+        facts = checked(
+            event_type,
+            action,
+            actor=actor,
+            subject=subject,
+            metadata=metadata,
+            outcome=outcome,
+            duration=duration,
+            correlation=correlation,
+            changes=changes,
+            error=error,
+            severity=severity,
+            event_id=own_id,
+            timestamp=timestamp,
+            sequence=sequence,
+        )
+    if facts.invalid:
+        from ezlogs.runtime import repaired  # it imports this module
+
+        repaired(facts.invalid)
+    return facts
+
+
+def is_right(action: object, outcome: object, duration: object) -> bool:
+    """Return whether these are what they should be; what is neither is for `checked` to name."""
+    return (
+        type(action) is str
+        and action > " "  # not empty, and not beginning with a space
+        and type(outcome) is str
+        and outcome in OUTCOMES
+        and (duration is None or (type(duration) is float and 0.0 <= duration < ENDLESS))
     )
+
+
+ENDLESS = float("inf")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.context import Context
@@ -151,6 +151,14 @@ _current: Runtime | None = None
 def current_runtime() -> Runtime | None:
     """Return the process's runtime, or None before ``configure()`` and after ``shutdown()``."""
     return _current
+
+
+def repaired(problems: Sequence[str]) -> None:
+    """Count an event that was repaired, and say once what was wrong with it."""
+    if _current is not None:
+        _current.ledger.note("invalid")
+        told = f"an event was repaired: {'; '.join(problems)}"
+        _current.warn_once(_current.scrubber.text(told, "event", []))
 
 
 def install(runtime: Runtime | None) -> Runtime | None:

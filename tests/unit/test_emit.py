@@ -309,3 +309,22 @@ def test_metadata_of_any_kind_is_a_snapshot(metadata: Any, strict: bool) -> None
     assert event is not None
     assert event.facts.metadata == freeze(dict(metadata))
     assert event.metadata["total"] == 5
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("action", " "), ("outcome", "sucess"), ("duration", -1.0), ("actor", ("user", None)), ("subject", ("", 7))],
+)
+def test_what_is_found_wrong_when_an_event_is_read_is_counted_and_said(
+    field: str, value: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for each event, and in the log once at all, though the call itself had no look at it."""
+    with capture(strict=False), caplog.at_level(logging.WARNING, "ezlogs"):
+        told = [record(**{"event_type": "order.action", "action": "placed", field: value}) for _ in range(2)]  # type: ignore[arg-type]  # wrong on purpose
+        for event in (*told, *told):
+            assert event is not None
+            assert len(event.invalid) == 1
+        counts = current_runtime().ledger.counts()  # type: ignore[union-attr]  # captured
+    assert counts["invalid"] == 2
+    assert len(caplog.records) == 1
+    assert field in caplog.text

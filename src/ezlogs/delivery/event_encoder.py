@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ezlogs.correlation import Correlation
-from ezlogs.event import UniversalEvent
+from ezlogs.event import ENDLESS, UniversalEvent, is_right
 from ezlogs.facts import usual_severity
 from ezlogs.ids import event_id, sequence_of
 from ezlogs.otlp.values import VARINTS, Heads, append_attributes, varint
@@ -105,6 +105,8 @@ class EventEncoder:
                     return None
                 pieces += (self._subject_id[len(subject_id)], subject_id)
         if duration is not None:
+            if type(duration) is not float or not 0.0 <= duration < ENDLESS:
+                return None
             pieces += (self._duration, _pack_double(b"\x21", duration).decode("latin-1"))
         if metadata and not self._add_metadata(pieces, metadata):
             return None
@@ -144,7 +146,9 @@ class EventEncoder:
 
     def _encoded_kind(self, kind: tuple[str, str, str | None]) -> str | None:
         action, outcome, severity = kind
-        if self._scrubber.text(action, "", []) is not action or text(action) != action:
+        if not is_right(action, outcome, None) or text(action) != action:
+            return None
+        if self._scrubber.text(action, "", []) is not action:
             return None
         return self._encoded(kind_attributes(action, outcome, severity or usual_severity(outcome)))
 
