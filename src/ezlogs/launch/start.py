@@ -97,9 +97,10 @@ def configure(
     meet_provider(runtime)
     if running is not None and running.carrier is not None:
         running.carrier.shutdown(running.settings.shutdown_timeout)
-    from ezlogs.launch.instrument import instrument
+    if loaded.settings.instrument != "none":  # finding instrumentors is a tenth of starting
+        from ezlogs.launch.instrument import instrument
 
-    instrument(loaded.settings.instrument)
+        instrument(loaded.settings.instrument)
 
 
 def launch(environ: Mapping[str, str] = os.environ) -> Runtime:
