@@ -24,7 +24,7 @@ class AiohttpClientInstrumentor(HookingInstrumentor):
         >>> instrumentor.uninstrument()
     """
 
-    library = "aiohttp"
+    package = "aiohttp"
     versions = ("aiohttp >= 3.9",)
 
     def attachments(self) -> Mapping[str, Attach]:

@@ -28,7 +28,7 @@ class GeventInstrumentor(HookingInstrumentor):
         >>> instrumentor.uninstrument()
     """
 
-    library = "gevent"
+    package = "gevent"
     versions = ("gevent >= 21.1",)
 
     def attachments(self) -> Mapping[str, Attach]:

@@ -88,7 +88,7 @@ Attach = Callable[[Hooks, ModuleType], None]
 class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
     """An instrumentor that hooks into modules as they are imported, so that it imports none of them itself."""
 
-    library: ClassVar[str | None] = None
+    package: ClassVar[str | None] = None
     """The package without which there is nothing to instrument; None where the standard library has it."""
 
     versions: ClassVar[tuple[str, ...]] = ()
@@ -105,8 +105,8 @@ class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         """Return what puts hooks into which module."""
 
     def _instrument(self, **kwargs: Any) -> None:
-        if self.library is not None and find_spec(self.library) is None:
-            raise ModuleNotFoundError(f"No module named {self.library!r}", name=self.library)
+        if self.package is not None and find_spec(self.package) is None:
+            raise ModuleNotFoundError(f"No module named {self.package!r}", name=self.package)
         self._hooks = Hooks()
         for module, attach in self.attachments().items():
             register_post_import_hook(partial(guarded(attach), self._hooks), module)

@@ -26,7 +26,7 @@ class HttpxInstrumentor(HookingInstrumentor):
         >>> instrumentor.uninstrument()
     """
 
-    library = "httpx"
+    package = "httpx"
     versions = ("httpx >= 0.25",)
 
     def attachments(self) -> Mapping[str, Attach]:

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from ezlogs.actor import current_actor
 from ezlogs.correlation import CORRELATION, Correlation, begun
 from ezlogs.event import InvalidEvent, UniversalEvent
-from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Failure, failure_of, frozen_changes, is_timestamp
+from ezlogs.facts import SEVERITIES, Change, Failure, failure_of, frozen_changes, is_timestamp
 from ezlogs.ids import sequence_of
 from ezlogs.otel_compat import SUPPRESSION_KEYS
 from ezlogs.party import Actor, Subject
@@ -23,12 +23,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _SUPPRESSED, _SUPPRESSED_BY_SDK = SUPPRESSION_KEYS
-_OUTCOMES, _SEVERITIES = frozenset(OUTCOMES), frozenset(SEVERITIES)
+_SEVERITIES = frozenset(SEVERITIES)
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 """Types whose values need no snapshot."""
 _IDS = frozenset({str, int, type(None)})
 """Types of ids in pairs that need no snapshot."""
-_ENDLESS = float("inf")
 
 
 def listening(event_type: str | None = None) -> bool:
@@ -122,7 +121,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
         try:
             fits = (
                 enabled
-                and not runtime.strict
+                and not runtime.settings.strict
                 and ((type(actor) is tuple and len(actor) == 2 and type(actor[1]) in _IDS) or type(actor) is Actor)
                 and (
                     subject is None

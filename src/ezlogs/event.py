@@ -18,6 +18,7 @@ from ezlogs.facts import (
     Severity,
     checked,
     failure_of,
+    is_right,
     usual_severity,
 )
 from ezlogs.ids import event_id, sequence_of
@@ -339,17 +340,3 @@ def _settled(  # noqa: PLR0917  # called with the fields of an event as it was s
 
         repaired(facts.invalid)
     return facts
-
-
-def is_right(action: object, outcome: object, duration: object) -> bool:
-    """Return whether these are what they should be; what is neither is for `checked` to name."""
-    return (
-        type(action) is str
-        and action > " "  # not empty, and not beginning with a space
-        and type(outcome) is str
-        and outcome in OUTCOMES
-        and (duration is None or (type(duration) is float and 0.0 <= duration < ENDLESS))
-    )
-
-
-ENDLESS = float("inf")

@@ -21,6 +21,7 @@ Severity = Literal["debug", "info", "warn", "error", "fatal"]
 
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 SEVERITIES: tuple[str, ...] = get_args(Severity)
+ENDLESS = float("inf")
 FAILURES = frozenset({"failure", "dead"})
 """The outcomes of an event that is an error unless it says otherwise."""
 
@@ -130,6 +131,17 @@ def failure_of(error: BaseException) -> Failure:
 def is_event_type(event_type: str) -> bool:
     """Return whether an event type has the right form: two lower-case segments, such as ``order.action``."""
     return _EVENT_TYPE.fullmatch(event_type) is not None and len(event_type) <= _LONGEST_TYPE
+
+
+def is_right(action: object, outcome: object, duration: object) -> bool:
+    """Return whether these are what they should be; what is neither is for `checked` to name."""
+    return (
+        type(action) is str
+        and action > " "  # not empty, and not beginning with a space
+        and type(outcome) is str
+        and outcome in OUTCOMES
+        and (duration is None or (type(duration) is float and 0.0 <= duration < ENDLESS))
+    )
 
 
 def frozen_changes(changes: tuple[Change, ...]) -> tuple[Change, ...]:

@@ -104,8 +104,6 @@ class Runtime:
         reported: set[str] | None = None,
     ) -> None:
         self.settings = settings
-        self.strict = settings.strict
-        """Whether each event is checked when it is emitted, and a wrong one raised."""
         self.given = dict(given or {})
         """What the application asked for by ``configure()``."""
         self.scrubber = Scrubber(deny=settings.deny, allow=settings.allow)

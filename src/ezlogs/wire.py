@@ -197,7 +197,9 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
     facts = msgspec.structs.replace(
         facts,
         action=text(facts.action, "action"),
-        actor=party(facts.actor, "actor"),
+        actor=msgspec.structs.replace(
+            party(facts.actor, "actor"), on_behalf_of=text(facts.actor.on_behalf_of, "actor.on_behalf_of")
+        ),
         subject=party(facts.subject, "subject") if facts.subject else None,
         error=Failure(facts.error.type, text(facts.error.message, "error.message")) if facts.error else None,
         invalid=tuple(scrubber.text(problem, "invalid", redactions) for problem in facts.invalid),

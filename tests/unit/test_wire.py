@@ -137,3 +137,11 @@ def test_what_was_repaired_is_told() -> None:
     event = UniversalEvent.create("Order Placed", "placed", correlation=Correlation(correlation_id="story-1"))
     assert from_attributes(event.event_type, event.timestamp, attributes(event)) == event
     assert attributes(event)["ezlogs.invalid"] == event.invalid
+
+
+def test_the_one_who_is_impersonated_is_scrubbed_too() -> None:
+    """An id is often an e-mail address, and it is one wherever it stands."""
+    story = Correlation(correlation_id="0" * 32)
+    who = Actor("user", "7", on_behalf_of="user:ada@example.com")
+    event = UniversalEvent.create("order.action", "placed", actor=who, correlation=story)
+    assert "ada@example.com" not in str(scrubbed_attributes(event, Scrubber()))

@@ -34,7 +34,7 @@ class DjangoInstrumentor(HookingInstrumentor):
         >>> instrumentor.uninstrument()
     """
 
-    library = "django"
+    package = "django"
     versions = ("django >= 4.2",)
 
     def attachments(self) -> Mapping[str, Attach]:

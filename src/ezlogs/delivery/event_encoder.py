@@ -9,14 +9,14 @@ searched, and only what is new is encoded, all of it at once. Every other event 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from ezlogs.correlation import Correlation
-from ezlogs.event import ENDLESS, UniversalEvent, is_right
-from ezlogs.facts import usual_severity
+from ezlogs.event import UniversalEvent
+from ezlogs.facts import ENDLESS, is_right, usual_severity
 from ezlogs.ids import event_id, sequence_of
-from ezlogs.otlp.values import VARINTS, Heads, append_attributes, varint
+from ezlogs.otlp.values import VARINTS, Heads, Remembered, append_attributes, varint
 from ezlogs.party import Actor, Subject, party
 from ezlogs.privacy import Scrubber
 from ezlogs.snapshot import text
@@ -28,9 +28,6 @@ from ezlogs.wire import (
     kind_attributes,
     scrubbed_attributes,
 )
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 _CARD = 10**13
 """Numbers below this are no payment cards."""
@@ -50,12 +47,12 @@ class EventEncoder:
     def __init__(self, scrubber: Scrubber, heads: Heads) -> None:
         self._scrubber = scrubber
         self._heads = heads
-        self._kinds = Kept(self._encoded_kind)
-        self._actors = Kept(self._encoded_actor)
-        self._correlations = Kept(self._encoded_correlation)
-        self._subjects = Kept(self._encoded_subject_type)
+        self._kinds = Remembered(self._encoded_kind)
+        self._actors = Remembered(self._encoded_actor)
+        self._correlations = Remembered(self._encoded_correlation)
+        self._subjects = Remembered(self._encoded_subject_type)
         self._texts: set[str] = set()
-        self._metadata = Kept(self._metadata_heads)
+        self._metadata = Remembered(self._metadata_heads)
         self._event_id = self._heads_of("ezlogs.event.id").texts
         self._sequence = self._heads_of("ezlogs.sequence").values
         self._subject_id = self._heads_of("ezlogs.subject.id").texts
@@ -156,7 +153,7 @@ class EventEncoder:
         problems: list[str] = []
         actor = party(Actor, "actor", given, problems)
         redactions: list[str] = []
-        for part in (actor.id, actor.label):
+        for part in (actor.id, actor.label, actor.on_behalf_of):
             if part is not None:
                 self._scrubber.text(part, "actor", redactions)
         if problems or redactions:
@@ -180,8 +177,8 @@ class EventEncoder:
     def _heads_of(self, key: str) -> KeyHeads:
         texts, values = self._heads
         return KeyHeads(
-            Kept(lambda size: texts[key][size].decode("latin-1")),
-            Kept(lambda size: values[key][size].decode("latin-1")),
+            Remembered(lambda size: texts[key][size].decode("latin-1")),
+            Remembered(lambda size: values[key][size].decode("latin-1")),
         )
 
     def _encoded(self, attributes: Mapping[str, Any]) -> str:
@@ -190,27 +187,11 @@ class EventEncoder:
         return b"".join(parts).decode("latin-1")
 
 
-class Kept(dict[K, V]):
-    """What was made of a key before, within bounds."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[K], V]) -> None:
-        self._make = make
-
-    def __missing__(self, key: K) -> V:
-        made = self._make(key)
-        if len(self) >= 1024:
-            self.clear()
-        self[key] = made
-        return made
-
-
 class KeyHeads(NamedTuple):
     """What stands in front of one key's values, by their size in bytes."""
 
-    texts: Kept[int, str]
-    values: Kept[int, str]
+    texts: Remembered[int, str]
+    values: Remembered[int, str]
 
 
 def _integer(number: int) -> str:

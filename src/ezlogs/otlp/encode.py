@@ -36,8 +36,8 @@ EVENT_HEADS = heads(b"\x1a")
 _LINK = heads(b"\x22")
 _SPAN = heads(b"\x4a")
 
-_EVENT_NAMES = Remembered(lambda name: text_field(b"\x12", name))
-_SPAN_NAMES = Remembered(lambda name: text_field(b"\x2a", name))
+_EVENT_NAMES: Remembered[str, bytes] = Remembered(lambda name: text_field(b"\x12", name))
+_SPAN_NAMES: Remembered[str, bytes] = Remembered(lambda name: text_field(b"\x2a", name))
 
 # SpanFlags: bit 8 says that bit 9 is known, bit 9 that the context spoken of came from another process.
 _LOCAL = struct.pack("<I", 0x100)

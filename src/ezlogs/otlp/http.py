@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import queue
 import re
-import threading
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from ezlogs.otlp.loading import load_client
 from ezlogs.version import __version__
 
 if TYPE_CHECKING:
@@ -35,23 +35,6 @@ _URL = re.compile(r"(\w+)://(?:([^/?#]*)@)?([^/?#]*)(.*)", re.DOTALL)
 
 _VARINT, _BYTES = 0, 2  # protobuf's wire types
 _FIXED_SIZES = {1: 8, 5: 4}
-
-
-_loading = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    # A module that is half loaded when its process forks stays locked in the child, where no one goes on loading it:
-    # whoever imports it there, and be it the application, waits for ever. So a fork waits until it is loaded.
-    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
-
-
-def load_client() -> None:
-    """Load all that the first request needs: with it start-up would take a third longer."""
-    with _loading:
-        import urllib.request  # noqa: F401  # it knows the environment's proxies
-
-        import urllib3  # noqa: F401  # whoever imports from it next finds it loaded
-
-        "localhost".encode("idna")  # what resolving a host's name loads
 
 
 class Delivered(msgspec.Struct, frozen=True):

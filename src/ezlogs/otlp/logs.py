@@ -24,7 +24,7 @@ from ezlogs.otlp.values import (
 
 LOG_RECORD_HEADS = heads(b"\x32")
 
-_EVENT_NAMES = Remembered(lambda name: text_field(b"\x62", name))
+_EVENT_NAMES: Remembered[str, bytes] = Remembered(lambda name: text_field(b"\x62", name))
 
 _FLAGS = struct.Struct("<cI").pack
 

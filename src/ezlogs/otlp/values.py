@@ -12,6 +12,7 @@ _MAX_NESTING = 24
 _MAX_UINT32 = 0xFFFF_FFFF
 _MAX_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 _pack_double = struct.Struct("<d").pack
@@ -195,20 +196,20 @@ VARINTS = (
 """The varints of one and two bytes, by number."""
 
 
-class Remembered(dict[str, _T]):
-    """What was made of a text before, within bounds: long texts are too many to be worth the memory."""
+class Remembered(dict[_K, _T]):
+    """What was made of a key before, within bounds: long texts are too many to be worth the memory."""
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[str], _T]) -> None:
+    def __init__(self, make: Callable[[_K], _T]) -> None:
         self._make = make
 
-    def __missing__(self, text: str) -> _T:
-        made = self._make(text)
-        if type(text) is str and len(text) < 128:
+    def __missing__(self, key: _K) -> _T:
+        made = self._make(key)
+        if not isinstance(key, str) or (type(key) is str and len(key) < 128):
             if len(self) >= 512:
                 self.clear()
-            self[text] = made
+            self[key] = made
         return made
 
 
@@ -245,8 +246,8 @@ class _TextHeads(_ValueHeads):
 class Heads(NamedTuple):
     """What stands in front of attribute values, by key and size, in one kind of message."""
 
-    texts: Remembered[_TextHeads]
-    values: Remembered[_ValueHeads]
+    texts: Remembered[str, _TextHeads]
+    values: Remembered[str, _ValueHeads]
 
 
 def heads(tag: bytes) -> Heads:

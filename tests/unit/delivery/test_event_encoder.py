@@ -40,7 +40,8 @@ values = mostly(plain | st.integers(-1000, 10**6) | st.booleans() | st.floats(0,
 
 def a_party(kind: type) -> st.SearchStrategy[Any]:
     """An actor or a subject, in any form that needs no snapshot."""
-    return mostly(st.tuples(texts, ids), st.builds(kind, texts, st.none() | texts, st.none() | texts))
+    more = {"on_behalf_of": st.none() | texts} if kind is Actor else {}
+    return mostly(st.tuples(texts, ids), st.builds(kind, texts, st.none() | texts, st.none() | texts, **more))
 
 
 @st.composite
