@@ -129,6 +129,7 @@ def test_what_is_kept_is_bounded() -> None:
         {"subject": ("order", None)},
         {"duration": -1.0},
         {"outcome": "sucess"},
+        {"event_id": "évt"},
     ],
 )
 def test_what_is_hardly_ever_said_is_encoded_alike(said: dict[str, Any]) -> None:
