@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import ezlogs
 from benchmarks.programs.stopwatch import each_call
 from benchmarks.programs.workload import STORY, otel_attributes, own_fields
@@ -12,17 +15,15 @@ from ezlogs.scope import CorrelationManager
 from ezlogs.settings import load
 from ezlogs.testing import Captured
 
-_DIFFERENT = 1000
 _TURNS, _CALLS = 40, 500
 _ASLEEP = {"flush_interval": 3600, "max_batch_size": 65_536, "max_queue_size": 10_000_000, "shutdown_timeout": 0}
 """The worker has nothing to do meanwhile: its cost is measured elsewhere."""
 
-_otel = [otel_attributes(number) for number in range(_DIFFERENT)]
-_own = [own_fields(number) for number in range(_DIFFERENT)]
+Own = tuple[tuple[str, str], dict[str, Any]]
 
 
-def _tell(number: int) -> ezlogs.UniversalEvent | None:
-    subject, metadata = _own[number % _DIFFERENT]
+def _tell(own: Own) -> ezlogs.UniversalEvent | None:
+    subject, metadata = own
     return ezlogs.event(
         "order.action", "placed", actor=("user", "81723"), subject=subject, metadata=metadata, duration=0.08425
     )
@@ -39,11 +40,11 @@ def memory(endpoint: str) -> dict[str, float]:
     ezlogs.configure(endpoint=endpoint, instrument="none", **_ASLEEP)
     encoder = EventEncoder(current_runtime().scrubber, heads(b"\x1a"))  # type: ignore[union-attr]  # just configured
 
-    def add_event(number: int) -> None:
-        span.add_event("order.action", _otel[number % _DIFFERENT])
+    def add_event(attributes: dict[str, Any]) -> None:
+        span.add_event("order.action", attributes)
 
-    def encoded(number: int) -> None:
-        event = _tell(number)
+    def encoded(own: Own) -> None:
+        event = _tell(own)
         assert event is not None
         parts = [b""]
         encoder.append(parts, event)
@@ -51,7 +52,11 @@ def memory(endpoint: str) -> dict[str, float]:
 
     with CorrelationManager.with_context(STORY):
         found = each_call(
-            {"add_event": add_event, "event": _tell, "encoded": encoded},
+            {
+                "add_event": (add_event, otel_attributes),
+                "event": (_tell, own_fields),
+                "encoded": (encoded, own_fields),
+            },
             turns=_TURNS,
             calls=_CALLS,
             before=lambda _: ezlogs.flush(),
@@ -72,18 +77,29 @@ def on_a_span() -> dict[str, float]:
         with tracer.start_as_current_span("order"):
             pass
 
-    def add_events(number: int) -> None:
+    def add_events(given: list[dict[str, Any]]) -> None:
         with tracer.start_as_current_span("order") as span:
-            for position in range(10):
-                span.add_event("order.action", _otel[(number + position) % _DIFFERENT])
+            for attributes in given:
+                span.add_event("order.action", attributes)
 
-    def events(number: int) -> None:
+    def events(given: list[Own]) -> None:
         with tracer.start_as_current_span("order"):
-            for position in range(10):
-                _tell(number + position)
+            for own in given:
+                _tell(own)
+
+    def ten(one: Callable[[int], Any]) -> Callable[[int], list[Any]]:
+        return lambda number: [one(number * 10 + position) for position in range(10)]
 
     with CorrelationManager.with_context(STORY):
-        found = each_call({"bare": bare, "add_events": add_events, "events": events}, turns=_TURNS, calls=50)
+        found = each_call(
+            {
+                "bare": (bare, int),
+                "add_events": (add_events, ten(otel_attributes)),
+                "events": (events, ten(own_fields)),
+            },
+            turns=_TURNS,
+            calls=50,
+        )
     return {name: found[f"{name}.p50"] - found["bare.p50"] for name in ("add_events", "events")}
 
 
@@ -106,6 +122,6 @@ def left_out() -> dict[str, float]:
         install(runtimes.get(name))
 
     with CorrelationManager.with_context(STORY):
-        found = each_call(dict.fromkeys(runtimes, _tell), turns=_TURNS, calls=_CALLS, before=before)
+        found = each_call(dict.fromkeys(runtimes, (_tell, own_fields)), turns=_TURNS, calls=_CALLS, before=before)
     install(None)
     return {name: found[f"{name}.p50"] for name in runtimes}

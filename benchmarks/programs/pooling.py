@@ -23,23 +23,31 @@ def events() -> dict[str, float]:
     costs at the least: no lock, no check that nobody still holds the event, and no clearing of it.
     """
     fields = [own_fields(number) for number in range(1000)]
+    who = ("user", "81723")
     queue: deque[UniversalEvent] = deque()
-    pool: deque[UniversalEvent] = deque(UniversalEvent(()) for _ in range(2 * _BATCH))
-    fill = msgspec.structs.force_setattr
 
-    def said(number: int) -> tuple[object, ...]:
+    def made(number: int) -> UniversalEvent:
         subject, metadata = fields[number % 1000]
-        actor = ("user", "81723")
-        return ("order.action", "placed", actor, subject, metadata.copy(), "success", 0.08, STORY, (), None, None, None)
+        return UniversalEvent(
+            *("order.action", "placed", who, subject, metadata.copy(), "success", 0.08),
+            *(STORY, (), None, None, None, number, number),
+        )
 
     def fresh(number: int) -> None:
-        queue.append(UniversalEvent(said(number)))
+        queue.append(made(number))
         if len(queue) > _BATCH:
             queue.popleft()
 
+    pool: deque[UniversalEvent] = deque(made(number) for number in range(2 * _BATCH))
+    fill = msgspec.structs.force_setattr
+
     def pooled(number: int) -> None:
+        subject, metadata = fields[number % 1000]
         event = pool.popleft()
-        fill(event, "said", said(number))
+        fill(event, "said_subject", subject)
+        fill(event, "said_metadata", metadata.copy())
+        fill(event, "timestamp", number)
+        fill(event, "said_tail", number)
         fill(event, "_facts", msgspec.UNSET)
         queue.append(event)
         if len(queue) > _BATCH:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from statistics import quantiles
 from time import perf_counter_ns
+from typing import Any, TypeVar
 
-Call = Callable[[int], object]
+Call = Callable[[Any], object]
+Given = Callable[[int], Any]
+T = TypeVar("T")
 
 _COLD = 10
 """The first one of so many calls of a turn finds the caches full of somebody else's, and is not counted."""
 
 
 def each_call(
-    contenders: Mapping[str, Call], *, turns: int, calls: int, before: Callable[[str], object] = str
+    contenders: Mapping[str, tuple[Call, Given]], *, turns: int, calls: int, before: Callable[[str], object] = str
 ) -> dict[str, float]:
     """Return the median and the 99th percentile of single calls, in nanoseconds without the clock's own.
 
     Args:
-        contenders: By name what is called with a number that never repeats.
+        contenders: By name what is called, and what makes the argument of the call out of a number that never
+            repeats: just before it, as in the application whose call it is, and outside the time.
         turns: How often each contender has its turn.
         calls: Calls in a turn.
         before: Called with the name of the contender whose turn begins.
@@ -26,7 +31,7 @@ def each_call(
     Returns:
         By ``<name>.p50`` and ``<name>.p99``.
     """
-    times = by_turns({"clock": _nothing, **contenders}, turns, calls, _one_by_one, before)
+    times = by_turns({"clock": (_nothing, int), **contenders}, turns, calls, _one_by_one, before)
     found: dict[str, float] = {}
     for name, taken in times.items():
         cuts = quantiles(taken, n=100)
@@ -43,29 +48,31 @@ def mean_call(contenders: Mapping[str, Call], *, turns: int, calls: int) -> dict
 
 
 def by_turns(
-    contenders: Mapping[str, Call],
+    contenders: Mapping[str, T],
     turns: int,
     calls: int,
-    measure: Callable[[Call, range], list[float]],
+    measure: Callable[[T, range], Sequence[float]],
     before: Callable[[str], object] = str,
-) -> dict[str, list[float]]:
+) -> dict[str, array[float]]:
     """Let the contenders take turns, the first of which is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    times = {name: array("d") for name in contenders}
     for turn in range(turns + 1):
         for name, call in contenders.items():
             before(name)
             taken = measure(call, range(turn * calls, (turn + 1) * calls))
             if turn:
-                times[name] += taken
+                times[name].extend(taken)
     return times
 
 
-def _one_by_one(call: Call, numbers: range) -> list[float]:
-    taken: list[float] = []
-    for number in numbers:
+def _one_by_one(contender: tuple[Call, Given], numbers: range) -> Sequence[float]:
+    call, given = contender
+    taken = array("d", bytes(8 * len(numbers)))  # there from the start: to write a time down must take no memory
+    for position, number in enumerate(numbers):
+        argument = given(number)
         begin = perf_counter_ns()
-        call(number)
-        taken.append(perf_counter_ns() - begin)
+        call(argument)
+        taken[position] = perf_counter_ns() - begin
     return taken[len(taken) // _COLD :]
 
 
@@ -76,5 +83,5 @@ def _together(call: Call, numbers: range) -> list[float]:
     return [(perf_counter_ns() - begin) / len(numbers)]
 
 
-def _nothing(number: int) -> None:
+def _nothing(argument: Any) -> None:
     """What the clock itself costs."""

@@ -7,15 +7,15 @@ from functools import wraps
 from time import time_ns
 from typing import ParamSpec, TypeVar
 
-from opentelemetry import context
 from opentelemetry.context import Context
 
+from ezlogs import runtime as process
 from ezlogs.actor import current_actor
 from ezlogs.correlation import CORRELATION, Correlation, begun
 from ezlogs.event import InvalidEvent, UniversalEvent
 from ezlogs.facts import SEVERITIES, Change, Failure, failure_of, frozen_changes, is_timestamp
 from ezlogs.ids import sequence_of
-from ezlogs.otel_compat import SUPPRESSION_KEYS
+from ezlogs.otel_compat import SUPPRESSION_KEYS, current_context
 from ezlogs.party import Actor, Subject
 from ezlogs.runtime import current_runtime, repaired
 
@@ -26,6 +26,7 @@ _SUPPRESSED, _SUPPRESSED_BY_SDK = SUPPRESSION_KEYS
 _SEVERITIES = frozenset(SEVERITIES)
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 """Types whose values need no snapshot."""
+_UNCHANGED: tuple[Change, ...] = ()
 _IDS = frozenset({str, int, type(None)})
 """Types of ids in pairs that need no snapshot."""
 
@@ -45,7 +46,7 @@ def tracking(event_type: str | None = None) -> bool:
     """Return whether work is to be tracked: somebody is `listening`, and instrumentation is not suppressed here."""
     if not listening(event_type):
         return False
-    return not is_suppressed(context.get_current())
+    return not is_suppressed(current_context())
 
 
 def is_suppressed(ctx: Context) -> bool:
@@ -67,7 +68,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
     outcome: str = "success",
     duration: float | None = None,
     correlation: Correlation | None = None,
-    changes: tuple[Change, ...] = (),
+    changes: tuple[Change, ...] = _UNCHANGED,
     error: BaseException | Failure | None = None,
     severity: str | None = None,
     event_id: str | None = None,
@@ -88,11 +89,11 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
     Raises:
         InvalidEvent: With the setting ``strict``, for an event that breaks the rules; nothing otherwise.
     """
-    runtime = current_runtime()
+    runtime = process.current
     if runtime is None or runtime.carrier is None:
         return None
     if ctx is None:
-        ctx = context.get_current()
+        ctx = current_context()
     if (_SUPPRESSED in ctx or _SUPPRESSED_BY_SDK in ctx) and is_suppressed(ctx):
         return None
     try:
@@ -112,7 +113,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
         flat = metadata is None
         if type(metadata) is dict:
             for value in metadata.values():
-                if type(value) not in _SCALARS:
+                if (kind := type(value)) is not str and kind not in _SCALARS:
                     break
             else:  # a copy of it is a snapshot
                 flat = True
@@ -122,39 +123,40 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
             fits = (
                 enabled
                 and not runtime.settings.strict
-                and ((type(actor) is tuple and len(actor) == 2 and type(actor[1]) in _IDS) or type(actor) is Actor)
+                and ((type(actor) is tuple and type(actor[-1]) in _IDS) or type(actor) is Actor)
                 and (
                     subject is None
-                    or (type(subject) is tuple and len(subject) == 2 and type(subject[1]) in _IDS)
+                    or (type(subject) is tuple and type(subject[-1]) in _IDS)
                     or type(subject) is Subject
                 )
                 and flat
-                and (changes == () or (type(changes) is tuple and all(type(change) is Change for change in changes)))
+                and (
+                    changes is _UNCHANGED
+                    or (type(changes) is tuple and all(type(change) is Change for change in changes))
+                )
                 and (timestamp is None or is_timestamp(timestamp))
                 and (event_id is None or type(event_id) is str)
                 and (error is None or type(error) is Failure)
                 and (severity is None or severity in _SEVERITIES)
             )
-        except TypeError:  # what cannot even be compared or looked up
+        except (TypeError, IndexError):  # what cannot even be compared, looked up, or has no last part
             fits = False
         if fits:
             event = UniversalEvent(
-                (
-                    event_type,
-                    action,
-                    actor,
-                    subject,
-                    metadata.copy() if metadata else None,  # type: ignore[attr-defined]  # flat: a dict
-                    outcome,
-                    duration,
-                    story,
-                    frozen_changes(changes) if changes else (),
-                    error,
-                    severity,
-                    event_id,
-                    now,
-                    runtime.ledger.next_tail(),
-                )
+                event_type,
+                action,
+                actor,
+                subject,
+                metadata.copy() if metadata else None,  # type: ignore[attr-defined]  # flat: a dict
+                outcome,
+                duration,
+                story,
+                frozen_changes(changes) if changes else (),
+                error,
+                severity,  # type: ignore[arg-type]  # one of them
+                event_id,
+                now,
+                runtime.ledger.next_tail(),
             )
         else:
             event = UniversalEvent.create(

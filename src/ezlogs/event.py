@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -44,10 +44,6 @@ __all__ = [
 ]
 
 
-_EVENT_TYPE, _OUTCOME, _CORRELATION, _SEVERITY, _TIMESTAMP = 0, 5, 7, 10, 12
-"""Where in ``said`` the fields are that are final when they are said."""
-
-
 class InvalidEvent(ValueError):  # noqa: N818  # the name users read in their terminal says what is wrong
     """An event that breaks the rules; the text lists every problem at once."""
 
@@ -62,8 +58,27 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     Two events are equal when all their fields are. `to_json` and `from_json` keep every field.
     """
 
-    said: tuple[Any, ...]
-    """The fields as `_settled` takes them; empty where there are facts from the start."""
+    event_type: str
+    """Two lower-case segments, such as ``order.action``; never holds dynamic values."""
+    said_action: Any
+    said_actor: Any
+    said_subject: Any
+    said_metadata: dict[Any, Any] | None
+    said_outcome: Any
+    said_duration: Any
+    correlation: Correlation
+    """The story, flow and cause that it belongs to."""
+    changes: tuple[Change, ...]
+    """The changed fields of a row."""
+    error: Failure | None
+    """The error that decided the outcome."""
+    said_severity: Severity | None
+    said_id: str | None
+    """Its id, where that was reserved earlier."""
+    timestamp: int
+    """Unix time in nanoseconds."""
+    said_tail: int | None
+    """The end of its id otherwise, and its sequence number; see `ezlogs.ids.tails`. None if there were facts first."""
     _facts: Facts | msgspec.UnsetType = msgspec.UNSET
 
     @property
@@ -71,7 +86,7 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
         """All fields as one frozen record; metadata as pairs."""
         facts = self._facts
         if facts is msgspec.UNSET:
-            facts = _settled(*self.said)
+            facts = _settled(self)
             msgspec.structs.force_setattr(self, "_facts", facts)
         return facts
 
@@ -79,16 +94,6 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     def event_id(self) -> str:
         """``evt_`` and a UUIDv7: ids sort by time."""
         return self.facts.event_id
-
-    @property
-    def timestamp(self) -> int:
-        """Unix time in nanoseconds."""
-        return self.said[_TIMESTAMP] if self.said else self.facts.timestamp
-
-    @property
-    def event_type(self) -> str:
-        """Two lower-case segments, such as ``order.action``; never holds dynamic values."""
-        return self.said[_EVENT_TYPE] if self.said else self.facts.event_type
 
     @property
     def action(self) -> str:
@@ -116,32 +121,14 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
         return self.facts.duration
 
     @property
-    def correlation(self) -> Correlation:
-        """The story, flow and cause that it belongs to."""
-        return self.said[_CORRELATION] if self.said else self.facts.correlation
-
-    @property
     def sequence(self) -> int:
         """Order of emission within the process, and so within each scope."""
         return self.facts.sequence
 
     @property
-    def changes(self) -> tuple[Change, ...]:
-        """The changed fields of a row."""
-        return self.facts.changes
-
-    @property
-    def error(self) -> Failure | None:
-        """The error that decided the outcome."""
-        return self.facts.error
-
-    @property
     def severity(self) -> Severity:
         """How bad it is."""
-        if self.said:
-            given: Severity | None = self.said[_SEVERITY]
-            return given or usual_severity(self.said[_OUTCOME])
-        return self.facts.severity
+        return self.said_severity or self.facts.severity
 
     @property
     def invalid(self) -> tuple[str, ...]:
@@ -221,7 +208,28 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
         )
         if strict and facts.invalid:
             raise InvalidEvent("; ".join(facts.invalid))
-        return cls((), facts)
+        return cls.of(facts)
+
+    @classmethod
+    def of(cls, facts: Facts) -> UniversalEvent:
+        """Return the event that has these facts."""
+        return cls(
+            facts.event_type,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            facts.correlation,
+            facts.changes,
+            facts.error,
+            facts.severity,
+            facts.event_id,
+            facts.timestamp,
+            None,
+            facts,
+        )
 
     def to_json(self) -> bytes:
         """Return the event as a JSON object; see `json_schema`.
@@ -245,7 +253,7 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
         """
         from ezlogs.document import from_json
 
-        return cls((), from_json(document))
+        return cls.of(from_json(document))
 
     @staticmethod
     def json_schema() -> dict[str, Any]:
@@ -270,69 +278,51 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     def __deepcopy__(self, memo: object) -> UniversalEvent:
         return self
 
-    def __reduce__(self) -> tuple[type[UniversalEvent], tuple[tuple[()], Facts]]:
-        return UniversalEvent, ((), self.facts)
+    def __reduce__(self) -> tuple[Callable[[Facts], UniversalEvent], tuple[Facts]]:
+        return UniversalEvent.of, (self.facts,)
 
 
-def _settled(  # noqa: PLR0917  # called with the fields of an event as it was said, in this order
-    event_type: str,
-    action: str,
-    actor: Any,
-    subject: Any,
-    metadata: dict[Any, Any] | None,
-    outcome: Outcome,
-    duration: float | None,
-    correlation: Correlation,
-    changes: tuple[Change, ...],
-    error: Failure | None,
-    severity: Severity | None,
-    reserved: str | None,
-    timestamp: int,
-    tail: int,
-) -> Facts:
-    """Return the facts of an event as it was said: those of `checked`, which is asked where something is not right.
-
-    Args:
-        reserved: The event's id where it was reserved earlier.
-        tail: The end of its id otherwise, and its sequence number; see `ezlogs.ids.Tails`.
-    """
+def _settled(said: UniversalEvent) -> Facts:
+    """Return the facts of an event as it was said: those of `checked`, which is asked where something is not right."""
+    tail: int = said.said_tail  # type: ignore[assignment]  # an event without one has its facts
     problems: list[str] = []
-    own_id, sequence = reserved or event_id(timestamp, tail), sequence_of(tail)
-    if is_right(action, outcome, duration):
-        who = party(Actor, "actor", actor, problems)
+    own_id, sequence = said.said_id or event_id(said.timestamp, tail), sequence_of(tail)
+    if is_right(said.said_action, said.said_outcome, said.said_duration):
+        subject, metadata = said.said_subject, said.said_metadata
+        who = party(Actor, "actor", said.said_actor, problems)
         what = None if subject is None else party(Subject, "subject", subject, problems)
         facts = Facts(
             event_id=own_id,
-            timestamp=timestamp,
-            event_type=event_type,
-            action=text(action),
+            timestamp=said.timestamp,
+            event_type=said.event_type,
+            action=text(said.said_action),
             actor=who,
             subject=what,
-            outcome=outcome,
-            duration=duration,
-            correlation=correlation,
+            outcome=said.said_outcome,
+            duration=said.said_duration,
+            correlation=said.correlation,
             sequence=sequence,
             metadata=freeze_mapping(metadata) if metadata else Pairs(),
-            changes=changes,
-            error=error,
-            severity=severity or usual_severity(outcome),
+            changes=said.changes,
+            error=said.error,
+            severity=said.said_severity or usual_severity(said.said_outcome),
             invalid=tuple(problems),
         )
     else:
         facts = checked(
-            event_type,
-            action,
-            actor=actor,
-            subject=subject,
-            metadata=metadata,
-            outcome=outcome,
-            duration=duration,
-            correlation=correlation,
-            changes=changes,
-            error=error,
-            severity=severity,
+            said.event_type,
+            said.said_action,
+            actor=said.said_actor,
+            subject=said.said_subject,
+            metadata=said.said_metadata,
+            outcome=said.said_outcome,
+            duration=said.said_duration,
+            correlation=said.correlation,
+            changes=said.changes,
+            error=said.error,
+            severity=said.said_severity,
             event_id=own_id,
-            timestamp=timestamp,
+            timestamp=said.timestamp,
             sequence=sequence,
         )
     if facts.invalid:

@@ -143,24 +143,25 @@ class Runtime:
             log.warning("ezlogs: %s", text)
 
 
-_current: Runtime | None = None
+current: Runtime | None = None
+"""The process's runtime. Where a call counts it is read here, and by `current_runtime` everywhere else."""
 
 
 def current_runtime() -> Runtime | None:
     """Return the process's runtime, or None before ``configure()`` and after ``shutdown()``."""
-    return _current
+    return current
 
 
 def repaired(problems: Sequence[str]) -> None:
     """Count an event that was repaired, and say once what was wrong with it."""
-    if _current is not None:
-        _current.ledger.note("invalid")
+    if current is not None:
+        current.ledger.note("invalid")
         told = f"an event was repaired: {'; '.join(problems)}"
-        _current.warn_once(_current.scrubber.text(told, "event", []))
+        current.warn_once(current.scrubber.text(told, "event", []))
 
 
 def install(runtime: Runtime | None) -> Runtime | None:
     """Make a runtime the process's own; return the one that was."""
-    global _current
-    _current, before = runtime, _current
+    global current
+    current, before = runtime, current
     return before

@@ -170,7 +170,7 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
         error=Failure(error_type, found.get("ezlogs.error.message")) if error_type else None,
         invalid=tuple(found.get("ezlogs.invalid", ())),
     )
-    return UniversalEvent((), facts)
+    return UniversalEvent.of(facts)
 
 
 def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Event, Span, TracerProvider
 
-import ezlogs
 from ezlogs import otel_compat
 
 
@@ -51,39 +50,31 @@ def test_without_the_sdks_configurator_the_caller_is_told(monkeypatch: pytest.Mo
     assert not otel_compat.configure_sdk(None)
 
 
-@pytest.mark.parametrize("private", [True, False])
-def test_the_current_span_is_found(span: Span, private: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the key that it is kept under, or by the public way; where there is none, and where it is not of the SDK."""
-    if not private:
-        monkeypatch.setattr(otel_compat, "_SPAN_KEY", None)
+def test_the_current_span_is_found(span: Span) -> None:
+    """By the key that it is kept under; where there is none, and where it is not of the SDK."""
     other = trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=True))
     assert otel_compat.current_span(trace.set_span_in_context(span, Context())) is span
     assert otel_compat.current_span(trace.set_span_in_context(other, Context())) is other
     assert otel_compat.current_span(Context()) is None
 
 
-def test_without_its_private_name_events_ride_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pipeline finds the current span by the public way, and no event is on a carrier for want of it."""
-    monkeypatch.setattr(otel_compat, "_SPAN_KEY", None)
-    provider = TracerProvider(shutdown_on_exit=False)
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
-    ezlogs.configure(endpoint="http://127.0.0.1:9", instrument="none")
-    ezlogs.event("order.action", "shipped")
-    with provider.get_tracer("test").start_as_current_span("work") as span:
-        ezlogs.event("order.action", "placed")
-    assert isinstance(span, Span)
-    assert [event.name for event in span.events] == ["order.action"]
-    assert ezlogs.health()["pending"] == 2, "one on its carrier, one on its span"
-    ezlogs.shutdown()
-    provider.shutdown()
+class OtherContext:
+    """A runtime context that keeps the current context in a way of its own, as ``OTEL_PYTHON_CONTEXT`` may name one."""
+
+    def get_current(self) -> Context:
+        """Return one that can be told from others."""
+        return Context({"kept": "elsewhere"})
 
 
-def test_a_logger_provider_that_does_not_show_its_processors() -> None:
-    """Nor does one that is not the SDK's."""
-    from opentelemetry._logs import NoOpLoggerProvider
-    from opentelemetry.sdk._logs import LoggerProvider
-
-    provider = LoggerProvider(shutdown_on_exit=False)
-    assert otel_compat.log_processors(provider) == ()
-    assert otel_compat.log_processors(NoOpLoggerProvider()) is None
-    assert otel_compat.log_processors(None) is None
+def test_the_current_context_is_asked_of_whoever_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that keeps it where there is one, else the public function."""
+    token = context.attach(Context({"kept": "here"}))
+    try:
+        assert otel_compat.current_context() is context.get_current()
+        assert otel_compat.context_reader() != context.get_current
+    finally:
+        context.detach(token)
+    monkeypatch.setattr(context, "_RUNTIME_CONTEXT", OtherContext())
+    assert otel_compat.context_reader()() == {"kept": "elsewhere"}
+    monkeypatch.delattr(context, "_RUNTIME_CONTEXT")
+    assert otel_compat.context_reader() == context.get_current

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, TraceFlags
 
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.riders import RidingEvent
@@ -45,8 +45,8 @@ class EndedSpan(NamedTuple):
     events: Sequence[UniversalEvent]
 
 
-LooseEvent = tuple[UniversalEvent, SpanContext]
-"""An event without a span to ride on, and the span it happened under; an invalid context for none."""
+LooseEvent = UniversalEvent | tuple[UniversalEvent, SpanContext]
+"""An event without a span to ride on, with the span it happened under if there was one."""
 
 
 class Batch(NamedTuple):
@@ -192,7 +192,8 @@ def _is_rider(event: Any) -> bool:
 def carried(loose: Iterable[LooseEvent], resource: Resource) -> list[EndedSpan]:
     """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
     groups: dict[tuple[int, int], list[UniversalEvent]] = {}
-    for event, under in loose:
+    for item in loose:
+        event, under = (item, INVALID_SPAN_CONTEXT) if isinstance(item, UniversalEvent) else item
         key = (under.trace_id, under.span_id) if under.is_valid else (_trace_id_of(event), 0)
         groups.setdefault(key, []).append(event)
     spans = []

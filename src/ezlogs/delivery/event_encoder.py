@@ -60,8 +60,9 @@ class EventEncoder:
 
     def append(self, parts: list[bytes], event: UniversalEvent) -> int:
         """Append an event's attributes to the parts of a message; return how many redactions there are in them."""
+        tail = event.said_tail
         try:
-            known = self._known(event.said) if event.said else None
+            known = None if tail is None else self._known(event, tail)
         except TypeError:  # a part of an actor or a subject that is no text, and cannot even be looked up
             known = None
         if known is not None:
@@ -71,23 +72,24 @@ class EventEncoder:
         append_attributes(parts, self._heads, attributes)
         return len(attributes.get(REDACTED, ()))
 
-    def _known(self, said: tuple[Any, ...]) -> bytes | None:
+    def _known(self, event: UniversalEvent, tail: int) -> bytes | None:
         """Return the attributes of an event that holds nothing but clean ASCII texts and plain numbers, else None.
 
         They are gathered as text, each character a byte, so that texts need no encoding of their own.
         """
-        action, actor, subject, metadata, outcome, duration, story = said[1:8]
-        changes, error, severity, own_id, timestamp, tail = said[8:]
-        kind, who = self._kinds[action, outcome, severity], self._actors[actor]
-        if kind is None or who is None or error is not None or changes:
+        kind = self._kinds[event.said_action, event.said_outcome, event.said_severity]
+        who = self._actors[event.said_actor]
+        if kind is None or who is None or event.error is not None or event.changes:
             return None
+        own_id = event.said_id
         if own_id is None:
-            own_id = event_id(timestamp, tail)
+            own_id = event_id(event.timestamp, tail)
         elif not own_id.isascii():
             return None
         sequence = _integer(sequence_of(tail))
-        pieces = [kind, who, self._correlations[story], self._event_id[len(own_id)], own_id]
+        pieces = [kind, who, self._correlations[event.correlation], self._event_id[len(own_id)], own_id]
         pieces += (self._sequence[len(sequence)], sequence)
+        subject, duration, metadata = event.said_subject, event.said_duration, event.said_metadata
         if subject is not None:
             if type(subject) is not tuple:
                 return None

@@ -7,7 +7,6 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
-from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from ezlogs import otel_compat
 from ezlogs.delivery.batch import EndedSpan, SpanEncoder
@@ -16,7 +15,7 @@ from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.worker import SPANS, Encoder, Signal, Worker, flush
 from ezlogs.event import UniversalEvent
-from ezlogs.otel_compat import current_span
+from ezlogs.otel_compat import SPAN_KEY
 from ezlogs.otlp import HttpTransport
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
@@ -79,10 +78,10 @@ class Pipeline:
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
-        span = current_span(ctx)
+        span: trace.Span | None = ctx.get(SPAN_KEY)  # type: ignore[assignment]  # what `set_span_in_context` puts there
         if span is None:
             if self._endpoint_given or self.owned():
-                self._put((event, INVALID_SPAN_CONTEXT))
+                self._put(event)
             else:
                 self._ledger.note("lost.no_recording_span")
         elif self.owned():

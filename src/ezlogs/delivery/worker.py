@@ -113,8 +113,8 @@ class Worker:
         self._urgent = False
         self._hopeless = False
         self._stopped = False
-        self._room = self._max_queue_size
-        """Items that are taken; none any more once stopped."""
+        self._room = 0
+        """Items that may wait: what the queue holds without those held, and none where each needs a closer look."""
         self._last_problem: str | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -123,12 +123,29 @@ class Worker:
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
         items = self._items
-        if len(items) + self._held >= self._room:
-            self._lose("shut_down" if self._stopped else "queue_full", _events(item))
-            return
-        items.append(item)
-        if self._thread is None:
-            self._start()
+        if len(items) < self._room:
+            items.append(item)
+        else:
+            self._look_at(item)
+
+    def _look_at(self, item: Item) -> None:
+        """Take an item that found no room: all of them where there is no thread yet, or no more."""
+        if self._stopped:
+            self._lose("shut_down", _events(item))
+        elif self.pending() >= self._max_queue_size:
+            self._lose("queue_full", _events(item))
+        else:
+            self._items.append(item)
+            if self._thread is None:
+                self._start()
+
+    def _hold(self, items: int) -> None:
+        """Count items that left the queue and are not delivered yet, or with a negative number those that are."""
+        self._held += items
+        if self._thread is not None:
+            self._room = self._max_queue_size - self._held
+        if self._stopped:  # meanwhile
+            self._room = 0
 
     def pending(self) -> int:
         """Return how many items are not delivered yet."""
@@ -166,7 +183,7 @@ class Worker:
     def stop(self) -> None:
         """Count what is pending as lost, and take nothing any more."""
         self._stopped = True
-        self._room = -1
+        self._room = 0
         self._lose("shut_down", sum(map(_events, tuple(self._items))))
         self._lose("shut_down", sum(batch.events for batch in tuple(self._sealed)))
         self._transport.close()
@@ -188,6 +205,7 @@ class Worker:
                 thread = threading.Thread(target=self._run, name="ezlogs-delivery", daemon=True)
                 thread.start()
                 self._thread = thread
+                self._hold(0)
                 _flush_at_multiprocessing_exit(self)
         except RuntimeError:  # the interpreter is ending; shutdown sends from its own thread
             pass
@@ -220,13 +238,13 @@ class Worker:
             self._items and (self._urgent or now - self._sealed_at >= self._flush_interval)
         ):
             number = min(self._max_batch_size, len(self._items))
-            self._held += number  # before they leave the queue: pending() must never miss one on its way
+            self._hold(number)  # before they leave the queue: pending() must never miss one on its way
             items = [self._items.popleft() for _ in range(number)]
             self._sealed_at = now
             try:
                 batch = self._encoder.batch(items, self._resource())
             except Exception:
-                self._held -= number
+                self._hold(-number)
                 self._lose("unencodable", sum(map(_events, items)))
                 raise
             self._lose("unencodable", batch.broken)
@@ -258,7 +276,7 @@ class Worker:
             self._ledger.note(self._signal.of_events("redacted"), batch.redactions)
             self._failures = 0
             self._sealed.popleft()
-            self._held -= batch.items
+            self._hold(-batch.items)
 
     def _back_off(self, result: Retry) -> None:
         self._complain(f"{result.reason}; events are kept and sent again (try `ezlogs dev` for a local collector)")
