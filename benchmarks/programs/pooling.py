@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from time import process_time_ns
+from typing import Any
 
 import msgspec
 import urllib3
@@ -26,28 +27,26 @@ def events() -> dict[str, float]:
     who = ("user", "81723")
     queue: deque[UniversalEvent] = deque()
 
-    def made(number: int) -> UniversalEvent:
+    def said(number: int) -> tuple[Any, ...]:
         subject, metadata = fields[number % 1000]
-        return UniversalEvent(
+        return (
             *("order.action", "placed", who, subject, metadata.copy(), "success", 0.08),
             *(STORY, (), None, None, None, number, number),
         )
 
     def fresh(number: int) -> None:
-        queue.append(made(number))
+        queue.append(UniversalEvent(*said(number)))
         if len(queue) > _BATCH:
             queue.popleft()
 
-    pool: deque[UniversalEvent] = deque(made(number) for number in range(2 * _BATCH))
+    pool: deque[UniversalEvent] = deque(UniversalEvent(*said(number)) for number in range(2 * _BATCH))
+    names = UniversalEvent.__struct_fields__
     fill = msgspec.structs.force_setattr
 
     def pooled(number: int) -> None:
-        subject, metadata = fields[number % 1000]
         event = pool.popleft()
-        fill(event, "said_subject", subject)
-        fill(event, "said_metadata", metadata.copy())
-        fill(event, "timestamp", number)
-        fill(event, "said_tail", number)
+        for name, value in zip(names, said(number), strict=False):  # any of them may differ from event to event
+            fill(event, name, value)
         fill(event, "_facts", msgspec.UNSET)
         queue.append(event)
         if len(queue) > _BATCH:
