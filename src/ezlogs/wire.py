@@ -12,6 +12,7 @@ from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import Change, Facts, Failure, Outcome, Severity
 from ezlogs.party import Actor, Subject
+from ezlogs.privacy.walk import DROPPED
 from ezlogs.snapshot import Pairs, freeze, frozen, plain, thaw
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
     Names and ids of ezlogs' own making are not scanned; what callers supply is, before nested values become JSON.
     """
     redactions: list[str] = []
+    scrubber = scrubber.within(event.event_type)
 
     def text(value: str | None, path: str) -> str | None:
         return value if value is None else scrubber.text(value, path, redactions)
@@ -191,6 +193,8 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
             return value
         seen = thaw(value)
         clean = scrubber.value(key, seen, path, redactions)
+        if clean is DROPPED:
+            return msgspec.UNSET
         return value if clean is seen else freeze(clean)
 
     facts = event.facts
@@ -204,9 +208,11 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
         error=Failure(facts.error.type, text(facts.error.message, "error.message")) if facts.error else None,
         invalid=tuple(scrubber.text(problem, "invalid", redactions) for problem in facts.invalid),
         metadata=Pairs(
-            (name, details(key, value, f"metadata.{name}"))
+            (name, kept)
             for key, value in facts.metadata
             for name in (scrubber.name(key, "metadata.[redacted]", redactions),)
+            for kept in (details(key, value, f"metadata.{name}"),)
+            if kept is not msgspec.UNSET
         ),
         changes=tuple(
             Change(

@@ -7,8 +7,21 @@ from __future__ import annotations
 
 from ezlogs.privacy.detectors import DEFAULT_RULES
 from ezlogs.privacy.keys import KeyMatcher
+from ezlogs.privacy.policy import Finding, Policy
 from ezlogs.privacy.rule import REDACTED, Pattern, Rule
 from ezlogs.privacy.scrubber import Scrubber
 from ezlogs.privacy.span import scrub_span
+from ezlogs.privacy.walk import DROPPED
 
-__all__ = ["DEFAULT_RULES", "REDACTED", "KeyMatcher", "Pattern", "Rule", "Scrubber", "scrub_span"]
+__all__ = [
+    "DEFAULT_RULES",
+    "DROPPED",
+    "REDACTED",
+    "Finding",
+    "KeyMatcher",
+    "Pattern",
+    "Policy",
+    "Rule",
+    "Scrubber",
+    "scrub_span",
+]

@@ -160,6 +160,11 @@ class KeyMatcher:
                 self._verdicts[name] = verdict
         return verdict
 
+    def always_denies(self, name: str) -> bool:
+        """Whether the value under this name gives somebody access, so that nothing of it may be shown."""
+        words = words_of(name)
+        return _contains_any(words, ALWAYS_DENIED) or self._holds_stem(name)
+
     def denies_in_url(self, name: str) -> bool:
         """As :meth:`denies`, and for parameters that are secrets only in URLs: ``code``, ``sig``, ``key``."""
         if self.denies(name):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any, Final
 
 from ezlogs.privacy.assignments import Assignments
 from ezlogs.privacy.detectors import DEFAULT_RULES, encodings_of
 from ezlogs.privacy.keys import KeyMatcher
+from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy, is_secret
 from ezlogs.privacy.rule import REDACTED, Rule
-from ezlogs.privacy.search import Search, is_one_word, redact
+from ezlogs.privacy.search import Search, is_one_word, replace
 from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
 from ezlogs.privacy.surfaces import IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.urls import UrlParameters
-from ezlogs.privacy.walk import Walk, unused_name
+from ezlogs.privacy.walk import DROPPED, Walk, unused_name
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
@@ -39,6 +41,7 @@ class Scrubber:
         deny: further names whose values go; see :class:`~ezlogs.privacy.keys.KeyMatcher`.
         allow: names that the default lists deny and that are harmless here.
         rules: the value rules. Those that work by name (assignments, SQL, URL parameters) are always on.
+        policy: what is done with findings; they are redacted when it is left out.
 
     Example:
         >>> found = []
@@ -50,11 +53,17 @@ class Scrubber:
     """
 
     def __init__(
-        self, deny: Iterable[str] = (), allow: Iterable[str] = (), rules: Iterable[Rule] = DEFAULT_RULES
+        self,
+        deny: Iterable[str] = (),
+        allow: Iterable[str] = (),
+        rules: Iterable[Rule] = DEFAULT_RULES,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         self.keys = KeyMatcher(deny, allow)
-        self.errors = 0
-        """How often a rule or a value's own code raised."""
+        self._policy = policy
+        self._event_type: str | None = None
+        self._within: dict[str, Scrubber] = {}
+        self._errors = [0]  # in a list: one count for the scrubbers of all types of events
         plain: tuple[Rule, ...] = (
             *rules,
             Assignments(self.keys),
@@ -70,6 +79,38 @@ class Scrubber:
         self._clean: set[str] = set()
         """Short texts in which nothing was found: names, states, currencies come again and again."""
 
+    @property
+    def errors(self) -> int:
+        """How often a rule, a function of the policy or a value's own code raised."""
+        return self._errors[0]
+
+    def within(self, event_type: str) -> Scrubber:
+        """Return the scrubber for what is in an event of some type: itself, where the policy knows no types."""
+        if not self._policy.by_event_type:
+            return self
+        known = self._within.get(event_type)
+        if known is None:
+            if len(self._within) >= _REMEMBERED:
+                self._within.clear()
+            known = self._within[event_type] = copy(self)
+            known._event_type = event_type
+        return known
+
+    def replaced(self, rule: str, text: str, path: str, *, secret: bool = False) -> str | None:
+        """Return what stands in the place of a finding, as the policy says; None for nothing.
+
+        Args:
+            rule: What found it.
+            text: What was found.
+            path: Where it is.
+            secret: Whether nothing of it may be shown, whatever the policy says.
+        """
+        try:
+            return self._policy.replaced(Finding(rule, path, text, self._event_type, secret))
+        except Exception:
+            self._errors[0] += 1
+            return REDACTED
+
     def value(self, key: str, value: Any, path: str, found: list[str]) -> Any:
         """Scrub any value, however nested.
 
@@ -81,7 +122,8 @@ class Scrubber:
             found: receives ``"path: rule"``.
 
         Returns:
-            The same object, or a copy with ``"[redacted]"`` in the places of the findings.
+            The same object, or a copy with ``"[redacted]"``, or whatever the policy says, in the places of the
+            findings; `DROPPED` where nothing is to be left of it.
         """
         try:
             return Walk(self, found).value(key, value, path)
@@ -136,7 +178,7 @@ class Scrubber:
         return self.text(name, path, found)
 
     def _failed(self, path: str, found: list[str]) -> str:
-        self.errors += 1
+        self._errors[0] += 1
         found.append(f"{path}: error")
         return REDACTED
 
@@ -154,6 +196,8 @@ class Scrubber:
             else:
                 scrubbed = self.value("" if key in IDENTIFIERS else key, value, path, found)
             changed = changed or name is not key or scrubbed is not value
+            if scrubbed is DROPPED:
+                continue
             clean[key if name is key else unused_name(name, clean)] = scrubbed
         return clean if changed else attributes
 
@@ -168,6 +212,8 @@ class Scrubber:
                 pass
             else:
                 scrubbed = Walk(self, found).value("", document, path)
+                if scrubbed is DROPPED:
+                    return ""
                 return text if scrubbed is document else _dump_like(text, scrubbed)
         # A little more than is kept, so that a card number across the cut is still seen as one.
         findings = search.findings(text[: MAX_TEXT + _OVERLAP])
@@ -177,7 +223,13 @@ class Scrubber:
         if not findings:
             return text
         found.extend(f"{path}: {rule}" for rule in dict.fromkeys(rule for _, _, rule in findings))
-        return redact(text, findings)
+
+        def replaced(rules: list[str], part: str) -> str | None:
+            # Who sees an address and a password in the same place must take it for a password.
+            secret = next((rule for rule in rules if rule == Assignments.name or is_secret(rule)), None)
+            return self.replaced(secret or rules[0], part, path, secret=secret is not None)
+
+        return replace(text, findings, replaced)
 
 
 class _AmbiguousDocumentError(Exception):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from ezlogs.privacy.rule import REDACTED, Rule, shape_of
+from ezlogs.privacy.rule import Rule, shape_of
 
 _TOO_SHORT_TO_TELL: Final = 14
 
@@ -66,12 +66,38 @@ def is_one_word(text: str) -> bool:
     return len(text) < _TOO_SHORT_TO_TELL and (text.isalnum() or text.isidentifier() or not text)
 
 
-def redact(text: str, findings: Iterable[tuple[int, int, str]]) -> str:
-    """The text with each finding, or run of overlapping ones, replaced by ``[redacted]``."""
+def replace(
+    text: str, findings: Iterable[tuple[int, int, str]], replaced: Callable[[list[str], str], str | None]
+) -> str:
+    """Return the text with each finding, or run of overlapping ones, replaced.
+
+    Args:
+        text: What the findings were found in.
+        findings: Start, end and rule of each.
+        replaced: Given the rules of a run, the one that found most of it first, and what they found, returns what
+            stands there instead; None for nothing.
+    """
     pieces: list[str] = []
     done = 0
-    for start, end, _ in sorted(findings):
-        if start >= done:
-            pieces += text[done:start], REDACTED
-        done = max(done, end)
+    for start, end, rules in _runs(findings):
+        pieces += text[done:start], replaced(rules, text[start:end]) or ""
+        done = end
     return "".join((*pieces, text[done:]))
+
+
+def _runs(findings: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int, int, list[str]]]:
+    run: list[tuple[int, int, str]] = []
+    reach = 0
+    for finding in sorted(findings):
+        if run and finding[0] >= reach:
+            yield _run(run, reach)
+            run = []
+        run.append(finding)
+        reach = max(reach, finding[1])
+    if run:
+        yield _run(run, reach)
+
+
+def _run(run: list[tuple[int, int, str]], end: int) -> tuple[int, int, list[str]]:
+    by_length = sorted(run, key=lambda finding: finding[0] - finding[1])
+    return run[0][0], end, [rule for _, _, rule in by_length]

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from ezlogs.privacy.checksums import is_card
 from ezlogs.privacy.keys import KeyMatcher
+from ezlogs.privacy.policy import is_hash
 from ezlogs.privacy.rule import REDACTED
 
 MAX_DEPTH: Final = 20
@@ -28,6 +29,17 @@ _LONGEST_STEP: Final = 64
 _NAMED: Final = (("name", "value"), ("key", "value"), ("field", "value"), ("Name", "Value"), ("Key", "Value"))
 
 
+class _Dropped:
+    """The type of `DROPPED`."""
+
+    def __repr__(self) -> str:
+        return "DROPPED"
+
+
+DROPPED: Final = _Dropped()
+"""What is left of a value of which nothing is to be left: it has no place, not even an empty one."""
+
+
 class TextScrubber(Protocol):
     """What the walk needs of a scrubber."""
 
@@ -40,6 +52,9 @@ class TextScrubber(Protocol):
 
     def name(self, name: str, path: str, found: list[str]) -> str:
         """The name without its findings."""
+
+    def replaced(self, rule: str, text: str, path: str, *, secret: bool = False) -> str | None:
+        """What stands in the place of a finding; None for nothing."""
 
 
 class Walk:
@@ -60,15 +75,16 @@ class Walk:
         """The value under a key: redacted as a whole where the key is denied."""
         if value is None or not self._scrubber.keys.denies(key):
             return self._content(value, path)
-        return self._redact(value, path, "key")
+        return self._withhold(value, path, "key", secret=self._scrubber.keys.always_denies(key))
 
     def _content(self, value: Any, path: str) -> Any:
         if isinstance(value, str):
-            return self._scrubber.text(value, path, self._found)
+            clean = self._scrubber.text(value, path, self._found)
+            return DROPPED if not clean and value else clean
         if isinstance(value, _SAFE):
             return value
         if isinstance(value, (int, float, Decimal)):
-            return self._redact(value, path, "card") if _is_card_number(value) else value
+            return self._withhold(value, path, "card") if _is_card_number(value) else value
         if isinstance(value, (bytes, bytearray, memoryview)):
             return self._bytes(value, path)
         if isinstance(value, Mapping):
@@ -80,6 +96,18 @@ class Walk:
             return value if inner is value.value else inner
         # Its text could be anything, and asking for it runs code of the application.
         return self._redact(value, path, "type")
+
+    def _withhold(self, value: Any, path: str, rule: str, *, secret: bool = False) -> Any:
+        """Return what stands in the place of a whole value, as the policy says; of a collection nothing is shown."""
+        if not isinstance(value, (str, bytes, int, float, Decimal)) or isinstance(value, bool):
+            secret, shown = True, ""
+        else:
+            shown = _name_of(value)
+        if shown == REDACTED or is_hash(shown):
+            return value
+        self._found.append(f"{path}: {rule}")
+        replaced = self._scrubber.replaced(rule, shown, path, secret=secret)
+        return DROPPED if replaced is None else replaced
 
     def _redact(self, value: Any, path: str, rule: str) -> Any:
         if isinstance(value, str) and value == REDACTED:
@@ -110,10 +138,12 @@ class Walk:
             safe = self._scrubber.name(name, f"{path}.{REDACTED}", self._found)
             place = f"{path}.{safe[:_LONGEST_STEP]}"
             if denied_value is not None and key == denied_value and item is not None:
-                scrubbed = self._redact(item, place, "key")
+                scrubbed = self._withhold(item, place, "key", secret=True)
             else:
                 scrubbed = self.value(name, item, place)
             changed = changed or safe is not name or scrubbed is not item
+            if scrubbed is DROPPED:
+                continue
             clean[key if safe is name else unused_name(safe, clean)] = scrubbed
         return clean if changed else mapping
 
@@ -127,6 +157,8 @@ class Walk:
 
     def _collection(self, items: Any, path: str) -> Any:
         clean = list(self._items(items, path))
+        if any(item is DROPPED for item in clean):
+            return [item for item in clean if item is not DROPPED]  # a list: a named tuple wants all of its fields
         if all(new is old for new, old in zip(clean, items)):  # noqa: B905 - one made from the other
             return items
         kind = type(items)
@@ -137,7 +169,7 @@ class Walk:
         for position, item in enumerate(items):
             place = f"{path}[{position}]"
             if after_option and isinstance(item, str) and not item.startswith("-"):
-                yield self._redact(item, place, "key")
+                yield self._withhold(item, place, "key", secret=True)
             elif _is_pair(item) and self._scrubber.keys.denies(_name_of(item[0])):
                 yield self._pair(item, path)
             else:
@@ -149,6 +181,8 @@ class Walk:
         name = self._scrubber.name(_name_of(key), f"{path}.{REDACTED}", self._found)
         safe = key if name == _name_of(key) else name
         kept = self.value(_name_of(key), value, f"{path}.{name[:_LONGEST_STEP]}")
+        if kept is DROPPED:
+            return DROPPED
         return pair if safe is key and kept is value else type(pair)((safe, kept))
 
     def _bytes(self, value: Any, path: str) -> Any:

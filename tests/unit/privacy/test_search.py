@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ezlogs.privacy import Pattern, Rule, Scrubber
-from ezlogs.privacy.search import Search, redact
+from ezlogs.privacy.search import Search, replace
 
 SEARCH = Scrubber()._in_urls
 
@@ -50,9 +50,11 @@ def test_findings_lie_within_the_text(text: str) -> None:
 
 def test_overlapping_findings_become_one_redaction() -> None:
     """The parts of findings that overlap are not redacted twice, those that touch are kept apart."""
-    assert redact("0123456789", [(5, 8, "b"), (1, 3, "a"), (2, 4, "c"), (8, 9, "d")]) == (
-        "0[redacted]4[redacted][redacted]9"
+    findings = [(5, 8, "b"), (1, 3, "a"), (1, 4, "c"), (8, 9, "d")]
+    assert replace("0123456789", findings, lambda rules, part: f"[{'+'.join(rules)}:{part}]") == (
+        "0[c+a:123]4[b:567][d:8]9"
     )
+    assert replace("0123456789", findings, lambda rules, part: None) == "049"
 
 
 def test_a_rule_without_clues_sees_every_text() -> None:
