@@ -14,7 +14,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.facts import is_event_type
 from ezlogs.ids import sequence_of, tails
 from ezlogs.patterns import matches
-from ezlogs.privacy import Scrubber
+from ezlogs.privacy import Policy, Scrubber
 from ezlogs.sampling import Sampler
 from ezlogs.settings import Settings
 
@@ -106,7 +106,9 @@ class Runtime:
         self.settings = settings
         self.given = dict(given or {})
         """What the application asked for by ``configure()``."""
-        self.scrubber = Scrubber(deny=settings.deny, allow=settings.allow)
+        self.scrubber = Scrubber(
+            deny=settings.deny, allow=settings.allow, policy=Policy(settings.redaction, settings.hash_key)
+        )
         self.ledger = ledger or Ledger()
         self.carrier = carrier
         rate = settings.sample_rate

@@ -229,6 +229,13 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
     return found
 
 
+def rules_of(scrubbed: Mapping[str, Any]) -> list[str]:
+    """Return the rules that redacted something, once for each redaction told in ``ezlogs.redacted``."""
+    told = scrubbed.get(REDACTED, ())
+    rules = [line.rpartition(": ")[2] for line in told if isinstance(line, str)] if isinstance(told, tuple) else []
+    return [rule if rule.isidentifier() else "other" for rule in rules]  # on spans anybody may have written it
+
+
 def _put_party(found: dict[str, Any], prefix: str, party: Actor | Subject) -> None:
     found[prefix + "type"] = party.type
     if party.id is not None:

@@ -174,6 +174,31 @@ def test_foreign_spans_are_scrubbed_in_what_ezlogs_exports(receiver: Receiver, u
     assert span.attributes["ezlogs.redacted"]
 
 
+def test_what_is_done_with_findings_is_a_setting(receiver: Receiver, use_provider: UseProvider) -> None:
+    """In events and in spans; ``health()`` counts by rule, and an answer that fails redacts."""
+
+    def failing(finding: object) -> str:
+        raise RuntimeError
+
+    use_provider()
+    redaction = {"order.action/email": "hash", "email": "mask", "card": "drop", "*.iban": failing}
+    start(receiver, redaction=redaction, hash_key="k" * 32)
+    with trace.get_tracer("app").start_as_current_span("work", attributes={"to": "ada@example.com", "n": 1}):
+        note = {"to": "Ada@example.com", "card": "4111 1111 1111 1111", "my.iban": "GB82 WEST 1234 5698 7654 32"}
+        ezlogs.event("order.action", "placed", metadata=note)
+        ezlogs.event("mail.delivery", "sent", metadata={"to": "ada@example.com", "password": "hunter2"})
+    assert ezlogs.flush()
+    (span,) = receiver.spans
+    placed, sent = (event.attributes for event in span.events)
+    assert span.attributes["to"] == sent["ezlogs.metadata.to"] == "…@example.com"
+    assert placed["ezlogs.metadata.to"].startswith("[hash:")
+    assert "ezlogs.metadata.card" not in placed
+    assert placed["ezlogs.metadata.my.iban"] == sent["ezlogs.metadata.password"] == "[redacted]"
+    health = ezlogs.health()
+    assert (health["redacted"], health["redacted_by"]) == (6, {"email": 3, "card": 1, "key": 2})
+    assert health["privacy_errors"] == 1
+
+
 def test_a_collector_that_goes_away_and_comes_back_has_everything(
     receiver: Receiver, use_provider: UseProvider
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
 from ezlogs.runtime import log
 from ezlogs.version import __version__
-from ezlogs.wire import REDACTED
+from ezlogs.wire import rules_of
 
 MAX_CARRIED = 100
 """Events on one carrier span."""
@@ -56,7 +57,8 @@ class Batch(NamedTuple):
     records: int
     """Spans or log records, whichever the request is of."""
     events: int
-    redactions: int
+    redactions: Mapping[str, int]
+    """What privacy kept back: how often, by rule."""
     broken: int
     """Events that could not be encoded, and so are lost."""
     items: int = 0
@@ -152,7 +154,8 @@ class SpanEncoder:
         ended = [item for item in items if isinstance(item, EndedSpan)]
         ended += carried((item for item in items if not isinstance(item, EndedSpan)), resource)
         groups: dict[int, tuple[Resource, dict[InstrumentationScope | None, list[bytes]]]] = {}
-        events = redactions = broken = 0
+        events = broken = 0
+        redactions: Counter[str] = Counter()
         for item in ended:
             try:
                 encoded, redacted = self._encode(item)
@@ -161,16 +164,16 @@ class SpanEncoder:
                 broken += len(item.events)
                 continue
             events += len(item.events)
-            redactions += redacted
+            redactions.update(redacted)
             _, scopes = groups.setdefault(id(item.span.resource), (item.span.resource, {}))
             scopes.setdefault(item.span.instrumentation_scope, []).append(encoded)
         body = encode_request([self._sources.group(*group) for group in groups.values()])
         return Batch(body, len(ended), events, redactions, broken)
 
-    def _encode(self, item: EndedSpan) -> tuple[bytes, int]:
-        """Return an encoded span with its riders, and how much privacy kept back."""
+    def _encode(self, item: EndedSpan) -> tuple[bytes, list[str]]:
+        """Return an encoded span with its riders, and the rules by which privacy kept something back."""
         clean = scrub_span(without_riders(item.span), self._scrubber)
-        redacted = len((clean.attributes or {}).get(REDACTED, ()))
+        redacted = rules_of(clean.attributes or {})
         riders = []
         for event in item.events:
             parts = event_parts(event.event_type, event.timestamp)

@@ -22,10 +22,10 @@ from ezlogs.privacy import Scrubber
 from ezlogs.snapshot import text
 from ezlogs.wire import (
     METADATA,
-    REDACTED,
     actor_attributes,
     correlation_attributes,
     kind_attributes,
+    rules_of,
     scrubbed_attributes,
 )
 
@@ -58,8 +58,8 @@ class EventEncoder:
         self._subject_id = self._heads_of("ezlogs.subject.id").texts
         self._duration = self._heads_of("ezlogs.duration").values[9]
 
-    def append(self, parts: list[bytes], event: UniversalEvent) -> int:
-        """Append an event's attributes to the parts of a message; return how many redactions there are in them."""
+    def append(self, parts: list[bytes], event: UniversalEvent) -> list[str]:
+        """Append an event's attributes to the parts of a message; return the rules of the redactions in them."""
         tail = event.said_tail
         try:
             known = None if tail is None else self._known(event, tail)
@@ -67,10 +67,10 @@ class EventEncoder:
             known = None
         if known is not None:
             parts.append(known)
-            return 0
+            return []
         attributes = scrubbed_attributes(event, self._scrubber)
         append_attributes(parts, self._heads, attributes)
-        return len(attributes.get(REDACTED, ()))
+        return rules_of(attributes)
 
     def _known(self, event: UniversalEvent, tail: int) -> bytes | None:
         """Return the attributes of an event that holds nothing but clean ASCII texts and plain numbers, else None.

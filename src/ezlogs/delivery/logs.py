@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,7 +57,8 @@ class LogEncoder:
     def batch(self, items: Sequence[Any], resource: Resource) -> Batch:
         """Return the OTLP request of some events, each with the context of the span that it happened under."""
         records: list[bytes] = []
-        redactions = broken = 0
+        broken = 0
+        redactions: Counter[str] = Counter()
         for event, under in items:
             try:
                 encoded, redacted = self._encode(event, under)
@@ -65,12 +67,12 @@ class LogEncoder:
                 broken += 1
                 continue
             records.append(encoded)
-            redactions += redacted
+            redactions.update(redacted)
         body = encode_request([self._sources.group(resource, {SCOPE: records})])
         return Batch(body, len(records), len(records), redactions, broken)
 
-    def _encode(self, event: UniversalEvent, under: SpanContext) -> tuple[bytes, int]:
-        """Return an encoded event, and how much privacy kept back."""
+    def _encode(self, event: UniversalEvent, under: SpanContext) -> tuple[bytes, list[str]]:
+        """Return an encoded event, and the rules by which privacy kept something back."""
         attributes: list[bytes] = []
         redacted = self._events.append(attributes, event)
         severity, timestamp = event.severity, event.timestamp

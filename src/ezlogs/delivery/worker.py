@@ -273,7 +273,9 @@ class Worker:
             else:
                 self._lose("rejected", batch.events)
                 self._complain(f"{result.reason}; the events of such requests are lost")
-            self._ledger.note(self._signal.of_events("redacted"), batch.redactions)
+            self._ledger.note(self._signal.of_events("redacted"), sum(batch.redactions.values()))
+            for rule, times in batch.redactions.items():
+                self._ledger.note(self._signal.of_events(f"redacted_by.{rule}"), times)
             self._failures = 0
             self._sealed.popleft()
             self._hold(-batch.items)

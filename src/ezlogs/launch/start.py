@@ -200,14 +200,24 @@ def flush(timeout: float = 5.0) -> bool:
 
 
 def health() -> dict[str, object]:
-    """Return what happened to events so far: emitted, delivered, pending, lost by reason; and the pipeline's state."""
+    """Return what happened to events so far: emitted, delivered, pending, lost by reason; and the pipeline's state.
+
+    What privacy kept back is counted as ``redacted``, and by rule as ``redacted_by``; ``privacy_errors`` is how often a
+    rule, or a function that decides about findings, raised: what it was about was redacted.
+    """
     runtime = current_runtime()
     if runtime is None or runtime.carrier is None:
         return {"running": False}
     counts = runtime.ledger.counts()
-    lost = {key[5:]: number for key, number in counts.items() if key.startswith("lost.")}
-    rest = {key: number for key, number in counts.items() if not key.startswith("lost.")}
-    return {"running": True, "delivered": 0, **rest, "lost": lost, **runtime.carrier.health()}
+    parts: dict[str, dict[str, int]] = {"lost": {}, "redacted_by": {}}
+    whole = {"delivered": 0, "privacy_errors": runtime.scrubber.errors}
+    for key, number in counts.items():
+        kind, _, reason = key.partition(".")
+        if kind in parts:
+            parts[kind][reason] = number
+        else:
+            whole[key] = number
+    return {"running": True, **whole, **parts, **runtime.carrier.health()}
 
 
 def _after_fork() -> None:

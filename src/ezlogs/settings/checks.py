@@ -79,6 +79,7 @@ def doubts(situation: Situation) -> tuple[Problem, ...]:
         _exported_by_another,
         _audit_with_gaps,
         _kept_and_disabled,
+        _hashed_without_key,
     )
 
 
@@ -138,6 +139,8 @@ def _secret_in_a_file(at: Situation) -> Iterator[Problem]:
     secrets = [name for name in at.settings.headers if _SECRET.search(name)]
     if secrets and "headers" in at.in_files:
         yield at.about("headers", "a secret in a file travels with every copy of it; use the variable EZLOGS_HEADERS")
+    if at.settings.hash_key and "hash_key" in at.in_files:
+        yield at.about("hash_key", "a secret in a file travels with every copy of it; use the variable EZLOGS_HASH_KEY")
 
 
 def _exported_twice(at: Situation) -> Iterator[Problem]:
@@ -181,3 +184,8 @@ def _kept_and_disabled(at: Situation) -> Iterator[Problem]:
 def _foreign_exporter(environ: Mapping[str, str]) -> str:
     exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip()
     return "" if exporter == "none" else exporter
+
+
+def _hashed_without_key(at: Situation) -> Iterator[Problem]:
+    if "hash" in at.settings.redaction.values() and not at.settings.hash_key:
+        yield at.about("redaction", f"without a key nothing is hashed, but masked; set {TABLE['hash_key'].variable}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
+from ezlogs.privacy.policy import Treatment
 from ezlogs.settings.group import PREFIX, Group, Setting, group_name
 from ezlogs.settings.hosts import Hosts
 from ezlogs.settings.kinds import (
@@ -27,6 +28,7 @@ from ezlogs.settings.kinds import (
     Words,
 )
 from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers
+from ezlogs.settings.treatments import NO_TREATMENTS, Secret, TreatmentList
 
 
 def _exporter(suffix: str, kind: Kind) -> Setting:
@@ -172,7 +174,7 @@ class Correlation(Group):
 
 
 class Privacy(Group):
-    """What is redacted beside what ezlogs redacts by itself.
+    """What is redacted beside what ezlogs redacts by itself, and what redacting means.
 
     >>> Privacy(deny=("iban",)).given()
     {'deny': ('iban',)}
@@ -183,6 +185,12 @@ class Privacy(Group):
 
     allow: Annotated[tuple[str, ...], Setting(Words("names"))] = ()
     """Names that the default lists redact and that are harmless here."""
+
+    redaction: Annotated[Mapping[str, Treatment], Setting(TreatmentList())] = NO_TREATMENTS
+    """What is done with findings, by rule, path or type of event; redacted if left out, and IP addresses masked."""
+
+    hash_key: Annotated[str | None, Setting(Secret("a long random text"))] = None
+    """The key of the treatment hash; without one it masks. Never shown."""
 
 
 class Data(Group):

@@ -18,7 +18,7 @@ from ezlogs.facts import Change, Failure
 from ezlogs.otlp.values import append_attributes, heads
 from ezlogs.privacy import Scrubber
 from ezlogs.testing import capture
-from ezlogs.wire import scrubbed_attributes
+from ezlogs.wire import rules_of, scrubbed_attributes
 
 HEADS = heads(b"\x1a")
 
@@ -74,12 +74,12 @@ def parsed(parts: list[bytes]) -> dict[str, KeyValue]:
     return found
 
 
-def long_way(event: UniversalEvent) -> tuple[dict[str, KeyValue], int]:
-    """Return the oracle's attributes and the number of its redactions."""
+def long_way(event: UniversalEvent) -> tuple[dict[str, KeyValue], list[str]]:
+    """Return the oracle's attributes and the rules of its redactions."""
     attributes = scrubbed_attributes(event, Scrubber())
     parts: list[bytes] = []
     append_attributes(parts, HEADS, attributes)
-    return parsed(parts), len(attributes.get("ezlogs.redacted", ()))
+    return parsed(parts), rules_of(attributes)
 
 
 SHARED = EventEncoder(Scrubber(), HEADS)
@@ -102,7 +102,7 @@ def test_an_event_that_was_read_is_encoded_from_its_facts() -> None:
         ezlogs.event("order.action", "placed", subject=("order", 42))
     event = UniversalEvent.from_json(captured.events[0].to_json())
     parts: list[bytes] = []
-    assert SHARED.append(parts, event) == 0
+    assert SHARED.append(parts, event) == []
     assert parsed(parts) == long_way(event)[0]
 
 
@@ -114,7 +114,7 @@ def test_what_is_kept_is_bounded() -> None:
             parts: list[bytes] = []
             event: Any = record("order.action", f"a{number}", metadata={f"field{number}": f"value {number}"})
             for _ in range(2):  # the first time a text is searched, then it is known
-                assert encoder.append(parts, event) == 0
+                assert encoder.append(parts, event) == []
     kept = [value for value in vars(encoder).values() if isinstance(value, (dict, set))]
     assert len(kept) >= 5
     assert max(map(len, kept)) <= 4096

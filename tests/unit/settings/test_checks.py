@@ -188,3 +188,15 @@ def test_what_other_exporters_are_told_is_heeded(environ: dict[str, str], warnin
 def test_exporters_that_get_along_are_not_doubted(environ: dict[str, str]) -> None:
     """Each has its own spans, or its own address."""
     assert warnings(environ=environ) == []
+
+
+def test_hashing_without_a_key_is_doubtful() -> None:
+    """It masks then; with a key it does what it says, and a key in a file is a secret in a file."""
+    assert warnings({"redaction": "email=hash, card=drop"}) == [
+        "configure(): redaction email=hash,card=drop: "
+        "without a key nothing is hashed, but masked; set EZLOGS_HASH_KEY"
+    ]
+    assert warnings({"redaction": "hash", "hash_key": "k" * 32}) == []
+    (warning,) = warnings(text="hash_key = 'very-secret'")
+    assert "a secret in a file travels" in warning
+    assert "very-secret" not in warning
