@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.context import Context
@@ -14,7 +15,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.facts import is_event_type
 from ezlogs.ids import sequence_of, tails
 from ezlogs.patterns import matches
-from ezlogs.privacy import Policy, Scrubber
+from ezlogs.privacy import Policy, Rule, Scrubber
 from ezlogs.sampling import Sampler
 from ezlogs.settings import Settings
 
@@ -102,12 +103,16 @@ class Runtime:
         ledger: Ledger | None = None,
         given: Mapping[str, object] | None = None,
         reported: set[str] | None = None,
+        further_rules: Callable[[Callable[[str], None]], Iterable[Rule]] | None = None,
     ) -> None:
         self.settings = settings
         self.given = dict(given or {})
         """What the application asked for by ``configure()``."""
         self.scrubber = Scrubber(
-            deny=settings.deny, allow=settings.allow, policy=Policy(settings.redaction, settings.hash_key)
+            deny=settings.deny,
+            allow=settings.allow,
+            policy=Policy(settings.redaction, settings.hash_key),
+            further=further_rules and partial(further_rules, self.warn_once),
         )
         self.ledger = ledger or Ledger()
         self.carrier = carrier

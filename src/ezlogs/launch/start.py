@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from opentelemetry import trace
 
+from ezlogs.launch.rules import installed_rules
 from ezlogs.runtime import Runtime, current_runtime, install, log
 from ezlogs.settings import (
     Core,
@@ -126,6 +127,7 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
         given=loaded.asked,
         ledger=running.ledger if running else None,
         reported=running.reported if running else None,
+        further_rules=installed_rules,
     )
     for warning in loaded.warnings:
         runtime.warn_once(str(warning))

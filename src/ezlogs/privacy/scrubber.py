@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ class Scrubber:
         allow: names that the default lists deny and that are harmless here.
         rules: the value rules. Those that work by name (assignments, SQL, URL parameters) are always on.
         policy: what is done with findings; they are redacted when it is left out.
+        further: returns more rules; called when something is first scrubbed, and every value is shown to them.
 
     Example:
         >>> found = []
@@ -58,14 +59,32 @@ class Scrubber:
         allow: Iterable[str] = (),
         rules: Iterable[Rule] = DEFAULT_RULES,
         policy: Policy = DEFAULT_POLICY,
+        further: Callable[[], Iterable[Rule]] | None = None,
     ) -> None:
         self.keys = KeyMatcher(deny, allow)
         self._policy = policy
         self._event_type: str | None = None
         self._within: dict[str, Scrubber] = {}
         self._errors = [0]  # in a list: one count for the scrubbers of all types of events
+        self._rules = tuple(rules)
+        self._further = further
+        self._searches: list[Search] = []
+        self._shortcut = False  # known when the further rules are
+        self._clean: set[str] = set()
+        """Short texts in which nothing was found: names, states, currencies come again and again."""
+
+    def search(self, *, in_url: bool = False) -> Search:
+        """Return what finds all that there is to find, made when first asked for."""
+        if not self._searches:
+            further = tuple(self._further()) if self._further else ()
+            self._searches[:] = self._made(further)
+            self._shortcut = not further
+        return self._searches[in_url]
+
+    def _made(self, further: tuple[Rule, ...]) -> tuple[Search, Search]:
         plain: tuple[Rule, ...] = (
-            *rules,
+            *self._rules,
+            *further,
             Assignments(self.keys),
             SqlLiterals(self.keys),
             DatabaseErrors(self.keys),
@@ -74,10 +93,8 @@ class Scrubber:
         # Twice: base64 in base64 and escapes in base64 are found too, and there is no recursion to bound.
         encoded_once = plain + encodings_of(plain)
         in_text = plain + encodings_of(encoded_once)
-        self._in_text = Search(in_text)
-        self._in_urls = Search((*in_text, UrlParameters(self.keys, bare=True)))
-        self._clean: set[str] = set()
-        """Short texts in which nothing was found: names, states, currencies come again and again."""
+        short = bool(further)
+        return Search(in_text, short=short), Search((*in_text, UrlParameters(self.keys, bare=True)), short=short)
 
     @property
     def errors(self) -> int:
@@ -139,7 +156,7 @@ class Scrubber:
         try:
             if text in self._clean:
                 return text
-            clean = self._scan(text, path, found, self._in_text)
+            clean = self._scan(text, path, found, self.search())
         except Exception:
             return self._failed(path, found)
         if clean is text and len(text) <= _LONGEST_REMEMBERED:
@@ -150,12 +167,12 @@ class Scrubber:
 
     def is_clean(self, text: str) -> bool:
         """Tell whether a text is known to hold nothing, so that `text` would return it as it is."""
-        return text in self._clean or is_one_word(text)
+        return text in self._clean or (self._shortcut and is_one_word(text))
 
     def url(self, url: str, path: str, found: list[str]) -> str:
         """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""
         try:
-            return self._scan(url, path, found, self._in_urls)
+            return self._scan(url, path, found, self.search(in_url=True))
         except Exception:
             return self._failed(path, found)
 

@@ -17,9 +17,11 @@ class Search:
 
     Args:
         rules: tried in this order, and recorded in it.
+        short: whether any of them finds something in one short word.
     """
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], *, short: bool = False) -> None:
+        self.short = short
         self.rules = tuple(rules)
         # One bit a rule: a clue stands for the set of rules that it wakes.
         self._clueless = 0
@@ -39,7 +41,7 @@ class Search:
 
     def findings(self, text: str) -> list[tuple[int, int, str]]:
         """Start, end and rule of each finding, in the order of the rules; they may overlap."""
-        if is_one_word(text):
+        if not self.short and is_one_word(text):
             return []
         awake = self._clueless
         for clue, rules in self._by_text.items():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ezlogs.privacy import Pattern, Rule, Scrubber
 from ezlogs.privacy.search import Search, replace
 
-SEARCH = Scrubber()._in_urls
+SEARCH = Scrubber().search(in_url=True)
 
 FRAGMENTS = """
     ada@example.com 4111111111111111 4111-1111-1111-1111 GB82WEST12345698765432 123-45-6789 +442079460958
