@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from itertools import islice
 from typing import Any, Final
 
 from ezlogs.privacy.assignments import Assignments
@@ -16,14 +17,16 @@ from ezlogs.privacy.search import Search, is_one_word, replace
 from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
 from ezlogs.privacy.surfaces import IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.urls import UrlParameters
-from ezlogs.privacy.walk import DROPPED, Walk, unused_name
+from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, unused_name
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
 
 _OVERLAP: Final = 512
 _REMEMBERED: Final = 4096
-_LONGEST_REMEMBERED: Final = 64
+_LONGEST_REMEMBERED: Final = 256
+_CARD: Final = 10**13
+"""Numbers below this are no payment cards."""
 _JSON_STARTS: Final = frozenset('{["')
 
 
@@ -70,8 +73,11 @@ class Scrubber:
         self._further = further
         self._searches: list[Search] = []
         self._shortcut = False  # known when the further rules are
-        self._clean: set[str] = set()
+        self._clean = Memory()
         """Short texts in which nothing was found: names, states, currencies come again and again."""
+        self._clean_urls = Memory()
+        self._harmless = Memory()
+        """Names that are clean and not denied."""
 
     def search(self, *, in_url: bool = False) -> Search:
         """Return what finds all that there is to find, made when first asked for."""
@@ -159,11 +165,28 @@ class Scrubber:
             clean = self._scan(text, path, found, self.search())
         except Exception:
             return self._failed(path, found)
-        if clean is text and len(text) <= _LONGEST_REMEMBERED:
-            if len(self._clean) >= _REMEMBERED:
-                self._clean.clear()
-            self._clean.add(text)
+        if clean is text:
+            self._clean.remember(text)
         return clean
+
+    def knows(self, key: object, value: object) -> bool:
+        """Tell whether an item of a mapping is known to hold nothing: most are, and a look into memory is enough.
+
+        Nothing that it says may differ from what `value` would do with the item; a test holds them together.
+        """
+        if type(key) is not str or key not in self._harmless:
+            return False
+        kind = type(value)
+        if kind is str:
+            return value in self._clean or (self._shortcut and is_one_word(value))  # type: ignore[arg-type]  # a text
+        if kind is int or kind is float:
+            return -_CARD < value < _CARD  # type: ignore[operator]  # a number
+        return kind is bool or value is None
+
+    def learn(self, name: str) -> None:
+        """Remember a name in which nothing was found, unless it is denied, or says what another item is."""
+        if name not in NAMES_OF_NAMES and not self.keys.denies(name):
+            self._harmless.remember(name)
 
     def is_clean(self, text: str) -> bool:
         """Tell whether a text is known to hold nothing, so that `text` would return it as it is."""
@@ -172,9 +195,14 @@ class Scrubber:
     def url(self, url: str, path: str, found: list[str]) -> str:
         """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""
         try:
-            return self._scan(url, path, found, self.search(in_url=True))
+            if url in self._clean_urls:
+                return url
+            clean = self._scan(url, path, found, self.search(in_url=True))
         except Exception:
             return self._failed(path, found)
+        if clean is url:
+            self._clean_urls.remember(url)
+        return clean
 
     def attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str = "") -> Mapping[str, Any]:
         """Scrub the attributes of a span, event, link or resource; see :mod:`ezlogs.privacy.surfaces`.
@@ -200,23 +228,21 @@ class Scrubber:
         return REDACTED
 
     def _attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str) -> Mapping[str, Any]:
-        clean: dict[str, Any] = {}
-        changed = False
-        for key, value in attributes.items():
-            if key in STRUCTURAL:
-                clean[key] = value
-                continue
-            name = self.name(key, f"{prefix}{REDACTED}", found)
-            path = prefix + name
+        clean: dict[str, Any] | None = None
+        for position, (key, value) in enumerate(attributes.items()):
+            name, scrubbed = key, value
             if key in URLS and isinstance(value, str):
-                scrubbed: Any = self.url(value, path, found)
-            else:
-                scrubbed = self.value("" if key in IDENTIFIERS else key, value, path, found)
-            changed = changed or name is not key or scrubbed is not value
-            if scrubbed is DROPPED:
-                continue
-            clean[key if name is key else unused_name(name, clean)] = scrubbed
-        return clean if changed else attributes
+                scrubbed = self.url(value, prefix + key, found)
+            elif key not in STRUCTURAL and not self.knows(key, value):
+                name = self.name(key, f"{prefix}{REDACTED}", found)
+                scrubbed = self.value("" if key in IDENTIFIERS else key, value, prefix + name, found)
+                if name is key:
+                    self.learn(key)
+            if clean is None and (name is not key or scrubbed is not value):
+                clean = dict(islice(attributes.items(), position))
+            if clean is not None and scrubbed is not DROPPED:
+                clean[key if name is key else unused_name(name, clean)] = scrubbed
+        return attributes if clean is None else clean
 
     def _scan(self, text: str, path: str, found: list[str], search: Search) -> str:
         if len(text) <= MAX_TEXT and text.lstrip()[:1] in _JSON_STARTS:
@@ -247,6 +273,17 @@ class Scrubber:
             return self.replaced(secret or rules[0], part, path, secret=secret is not None)
 
         return replace(text, findings, replaced)
+
+
+class Memory(set[str]):
+    """Short texts that are known, a few thousand at most."""
+
+    def remember(self, text: str) -> None:
+        """Add a text; one that is long would hardly come again."""
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self.add(text)
 
 
 class _AmbiguousDocumentError(Exception):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -27,6 +28,9 @@ _GREATEST_CARD: Final = 10**19 - 1
 _LONGEST_STEP: Final = 64
 #: Mappings that spell out a name and its value, as HAR files, header lists and cloud tags do.
 _NAMED: Final = (("name", "value"), ("key", "value"), ("field", "value"), ("Name", "Value"), ("Key", "Value"))
+
+
+NAMES_OF_NAMES: Final = frozenset(name for name, _ in _NAMED)
 
 
 class _Dropped:
@@ -52,6 +56,12 @@ class TextScrubber(Protocol):
 
     def name(self, name: str, path: str, found: list[str]) -> str:
         """The name without its findings."""
+
+    def knows(self, key: object, value: object) -> bool:
+        """Whether an item is known to hold nothing."""
+
+    def learn(self, name: str) -> None:
+        """Remember a name that holds nothing."""
 
     def replaced(self, rule: str, text: str, path: str, *, secret: bool = False) -> str | None:
         """What stands in the place of a finding; None for nothing."""
@@ -130,22 +140,28 @@ class Walk:
             self._open.discard(id(value))
 
     def _mapping(self, mapping: Mapping[Any, Any], path: str) -> Any:
+        scrubber = self._scrubber
         denied_value = self._named_value(mapping)
-        clean: dict[Any, Any] = {}
-        changed = False
-        for key, item in mapping.items():
+        clean: dict[Any, Any] | None = None
+        for position, (key, item) in enumerate(mapping.items()):
+            if denied_value is None and scrubber.knows(key, item):
+                if clean is not None:
+                    clean[key] = item
+                continue
             name = _name_of(key)
-            safe = self._scrubber.name(name, f"{path}.{REDACTED}", self._found)
+            safe = scrubber.name(name, f"{path}.{REDACTED}", self._found)
             place = f"{path}.{safe[:_LONGEST_STEP]}"
             if denied_value is not None and key == denied_value and item is not None:
                 scrubbed = self._withhold(item, place, "key", secret=True)
             else:
                 scrubbed = self.value(name, item, place)
-            changed = changed or safe is not name or scrubbed is not item
-            if scrubbed is DROPPED:
-                continue
-            clean[key if safe is name else unused_name(safe, clean)] = scrubbed
-        return clean if changed else mapping
+            if safe is name:
+                scrubber.learn(name)
+            if clean is None and (safe is not name or scrubbed is not item):
+                clean = dict(islice(mapping.items(), position))
+            if clean is not None and scrubbed is not DROPPED:
+                clean[key if safe is name else unused_name(safe, clean)] = scrubbed
+        return mapping if clean is None else clean
 
     def _named_value(self, mapping: Mapping[Any, Any]) -> str | None:
         for name, value in _NAMED:
