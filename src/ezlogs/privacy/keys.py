@@ -148,22 +148,23 @@ class KeyMatcher:
         self._allow = frozenset(filter(None, map(words_of, allow)))
         self._harmless_glued = {"passwordless", *("".join(phrase) for phrase in self._allow)}
         self._verdicts: dict[str, bool] = {}
+        self._always: dict[str, bool] = {}
 
     def denies(self, name: str) -> bool:
         """Whether the value under this name is redacted. Verdicts are cached, at most 4096 of them."""
         verdict = self._verdicts.get(name)
         if verdict is None:
             verdict = self._judge(name)
-            if len(name) <= _CACHED_LENGTH:
-                if len(self._verdicts) >= _CACHE_SIZE:
-                    self._verdicts.clear()
-                self._verdicts[name] = verdict
+            _keep(self._verdicts, name, verdict)
         return verdict
 
     def always_denies(self, name: str) -> bool:
         """Whether the value under this name gives somebody access, so that nothing of it may be shown."""
-        words = words_of(name)
-        return _contains_any(words, ALWAYS_DENIED) or self._holds_stem(name)
+        verdict = self._always.get(name)
+        if verdict is None:
+            verdict = _contains_any(words_of(name), ALWAYS_DENIED) or self._holds_stem(name)
+            _keep(self._always, name, verdict)
+        return verdict
 
     def denies_in_url(self, name: str) -> bool:
         """As :meth:`denies`, and for parameters that are secrets only in URLs: ``code``, ``sig``, ``key``."""
@@ -190,6 +191,13 @@ class KeyMatcher:
             if glued not in self._harmless_glued and any(stem in glued for stem in STEMS):
                 return True
         return False
+
+
+def _keep(verdicts: dict[str, bool], name: str, verdict: bool) -> None:
+    if len(name) <= _CACHED_LENGTH:
+        if len(verdicts) >= _CACHE_SIZE:
+            verdicts.clear()
+        verdicts[name] = verdict
 
 
 def _is_innocent(words: Words) -> bool:

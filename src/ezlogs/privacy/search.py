@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import Rule, shape_of
 
 _TOO_SHORT_TO_TELL: Final = 14
+_SHORT: Final = 200
 
 
 class Search:
@@ -25,8 +28,9 @@ class Search:
         self.rules = tuple(rules)
         # One bit a rule: a clue stands for the set of rules that it wakes.
         self._clueless = 0
-        self._by_text: dict[str, int] = {}
-        self._by_shape: dict[bytes, int] = {}
+        self._by_mark: dict[str, int] = {}
+        self._by_word: dict[str, int] = {}
+        self._by_shape: dict[str, int] = {}
         self._any_shape = 0
         for position, rule in enumerate(self.rules):
             bit = 1 << position
@@ -34,25 +38,34 @@ class Search:
                 self._clueless |= bit
             for clue in rule.clues:
                 if isinstance(clue, bytes):
-                    self._by_shape[clue] = self._by_shape.get(clue, 0) | bit
+                    shape = clue.decode("ascii")
+                    self._by_shape[shape] = self._by_shape.get(shape, 0) | bit
                     self._any_shape |= bit
                 else:
-                    self._by_text[clue] = self._by_text.get(clue, 0) | bit
+                    by_text = self._by_mark if len(clue) == 1 else self._by_word
+                    by_text[clue] = by_text.get(clue, 0) | bit
+        self._any_word = expression("|".join(map(re.escape, self._by_word)) or "(?!)")
 
     def findings(self, text: str) -> list[tuple[int, int, str]]:
         """Start, end and rule of each finding, in the order of the rules; they may overlap."""
         if not self.short and is_one_word(text):
             return []
         awake = self._clueless
-        for clue, rules in self._by_text.items():
+        for clue, rules in self._by_mark.items():
             if clue in text:
                 awake |= rules
+        # In a short text one expression finds sooner that there is no word at all than a search for each.
+        if len(text) > _SHORT or self._any_word.search(text):
+            for clue, rules in self._by_word.items():
+                if clue in text:
+                    awake |= rules
         shape = shape_of(text)
         if shape is None:
             awake |= self._any_shape
         else:
-            for shape_clue, rules in self._by_shape.items():
-                if shape_clue in shape:
+            text_of_shape = shape.decode("ascii")  # CPython looks into text five times as fast as into bytes
+            for clue, rules in self._by_shape.items():
+                if clue in text_of_shape:
                     awake |= rules
         found: list[tuple[int, int, str]] = []
         while awake:
