@@ -1,5 +1,9 @@
 """ezlogs tells you who did what to what, and what happened next, on plain OpenTelemetry."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ezlogs.actor import actor
 from ezlogs.correlation import Correlation
 from ezlogs.emit import record as event
@@ -13,6 +17,9 @@ from ezlogs.trackers.flow import flow, resume_flow, tracked
 from ezlogs.trackers.schedule import schedule
 from ezlogs.version import __version__
 
+if TYPE_CHECKING:
+    from ezlogs.scrubbing import ScrubbingLogRecordExporter, ScrubbingSpanExporter
+
 __all__ = [
     "Actor",
     "Change",
@@ -21,6 +28,8 @@ __all__ = [
     "Identity",
     "InvalidEvent",
     "InvalidSettings",
+    "ScrubbingLogRecordExporter",
+    "ScrubbingSpanExporter",
     "Subject",
     "UniversalEvent",
     "__version__",
@@ -37,3 +46,11 @@ __all__ = [
     "shutdown",
     "tracked",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("ScrubbingLogRecordExporter", "ScrubbingSpanExporter"):  # they need the SDK: `import ezlogs` does not
+        from ezlogs import scrubbing
+
+        return getattr(scrubbing, name)
+    raise AttributeError(f"module 'ezlogs' has no attribute {name!r}")
