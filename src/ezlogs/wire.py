@@ -37,6 +37,8 @@ _CORRELATION = {
     "attempt": "ezlogs.attempt",
     "linked_correlation_id": "ezlogs.linked_correlation.id",
 }
+_GIVEN_IDS = ("flow_id", "parent_flow_id", "session_id", "request_id", "transaction_id", "job_id")
+"""What applications choose: an e-mail address is somebody's id of a flow."""
 _MAX_REDACTIONS_TOLD = 32
 
 _encode_json = msgspec.json.Encoder().encode
@@ -205,6 +207,7 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
             party(facts.actor, "actor"), on_behalf_of=text(facts.actor.on_behalf_of, "actor.on_behalf_of")
         ),
         subject=party(facts.subject, "subject") if facts.subject else None,
+        correlation=scrubbed_correlation(facts.correlation, scrubber, redactions),
         error=Failure(facts.error.type, text(facts.error.message, "error.message")) if facts.error else None,
         invalid=tuple(scrubber.text(problem, "invalid", redactions) for problem in facts.invalid),
         metadata=Pairs(
@@ -227,6 +230,18 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
     if redactions:
         found[REDACTED] = tuple(redactions[:_MAX_REDACTIONS_TOLD])
     return found
+
+
+def scrubbed_correlation(correlation: Correlation, scrubber: Scrubber, redactions: list[str]) -> Correlation:
+    """Return a correlation without what privacy keeps back of the ids that applications choose: itself, if nothing."""
+    changed = {}
+    for field in _GIVEN_IDS:
+        value = getattr(correlation, field)
+        if value is not None:
+            clean = scrubber.text(value, f"correlation.{field}", redactions)
+            if clean is not value:
+                changed[field] = clean
+    return correlation.replace(**changed) if changed else correlation
 
 
 def rules_of(scrubbed: Mapping[str, Any]) -> list[str]:

@@ -1,14 +1,19 @@
 """What goes over the wire comes back as the very same event, less what privacy keeps back."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ezlogs import event
 from ezlogs.correlation import Correlation
+from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Change, Failure, Subject, UniversalEvent
+from ezlogs.otlp import EVENT_HEADS
 from ezlogs.privacy import Scrubber
 from ezlogs.snapshot import freeze
-from ezlogs.wire import attributes, from_attributes, scrubbed_attributes
+from ezlogs.testing import capture
+from ezlogs.wire import attributes, from_attributes, scrubbed_attributes, scrubbed_correlation
 
 text = st.text(max_size=20)
 some = st.none() | text
@@ -106,6 +111,24 @@ def test_nothing_secret_is_in_the_scrubbed_attributes() -> None:
     assert found["ezlogs.metadata.total"] == 99.5
     assert found["ezlogs.change.status.to"] == "b"
     assert any(entry.startswith("metadata.password") for entry in found["ezlogs.redacted"])
+
+
+@pytest.mark.parametrize("field", ["flow_id", "parent_flow_id", "session_id", "request_id", "transaction_id", "job_id"])
+def test_an_id_that_the_application_chose_is_scrubbed_by_its_value(field: str) -> None:
+    """Not by its name: a session's id is one. Either encoder sends the same."""
+    story = Correlation(correlation_id="0" * 32, **{field: "ada@example.com"})
+    with capture() as captured:
+        for _ in range(2):
+            event("order.action", "placed", correlation=story)
+    for one in captured.events:
+        found = scrubbed_attributes(one, Scrubber())
+        assert "ada@example.com" not in repr(found)
+        assert found["ezlogs.redacted"] == (f"correlation.{field}: email",)
+        parts: list[bytes] = []
+        assert EventEncoder(Scrubber(), EVENT_HEADS).append(parts, one) == ["email"]
+        assert b"ada@example.com" not in b"".join(parts)
+    kept = Correlation(correlation_id="0" * 32, **{field: "session-7"})
+    assert scrubbed_correlation(kept, Scrubber(), []) is kept
 
 
 def test_an_event_without_a_finding_is_unchanged() -> None:

@@ -27,6 +27,7 @@ from ezlogs.wire import (
     kind_attributes,
     rules_of,
     scrubbed_attributes,
+    scrubbed_correlation,
 )
 
 _CARD = 10**13
@@ -78,8 +79,8 @@ class EventEncoder:
         They are gathered as text, each character a byte, so that texts need no encoding of their own.
         """
         kind = self._kinds[event.said_action, event.said_outcome, event.said_severity]
-        who = self._actors[event.said_actor]
-        if kind is None or who is None or event.error is not None or event.changes:
+        who, story = self._actors[event.said_actor], self._correlations[event.correlation]
+        if kind is None or who is None or story is None or event.error is not None or event.changes:
             return None
         own_id = event.said_id
         if own_id is None:
@@ -87,7 +88,7 @@ class EventEncoder:
         elif not own_id.isascii():
             return None
         sequence = _integer(sequence_of(tail))
-        pieces = [kind, who, self._correlations[event.correlation], self._event_id[len(own_id)], own_id]
+        pieces = [kind, who, story, self._event_id[len(own_id)], own_id]
         pieces += (self._sequence[len(sequence)], sequence)
         subject, duration, metadata = event.said_subject, event.said_duration, event.said_metadata
         if subject is not None:
@@ -167,7 +168,9 @@ class EventEncoder:
         subject = party(Subject, "subject", (subject_type, None), problems)
         return None if problems else self._encoded({"ezlogs.subject.type": subject.type})
 
-    def _encoded_correlation(self, correlation: Correlation) -> str:
+    def _encoded_correlation(self, correlation: Correlation) -> str | None:
+        if scrubbed_correlation(correlation, self._scrubber, []) is not correlation:
+            return None
         return self._encoded(correlation_attributes(correlation))
 
     def _metadata_heads(self, key: object) -> KeyHeads | None:
