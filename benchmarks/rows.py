@@ -24,7 +24,7 @@ class Row(NamedTuple):
     aim: float | None = None
 
 
-_MEMORY, _LEFT_OUT = "caller.memory", "caller.left_out"
+_MEMORY, _LEFT_OUT, _SCRUBBING = "caller.memory", "caller.left_out", "scrubbing.scrubbing"
 
 ROWS = (
     Row(
@@ -86,6 +86,27 @@ ROWS = (
         Side("whole_way.otel", "otel"),
         0.16,
         0.11,
+    ),
+    Row(
+        "scrub_clean",
+        "privacy over the metadata of an event without a finding / add_event",
+        Side(_SCRUBBING, "clean.p50"),
+        Side(_SCRUBBING, "add_event.p50"),
+        0.25,
+    ),
+    Row(
+        "scrub_two",
+        "the same with two findings",
+        Side(_SCRUBBING, "two.p50"),
+        Side(_SCRUBBING, "add_event.p50"),
+        0.7,
+    ),
+    Row(
+        "scrub_span",
+        "privacy over a server span with 15 attributes / add_event",
+        Side(_SCRUBBING, "span.p50"),
+        Side(_SCRUBBING, "add_event.p50"),
+        0.7,
     ),
     Row(
         "start",

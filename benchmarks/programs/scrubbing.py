@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.programs.stopwatch import each_call
-from benchmarks.programs.workload import METADATA, STORY, otel_attributes
-from ezlogs.event import UniversalEvent
+from benchmarks.programs.workload import METADATA, otel_attributes
 from ezlogs.privacy import Scrubber, scrub_span
-from ezlogs.wire import scrubbed_attributes
 
 _TURNS, _CALLS = 20, 500
 _SERVER_SPAN = {
@@ -30,7 +28,7 @@ _SERVER_SPAN = {
 """What a framework's instrumentation says of a request; with the order's number there are 15 attributes."""
 
 
-def scrubbing(endpoint: str) -> dict[str, float]:
+def scrubbing() -> dict[str, float]:
     """The metadata of the reference event without a finding and with two, and a span that somebody else made."""
     from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
@@ -61,22 +59,7 @@ def scrubbing(endpoint: str) -> dict[str, float]:
                 lambda number: {**METADATA, "note": f"to u{number}@example.com", "password": str(number)},
             ),
             "span": (span, ended),
-            "attributes": (lambda event: scrubbed_attributes(event, scrubber), _event),
         },
         turns=_TURNS,
         calls=_CALLS,
     )
-
-
-def _event(number: int) -> UniversalEvent:
-    event = UniversalEvent.create(
-        "order.action",
-        "placed",
-        actor=("user", "81723"),
-        subject=("order", str(number)),
-        metadata={**METADATA, "order_no": number},
-        correlation=STORY,
-        duration=0.08425,
-    )
-    assert event.facts
-    return event

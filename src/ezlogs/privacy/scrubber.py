@@ -184,8 +184,8 @@ class Scrubber:
         return kind is bool or value is None
 
     def learn(self, name: str) -> None:
-        """Remember a name in which nothing was found, unless it is denied, or says what another item is."""
-        if name not in NAMES_OF_NAMES and not self.keys.denies(name):
+        """Remember a name in which nothing was found, unless it is denied or says what a value is."""
+        if name not in NAMES_OF_NAMES and name not in URLS and not self.keys.denies(name):
             self._harmless.remember(name)
 
     def is_clean(self, text: str) -> bool:
@@ -229,11 +229,15 @@ class Scrubber:
 
     def _attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str) -> Mapping[str, Any]:
         clean: dict[str, Any] | None = None
-        for position, (key, value) in enumerate(attributes.items()):
-            name, scrubbed = key, value
-            if key in URLS and isinstance(value, str):
+        knows = self.knows
+        for position, key in enumerate(attributes):  # not over the items: OpenTelemetry's mapping is slow at them
+            value = scrubbed = attributes[key]
+            name = key
+            if key in STRUCTURAL or knows(key, value):
+                pass
+            elif key in URLS and isinstance(value, str):
                 scrubbed = self.url(value, prefix + key, found)
-            elif key not in STRUCTURAL and not self.knows(key, value):
+            else:
                 name = self.name(key, f"{prefix}{REDACTED}", found)
                 scrubbed = self.value("" if key in IDENTIFIERS else key, value, prefix + name, found)
                 if name is key:

@@ -88,6 +88,8 @@ class Walk:
         return self._withhold(value, path, "key", secret=self._scrubber.keys.always_denies(key))
 
     def _content(self, value: Any, path: str) -> Any:
+        if type(value) is dict:  # asked first: most are, and whether something is a mapping takes long to tell
+            return self._nested(value, path, self._mapping)
         if isinstance(value, str):
             clean = self._scrubber.text(value, path, self._found)
             return DROPPED if not clean and value else clean

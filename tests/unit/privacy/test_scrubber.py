@@ -356,3 +356,40 @@ def test_scrubbing_twice_changes_nothing_more(value: Any) -> None:
     again, found_again = scrubbed(clean)
     assert again is clean
     assert found_again == []
+
+
+_NAMES = st.sampled_from(
+    ["note", "name", "value", "key", "url.full", "password", "n", "session.id", "http.route", "a@b.example"]
+)
+_VALUES = st.sampled_from(
+    [
+        *("word", "password", "https://x.example/?code=123456", "ada@example.com", "4111111111111111"),
+        *(4111111111111111, 7, 1.5, None, True, ["word"], {"name": "password", "value": "word"}),
+    ]
+)
+
+
+@given(st.lists(st.dictionaries(_NAMES, _VALUES), max_size=6))
+def test_what_is_known_changes_nothing(items: list[dict[str, Any]]) -> None:
+    """A scrubber that has seen much does what one does that has seen nothing, in mappings and in attributes."""
+    seasoned = Scrubber()
+    for item in items:
+        for _ in range(2):
+            found: list[str] = []
+            expected: list[str] = []
+            assert seasoned.value("", item, "m", found) == Scrubber().value("", item, "m", expected)
+            assert found == expected
+            assert seasoned.attributes(item, found) == Scrubber().attributes(item, expected)
+            assert found == expected
+
+
+def test_a_value_in_which_nothing_is_found_is_not_copied() -> None:
+    """Neither the first time nor later; a copy holds what stood before and after the finding, in its order."""
+    value = {"a": "word", "b": {"c": [1, "word"]}, "n": 5}
+    scrubber = Scrubber()
+    for _ in range(2):
+        assert scrubber.value("", value, "m", []) is value
+        assert scrubber.attributes(value, []) is value
+    value["to"], value["last"] = "ada@example.com", 1
+    for clean in (scrubber.value("", value, "m", []), scrubber.attributes(value, [])):
+        assert list(clean.items()) == list({**value, "to": "[redacted]"}.items())
