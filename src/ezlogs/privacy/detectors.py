@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from ezlogs.privacy.addresses import IP
 from ezlogs.privacy.checksums import SSN, find_cards, find_ibans
 from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import REDACTED, Clue, Finder, Pattern, Rule, Span
@@ -171,6 +172,7 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     BEARER,
     BASIC,
     URL_USERINFO,
+    IP,
     *VENDOR_KEYS,
 )
 """Every value rule. Names and addresses in free text are not among them."""

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from ezlogs.patterns import matches
+from ezlogs.privacy.addresses import masked_address
 from ezlogs.privacy.rule import REDACTED
 
 Word = Literal["redact", "mask", "hash", "drop", "keep"]
@@ -149,7 +150,7 @@ def is_secret(rule: str) -> bool:
 
 
 def masked(rule: str, text: str) -> str:
-    """Return a finding so that its owner knows it again: the domain of an address, the end of a number.
+    """Return a finding so that its owner knows it again: the domain or the network of an address, the end of a number.
 
     A third of it at most is shown, and four characters. What is masked already stays as it is.
 
@@ -158,6 +159,8 @@ def masked(rule: str, text: str) -> str:
     """
     if rule == "email" and "@" in text:
         return f"…@{text.rpartition('@')[2]}"
+    if rule == "ip":
+        return masked_address(text)
     if text.startswith("…"):
         return text if len(text) <= 1 + _SHOWN else f"…{text[-_SHOWN:]}"
     shown = min(_SHOWN, len(text) // 3)
