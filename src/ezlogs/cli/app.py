@@ -9,11 +9,12 @@ import click
 from ezlogs.cli.dev import dev
 from ezlogs.cli.doctor import doctor
 from ezlogs.cli.help import Group
+from ezlogs.cli.scrub import scrub
 from ezlogs.cli.settings import settings
 from ezlogs.cli.story import story
 from ezlogs.version import __version__
 
-COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, doctor, settings)
+COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, scrub, doctor, settings)
 """In the order in which the help lists them."""
 
 

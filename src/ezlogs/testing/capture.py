@@ -11,10 +11,13 @@ from opentelemetry.context import Context
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.event import UniversalEvent
+from ezlogs.otlp import EVENT_HEADS, event_parts
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Runtime, install
 from ezlogs.settings import load
+from ezlogs.testing.absence import assert_absent
 from ezlogs.wire import scrubbed_attributes
 
 
@@ -41,6 +44,14 @@ class Captured:
     def of(self, event_type: str) -> list[UniversalEvent]:
         """Return the events of one type."""
         return [event for event in self.events if event.event_type == event_type]
+
+    def assert_absent(self, secret: str) -> None:
+        """Fail if a text is in what would be sent, in any of its usual disguises; see `assert_absent`."""
+        encoder = EventEncoder(self._scrubber, EVENT_HEADS)
+        for event in self._events:
+            parts = event_parts(event.event_type, event.timestamp)
+            encoder.append(parts, event)
+            assert_absent(secret, b"".join(parts))
 
     def clear(self) -> None:
         """Forget what was captured so far."""

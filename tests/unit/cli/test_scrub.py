@@ -1,0 +1,78 @@
+"""`ezlogs scrub`, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ezlogs.cli.app import app
+
+
+@pytest.fixture(autouse=True)
+def plain_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory without settings."""
+    monkeypatch.chdir(tmp_path)
+
+
+def scrub(text: str | bytes, *arguments: str, **environ: str) -> Result:
+    """Run the command on standard input."""
+    return CliRunner().invoke(app, ["scrub", "-", *arguments], input=text, env=environ, prog_name="ezlogs")
+
+
+def test_a_text_loses_its_secrets_and_nothing_else() -> None:
+    """Line ends, blank lines and a last line without an end stay; the findings are told by line and rule."""
+    result = scrub("a\r\n\nto ada@example.com\npassword=hunter2 x\nlast")
+    assert result.exit_code == 0
+    assert result.stdout_bytes == b"a\r\n\nto [redacted]\npassword=[redacted] x\nlast"
+    assert result.stderr.splitlines() == ["line 3: email", "line 4: key", "2 findings: email 1, key 1"]
+
+
+def test_json_lines_are_told_by_path() -> None:
+    """And as JSON for programs."""
+    line = json.dumps({"user": {"password": "hunter2"}, "n": 1})
+    assert scrub(f"{line}\n").stderr.splitlines()[0] == "line 1: user.password: key"
+    result = scrub(f"{line}\n", "--json")
+    assert json.loads(result.stdout) == {"user": {"password": "[redacted]"}, "n": 1}
+    assert json.loads(result.stderr) == {"line": 1, "path": "user.password", "rule": "key"}
+
+
+def test_a_private_key_is_one_finding_over_many_lines() -> None:
+    """Its lines alone look like nothing; one that never ends goes too."""
+    key = "-----BEGIN " + "PRIVATE KEY-----\n" + "MIIEvQ\n" * 5
+    result = scrub(f"before\n{key}-----END " + "PRIVATE KEY-----\nafter\n")
+    assert result.stdout == "before\n[redacted]\nafter\n"
+    assert result.stderr.splitlines()[0] == "line 2: private_key"
+    assert "MIIEvQ" not in scrub(f"before\n{key}").stdout
+
+
+def test_bytes_that_are_no_text_pass() -> None:
+    """In a line with a finding and in one without."""
+    result = scrub(b"\xff\xfe ok\n\xff ada@example.com\n")
+    assert result.stdout_bytes == b"\xff\xfe ok\n\xff [redacted]\n"
+
+
+def test_the_settings_of_the_place_and_options_count() -> None:
+    """Names and treatments from the environment, further names from the command line."""
+    text = "salary=9 cart_token=abc bonus=5 ada@example.com\n"
+    result = scrub(
+        text, "--deny", "bonus", "--allow", "cart_token", EZLOGS_DENY="salary", EZLOGS_REDACTION="email=mask"
+    )
+    assert result.stdout == "salary=[redacted] cart_token=abc bonus=[redacted] …@example.com\n"
+
+
+@pytest.mark.parametrize(("text", "status"), [("word\n", 0), ("ada@example.com\n", 1)])
+def test_a_check_ends_with_a_status(text: str, status: int) -> None:
+    """For use in a pipeline; a file without a finding says nothing."""
+    result = scrub(text, "--check")
+    assert result.exit_code == status
+    assert bool(result.stderr) == bool(status)
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    """By its name; one that is not there is told."""
+    (tmp_path / "app.log").write_text("to ada@example.com\n")
+    assert CliRunner().invoke(app, ["scrub", "app.log"]).stdout == "to [redacted]\n"
+    assert CliRunner().invoke(app, ["scrub", "missing.log"]).exit_code == 2
