@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from ezlogs.privacy import Scrubber
+
 Scrub = Callable[[str], tuple[str, list[str]]]
 
 
@@ -122,3 +124,66 @@ def test_an_encoding_hides_nothing(scrub: Scrub, hidden: str) -> None:
     clean, found = scrub(f"x {hidden} y")
     assert clean.replace("=", "") == "x [redacted] y"
     assert found
+
+
+HEX, WORD = "0123456789abcdef" * 8, "aB3dE5gH7jK9mN2pQ4rS6tU8vW1xY0zA" * 4
+OF_VENDORS = {
+    "azure_key": ["AccountKey=" + WORD[:86] + "==", "abc8Q~" + WORD[:34]],
+    "sendgrid_key": ["SG." + WORD[:22] + "." + WORD[:43]],
+    "twilio_key": ["SK" + HEX[:32]],
+    "npm_key": ["npm_" + WORD[:36]],
+    "pypi_key": ["pypi-" + "AgEIcHlwaS5vcmc" + WORD[:60]],
+    "digitalocean_key": ["dop_v1_" + HEX[:64]],
+    "shopify_key": ["shpat_" + HEX[:32]],
+    "huggingface_key": ["hf_" + "aBcDeFgHiJ" * 4],
+    "vault_key": ["hvs." + WORD[:30]],
+    "grafana_key": ["glsa_" + WORD[:32] + "_" + HEX[:8], "glc_" + WORD[:40]],
+    "newrelic_key": ["NRAK-" + WORD.upper()[:27]],
+    "sentry_key": ["sntrys_" + WORD[:60]],
+    "telegram_key": ["123456789:AA" + WORD[:33]],
+    "databricks_key": ["dapi" + HEX[:32]],
+    "atlassian_key": ["ATATT3" + WORD[:80]],
+    "linear_key": ["lin_api_" + WORD[:40]],
+    "doppler_key": ["dp.pt." + WORD[:43]],
+    "age_key": ["AGE-SECRET-KEY-1" + WORD.upper()[:58]],
+    "square_key": ["sq0atp-" + WORD[:22]],
+    "mailgun_key": ["key-" + HEX[:32]],
+    "discord_key": ["discord.com/api/webhooks/" + "1" * 18 + "/" + WORD[:68]],
+}
+
+
+@pytest.mark.parametrize(("rule", "key"), [(rule, key) for rule, keys in OF_VENDORS.items() for key in keys])
+def test_the_keys_of_vendors_are_found_in_any_text(rule: str, key: str) -> None:
+    """Alone, in a sentence, in quotes; nothing of them is left."""
+    for text in (key, f"used {key} today", f"'{key}'"):
+        found: list[str] = []
+        clean = Scrubber().text(text, "m", found)
+        assert key[-12:] not in clean
+        assert f"m: {rule}" in found
+
+
+ONLY_BEGINNINGS = [
+    "SKU-1234567890",
+    "SK0123",
+    "key-value",
+    "key-1",
+    "npm_config_cache",
+    "hf_model",
+    "dp.width",
+    "SG.1",
+    "shpat",
+    "pypi-server",
+    "glc_rate",
+    "order:AA12",
+    "api/webhooks/12",
+    "SKIPPED",
+    "dapidoc",
+    "sq0",
+    "lin_api",
+]
+
+
+@pytest.mark.parametrize("text", ONLY_BEGINNINGS)
+def test_what_only_begins_like_a_key_stays(text: str) -> None:
+    """A key has its vendor's length."""
+    assert Scrubber().text(text, "m", []) is text
