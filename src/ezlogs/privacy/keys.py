@@ -96,6 +96,12 @@ TRANSPARENT: Final = _words(
 #: Names too general to deny, except as parameters of a URL, where they carry signatures and one-time codes.
 URL_DENIED: Final = _words("code key sig sign hmac sid assertion samlresponse samlrequest")
 
+#: Denied names with one of these say who somebody is; they open no door.
+PERSONAL: Final = _words(
+    "phone telephone mobile ssn iban dob birth birthday birthdate birthdays social insurance passport license licence "
+    "tax national account routing bank debit credit pan signature"
+)
+
 _CHUNK = expression(r"[A-Za-z0-9]+")
 _WORD = expression(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LOOKALIKES: Final = str.maketrans(
@@ -148,7 +154,7 @@ class KeyMatcher:
         self._allow = frozenset(filter(None, map(words_of, allow)))
         self._harmless_glued = {"passwordless", *("".join(phrase) for phrase in self._allow)}
         self._verdicts: dict[str, bool] = {}
-        self._always: dict[str, bool] = {}
+        self._access: dict[str, bool] = {}
 
     def denies(self, name: str) -> bool:
         """Whether the value under this name is redacted. Verdicts are cached, at most 4096 of them."""
@@ -158,12 +164,20 @@ class KeyMatcher:
             _keep(self._verdicts, name, verdict)
         return verdict
 
-    def always_denies(self, name: str) -> bool:
-        """Whether the value under this name gives somebody access, so that nothing of it may be shown."""
-        verdict = self._always.get(name)
+    def gives_access(self, name: str) -> bool:
+        """Whether the value under this denied name may give somebody access, so that nothing of it may be shown.
+
+        What says something of a person, such as a phone number, and what only the user denies, does not.
+        """
+        verdict = self._access.get(name)
         if verdict is None:
-            verdict = _contains_any(words_of(name), ALWAYS_DENIED) or self._holds_stem(name)
-            _keep(self._always, name, verdict)
+            words = words_of(name)
+            verdict = (
+                _contains_any(words, ALWAYS_DENIED)
+                or self._holds_stem(name)
+                or (PERSONAL.isdisjoint(words) and (_contains_any(words, DENIED) or not self._is_users(words)))
+            )
+            _keep(self._access, name, verdict)
         return verdict
 
     def denies_in_url(self, name: str) -> bool:
@@ -175,7 +189,7 @@ class KeyMatcher:
 
     def _judge(self, name: str) -> bool:
         words = words_of(name)
-        if self._deny and (_contains_any(words, self._deny) or "".join(words) in self._deny_joined):
+        if self._is_users(words):
             return True
         if not words or _is_innocent(words):
             return False
@@ -183,6 +197,9 @@ class KeyMatcher:
             return True
         words = _without(_without(words, INNOCENT), self._allow)
         return _contains_any(words, DENIED) or _head(words) in DENIED_HEADS or self._holds_stem(name)
+
+    def _is_users(self, words: Words) -> bool:
+        return bool(self._deny) and (_contains_any(words, self._deny) or "".join(words) in self._deny_joined)
 
     def _holds_stem(self, name: str) -> bool:
         # Cut at separators only, so that no change of case inside a word hides it: pAsSwOrD.

@@ -85,7 +85,7 @@ class Walk:
         """The value under a key: redacted as a whole where the key is denied."""
         if value is None or not self._scrubber.keys.denies(key):
             return self._content(value, path)
-        return self._withhold(value, path, "key", secret=self._scrubber.keys.always_denies(key))
+        return self._withhold(value, path, "key", secret=self._scrubber.keys.gives_access(key))
 
     def _content(self, value: Any, path: str) -> Any:
         if type(value) is dict:  # asked first: most are, and whether something is a mapping takes long to tell

@@ -65,6 +65,8 @@ def test_without_a_key_nothing_is_hashed() -> None:
     ("key", "value"),
     [
         ("password", "correct-horse-battery"),
+        ("api_token", "correct-horse-battery"),
+        ("Cookie", "correct-horse-battery"),
         ("m", "password=correct-horse-battery"),
         ("m", "https://bob:correct-horse-battery@db.example/"),
         ("m", ["--password", "correct-horse-battery"]),
@@ -77,6 +79,24 @@ def test_of_what_gives_access_nothing_is_shown(key: str, value: object, how: Any
     left = str(scrubbed(value, Policy({"*": how}), key=key))
     assert "battery" not in left
     assert "ery" not in left
+
+
+def test_what_only_says_who_somebody_is_may_be_masked() -> None:
+    """And what the user denies, unless it is a secret all the same."""
+    scrubber = Scrubber(deny=["salary", "vault secret"], policy=Policy({"*": "mask"}))
+    value = {
+        "phone": "030 1234567890",
+        "salary": 1234567890123,
+        "vault_secret": "correct-horse",
+        "iban": "DE00 0000 0000",
+    }
+    assert scrubber.value("", value, "m", []) == {
+        "phone": "…7890",
+        "salary": "…0123",
+        "vault_secret": "[redacted]",
+        "iban": "…0000",
+    }
+    assert Scrubber(policy=Policy({"*": "mask"})).value("secret", "correct-horse", "m", []) == "[redacted]"
 
 
 def test_the_first_line_that_is_about_a_finding_counts() -> None:
