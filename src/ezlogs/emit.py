@@ -26,9 +26,9 @@ _SUPPRESSED, _SUPPRESSED_BY_SDK = SUPPRESSION_KEYS
 _SEVERITIES = frozenset(SEVERITIES)
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 """Types whose values need no snapshot."""
-_UNCHANGED: tuple[Change, ...] = ()
 _IDS = frozenset({str, int, type(None)})
 """Types of ids in pairs that need no snapshot."""
+_UNCHANGED: tuple[Change, ...] = ()
 
 
 def listening(event_type: str | None = None) -> bool:

@@ -128,6 +128,8 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     @property
     def severity(self) -> Severity:
         """How bad it is."""
+        if self.said_severity is None and type(self.said_outcome) is str:
+            return usual_severity(self.said_outcome)
         return self.said_severity or self.facts.severity
 
     @property

@@ -56,7 +56,7 @@ class _Scrubbing:
                 kept.append(scrubbed(one, scrubber))
             except Exception as problem:  # whoever made it: nothing is known of what is in it
                 if (runtime := current_runtime()) is not None:
-                    runtime.ledger.note("lost.unscrubbable")
+                    runtime.ledger.note("unscrubbable")
                     runtime.warn_once(f"what cannot be scrubbed is not exported: {type(problem).__qualname__}")
         return kept
 

@@ -12,6 +12,7 @@ from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import Change, Facts, Failure, Outcome, Severity
 from ezlogs.party import Actor, Subject
+from ezlogs.privacy.rule import REDACTED as REDACTED_TEXT
 from ezlogs.privacy.walk import DROPPED
 from ezlogs.snapshot import Pairs, freeze, frozen, plain, thaw
 
@@ -185,7 +186,7 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
     scrubber = scrubber.within(event.event_type)
 
     def text(value: str | None, path: str) -> str | None:
-        return value if value is None else scrubber.text(value, path, redactions)
+        return value if value is None else _in_place(scrubber.text(value, path, redactions), value)
 
     def party(value: Any, path: str) -> Any:
         return msgspec.structs.replace(value, id=text(value.id, f"{path}.id"), label=text(value.label, f"{path}.label"))
@@ -232,16 +233,24 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
     return found
 
 
+def given_ids(correlation: Correlation) -> dict[str, str]:
+    """Return the ids that an application chose, by field."""
+    return {field: value for field in _GIVEN_IDS if (value := getattr(correlation, field))}
+
+
 def scrubbed_correlation(correlation: Correlation, scrubber: Scrubber, redactions: list[str]) -> Correlation:
     """Return a correlation without what privacy keeps back of the ids that applications choose: itself, if nothing."""
-    changed = {}
-    for field in _GIVEN_IDS:
-        value = getattr(correlation, field)
-        if value is not None:
-            clean = scrubber.text(value, f"correlation.{field}", redactions)
-            if clean is not value:
-                changed[field] = clean
+    changed = {
+        field: clean
+        for field, value in given_ids(correlation).items()
+        if (clean := _in_place(scrubber.text(value, f"correlation.{field}", redactions), value)) is not value
+    }
     return correlation.replace(**changed) if changed else correlation
+
+
+def _in_place(clean: str, given: str) -> str:
+    """Return what is left of a field that cannot be left out."""
+    return clean if clean or not given else REDACTED_TEXT
 
 
 def rules_of(scrubbed: Mapping[str, Any]) -> list[str]:

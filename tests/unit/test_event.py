@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
+import ezlogs
 from ezlogs.correlation import Correlation
 from ezlogs.event import (
     SYSTEM,
@@ -20,6 +21,7 @@ from ezlogs.event import (
     type_and_id,
 )
 from ezlogs.identity import Identity, register_identity
+from ezlogs.testing import capture
 
 STORY = Correlation(correlation_id="0af7651916cd43dd8448eb211c80319c")
 
@@ -239,3 +241,14 @@ def test_texts_that_cannot_be_encoded_are_repaired() -> None:
     event = make(action="paid \ud83d", actor=("user", "7\udc00"), subject=("order\ud800", 1))
     event.to_json()
     assert (event.action, event.actor.id, event.subject) == ("paid ?", "7?", Subject("order?", "1"))
+
+
+def test_reading_what_is_final_settles_nothing() -> None:
+    """Whoever encodes a log record asks for time, type, story and severity, and needs no facts for them."""
+    with capture(strict=False) as captured:
+        ezlogs.event("order.action", "refused", outcome="failure")
+        ezlogs.event("order.action", "refused", outcome=["failure"])  # type: ignore[arg-type]  # on purpose
+    event, wrong = captured.events
+    assert (event.event_type, event.severity, event.timestamp > 0) == ("order.action", "error", True)
+    assert event._facts is msgspec.UNSET
+    assert wrong.severity == wrong.facts.severity

@@ -10,7 +10,7 @@ from ezlogs.correlation import Correlation
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Change, Failure, Subject, UniversalEvent
 from ezlogs.otlp import EVENT_HEADS
-from ezlogs.privacy import Scrubber
+from ezlogs.privacy import Policy, Scrubber
 from ezlogs.snapshot import freeze
 from ezlogs.testing import capture
 from ezlogs.wire import attributes, from_attributes, scrubbed_attributes, scrubbed_correlation
@@ -168,3 +168,13 @@ def test_the_one_who_is_impersonated_is_scrubbed_too() -> None:
     who = Actor("user", "7", on_behalf_of="user:ada@example.com")
     event = UniversalEvent.create("order.action", "placed", actor=who, correlation=story)
     assert "ada@example.com" not in str(scrubbed_attributes(event, Scrubber()))
+
+
+def test_a_field_that_is_dropped_keeps_its_place() -> None:
+    """An action or an actor's id cannot be left out of an event; metadata can."""
+    story = Correlation(correlation_id="0" * 32, flow_id="ada@example.com")
+    who = ("user", "ada@example.com")
+    made = UniversalEvent.create("mail.delivery", who[1], actor=who, metadata={"to": who[1]}, correlation=story)
+    found = scrubbed_attributes(made, Scrubber(policy=Policy({"*": "drop"})))
+    assert found["ezlogs.action"] == found["ezlogs.actor.id"] == found["ezlogs.flow.id"] == "[redacted]"
+    assert "ezlogs.metadata.to" not in found

@@ -11,12 +11,16 @@ from typing import IO
 import click
 
 from ezlogs.cli.help import Command
-from ezlogs.privacy import Policy, Scrubber
+from ezlogs.launch.rules import installed_rules
+from ezlogs.privacy import Scrubber
 from ezlogs.privacy.scrubber import MAX_TEXT
-from ezlogs.settings import load
+from ezlogs.runtime import Runtime
+from ezlogs.settings import Settings, load
 from ezlogs.settings.files import find_files
 
 _BEGIN, _END = "-----BEGIN ", "-----END "
+_LONGEST = 8 * MAX_TEXT
+"""Bytes of a line that are read: more characters than are scanned, whatever their length in UTF-8."""
 
 
 @click.command(cls=Command)
@@ -30,14 +34,9 @@ def scrub(file: IO[bytes], deny: tuple[str, ...], allow: tuple[str, ...], as_jso
 
     What is left goes to standard output, and to standard error by which rule something was found in which line, never
     what. The rules are those of a program that is started here: with its settings for privacy. Lines are read one by
-    one, private keys as a whole.
+    one, private keys as a whole; of a line, what is beyond 65,536 characters is redacted unseen.
     """
-    settings = load(os.environ, files=find_files(os.environ)).settings
-    scrubber = Scrubber(
-        deny=(*settings.deny, *deny),
-        allow=(*settings.allow, *allow),
-        policy=Policy(settings.redaction, settings.hash_key),
-    )
+    scrubber = _scrubber(deny, allow)
     counts: Counter[str] = Counter()
     for number, text in _blocks(file):
         body = text.rstrip("\r\n")
@@ -57,10 +56,22 @@ def scrub(file: IO[bytes], deny: tuple[str, ...], allow: tuple[str, ...], as_jso
         raise SystemExit(1)
 
 
+def _scrubber(deny: tuple[str, ...], allow: tuple[str, ...]) -> Scrubber:
+    """Return what a program that is started here scrubs with, and with further names."""
+    loaded = load(os.environ, files=find_files(os.environ))
+    if loaded.problems:  # one of them may have been meant to keep something back
+        raise click.UsageError("; ".join(map(str, loaded.problems)))
+    own = loaded.settings
+    settings = Settings(
+        deny=(*own.deny, *deny), allow=(*own.allow, *allow), redaction=own.redaction, hash_key=own.hash_key
+    )
+    return Runtime(settings, further_rules=installed_rules).scrubber
+
+
 def _blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:
     """The lines by their numbers, those of a private key as one; bytes that are no UTF-8 pass as they are."""
     block, first = "", 0
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(_lines(file), start=1):
         text = line.decode("utf-8", "surrogateescape")
         if block:
             block += text
@@ -73,3 +84,12 @@ def _blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:
             yield number, text
     if block:
         yield first, block
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines, with what is too long left out: it would be redacted."""
+    while line := file.readline(_LONGEST):
+        end = line
+        while not end.endswith(b"\n") and (end := file.readline(_LONGEST)):
+            pass
+        yield line if end is line or not end else line + b"\n"

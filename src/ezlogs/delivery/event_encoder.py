@@ -19,15 +19,16 @@ from ezlogs.ids import event_id, sequence_of
 from ezlogs.otlp.values import VARINTS, Heads, Remembered, append_attributes, varint
 from ezlogs.party import Actor, Subject, party
 from ezlogs.privacy import Scrubber
+from ezlogs.privacy.memory import Memory
 from ezlogs.snapshot import text
 from ezlogs.wire import (
     METADATA,
     actor_attributes,
     correlation_attributes,
+    given_ids,
     kind_attributes,
     rules_of,
     scrubbed_attributes,
-    scrubbed_correlation,
 )
 
 _CARD = 10**13
@@ -52,7 +53,7 @@ class EventEncoder:
         self._actors = Remembered(self._encoded_actor)
         self._correlations = Remembered(self._encoded_correlation)
         self._subjects = Remembered(self._encoded_subject_type)
-        self._texts: set[str] = set()
+        self._texts = Memory()
         self._metadata = Remembered(self._metadata_heads)
         self._event_id = self._heads_of("ezlogs.event.id").texts
         self._sequence = self._heads_of("ezlogs.sequence").values
@@ -139,27 +140,22 @@ class EventEncoder:
         """Return whether a text is clean and its own encoding; one that may come again is remembered."""
         plain = value.isascii() and self._scrubber.is_clean(value)
         if plain and not value.isdigit():
-            if len(self._texts) >= 4096:
-                self._texts.clear()
-            self._texts.add(value)
+            self._texts.remember(value)
         return plain
 
     def _encoded_kind(self, kind: tuple[str, str, str | None]) -> str | None:
         action, outcome, severity = kind
         if not is_right(action, outcome, None) or text(action) != action:
             return None
-        if self._scrubber.text(action, "", []) is not action:
+        if not self._scrubber.finds_nothing(action):
             return None
         return self._encoded(kind_attributes(action, outcome, severity or usual_severity(outcome)))
 
     def _encoded_actor(self, given: object) -> str | None:
         problems: list[str] = []
         actor = party(Actor, "actor", given, problems)
-        redactions: list[str] = []
-        for part in (actor.id, actor.label, actor.on_behalf_of):
-            if part is not None:
-                self._scrubber.text(part, "actor", redactions)
-        if problems or redactions:
+        given_texts = filter(None, (actor.id, actor.label, actor.on_behalf_of))
+        if problems or not all(map(self._scrubber.finds_nothing, given_texts)):
             return None
         return self._encoded(actor_attributes(actor))
 
@@ -169,7 +165,7 @@ class EventEncoder:
         return None if problems else self._encoded({"ezlogs.subject.type": subject.type})
 
     def _encoded_correlation(self, correlation: Correlation) -> str | None:
-        if scrubbed_correlation(correlation, self._scrubber, []) is not correlation:
+        if not all(map(self._scrubber.finds_nothing, given_ids(correlation).values())):
             return None
         return self._encoded(correlation_attributes(correlation))
 
@@ -177,7 +173,7 @@ class EventEncoder:
         """Return the heads of a metadata attribute, or None for a key that privacy or the snapshot would change."""
         if type(key) is not str or text(key) != key or self._scrubber.keys.denies(key):
             return None
-        return self._heads_of(METADATA + key) if self._scrubber.name(key, "", []) is key else None
+        return self._heads_of(METADATA + key) if self._scrubber.finds_nothing(key) else None
 
     def _heads_of(self, key: str) -> KeyHeads:
         texts, values = self._heads

@@ -5,33 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ezlogs.otlp.loading import uninterrupted
+from ezlogs.forks import lock_for_loading
 from ezlogs.privacy import Rule
 
 GROUP = "ezlogs_privacy_rules"
+
+_loading = lock_for_loading()
 
 
 def installed_rules(warn: Callable[[str], None]) -> tuple[Rule, ...]:
     """Return the rules that are installed: what each entry point names is a rule, some rules, or what returns either.
 
-    Finding them takes as long as a quarter of all starting, so it waits until something is scrubbed; a fork waits
-    meanwhile, since a module that is half loaded stays locked in the child.
+    Finding them takes as long as a fifth of all starting, so it waits until something is scrubbed: by then most often
+    in the worker's thread.
 
     Args:
         warn: Told of an entry point that gives no rules; the others count all the same.
     """
-    with uninterrupted:
-        from importlib.metadata import entry_points
+    found: list[Rule] = []
+    with _loading:
+        try:
+            from importlib.metadata import entry_points
 
-        found: list[Rule] = []
-        for point in entry_points(group=GROUP):
+            points = tuple(entry_points(group=GROUP))
+        except Exception as problem:  # the metadata of some distribution cannot be read
+            warn(f"no privacy rules of other distributions are in use: {type(problem).__qualname__}")
+            points = ()
+        for point in points:
             try:
                 found += _rules_in(point.load())
             except Exception as problem:  # of a distribution that is none of ours
-                warn(
-                    f"the privacy rules of the entry point {point.name!r} are not in use: {type(problem).__qualname__}"
-                )
-        return tuple(found)
+                what = type(problem).__qualname__
+                warn(f"the privacy rules of the entry point {point.name!r} are not in use: {what}")
+    return tuple(found)
 
 
 def _rules_in(named: Any) -> list[Rule]:

@@ -135,6 +135,8 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
         from ezlogs.delivery.pipeline import pipeline  # here, so that `import ezlogs` stays light
 
         runtime.carrier = pipeline(loaded, runtime.ledger, runtime.scrubber)
+        if not loaded.explicit("endpoint"):  # events may leave with another pipeline, scrubbed before the call returns
+            runtime.scrubber.search()
     install(runtime)
     _heed_the_end_and_forks()
     return runtime

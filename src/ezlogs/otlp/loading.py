@@ -1,24 +1,15 @@
-"""Loading late what is needed late, such as the HTTP client in the worker, and never while the process forks."""
+"""Loading the HTTP client when it is first needed, in the worker's thread, and never while the process forks."""
 
 from __future__ import annotations
 
-import os
-import threading
+from ezlogs.forks import lock_for_loading
 
-uninterrupted = threading.RLock()
-"""Held while modules are loaded late. A module that forks while it is loaded may: it is the same thread."""
-
-if hasattr(os, "register_at_fork"):
-    # A module that is half loaded when its process forks stays locked in the child, where no one goes on loading it:
-    # whoever imports it there, and be it the application, waits for ever. So a fork waits until it is loaded.
-    os.register_at_fork(
-        before=uninterrupted.acquire, after_in_parent=uninterrupted.release, after_in_child=uninterrupted.release
-    )
+_loading = lock_for_loading()
 
 
 def load_client() -> None:
     """Load all that the first request needs: with it start-up would take a third longer."""
-    with uninterrupted:
+    with _loading:
         import urllib.request  # noqa: F401  # it knows the environment's proxies
 
         import urllib3  # noqa: F401  # whoever imports from it next finds it loaded

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from ezlogs.privacy.expressions import expression
+from ezlogs.privacy.memory import Verdicts
 
 Words = tuple[str, ...]
 
@@ -108,8 +109,6 @@ _LOOKALIKES: Final = str.maketrans(
     "аеорсхукмтнвіѕјԁһԛԝАЕОРСХУКМТНВІЅЈοαερνικτυΟΑΕΡΝΙΚΤΥ",
     "aeopcxykmthbisjdhqwAEOPCXYKMTHBISJoaepviktuOAEPNIKTY",
 )
-_CACHE_SIZE: Final = 4096
-_CACHED_LENGTH: Final = 128
 
 
 def plain_letters(name: str) -> str:
@@ -153,32 +152,19 @@ class KeyMatcher:
         self._deny_joined = frozenset("".join(phrase) for phrase in self._deny)
         self._allow = frozenset(filter(None, map(words_of, allow)))
         self._harmless_glued = {"passwordless", *("".join(phrase) for phrase in self._allow)}
-        self._verdicts: dict[str, bool] = {}
-        self._access: dict[str, bool] = {}
+        self._verdicts = Verdicts(self._judge)
+        self._access = Verdicts(self._judge_access)
 
     def denies(self, name: str) -> bool:
-        """Whether the value under this name is redacted. Verdicts are cached, at most 4096 of them."""
-        verdict = self._verdicts.get(name)
-        if verdict is None:
-            verdict = self._judge(name)
-            _keep(self._verdicts, name, verdict)
-        return verdict
+        """Whether the value under this name is redacted."""
+        return self._verdicts[name]
 
     def gives_access(self, name: str) -> bool:
         """Whether the value under this denied name may give somebody access, so that nothing of it may be shown.
 
         What says something of a person, such as a phone number, and what only the user denies, does not.
         """
-        verdict = self._access.get(name)
-        if verdict is None:
-            words = words_of(name)
-            verdict = (
-                _contains_any(words, ALWAYS_DENIED)
-                or self._holds_stem(name)
-                or (PERSONAL.isdisjoint(words) and (_contains_any(words, DENIED) or not self._is_users(words)))
-            )
-            _keep(self._access, name, verdict)
-        return verdict
+        return self._access[name]
 
     def denies_in_url(self, name: str) -> bool:
         """As :meth:`denies`, and for parameters that are secrets only in URLs: ``code``, ``sig``, ``key``."""
@@ -198,6 +184,12 @@ class KeyMatcher:
         words = _without(_without(words, INNOCENT), self._allow)
         return _contains_any(words, DENIED) or _head(words) in DENIED_HEADS or self._holds_stem(name)
 
+    def _judge_access(self, name: str) -> bool:
+        words = words_of(name)
+        if _contains_any(words, ALWAYS_DENIED) or self._holds_stem(name):
+            return True
+        return PERSONAL.isdisjoint(words) and (_contains_any(words, DENIED) or not self._is_users(words))
+
     def _is_users(self, words: Words) -> bool:
         return bool(self._deny) and (_contains_any(words, self._deny) or "".join(words) in self._deny_joined)
 
@@ -208,13 +200,6 @@ class KeyMatcher:
             if glued not in self._harmless_glued and any(stem in glued for stem in STEMS):
                 return True
         return False
-
-
-def _keep(verdicts: dict[str, bool], name: str, verdict: bool) -> None:
-    if len(name) <= _CACHED_LENGTH:
-        if len(verdicts) >= _CACHE_SIZE:
-            verdicts.clear()
-        verdicts[name] = verdict
 
 
 def _is_innocent(words: Words) -> bool:

@@ -5,26 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from itertools import islice
 from typing import Any, Final
 
 from ezlogs.privacy.assignments import Assignments
 from ezlogs.privacy.detectors import DEFAULT_RULES, encodings_of
 from ezlogs.privacy.keys import KeyMatcher
+from ezlogs.privacy.memory import MOST, Memory
 from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy, is_secret
 from ezlogs.privacy.rule import REDACTED, Rule
 from ezlogs.privacy.search import Search, is_one_word, replace
 from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
 from ezlogs.privacy.surfaces import IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.urls import UrlParameters
-from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, unused_name
+from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, items_before, unused_name
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
 
 _OVERLAP: Final = 512
-_REMEMBERED: Final = 4096
-_LONGEST_REMEMBERED: Final = 256
 _CARD: Final = 10**13
 """Numbers below this are no payment cards."""
 _JSON_STARTS: Final = frozenset('{["')
@@ -69,6 +67,8 @@ class Scrubber:
         self._event_type: str | None = None
         self._within: dict[str, Scrubber] = {}
         self._errors = [0]  # in a list: one count for the scrubbers of all types of events
+        self._last_kept: list[object] = [None]
+        """Something else each time that the policy keeps a finding."""
         self._rules = tuple(rules)
         self._further = further
         self._searches: list[Search] = []
@@ -113,7 +113,7 @@ class Scrubber:
             return self
         known = self._within.get(event_type)
         if known is None:
-            if len(self._within) >= _REMEMBERED:
+            if len(self._within) >= MOST:
                 self._within.clear()
             known = self._within[event_type] = copy(self)
             known._event_type = event_type
@@ -129,10 +129,13 @@ class Scrubber:
             secret: Whether nothing of it may be shown, whatever the policy says.
         """
         try:
-            return self._policy.replaced(Finding(rule, path, text, self._event_type, secret))
+            replaced = self._policy.replaced(Finding(rule, path, text, self._event_type, secret))
         except Exception:
             self._errors[0] += 1
             return REDACTED
+        if replaced == text:
+            self._last_kept[0] = object()
+        return replaced
 
     def value(self, key: str, value: Any, path: str, found: list[str]) -> Any:
         """Scrub any value, however nested.
@@ -159,15 +162,7 @@ class Scrubber:
         JSON is read, scrubbed as a value and written again. Beyond 65,536 characters the text is redacted,
         since what was not scanned must not leave.
         """
-        try:
-            if text in self._clean:
-                return text
-            clean = self._scan(text, path, found, self.search())
-        except Exception:
-            return self._failed(path, found)
-        if clean is text:
-            self._clean.remember(text)
-        return clean
+        return self._looked_at(text, path, found, self._clean, in_url=False)
 
     def knows(self, key: object, value: object) -> bool:
         """Tell whether an item of a mapping is known to hold nothing: most are, and a look into memory is enough.
@@ -188,21 +183,20 @@ class Scrubber:
         if name not in NAMES_OF_NAMES and name not in URLS and not self.keys.denies(name):
             self._harmless.remember(name)
 
+    def finds_nothing(self, text: str) -> bool:
+        """Look whether there is nothing to be found in a text, whatever would be done with it."""
+        found: list[str] = []
+        last_kept = self._last_kept[0]
+        self.text(text, "", found)
+        return not found and self._last_kept[0] is last_kept
+
     def is_clean(self, text: str) -> bool:
         """Tell whether a text is known to hold nothing, so that `text` would return it as it is."""
         return text in self._clean or (self._shortcut and is_one_word(text))
 
     def url(self, url: str, path: str, found: list[str]) -> str:
         """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""
-        try:
-            if url in self._clean_urls:
-                return url
-            clean = self._scan(url, path, found, self.search(in_url=True))
-        except Exception:
-            return self._failed(path, found)
-        if clean is url:
-            self._clean_urls.remember(url)
-        return clean
+        return self._looked_at(url, path, found, self._clean_urls, in_url=True)
 
     def attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str = "") -> Mapping[str, Any]:
         """Scrub the attributes of a span, event, link or resource; see :mod:`ezlogs.privacy.surfaces`.
@@ -230,23 +224,37 @@ class Scrubber:
     def _attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str) -> Mapping[str, Any]:
         clean: dict[str, Any] | None = None
         knows = self.knows
-        for position, key in enumerate(attributes):  # not over the items: OpenTelemetry's mapping is slow at them
-            value = scrubbed = attributes[key]
-            name = key
+        for key in attributes:  # not over the items: OpenTelemetry's mapping is slow at them
+            value = attributes[key]
             if key in STRUCTURAL or knows(key, value):
-                pass
-            elif key in URLS and isinstance(value, str):
-                scrubbed = self.url(value, prefix + key, found)
+                if clean is not None:
+                    clean[key] = value
+                continue
+            name = key
+            if key in URLS and isinstance(value, str):
+                scrubbed: Any = self.url(value, prefix + key, found)
             else:
                 name = self.name(key, f"{prefix}{REDACTED}", found)
                 scrubbed = self.value("" if key in IDENTIFIERS else key, value, prefix + name, found)
                 if name is key:
                     self.learn(key)
             if clean is None and (name is not key or scrubbed is not value):
-                clean = dict(islice(attributes.items(), position))
+                clean = items_before(attributes, key)
             if clean is not None and scrubbed is not DROPPED:
                 clean[key if name is key else unused_name(name, clean)] = scrubbed
         return attributes if clean is None else clean
+
+    def _looked_at(self, text: str, path: str, found: list[str], clean: Memory, *, in_url: bool) -> str:
+        try:
+            if text in clean:
+                return text
+            last_kept = self._last_kept[0]
+            scrubbed = self._scan(text, path, found, self.search(in_url=in_url))
+        except Exception:
+            return self._failed(path, found)
+        if scrubbed is text and self._last_kept[0] is last_kept:  # what is kept here may have to go elsewhere
+            clean.remember(text)
+        return scrubbed
 
     def _scan(self, text: str, path: str, found: list[str], search: Search) -> str:
         if len(text) <= MAX_TEXT and text.lstrip()[:1] in _JSON_STARTS:
@@ -269,25 +277,19 @@ class Scrubber:
             findings.append((MAX_TEXT, len(text), "too_long"))
         if not findings:
             return text
-        found.extend(f"{path}: {rule}" for rule in dict.fromkeys(rule for _, _, rule in findings))
+        told: set[str] = set()
 
         def replaced(rules: list[str], part: str) -> str | None:
             # Who sees an address and a password in the same place must take it for a password.
             secret = next((rule for rule in rules if rule == Assignments.name or is_secret(rule)), None)
-            return self.replaced(secret or rules[0], part, path, secret=secret is not None)
+            instead = self.replaced(secret or rules[0], part, path, secret=secret is not None)
+            if instead != part:
+                told.update(rules)
+            return instead
 
-        return replace(text, findings, replaced)
-
-
-class Memory(set[str]):
-    """Short texts that are known, a few thousand at most."""
-
-    def remember(self, text: str) -> None:
-        """Add a text; one that is long would hardly come again."""
-        if len(text) <= _LONGEST_REMEMBERED:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self.add(text)
+        clean = replace(text, findings, replaced)
+        found.extend(f"{path}: {rule}" for rule in dict.fromkeys(rule for _, _, rule in findings) if rule in told)
+        return clean if told else text
 
 
 class _AmbiguousDocumentError(Exception):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from itertools import islice
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -117,8 +116,10 @@ class Walk:
             shown = _name_of(value)
         if shown == REDACTED or is_hash(shown):
             return value
-        self._found.append(f"{path}: {rule}")
         replaced = self._scrubber.replaced(rule, shown, path, secret=secret)
+        if replaced == shown and not secret:
+            return value
+        self._found.append(f"{path}: {rule}")
         return DROPPED if replaced is None else replaced
 
     def _redact(self, value: Any, path: str, rule: str) -> Any:
@@ -145,7 +146,7 @@ class Walk:
         scrubber = self._scrubber
         denied_value = self._named_value(mapping)
         clean: dict[Any, Any] | None = None
-        for position, (key, item) in enumerate(mapping.items()):
+        for key, item in mapping.items():
             if denied_value is None and scrubber.knows(key, item):
                 if clean is not None:
                     clean[key] = item
@@ -160,7 +161,7 @@ class Walk:
             if safe is name:
                 scrubber.learn(name)
             if clean is None and (safe is not name or scrubbed is not item):
-                clean = dict(islice(mapping.items(), position))
+                clean = items_before(mapping, key)
             if clean is not None and scrubbed is not DROPPED:
                 clean[key if safe is name else unused_name(safe, clean)] = scrubbed
         return mapping if clean is None else clean
@@ -236,6 +237,16 @@ def _name_of(key: Any) -> str:
 
 def _is_pair(item: Any) -> bool:
     return isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], (str, bytes))
+
+
+def items_before(mapping: Mapping[Any, Any], end: Any) -> dict[Any, Any]:
+    """The items that stand before a key: where a copy begins at the first one that is not as it was."""
+    before: dict[Any, Any] = {}
+    for key, item in mapping.items():
+        if key is end or key == end:
+            break
+        before[key] = item
+    return before
 
 
 def unused_name(name: str, taken: Mapping[Any, Any]) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import re
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from ezlogs.cli.app import app
+from ezlogs.privacy import Pattern
+
+BADGE = Pattern("badge", ("BDG",), re.compile(r"BDG\d{6}"))
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +82,27 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("to ada@example.com\n")
     assert CliRunner().invoke(app, ["scrub", "app.log"]).stdout == "to [redacted]\n"
     assert CliRunner().invoke(app, ["scrub", "missing.log"]).exit_code == 2
+
+
+def test_rules_of_other_distributions_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a program that is started here."""
+    point = EntryPoint("badge", f"{__name__}:BADGE", "ezlogs_privacy_rules")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
+    assert scrub("BDG123456\n").stdout == "[redacted]\n"
+
+
+def test_a_setting_that_cannot_be_used_is_told_and_nothing_is_passed() -> None:
+    """It may have been meant to keep something back."""
+    result = scrub("ada@example.com\n", EZLOGS_REDACTION="email=kep")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "did you mean 'keep'?" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_line_of_any_length_takes_bounded_memory(end: bytes) -> None:
+    """What is not looked at does not pass; what follows does."""
+    result = scrub(b"x" * 3_000_000 + b" ada@example.com" + end + (b"after\n" if end else b""))
+    assert len(result.stdout_bytes) < 70_000
+    assert b"ada@" not in result.stdout_bytes
+    assert result.stdout_bytes.endswith(b"[redacted]\nafter\n" if end else b"[redacted]")
+    assert result.stderr.splitlines()[0] == "line 1: too_long"

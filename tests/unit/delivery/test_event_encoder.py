@@ -11,12 +11,13 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 import ezlogs
+from ezlogs.correlation import Correlation
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.emit import record
 from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Subject, UniversalEvent
 from ezlogs.facts import Change, Failure
 from ezlogs.otlp.values import append_attributes, heads
-from ezlogs.privacy import Scrubber
+from ezlogs.privacy import Policy, Scrubber
 from ezlogs.testing import capture
 from ezlogs.wire import rules_of, scrubbed_attributes
 
@@ -150,3 +151,23 @@ def test_a_type_that_is_no_text_goes_the_long_way() -> None:
     parts: list[bytes] = []
     SHARED.append(parts, event)
     assert parsed(parts) == long_way(event)[0]
+
+
+@pytest.mark.parametrize("how", ["keep", "mask", "drop", "redact", lambda finding: finding.text])
+def test_a_policy_that_knows_types_of_events_holds_for_what_is_remembered(how: Any) -> None:
+    """What one type of event may keep another must not: nothing in which something is found is kept encoded."""
+    mail = "ada@example.com"
+    story = Correlation(correlation_id="0" * 32, flow_id=mail)
+    scrubber = Scrubber(policy=Policy({"order.action/*": how}))
+    encoder = EventEncoder(scrubber, HEADS)
+    with capture() as captured:
+        for event_type in ("order.action", "mail.delivery", "order.action", "mail.delivery"):
+            record(event_type, f"to {mail}", actor=("user", mail), metadata={mail: 1, "to": mail}, correlation=story)
+    for event in captured.events:
+        expected: list[bytes] = []
+        append_attributes(expected, HEADS, scrubbed_attributes(event, scrubber))
+        parts: list[bytes] = []
+        encoder.append(parts, event)
+        assert parsed(parts) == parsed(expected)
+        if event.event_type == "mail.delivery":
+            assert mail.encode() not in b"".join(parts)

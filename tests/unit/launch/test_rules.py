@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from ezlogs.launch.rules import GROUP, installed_rules
+from ezlogs.launch.start import start
 from ezlogs.privacy import Pattern, Scrubber
+from ezlogs.runtime import install
+from ezlogs.settings import load
 
 BADGE = Pattern("badge", ("BDG",), re.compile(r"BDG\d{6}"))
 DESK = Pattern("desk", ("DSK",), re.compile(r"DSK\d{3}"))
@@ -82,3 +85,28 @@ def test_without_any_the_short_way_stays(monkeypatch: pytest.MonkeyPatch) -> Non
     scrubber = Scrubber(further=lambda: installed_rules(pytest.fail))
     assert scrubber.text("word", "m", []) == "word"
     assert scrubber.is_clean("another")
+
+
+def test_where_entry_points_cannot_be_read_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken metadata of some distribution must not redact everything, nor stop the application."""
+
+    def entry_points(group: str) -> None:
+        raise OSError(group)
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    told: list[str] = []
+    assert installed_rules(told.append) == ()
+    assert told == ["no privacy rules of other distributions are in use: OSError"]
+
+
+@pytest.mark.parametrize(("endpoint", "looked_up"), [(None, 1), ("http://127.0.0.1:9", 0)])
+def test_the_applications_thread_does_not_look_for_them(
+    endpoint: str | None, looked_up: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it may scrub, they are found while ezlogs starts; where the worker does, by the worker."""
+    looked = installed(monkeypatch, "BADGE")
+    runtime = start(load({}, {"endpoint": endpoint} if endpoint else {}))
+    install(None)
+    assert len(looked) == looked_up
+    assert runtime.scrubber.text("BDG123456", "m", []) == "[redacted]"
+    assert len(looked) == 1

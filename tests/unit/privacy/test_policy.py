@@ -171,3 +171,21 @@ def test_a_wrong_word_is_told() -> None:
 def test_a_finding_does_not_show_itself() -> None:
     """A function that logs what it was given must not leak it."""
     assert EMAIL not in repr(Finding("email", "m", EMAIL))
+
+
+def test_what_is_kept_stays_as_it_is_and_is_no_redaction() -> None:
+    """In its own type, also inside of JSON; elsewhere, where it is not to be kept, it is not remembered as clean."""
+    scrubber = Scrubber(policy=Policy({"m.free*": "keep"}))
+    value = {"phone": 49301234567, "card": 4111111111111111, "to": EMAIL, "json": '{"phone": "1", "n": 1}'}
+    for _ in range(2):
+        found: list[str] = []
+        assert scrubber.value("", {"free": value}, "m", found) == {"free": value}
+        assert found == []
+        gone = {
+            "phone": "[redacted]",
+            "card": "[redacted]",
+            "to": "[redacted]",
+            "json": '{"phone": "[redacted]", "n": 1}',
+        }
+        assert scrubber.value("", {"other": value}, "m", found) == {"other": gone}
+        assert len(found) == 4
