@@ -160,7 +160,7 @@ def test_a_policy_that_knows_types_of_events_holds_for_what_is_remembered(how: A
     story = Correlation(correlation_id="0" * 32, flow_id=mail)
     scrubber = Scrubber(policy=Policy({"order.action/*": how}))
     encoder = EventEncoder(scrubber, HEADS)
-    with capture() as captured:
+    with capture(strict=False) as captured:
         for event_type in ("order.action", "mail.delivery", "order.action", "mail.delivery"):
             record(event_type, f"to {mail}", actor=("user", mail), metadata={mail: 1, "to": mail}, correlation=story)
     for event in captured.events:

@@ -137,6 +137,8 @@ def test_what_is_dropped_leaves_no_place() -> None:
     assert scrubber.attributes({"a": EMAIL, "b": 1}, found) == {"b": 1}
     assert scrubber.text(EMAIL, "name", found) == ""
     assert scrubber.text(f'["{EMAIL}"]', "body", found) == "[]"
+    assert scrubber.text(f'"{EMAIL}"', "body", found) == ""
+    assert repr(DROPPED) == "DROPPED"
 
 
 @pytest.mark.parametrize("answer", [1 / 3, b"x", object()])
@@ -156,7 +158,7 @@ def test_a_function_that_fails_redacts(answer: object) -> None:
 def test_what_is_scrubbed_twice_is_as_scrubbed_once(how: Any) -> None:
     """A processor and an exporter may both do it."""
     scrubber = Scrubber(policy=Policy({"*": how}, hash_key=KEY))
-    value = {"note": f"to {EMAIL} and {CARD}", "phone": "+49 30 1234567", "password": "hunter2"}
+    value = {"note": f"to {EMAIL} and {CARD}", "phone": "+49 30 1234567", "password": "hunter2", "log": "pwd=hunter2"}
     once = scrubber.value("m", value, "m", [])
     assert EMAIL not in str(once)
     assert scrubber.value("m", once, "m", []) == once
