@@ -20,6 +20,9 @@ FRAGMENTS = """
     'secret' --password hunter2 postgres://bob:hunter2@db AKIAIOSFODNN7EXAMPLE sk_live_0123456789ab ( ) [ ] { } ' "
     \\" \\' INSERT INTO VALUES select from update set Failing row contains Key (password)=( Duplicate entry '1' for
     key 'users.password' <pin> </pin> % %40 \\u0040 ?code=abc &sig=x , ; : = -----BEGIN PRIVATE KEY-----
+    Digest response= signature="abc" mac= Token apikey SSWS negotiate YIIJaB3dE5gH7jK9mN2pQ4 0123456789abcdef0123
+    aws secret aB3dE5gH7jK9mN2pQ4rS6tU8vW1xY0zAaB3dE5gH bob:hunter2@ tcp( db:5432 scott/tiger@ //db -----END sk-ant-
+    ntn_ EAAA IQoJb3JpZ2lu 123456789:AA
     cGFzc3dvcmQ9aHVudGVyMg== https://example.com/ [redacted] Authorization: Cookie: \u0661\u0662 \uff20 \u200b é 00
 """.split()  # noqa: SIM905 - fifty fragments read better as text
 
@@ -101,6 +104,26 @@ WORST = {
     "zero width": "\u200b",
     "backslashes": "\\",
     "quotes": "\"'",
+    "ends of keys": "-----END PRIVATE KEY-----",
+    "lines of keys": "aB3d" * 16 + "\n",
+    "lines and an end": "aB3d" * 16 + "\n" + "-----END PRIVATE KEY-----",
+    "digest": 'digest a="',
+    "digest parameters": "digest a=b,",
+    "parameters": 'a="b", ',
+    "signed": "hmac-sha256 a=1 ",
+    "tokens": "token a1",
+    "negotiations": "negotiate YIaa",
+    "credentials of hosts": "a:b@c:",
+    "names and passwords": "a:b",
+    "dotted hosts": "a:b@c.d",
+    "oracles": ":thin:a/b",
+    "slashes": "a/",
+    "brackets": "[(",
+    "colons": ":",
+    "keys of AWS": "aws " + "aB3d" * 10,
+    "telegrams": "12345678:AA",
+    "plus signs": "+",
+    "vendors": "sk-ghp_xoxb-secret_ntn_EAAA",
 }
 
 

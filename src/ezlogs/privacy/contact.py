@@ -1,0 +1,43 @@
+"""How somebody is reached: e-mail addresses and telephone numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ezlogs.privacy.expressions import expression
+from ezlogs.privacy.rule import Finder, Pattern, Span
+
+_EIGHT_DIGITS: Final = b"0" * 8
+
+_AT_DOMAIN = expression(
+    r"[@\uff20](?:(?:[^\W_](?:[\w-]{0,62}[^\W_])?[.\u3002\uff0e\uff61]){1,8}[^\W\d_][\w-]{1,62}|\[[0-9A-Fa-f:.]{3,45}\])"
+)
+_LOCAL_PART_REVERSED = expression(r'"[^"\n]{1,64}"|[\w.+\-~!#$^*%\u00ad\u200b-\u200d]{1,64}')
+#: https://token@host: the host of a URL, which is no address's domain.
+_USERINFO_REVERSED = expression(r"""[^\s/?#"'<>]{1,256}//:""")
+
+
+def _find_emails(text: str) -> Iterator[Span]:
+    # From each @ outwards, the part before it read backwards: no start has to be tried twice.
+    for match in _AT_DOMAIN.finditer(text):
+        at = match.start()
+        before = text[max(at - 300, 0) : at][::-1]
+        local = _LOCAL_PART_REVERSED.match(before)
+        if local is not None and not _USERINFO_REVERSED.match(before):
+            yield at - local.end(), match.end()
+
+
+EMAIL: Final = Finder("email", ("@", "\uff20"), _find_emails)
+INTERNATIONAL_PHONE: Final = Pattern(
+    "phone",
+    (_EIGHT_DIGITS,),
+    expression(r"(?<![\w+])\+[1-9](?:[ \u00a0\-./()]{0,2}\d){7,14}(?!\d)"),
+)
+NORTH_AMERICAN_PHONE: Final = Pattern(
+    "phone",
+    (_EIGHT_DIGITS,),
+    expression(r"(?<![\w.\-])(?:\([2-9]\d\d\) ?|[2-9]\d\d([-. ]))[2-9]\d\d(?(1)\1|[-. ])\d{4}(?![\w-]|\.\d)"),
+)
+
+CONTACT: Final = (EMAIL, INTERNATIONAL_PHONE, NORTH_AMERICAN_PHONE)
