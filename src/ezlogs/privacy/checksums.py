@@ -105,7 +105,7 @@ def is_card(number: str) -> bool:
     """
     if len(number) not in CARD_LENGTHS:
         return False
-    return _is_issued(number) and _luhn(number)
+    return _is_issued(number) and is_luhn(number)
 
 
 def find_cards(text: str) -> Iterator[Span]:
@@ -152,7 +152,8 @@ def _is_issued(number: str) -> bool:
     )
 
 
-def _luhn(number: str) -> bool:
+def is_luhn(number: str) -> bool:
+    """Whether the last digit is Luhn's check of the others (ISO/IEC 7812)."""
     digits = [int(digit) for digit in reversed(number)]
     return (sum(digits[::2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])) % 10 == 0
 

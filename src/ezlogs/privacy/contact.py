@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ezlogs.privacy.expressions import expression
-from ezlogs.privacy.rule import Finder, Pattern, Span
+from ezlogs.privacy.rule import Finder, Pattern, Rule, Span
+from ezlogs.privacy.telling import Number, telling
 
 _EIGHT_DIGITS: Final = b"0" * 8
 
@@ -40,4 +41,32 @@ NORTH_AMERICAN_PHONE: Final = Pattern(
     expression(r"(?<![\w.\-])(?:\([2-9]\d\d\) ?|[2-9]\d\d([-. ]))[2-9]\d\d(?(1)\1|[-. ])\d{4}(?![\w-]|\.\d)"),
 )
 
-CONTACT: Final = (EMAIL, INTERNATIONAL_PHONE, NORTH_AMERICAN_PHONE)
+_PLACES: Final = r"(?:[ \u00a0\-./()]{0,2}\d)"
+_ENDS: Final = r"(?![\w]|[.,:]\d|-\d)"
+_NOUNS: Final = (
+    r"(?:tele|mobile.?|cell.?|home.?|work.?)?(?:phone|fax)(?:.?(?:numbers?|no|nr))?s?|tel(?:ephone|efono|[eé]fono|efon|efoon)?"
+    r"(?:.?n(?:umber|ummer|o|r))?|t[eé]l(?:[eé]phone)?|mob(?:ile|il|iel)?(?:.?n(?:umber|ummer|o|r))?|m[oó]vil|celular|"
+    r"portable|handy(?:.?n(?:ummer|r))?|rufnummer|gsm|whatsapp|signal|viber|sms|msisdn|landline|festnetz|pager"
+)
+_VERBS: Final = (
+    r"call(?:ed|ing|s)?|cell|dial(?:ed|ing|led|ling|s)?|reach(?:ed)?|anruf(?:en)?|appel(?:er|ez)?"
+    r"|(?:ring|text) (?:me|us|him|her|them)"
+)
+
+
+def _is_phone(text: str) -> bool:
+    return 9 <= sum(map(str.isdecimal, text)) <= 15
+
+
+#: With the 0 of a national trunk, the 00 of international ones, or ten digits as in India and North America.
+NATIONAL_PHONE: Final = Number(
+    "phone",
+    (_EIGHT_DIGITS,),
+    expression(
+        rf"(?<![\w.,+\-/])\(?(?:0(?!\.){_PLACES}{{8,14}}|[6-9]\d{{4}}[ -]?\d{{5}}|[2-9]\d\d[2-9]\d{{6}}){_ENDS}"
+    ),
+    _is_phone,
+    telling(rf"(?:{_NOUNS}|{_VERBS})(?!.?(?:ids?|ref|count|duration|code|log|stack|back)(?![a-z]))"),
+)
+
+CONTACT: Final[tuple[Rule, ...]] = (EMAIL, INTERNATIONAL_PHONE, NORTH_AMERICAN_PHONE, NATIONAL_PHONE)

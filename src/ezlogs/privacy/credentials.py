@@ -57,6 +57,26 @@ def _is_signed(found: str) -> bool:
     return _PROOF.search(found) is not None
 
 
+#: user:password@tcp(host:3306) as drivers in Go have it, and user:password@host:5432 - no digest of a container image.
+_AT_NETWORK = expression(r"@(?:tcp|unix|cloudsql)[46]?\(")
+_AT_HOST = expression(r"@(?!sha\d)(?:[A-Za-z][\w-]{0,62}|\d{1,3}(?=\.))(?:\.[\w-]{1,63}){0,8}:\d{2,5}(?![\w.:-])")
+_ANY_REVERSED = expression(r"""[^\s"'<>]{1,128}:[\w.%+-]{1,64}(?![\w.%+:/@-])""")
+_PLAIN_REVERSED = expression(r"""[^\s:/@"'<>()\[\]{},;]{1,128}:[\w.%+-]{1,64}(?![\w.%+:/@-])""")
+_LONGEST_USERINFO: Final = 194
+
+
+def _find_bare_userinfo(text: str) -> Iterator[Span]:
+    if ":" not in text:
+        return
+    # From each @ with a host outwards, what is before it read backwards, as for e-mail addresses.
+    for at, userinfo in ((_AT_NETWORK, _ANY_REVERSED), (_AT_HOST, _PLAIN_REVERSED)):
+        for match in at.finditer(text):
+            end = match.start()
+            found = userinfo.match(text[max(end - _LONGEST_USERINFO, 0) : end][::-1])
+            if found is not None:
+                yield end - found.end(), end
+
+
 JWT: Final = Pattern(
     "jwt",
     ("eyJ",),
@@ -112,19 +132,11 @@ URL_USERINFO: Final = Pattern(
     expression(r"""(?<=://)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""),
     lambda userinfo: userinfo != REDACTED,
 )
-#: user:password@tcp(host:3306) as drivers in Go have it, and user:password@host:5432 - no digest of a container image.
-BARE_USERINFO: Final = Pattern(
-    "url_credentials",
-    ("@",),
-    expression(
-        r"""(?<![\w.%+:/@-])[\w.%+-]{1,64}:(?:[^\s"'<>]{1,128}(?=@(?:tcp|unix|cloudsql)[46]?\()|[^\s:/@"'<>()\[\]{},;]{1,128}"""
-        r"""(?=@(?!sha\d)(?:[A-Za-z][\w-]{0,62}|\d{1,3}(?=\.))(?:\.[\w-]{1,63}){0,8}:\d{2,5}(?![\w.:-])))"""
-    ),
-)
+BARE_USERINFO: Final = Finder("url_credentials", ("@",), _find_bare_userinfo)
 #: jdbc:oracle:thin:scott/tiger@host, and scott/tiger@//host:1521/service.
 ORACLE_USERINFO: Final = Pattern(
     "url_credentials",
-    ("@",),
+    ("@//", ":thin:", ":oci:", ":oci8:"),
     expression(
         r"""(?:(?<=:thin:)|(?<=:oci:)|(?<=:oci8:)|(?<![^\s"'=])(?=[\w$#]{1,64}/[^\s/@"'<>]{1,64}@//))"""
         r"""[\w$#]{1,64}/[^\s/@"'<>]{1,64}(?=@)"""

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from ezlogs.privacy.addresses import IP
-from ezlogs.privacy.checksums import SSN, find_cards, find_ibans
+from ezlogs.privacy.checksums import find_cards, find_ibans
 from ezlogs.privacy.contact import CONTACT
 from ezlogs.privacy.credentials import CREDENTIALS
 from ezlogs.privacy.encodings import encodings_of
-from ezlogs.privacy.rule import Finder, Pattern, Rule
+from ezlogs.privacy.national_ids import NATIONAL_IDS
+from ezlogs.privacy.rule import Finder, Rule
 from ezlogs.privacy.vendor_keys import VENDOR_KEYS
 
 __all__ = ["DEFAULT_RULES", "encodings_of"]
 
 CARD: Final = Finder("card", (b"0" * 14,), find_cards)
 IBAN: Final = Finder("iban", (b"00",), find_ibans)
-SSN_RULE: Final = Pattern("ssn", (b"0" * 9,), SSN)
 
 DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     CARD,
     IBAN,
-    SSN_RULE,
+    *NATIONAL_IDS,
     *CONTACT,
     *CREDENTIALS,
     IP,

@@ -10,6 +10,7 @@ from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import Rule, shape_of
 
 _TOO_SHORT_TO_TELL: Final = 14
+_SHORTEST_NUMBER: Final = 9
 _SHORT: Final = 200
 
 
@@ -78,7 +79,10 @@ class Search:
 
 def is_one_word(text: str) -> bool:
     """Tell whether a text is one short word, in which there is nothing to go by."""
-    return len(text) < _TOO_SHORT_TO_TELL and (text.isalnum() or text.isidentifier() or not text)
+    if len(text) >= _TOO_SHORT_TO_TELL or not (text.isalnum() or text.isidentifier() or not text):
+        return False
+    # 12345678Z, AAAPL1234C: states give people numbers that end in a letter.
+    return len(text) < _SHORTEST_NUMBER or not text[-1].isupper() or text.isalpha()
 
 
 def replace(

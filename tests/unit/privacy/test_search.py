@@ -22,7 +22,8 @@ FRAGMENTS = """
     key 'users.password' <pin> </pin> % %40 \\u0040 ?code=abc &sig=x , ; : = -----BEGIN PRIVATE KEY-----
     Digest response= signature="abc" mac= Token apikey SSWS negotiate YIIJaB3dE5gH7jK9mN2pQ4 0123456789abcdef0123
     aws secret aB3dE5gH7jK9mN2pQ4rS6tU8vW1xY0zAaB3dE5gH bob:hunter2@ tcp( db:5432 scott/tiger@ //db -----END sk-ant-
-    ntn_ EAAA IQoJb3JpZ2lu 123456789:AA
+    ntn_ EAAA IQoJb3JpZ2lu 123456789:AA 529.982.247-25 11.222.333/0001-81 12345678Z RSSMRA85T10A562S AAAPL1234C
+    2341-2341-2346 811218-9876 AB123456C 130-692-544 912-70-1234 phone call 07700900123 SIN BSN nino pan dni
     cGFzc3dvcmQ9aHVudGVyMg== https://example.com/ [redacted] Authorization: Cookie: \u0661\u0662 \uff20 \u200b é 00
 """.split()  # noqa: SIM905 - fifty fragments read better as text
 
@@ -123,6 +124,18 @@ WORST = {
     "keys of AWS": "aws " + "aB3d" * 10,
     "telegrams": "12345678:AA",
     "plus signs": "+",
+    "letters and digits": "AB12",
+    "capitals": "ABCDEF",
+    "groups of three": "123 ",
+    "groups of three with dots": "123.",
+    "groups of three with dashes": "123-",
+    "pairs of digits": "12 ",
+    "fours with dashes": "2341-",
+    "telling words": "phone ",
+    "telling words in one": "telephone",
+    "zeros": "0 ",
+    "calls": "call 0",
+    "words and numbers": "sin 130692544 ",
     "vendors": "sk-ghp_xoxb-secret_ntn_EAAA",
 }
 
