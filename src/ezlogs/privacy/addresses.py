@@ -12,11 +12,15 @@ from ezlogs.privacy.rule import Finder, Span
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
-# Not after a letter or a dot, nor after a product's name (Chrome/130.0.0.0), nor as part of a longer number.
-_IPV4 = expression(r"(?<![\w.\-])(?<![A-Za-z]/)(?:[1-9]\d{0,2})(?:\.\d{1,3}){3}(?![\w\-]|\.\d)")
+# Not after a letter or a dot, nor as part of a longer number or of a file's name; after a dash only in a range.
+_IPV4 = expression(
+    r"(?<![\w.])[1-9]\d{0,2}(?:\.\d{1,3}){3}"
+    r"(?!\w|\.\d|-(?![1-9]\d{0,2}(?:\.\d{1,3}){3}(?![\w.-]))|\.(?:tar|t?gz|zip|whl|egg|jar|deb|rpm|apk|exe|dll|so|msi|pkg|dmg)\b)"
+)
 _IPV6 = expression(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?![\w:])")
-_VERSION = expression(r"(?:[Vv]ersion|[Vv]er|[Rr]elease|[Bb]uild|[Ff]irmware|[Ss]chema)\W{0,4}\Z")
-_LOOKED_BACK: Final = 16
+_VERSION = expression(r"(?i:versions?|ver|release|build|firmware|schema)\W{0,4}\Z")
+_PRODUCT = expression(r"""(?:\A|[\s("',;=])[A-Za-z][\w.+-]{0,31}/\Z""")
+_LOOKED_BACK: Final = 40
 
 #: Computers of one's own, which are nobody's: RFC 1918 and RFC 4193.
 _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
@@ -26,21 +30,27 @@ _HOST_BITS: Final = {4: 8, 6: 80}
 def find_addresses(text: str) -> Iterator[Span]:
     """Addresses of hosts on the internet; not loopback, private, link-local, multicast, networks or versions."""
     for pattern in (_IPV4, _IPV6):
+        done = 0
         for match in pattern.finditer(text):
             start = match.start()
-            if _is_somebodys(match[0]) and not _VERSION.search(text[max(start - _LOOKED_BACK, 0) : start]):
+            before = text[max(start - _LOOKED_BACK, 0) : start]
+            of_range, done = start - 1 == done, match.end()
+            if before.endswith("-") and not of_range:
+                continue
+            if _is_somebodys(match[0]) and not _VERSION.search(before) and not _PRODUCT.search(before):
                 yield match.span()
 
 
 def masked_address(text: str) -> str:
     """Return the network of an address: 24 bits of it (IPv4), or 48 (IPv6).
 
-    >>> masked_address("203.0.113.7"), masked_address("2001:db8:7:1::5")
-    ('203.0.113.0', '2001:db8:7::')
+    >>> masked_address("203.0.113.7"), masked_address("2001:db8:7:1::5"), masked_address("::ffff:203.0.113.7")
+    ('203.0.113.0', '2001:db8:7::', '203.0.113.0')
     """
     from ipaddress import ip_address
 
     address = ip_address(text)
+    address = getattr(address, "ipv4_mapped", None) or address
     bits = _HOST_BITS[address.version]
     return str(type(address)(int(address) >> bits << bits))
 
