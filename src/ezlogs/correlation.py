@@ -55,6 +55,8 @@ BAGGAGE_MEMBERS = {
 }
 """The opaque ids that travel to other processes, and the names of their W3C baggage members."""
 
+_CHOSEN = frozenset({"flow_id", "session_id"})
+
 CORRELATION = context.create_key("ezlogs-correlation")
 """The context key of a scope's correlation."""
 
@@ -120,10 +122,17 @@ def new_story() -> Correlation:
 
 
 def placed(correlation: Correlation, ctx: Context | None = None) -> Context:
-    """Return a context that holds a correlation, with its ids in the baggage; the user's own baggage is untouched."""
+    """Return a context that holds a correlation, with its ids in the baggage; the user's own baggage is untouched.
+
+    Any client sends the baggage, to whomever it calls: in ids that the application chose, privacy is asked first.
+    """
     ctx = context.set_value(CORRELATION, correlation, ctx)
     for field, name in BAGGAGE_MEMBERS.items():
         value = getattr(correlation, field)
+        if value is not None and field in _CHOSEN:
+            from ezlogs.propagation.clean import clean_id  # it imports this module
+
+            value = clean_id(value)
         if value is not None:
             ctx = baggage.set_baggage(name, value, ctx)
         elif baggage.get_baggage(name, ctx) is not None:

@@ -20,6 +20,7 @@ from ezlogs.correlation import BAGGAGE_MEMBERS, Correlation, current, placed, va
 from ezlogs.emit import guarded
 from ezlogs.origin import for_child
 from ezlogs.party import SYSTEM, Actor
+from ezlogs.propagation.clean import clean_id
 from ezlogs.scope import Scope
 
 _SERVING = frozenset(
@@ -169,7 +170,7 @@ def for_program(environ: Mapping[Any, Any], ctx: Context) -> dict[Any, Any] | No
     """
     correlation, ids = current(ctx), Context()
     for field, member in BAGGAGE_MEMBERS.items():
-        value = valid_id(getattr(correlation, field, None))
+        value = clean_id(valid_id(getattr(correlation, field, None)))
         if value is not None:
             ids = baggage.set_baggage(member, value, ids)
     return for_child(environ, ctx, ids)

@@ -13,9 +13,9 @@ from opentelemetry import context, propagate
 from opentelemetry.context import Context
 
 from ezlogs.actor import current_actor
-from ezlogs.correlation import BAGGAGE_MEMBERS, valid_id
+from ezlogs.correlation import BAGGAGE_MEMBERS
 from ezlogs.emit import is_suppressed, listening
-from ezlogs.party import type_and_id
+from ezlogs.propagation.clean import clean_actor
 from ezlogs.propagation.header import HEADER
 from ezlogs.propagation.hosts import is_named, is_near
 from ezlogs.propagation.inbound import ACTOR
@@ -135,7 +135,7 @@ def _key(member: str) -> str:
 
 def _actor(ctx: Context) -> str | None:
     who = current_actor(ctx)
-    return None if who.id is None else valid_id(type_and_id(who))
+    return None if who.id is None else clean_actor(who)
 
 
 def _text(value: object) -> str:

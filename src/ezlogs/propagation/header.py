@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from ezlogs.correlation import Correlation, valid_id
-from ezlogs.party import Actor, type_and_id
+from ezlogs.party import Actor
+from ezlogs.propagation.clean import clean_actor, clean_id
 
 HEADER = "ezlogs"
 """The header's name."""
@@ -55,13 +56,16 @@ class Header(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 _CARRIED = tuple(name for name in Header.__struct_fields__ if name in Correlation.__struct_fields__)
+_CHOSEN = ("flow_id", "parent_flow_id", "session_id", "request_id")
+"""What the application chose: an e-mail address is somebody's id of a flow."""
 _TEXTS = (*_CARRIED, "actor", "on_behalf_of")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Header).decode
 
 
 def written(correlation: Correlation, *, acting: Actor | None = None, at: int | None = None) -> str | None:
-    """Return the header's text; None for a story whose id nobody would accept. Other unsafe ids are left out.
+    """Return the header's text; None for a story whose id nobody would accept. Other unsafe ids are left out, and those
+    in which privacy finds something.
 
     Args:
         correlation: The story.
@@ -73,11 +77,13 @@ def written(correlation: Correlation, *, acting: Actor | None = None, at: int | 
         '{"v":1,"correlation_id":"story-1","flow_id":"checkout:42"}'
     """
     ids: dict[str, Any] = {name: valid_id(getattr(correlation, name)) for name in _CARRIED}
+    for name in _CHOSEN:
+        ids[name] = clean_id(ids[name])
     if ids["correlation_id"] is None:
         return None
     if acting is not None:
-        ids["actor"] = valid_id(type_and_id(acting))
-        ids["on_behalf_of"] = valid_id(acting.on_behalf_of)
+        ids["actor"] = clean_actor(acting)
+        ids["on_behalf_of"] = clean_id(valid_id(acting.on_behalf_of))
     return _encode(Header(v=VERSION, at=at, **ids)).decode()
 
 
