@@ -16,8 +16,7 @@ STRUCTURAL: Final = _names(
     """
     ezlogs.event.id ezlogs.action ezlogs.outcome ezlogs.duration ezlogs.severity ezlogs.schema.version
     ezlogs.sequence ezlogs.actor.type ezlogs.subject.type ezlogs.on_behalf_of.type ezlogs.correlation.id
-    ezlogs.linked_correlation.id ezlogs.flow.id ezlogs.flow.type ezlogs.parent_flow.id
-    ezlogs.parent_flow.type ezlogs.parent_event.id ezlogs.transaction.id ezlogs.job.id ezlogs.attempt
+    ezlogs.linked_correlation.id ezlogs.flow.type ezlogs.parent_flow.type ezlogs.parent_event.id ezlogs.attempt
     ezlogs.carrier ezlogs.json_keys ezlogs.redacted ezlogs.interrupted trace_id span_id trace.id span.id
     http.route http.request.method http.method http.status_code http.response.status_code
     http.request.body.size http.response.body.size http.flavor http.scheme url.scheme
@@ -37,6 +36,7 @@ STRUCTURAL: Final = _names(
 IDENTIFIERS: Final = _names(
     """
     ezlogs.actor.id ezlogs.subject.id ezlogs.on_behalf_of.id ezlogs.session.id ezlogs.request.id
+    ezlogs.flow.id ezlogs.parent_flow.id ezlogs.transaction.id ezlogs.job.id
     session.id session.previous_id user.id enduser.id
     """
 )

@@ -393,3 +393,12 @@ def test_a_value_in_which_nothing_is_found_is_not_copied() -> None:
     value["to"], value["last"] = "ada@example.com", 1
     for clean in (scrubber.value("", value, "m", []), scrubber.attributes(value, [])):
         assert list(clean.items()) == list({**value, "to": "[redacted]"}.items())
+
+
+@pytest.mark.parametrize("name", ["flow", "parent_flow", "transaction", "job", "request", "session"])
+def test_ids_that_applications_choose_are_scanned_on_spans_too(name: str) -> None:
+    """By their value, whatever instrumentation set them: their names say nothing of what is in them."""
+    key = f"ezlogs.{name}.id"
+    assert Scrubber().attributes({key: "signup:ada@example.com"}, []) == {key: "signup:[redacted]"}
+    harmless = {key: "checkout:42"}
+    assert Scrubber().attributes(harmless, []) is harmless
