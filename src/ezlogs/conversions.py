@@ -26,6 +26,7 @@ from ezlogs.loaded import loaded_identity
 from ezlogs.snapshot import (
     BUILT_IN,
     MAX_TEXT,
+    OVERLAP,
     Convert,
     Freezing,
     Value,
@@ -111,15 +112,18 @@ def _bytes(data: Any, freezing: Freezing) -> Value:
     """Show bytes as the text that they encode, else as base64."""
     view = memoryview(data).cast("B")
     cut = max(0, len(view) - MAX_TEXT)
-    head = bytes(view[:MAX_TEXT])
+    head = bytes(view[: MAX_TEXT + OVERLAP])
+    whole = len(head) == len(view)
     try:
-        shown = getincrementaldecoder("utf-8")().decode(head, final=not cut)  # a character across the cut is no error
+        shown = getincrementaldecoder("utf-8")().decode(head, final=whole)  # a character across the cut is no error
     except UnicodeDecodeError:
-        head = head[: MAX_TEXT // 4 * 3]
-        cut = len(view) - len(head)
-        shown = b64encode(head).decode()
-    shown = freezing.text(shown)
-    return f"{shown}… (+{cut} bytes)" if cut else shown
+        limit = MAX_TEXT // 4 * 3
+        cut = max(0, len(view) - limit)
+        shown = b64encode(head[: limit + OVERLAP // 4 * 3]).decode()
+    if not cut:
+        return freezing.text(shown)
+    room = freezing.text(shown[:MAX_TEXT])
+    return f"{shown}… (+{cut} bytes)" if len(room) == len(shown[:MAX_TEXT]) else room
 
 
 def _named_or_plain_tuple(value: tuple[Any, ...], freezing: Freezing) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import islice
 from types import MappingProxyType
@@ -10,6 +11,8 @@ from typing import Any, Union, cast
 MAX_DEPTH = 8
 MAX_ITEMS = 256
 MAX_TEXT = 8192
+OVERLAP = 2048
+"""Characters that are kept beyond a cut, for privacy to recognise what lies across it; `as_sent` takes them away."""
 MAX_NODES = 4096
 """Values in one snapshot, however they are nested."""
 MAX_TOTAL_TEXT = 262_144
@@ -17,6 +20,9 @@ MAX_TOTAL_TEXT = 262_144
 
 _FEW, _SHORT = 16, 1024
 """A mapping of so few short texts needs no count of what it may still hold."""
+
+_MARKER = re.compile(r"… \(\+([1-9][0-9]{0,11}) (characters|bytes)\)\Z")
+_LONGEST_MARKER = 32
 
 Value = Union[str, bool, int, float, None, tuple[Any, ...]]  # noqa: UP007  # evaluated on 3.10, where None | is none
 """A frozen value: a scalar, a tuple of values, or `Pairs` (a mapping)."""
@@ -39,7 +45,8 @@ def freeze(value: object) -> Value:
     Args:
         value: Anything. Text longer than `MAX_TEXT` characters, collections of more than `MAX_ITEMS` items, nesting
             deeper than `MAX_DEPTH`, cycles, and whatever is beyond `MAX_NODES` values or `MAX_TOTAL_TEXT` characters
-            in all is cut; a marker in its place says how much.
+            in all is cut; a marker in its place says how much. Of a text that is cut, `OVERLAP` characters more are
+            kept: see `as_sent`.
 
     Example:
         >>> from decimal import Decimal
@@ -120,17 +127,63 @@ def type_name(value: object) -> str:
     return f"<{type.__getattribute__(kind, '__module__')}.{type.__getattribute__(kind, '__qualname__')}>"
 
 
-def text(value: str, limit: int = MAX_TEXT) -> str:
-    """Return a text as a plain ``str`` that UTF-8 can encode, cut at ``limit`` characters with a marker.
+def text(value: str, limit: int | None = None) -> str:
+    """Return a text as a plain ``str`` that UTF-8 can encode, cut with a marker.
+
+    Args:
+        value: The text.
+        limit: Where it is cut, for good. When left out, it is cut as `freeze` does, for `as_sent` to finish.
 
     Example:
         >>> text("abcdef", 4), text("half a pair: " + chr(0xD83D))
         ('abcd… (+2 characters)', 'half a pair: ?')
     """
+    return _cut(value, MAX_TEXT, OVERLAP) if limit is None else _cut(value, limit, 0)
+
+
+def as_sent(value: str) -> str:
+    """Return a frozen text without the characters that were kept beyond its cut, for privacy to look at before.
+
+    As many go as the marker says were cut, `OVERLAP` at most: what was only begun when the text was cut for the first
+    time, and so was not recognised, is among them. A text of somebody's that ends in such a marker loses them too.
+
+    Example:
+        >>> len(text("x" * 9000)), as_sent(text("x" * 9000)) == "x" * 8192 + "… (+808 characters)"
+        (9019, True)
+    """
+    marker = _marker(value)
+    if marker is None:
+        return value
+    number, end = min(int(marker[1]), OVERLAP), len(value) - len(marker[0])
+    if marker[2] == "bytes":
+        return value[:end].encode(errors="replace")[:-number].decode(errors="ignore") + marker[0]
+    return value[: max(0, end - number)] + marker[0]
+
+
+def sent(value: Value) -> Value:
+    """Return a frozen value in which every text is as `as_sent` leaves it; the same object where none changes."""
+    if type(value) is str:
+        return as_sent(value)
+    if isinstance(value, Pairs):
+        pairs = Pairs((as_sent(key), sent(item)) for key, item in value)
+        return value if pairs == value else pairs
+    if isinstance(value, tuple):
+        items = tuple(sent(item) for item in value)
+        return value if items == value else items
+    return value
+
+
+def _marker(value: str) -> re.Match[str] | None:
+    return _MARKER.search(value, max(0, len(value) - _LONGEST_MARKER)) if value.endswith("s)") else None
+
+
+def _cut(value: str, limit: int, more: int) -> str:
     value = str.__str__(value)
     cut = len(value) - limit
     if cut > 0:
-        value = value[:limit]
+        if more and (marker := _marker(value)) and len(value) - len(marker[0]) <= limit + min(int(marker[1]), more):
+            return value  # a snapshot of a snapshot: its end is told already
+        value = value[: limit + more]
     if not value.isascii():
         try:
             value.encode()
@@ -167,7 +220,7 @@ class Freezing:
         """Return a text within what is left of the snapshot."""
         allowed = min(MAX_TEXT, self.characters)
         self.characters -= min(len(value), allowed)
-        return text(value, allowed)
+        return _cut(value, allowed, OVERLAP if allowed else 0)
 
     def pairs(self, items: Iterable[tuple[Any, object]], count: int, owner: object = None) -> Any:
         """Return the `Pairs` of some named values, or a marker where they may not be held."""

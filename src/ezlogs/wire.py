@@ -14,7 +14,7 @@ from ezlogs.facts import Change, Facts, Failure, Outcome, Severity
 from ezlogs.party import Actor, Subject
 from ezlogs.privacy.rule import REDACTED as REDACTED_TEXT
 from ezlogs.privacy.walk import DROPPED
-from ezlogs.snapshot import Pairs, freeze, frozen, plain, thaw
+from ezlogs.snapshot import Pairs, as_sent, frozen, plain, sent, thaw
 
 if TYPE_CHECKING:
     from ezlogs.privacy import Scrubber
@@ -40,6 +40,8 @@ _CORRELATION = {
 }
 _GIVEN_IDS = ("flow_id", "parent_flow_id", "session_id", "request_id", "transaction_id", "job_id")
 """What applications choose: an e-mail address is somebody's id of a flow."""
+_CUT_FOR_GOOD = frozenset({*_CORRELATION.values(), "session.id", "ezlogs.event.id", "error.type"})
+"""Texts that were not cut as snapshots are."""
 _MAX_REDACTIONS_TOLD = 32
 
 _encode_json = msgspec.json.Encoder().encode
@@ -180,7 +182,8 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
 def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, Any]:
     """Return `attributes` of an event without what privacy keeps back; what was redacted is in ``ezlogs.redacted``.
 
-    Names and ids of ezlogs' own making are not scanned; what callers supply is, before nested values become JSON.
+    Names and ids of ezlogs' own making are not scanned; what callers supply is, before nested values become JSON. Long
+    texts are cut where they were to be only then, so that nothing that lies across the cut is missed.
     """
     redactions: list[str] = []
     scrubber = scrubber.within(event.event_type)
@@ -198,7 +201,7 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
         clean = scrubber.value(key, seen, path, redactions)
         if clean is DROPPED:
             return msgspec.UNSET
-        return value if clean is seen else freeze(clean)
+        return sent(value if clean is seen else frozen(clean))
 
     facts = event.facts
     facts = msgspec.structs.replace(
@@ -212,7 +215,7 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
         error=Failure(facts.error.type, text(facts.error.message, "error.message")) if facts.error else None,
         invalid=tuple(scrubber.text(problem, "invalid", redactions) for problem in facts.invalid),
         metadata=Pairs(
-            (name, kept)
+            (as_sent(name), kept)
             for key, value in facts.metadata
             for name in (scrubber.name(key, "metadata.[redacted]", redactions),)
             for kept in (details(key, value, f"metadata.{name}"),)
@@ -220,7 +223,7 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
         ),
         changes=tuple(
             Change(
-                change.field,
+                as_sent(scrubber.name(change.field, "change.[redacted]", redactions)),
                 details(change.field, change.before, f"change.{change.field}.from"),
                 details(change.field, change.after, f"change.{change.field}.to"),
             )
@@ -228,6 +231,9 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
         ),
     )
     found = _attributes(facts)
+    for key, value in found.items():
+        if type(value) is str and key not in _CUT_FOR_GOOD:
+            found[key] = as_sent(value)
     if redactions:
         found[REDACTED] = tuple(redactions[:_MAX_REDACTIONS_TOLD])
     return found

@@ -5,13 +5,28 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezlogs.snapshot import MAX_DEPTH, MAX_ITEMS, MAX_TEXT, Pairs, freeze, freeze_mapping, plain, thaw
+from ezlogs.snapshot import (
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_TEXT,
+    MAX_TOTAL_TEXT,
+    OVERLAP,
+    Pairs,
+    as_sent,
+    freeze,
+    freeze_mapping,
+    plain,
+    sent,
+    text,
+    thaw,
+)
 
 json_values = st.recursive(
     st.none()
@@ -123,8 +138,8 @@ def test_depth_length_and_text_are_bounded_and_what_was_cut_is_said() -> None:
     cycle: list[object] = []
     cycle.append(cycle)
     assert freeze(cycle) == ("… (+1 items, inside themselves)",)
-    assert str(freeze("x" * (MAX_TEXT + 5))).endswith("(+5 characters)")
-    assert str(freeze(b"x" * (MAX_TEXT + 5))).endswith("(+5 bytes)")
+    assert as_sent(str(freeze("x" * (MAX_TEXT + 5)))) == "x" * MAX_TEXT + "… (+5 characters)"
+    assert as_sent(str(freeze(b"x" * (MAX_TEXT + 5)))) == "x" * MAX_TEXT + "… (+5 bytes)"
     assert freeze(list(range(MAX_ITEMS + 2)))[-1] == "… (+2 items)"
     assert freeze({str(n): n for n in range(MAX_ITEMS + 2)})[-1] == ("…", "+2 items")
     nested: object = {"end": 1}
@@ -145,3 +160,51 @@ def test_views_are_read_only(value: dict[str, object]) -> None:
     view = thaw(freeze_mapping(value))
     with pytest.raises(TypeError):
         view["new"] = 1
+
+
+@given(st.integers(1, 3 * OVERLAP), st.sampled_from("xäж"))
+def test_a_cut_keeps_a_little_more_for_privacy_and_what_is_sent_does_not(beyond: int, letter: str) -> None:
+    """What is sent is as long, and says as much, as if it had been cut there at once."""
+    cut = text(letter * (MAX_TEXT + beyond))
+    assert as_sent(cut) == f"{letter * MAX_TEXT}… (+{beyond} characters)"
+    assert cut.count(letter) == MAX_TEXT + min(beyond, OVERLAP)
+    assert text(cut) == freeze(cut) == cut
+    binary = freeze(b"x" * (MAX_TEXT + beyond))
+    assert as_sent(str(binary)) == f"{'x' * MAX_TEXT}… (+{beyond} bytes)"
+
+
+def test_characters_of_several_bytes_are_taken_away_whole() -> None:
+    """Bytes are counted in bytes."""
+    shown = as_sent(str(freeze(("ж" * MAX_TEXT).encode())))
+    assert shown == f"{'ж' * (MAX_TEXT // 2)}… (+{MAX_TEXT} bytes)"
+
+
+def test_bytes_that_are_no_text_are_cut_as_base64() -> None:
+    """To as many characters as text."""
+    shown = as_sent(str(freeze(b"\xff" * 100_000)))
+    assert shown.startswith("////")
+    assert len(shown.partition("…")[0]) == MAX_TEXT
+
+
+def test_a_text_that_looks_cut_is_cut_again_where_it_is_too_long() -> None:
+    """Anybody can write a marker."""
+    assert as_sent(text("x" * 20_000 + "… (+7 characters)")).startswith("x" * MAX_TEXT + "… (+11825 ")
+    assert as_sent("ab… (+7 characters)") == "… (+7 characters)"
+    assert as_sent("ab… (+0 characters)") == "ab… (+0 characters)"
+
+
+def test_nothing_is_kept_of_texts_for_which_there_is_no_room() -> None:
+    """The bound of a whole snapshot holds, but for one overlap in each text that is cut."""
+    kept: Any = freeze(["x" * (MAX_TEXT + 9)] * 100)
+    assert sum(map(len, kept)) < MAX_TOTAL_TEXT + 33 * OVERLAP
+    assert kept[-1] == f"… (+{MAX_TEXT + 9} characters)"
+    binary: Any = freeze([b"x" * (MAX_TEXT + 9)] * 100)
+    assert binary[-1] == f"… (+{MAX_TEXT} characters)"
+
+
+def test_what_is_sent_is_the_same_object_where_nothing_was_cut() -> None:
+    """However it is nested."""
+    value = freeze({"a": ["b", 1], "c": None})
+    assert sent(value) is value
+    long = {"a": ["x" * 9000]}
+    assert plain(sent(freeze(long))) == {"a": ["x" * MAX_TEXT + "… (+808 characters)"]}

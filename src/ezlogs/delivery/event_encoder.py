@@ -20,7 +20,7 @@ from ezlogs.otlp.values import VARINTS, Heads, Remembered, append_attributes, va
 from ezlogs.party import Actor, Subject, party
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.memory import Memory
-from ezlogs.snapshot import text
+from ezlogs.snapshot import as_sent, text
 from ezlogs.wire import (
     METADATA,
     actor_attributes,
@@ -149,7 +149,7 @@ class EventEncoder:
             return None
         if not self._scrubber.finds_nothing(action):
             return None
-        return self._encoded(kind_attributes(action, outcome, severity or usual_severity(outcome)))
+        return self._encoded_as_sent(kind_attributes(action, outcome, severity or usual_severity(outcome)))
 
     def _encoded_actor(self, given: object) -> str | None:
         problems: list[str] = []
@@ -157,12 +157,12 @@ class EventEncoder:
         given_texts = filter(None, (actor.id, actor.label, actor.on_behalf_of))
         if problems or not all(map(self._scrubber.finds_nothing, given_texts)):
             return None
-        return self._encoded(actor_attributes(actor))
+        return self._encoded_as_sent(actor_attributes(actor))
 
     def _encoded_subject_type(self, subject_type: str) -> str | None:
         problems: list[str] = []
         subject = party(Subject, "subject", (subject_type, None), problems)
-        return None if problems else self._encoded({"ezlogs.subject.type": subject.type})
+        return None if problems else self._encoded_as_sent({"ezlogs.subject.type": subject.type})
 
     def _encoded_correlation(self, correlation: Correlation) -> str | None:
         if not all(map(self._scrubber.finds_nothing, given_ids(correlation).values())):
@@ -171,7 +171,7 @@ class EventEncoder:
 
     def _metadata_heads(self, key: object) -> KeyHeads | None:
         """Return the heads of a metadata attribute, or None for a key that privacy or the snapshot would change."""
-        if type(key) is not str or text(key) != key or self._scrubber.keys.denies(key):
+        if type(key) is not str or as_sent(text(key)) != key or self._scrubber.keys.denies(key):
             return None
         return self._heads_of(METADATA + key) if self._scrubber.finds_nothing(key) else None
 
@@ -181,6 +181,9 @@ class EventEncoder:
             Remembered(lambda size: texts[key][size].decode("latin-1")),
             Remembered(lambda size: values[key][size].decode("latin-1")),
         )
+
+    def _encoded_as_sent(self, attributes: Mapping[str, str]) -> str:
+        return self._encoded({key: as_sent(value) for key, value in attributes.items()})
 
     def _encoded(self, attributes: Mapping[str, Any]) -> str:
         parts: list[bytes] = []

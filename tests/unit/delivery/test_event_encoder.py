@@ -24,7 +24,9 @@ from ezlogs.wire import rules_of, scrubbed_attributes
 HEADS = heads(b"\x1a")
 
 plain = st.from_regex(r"[a-z]{1,8}([ -][a-z0-9]{1,6})?", fullmatch=True)
-odd = st.text(max_size=90) | st.sampled_from(["", " ", "ada@example.com", "4111 1111 1111 1111", "Zürich", "w" * 2000])
+odd = st.text(max_size=90) | st.sampled_from(
+    ["", " ", "ada@example.com", "4111 1111 1111 1111", "Zürich", "w" * 2000, "w" * 9000, "w… (+2 characters)"]
+)
 numbers = st.integers() | st.floats() | st.sampled_from([4111111111111111, -(10**13), 10**13, 2**63, 0, 127, 128])
 odd_keys = st.sampled_from(["password", "card", "ä", "a@b.example", 7, None]) | st.text(max_size=80)
 
