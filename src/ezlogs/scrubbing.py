@@ -11,6 +11,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, Status
 
 from ezlogs.otel_logs import LogRecordExporter
@@ -46,6 +47,15 @@ class _Scrubbing:
             clean = resource if attributes is resource.attributes else Resource(attributes, resource.schema_url)
             known = self._resources[id(resource)] = (resource, scrubber, clean)
         return known[2]
+
+    def scope(self, scope: InstrumentationScope | None, scrubber: Scrubber) -> InstrumentationScope | None:
+        """Return an instrumentation scope without what its attributes hold; most have none."""
+        if scope is None or not scope.attributes:
+            return scope
+        attributes = scrubber.attributes(scope.attributes, [], "scope.")
+        if attributes is scope.attributes:
+            return scope
+        return InstrumentationScope(scope.name, scope.version, scope.schema_url, attributes)
 
     def each(self, given: Iterable[T], scrubbed: Callable[[T, Scrubber], T]) -> list[T]:
         """Return everything scrubbed; what cannot be is left out, since it must not leave in clear."""
@@ -102,7 +112,8 @@ class ScrubbingSpanExporter(SpanExporter):
     def _scrubbed(self, span: ReadableSpan, scrubber: Scrubber) -> ReadableSpan:
         clean: SpanLike = scrub_span(span, scrubber)
         resource = self._scrubbing.resource(span.resource, scrubber)
-        if clean is span and resource is span.resource:
+        scope = self._scrubbing.scope(span.instrumentation_scope, scrubber)
+        if clean is span and resource is span.resource and scope is span.instrumentation_scope:
             return span
         return ReadableSpan(
             name=clean.name,
@@ -121,7 +132,7 @@ class ScrubbingSpanExporter(SpanExporter):
             status=Status(clean.status.status_code, clean.status.description),
             start_time=span.start_time,
             end_time=span.end_time,
-            instrumentation_scope=span.instrumentation_scope,
+            instrumentation_scope=scope,
         )
 
 
@@ -159,18 +170,22 @@ class ScrubbingLogRecordExporter(LogRecordExporter):
         record = copy.copy(readable.log_record)
         body = scrubber.value("", record.body, "body", found)
         record.body = REDACTED if body is DROPPED else body
+        if record.severity_text:
+            record.severity_text = scrubber.text(record.severity_text, "severity_text", found)
         attributes = scrubber.attributes(record.attributes or {}, found, "attributes.")
         if found:
-            record.attributes = {**attributes, "ezlogs.redacted": tuple(dict.fromkeys(found))[:32]}
+            told = {**attributes, "ezlogs.redacted": tuple(dict.fromkeys(found))[:32]}
+            record.attributes = _bounded(told, readable.dropped_attributes)
         resource = self._scrubbing.resource(readable.resource, scrubber)
-        if not found and resource is readable.resource:
+        scope = self._scrubbing.scope(readable.instrumentation_scope, scrubber)
+        if not found and resource is readable.resource and scope is readable.instrumentation_scope:
             return readable
-        return dataclasses.replace(readable, log_record=record, resource=resource)
+        return dataclasses.replace(readable, log_record=record, resource=resource, instrumentation_scope=scope)
 
 
 def _bounded(attributes: Mapping[str, Any], dropped: int) -> Mapping[str, Any]:
     if not dropped:
         return attributes
-    bounded = BoundedAttributes(attributes=attributes, immutable=False)
+    bounded = BoundedAttributes(attributes=attributes, immutable=False, extended_attributes=True)
     bounded.dropped = dropped
     return bounded

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
@@ -173,3 +174,32 @@ def test_a_log_record_without_a_finding_is_handed_on_as_it_is() -> None:
     provider.add_log_record_processor(SimpleLogRecordProcessor(ScrubbingLogRecordExporter(memory)))
     provider.get_logger("app").emit(record := LogRecord(body="placed", attributes={"n": 1}))
     assert memory.get_finished_logs()[0].log_record is record
+
+
+def test_what_the_sdk_dropped_is_still_told() -> None:
+    """A log record with fewer secrets has lost as many attributes as before."""
+    memory = InMemoryLogRecordExporter()
+    attributes = BoundedAttributes(attributes={"to": "ada@example.com", "deep": {"n": 1}}, extended_attributes=True)
+    attributes.dropped = 3
+    record = LogRecord(body="placed", attributes=attributes, severity_text="ada@example.com")
+    ScrubbingLogRecordExporter(memory).export([ReadableLogRecord(record, RESOURCE)])
+    (readable,) = memory.get_finished_logs()
+    assert readable.dropped_attributes == 3
+    assert readable.log_record.severity_text == "[redacted]"
+    assert readable.log_record.attributes["deep"] == {"n": 1}
+    assert record.severity_text == "ada@example.com"
+
+
+def test_the_scope_is_scrubbed_and_otherwise_stays() -> None:
+    """Its attributes are the instrumentation's own; what is harmless in them is handed on as it is."""
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource({}), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(ScrubbingSpanExporter(memory)))
+    for note in ("ada@example.com", "harmless"):
+        provider.get_tracer("app", "1.0", "https://schema.example", {"note": note}).start_span("work").end()
+    clean, same = (span.instrumentation_scope for span in memory.get_finished_spans())
+    assert clean is not None
+    assert same is not None
+    assert (clean.name, clean.version, clean.schema_url) == ("app", "1.0", "https://schema.example")
+    assert clean.attributes == {"note": "[redacted]"}
+    assert same.attributes == {"note": "harmless"}

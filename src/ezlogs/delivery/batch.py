@@ -136,7 +136,13 @@ class Sources:
             if len(self._scopes) >= 1024:
                 self._scopes.clear()
             encoded = self._scopes[scope] = (
-                encode_scope(scope.name, scope.version or "", attributes=scope.attributes or {}) if scope else b""
+                encode_scope(
+                    scope.name,
+                    scope.version or "",
+                    attributes=self._scrubber.attributes(scope.attributes or {}, [], "scope."),
+                )
+                if scope
+                else b""
             )
         return encoded
 
