@@ -45,12 +45,15 @@ def _is_basic_credential(found: str) -> bool:
     return decoded is not None and ":" in decoded
 
 
-def _is_random(found: str) -> bool:
+def is_random(token: str) -> bool:
     """Letters and several digits in one long piece or in a UUID; not the path of a file, nor words and a date."""
-    token = found.split(None, 1)[1]
-    longest = max(_PIECE.findall(token), key=len)
+    longest = max(_PIECE.findall(token), key=len, default="")
     mixed = sum(map(str.isdigit, longest)) >= 3 and not longest.isdecimal()
     return (mixed and len(longest) >= 16) or _UUID.fullmatch(token) is not None
+
+
+def _is_random_token(found: str) -> bool:
+    return is_random(found.split(None, 1)[1])
 
 
 def _is_signed(found: str) -> bool:
@@ -121,7 +124,7 @@ API_TOKEN: Final = Pattern(
         r"(?i:(?<![\w-])(?:token|api[-_ ]?key|ssws|geniekey))\s{1,8}"
         r"(?=[\w.~+/-]{0,64}\d)[A-Za-z0-9_~+/-][\w.~+/-]{19,}={0,2}"
     ),
-    _is_random,
+    _is_random_token,
 )
 
 # A password may hold slashes and at signs that nobody escaped, so everything up to the last @ goes; what

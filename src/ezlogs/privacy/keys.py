@@ -32,8 +32,8 @@ def _words(text: str) -> frozenset[str]:
 ALWAYS_DENIED: Final = _phrases(
     """
     password, passwords, passwd, pwd, passphrase, passcode, pass word, pass phrase, pass code, pass wd
-    passwort, kennwort, contrasena, senha, wachtwoord, mot de passe, mat khau
-    cvv, cvc, private key, secret key, client secret, card number, credit card number
+    passwort, kennwort, contrasena, senha, wachtwoord, mot de passe, mat khau, haslo, sifre, mdp, pswd, psw, passw
+    cvv, cvc, cvn, private key, seed phrase, recovery phrase, secret key, client secret, card number, credit card number
     """
 )
 
@@ -48,19 +48,59 @@ DENIED: Final = _phrases(
     social security, tax id, national id, national insurance, passport number, passport no, driver license
     bank account, account number, routing number, sort code, date of birth, birth date, birthdate, birthday
     pin code, pin number, otp code, one time code, verification code, recovery code, backup code, backup codes
-    security answer, security question, connection string, conn str, phone number, mobile number
+    security answer, security question, connection string, conn string, conn str
+    phone number, phone no, phone num, mobile number, mobile no, mobile phone, contact number, whatsapp number
+    telephone number, telephone no, tel no, tel number, fax number, fax no, cell phone, cellphone, msisdn
+    mfa code, fa code, sms code, login code, sign in code, signin code, verify code, confirmation code, reset code
+    activation code, unlock code, recovery codes, magic link, wallet seed, client assertion, code verifier
+    oauth verifier, connect sid, app key, appkey, consumer key, subscription key, functions key, hmac key, passkey
+    pass key, ccnum, cardnum, cardno, account no, account num, acct number, acct no, acct num
+    drivers license, driver licence, drivers licence, driving licence, driving license, nino, aadhaar, cpf, pesel, bsn
+    geheimnis, kartennummer, kreditkarte, kreditkartennummer, kontonummer, telefonnummer, handynummer, rufnummer
+    mobilnummer, geburtsdatum, steuernummer, sozialversicherungsnummer, numero carte, numero de carte, carte bancaire
+    numero telephone, numero de telephone, date de naissance, date naissance, code confidentiel, secreto
+    clave secreta, clave privada, clave api, numero tarjeta, numero de tarjeta, tarjeta credito, tarjeta de credito
+    fecha nacimiento, fecha de nacimiento, segredo, numero cartao, numero do cartao, cartao credito
+    cartao de credito, data nascimento, data de nascimento, chave secreta, chave privada, chave api, segreto
+    numero carta, numero di carta, carta credito, carta di credito, codice fiscale, data nascita, data di nascita
+    parola d ordine, kaartnummer, telefoonnummer, geboortedatum, sekret, numer karty, numer telefonu, data urodzenia
+    kart numarasi, telefon numarasi, gizli anahtar, tc kimlik, dogum tarihi
     """
 )
 
 #: Denied only as the thing that a name names: *cookie* and *session cookie*, not *cookie banner*.
 DENIED_HEADS: Final = _words(
-    "pw pass pin otp totp auth authorization bearer cookie cookies pan dsn dob signature phone telephone"
+    "pw pass pin otp totp auth authz authorization bearer cookie cookies pan dsn dob signature phone telephone tel fax "
+    "csc mnemonic passport geheim telefon telefono telefone telefoon handy celular cellulare parola"
 )
+
+#: Denied although they end as harmless names do: a *tax id* is no row's id, and a *birth date* no event's.
+DENIED_ENDINGS: Final = _phrases("tax id, national id, birth date, steuer id")
+
+#: Denied only as the whole name: *mobile* is a number, *browser.mobile* a yes or no.
+DENIED_ALONE: Final = _phrases("mobile, tarjeta, cartao")
 
 #: Unmistakable even when written without any separator, as in ``newuserpassword``.
 STEMS: Final = _words(
     "password passwd passphrase csrf xsrf apikey credential creditcard cardnumber secretkey privatekey accesskey "
-    "accesstoken authtoken refreshtoken idtoken clientsecret connectionstring"
+    "accesstoken authtoken refreshtoken idtoken clientsecret appsecret connectionstring motdepasse pwd pswd"
+)
+
+#: Short words glued to the word that says whose they are: ``dbpass``, ``rootpw``.
+_GLUED_PASS = expression(
+    r"(?:db|database|user|usr|admin|root|my|sql|mysql|pg|postgres|redis|rabbit|amqp|mongo|smtp|imap|pop|mail|ftp|sftp|ssh"
+    r"|ldap|bind|proxy|login|new|old|wifi|sudo|app|api|auth|web|http|key|store|trust|keystore|master|cert|ssl|vpn|sys)"
+    r"(?:pass|pw|otp|pin)\d{0,4}"
+)
+
+#: Words for passwords, secrets, PINs, card and phone numbers in scripts that are not cut into words here.
+_OTHER_SCRIPTS = expression(
+    r"парол[ьяюе]|секрет(?!ар)|кодовое.?слово"  # noqa: RUF001 - Cyrillic is meant
+    r"|(?<![^\W_])пин(?:.?код)?(?![^\W_])|номер.?карты|телефон(?!и)"
+    r"|ключ.?доступа|токен|паспорт"
+    r"|密[码碼](?!强度|強度|长度|学)|口令|[验驗][证證][码碼]|手机号|手機號|电话(?!会议)|電話(?!会議)|身份[证證]|[卡帐账]号|卡號"
+    r"|パスワード(?!ポリシー|強度)|暗証番号|カード番号|認証コード|確認コード|秘密鍵|マイナンバー"
+    r"|비밀번호|암호(?!화)|전화번호|휴대폰|카드번호|주민등록번호|계좌번호|인증번호"
 )
 
 #: Phrases that contain a denied word and mean something else.
@@ -68,6 +108,9 @@ INNOCENT: Final = _phrases(
     """
     page token, next token, input tokens, output tokens, prompt tokens, completion tokens
     total tokens, cached tokens, reasoning tokens, thinking tokens, audio tokens, text tokens, image tokens
+    continuation token, pagination token, sync token, cancellation token, token bucket, token ring, secret santa
+    boarding pass, ski pass, season pass, day pass, bus pass, train pass, render pass, single pass, first pass
+    gpio pin, map pin, frying pan, function signature, method signature, type signature, call signature
     """
 )
 
@@ -81,7 +124,7 @@ INNOCENT_HEADS: Final = _words(
     format attempt attempts retries failure failures error errors exception warning shown visible hidden
     banner consent accepted endpoint class handler validator validators hasher table column middleware
     service module plugin feature flag budget cost price brand last issuer country currency by reason
-    level event needed supported stored saved sent
+    level event needed supported stored saved sent failed succeeded rotated revoked issued fingerprint
     """
 )
 
@@ -106,8 +149,8 @@ PERSONAL: Final = _words(
 _CHUNK = expression(r"[A-Za-z0-9]+")
 _WORD = expression(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LOOKALIKES: Final = str.maketrans(
-    "аеорсхукмтнвіѕјԁһԛԝАЕОРСХУКМТНВІЅЈοαερνικτυΟΑΕΡΝΙΚΤΥ",
-    "aeopcxykmthbisjdhqwAEOPCXYKMTHBISJoaepviktuOAEPNIKTY",
+    "аеорсхукмтнвіѕјԁһԛԝАЕОРСХУКМТНВІЅЈοαερνικτυΟΑΕΡΝΙΚΤΥłŁı",
+    "aeopcxykmthbisjdhqwAEOPCXYKMTHBISJoaepviktuOAEPNIKTYlLi",
 )
 
 
@@ -173,13 +216,23 @@ class KeyMatcher:
         words = words_of(name)
         return bool(words) and words[-1] in URL_DENIED and words not in self._allow
 
+    def allows(self, name: str) -> bool:
+        """Whether the user said of this very name that it is harmless."""
+        return bool(self._allow) and words_of(name) in self._allow
+
     def _judge(self, name: str) -> bool:
         words = words_of(name)
         if self._is_users(words):
             return True
-        if not words or _is_innocent(words):
+        if not words:
+            return False
+        if words[-2:] in DENIED_ENDINGS or words in DENIED_ALONE:
+            return words not in self._allow
+        if _is_innocent(words):
             return False
         if _contains_any(words, ALWAYS_DENIED):
+            return True
+        if not name.isascii() and words not in self._allow and _OTHER_SCRIPTS.search(_composed(name)):
             return True
         words = _without(_without(words, INNOCENT), self._allow)
         return _contains_any(words, DENIED) or _head(words) in DENIED_HEADS or self._holds_stem(name)
@@ -197,9 +250,16 @@ class KeyMatcher:
         # Cut at separators only, so that no change of case inside a word hides it: pAsSwOrD.
         for chunk in _CHUNK.findall(plain_letters(name)):
             glued = chunk.lower()
-            if glued not in self._harmless_glued and any(stem in glued for stem in STEMS):
+            if glued in self._harmless_glued:
+                continue
+            if any(stem in glued for stem in STEMS) or _GLUED_PASS.fullmatch(glued):
                 return True
         return False
+
+
+def _composed(name: str) -> str:
+    """The name in lower case, its letters composed, with the words of other scripts as they are listed."""
+    return unicodedata.normalize("NFKC", name).lower()
 
 
 def _is_innocent(words: Words) -> bool:

@@ -12,6 +12,7 @@ from ezlogs.privacy.detectors import DEFAULT_RULES, encodings_of
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.memory import MOST, Memory
 from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy, is_secret
+from ezlogs.privacy.prose import Prose
 from ezlogs.privacy.rule import REDACTED, Rule
 from ezlogs.privacy.search import Search, is_one_word, replace
 from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
@@ -92,6 +93,7 @@ class Scrubber:
             *self._rules,
             *further,
             Assignments(self.keys),
+            Prose(self.keys),
             SqlLiterals(self.keys),
             DatabaseErrors(self.keys),
             UrlParameters(self.keys),

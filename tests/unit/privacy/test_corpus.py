@@ -25,14 +25,11 @@ NOT_PROMISED: dict[str, frozenset[str]] = {
     "iban": frozenset({"form, neutral name"}),
     "pem": frozenset({"form, neutral name"}),
     "phone": frozenset({"form, neutral name"}),
-    # Base64 of fewer than 20 characters is not looked into. Of *your pin is 4711* nothing is found.
-    "cvv": frozenset({"base64", "telling_sentence"}),
-    "otp": frozenset({"base64", "telling_sentence"}),
+    # Base64 of fewer than 20 characters is not looked into.
+    "cvv": frozenset({"base64"}),
+    "otp": frozenset({"base64"}),
     "azure_key": frozenset({"telling_sentence"}),
     "cookie": frozenset({"telling_sentence"}),
-    "password": frozenset({"telling_sentence"}),
-    "secret": frozenset({"telling_sentence"}),
-    "token": frozenset({"telling_sentence"}),
 }
 ENTRIES = [(kind, placement) for kind, placements in NOT_PROMISED.items() for placement in sorted(placements)]
 

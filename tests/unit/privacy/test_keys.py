@@ -113,3 +113,51 @@ def test_verdicts_stay_right_when_there_are_more_names_than_the_cache_holds() ->
     assert keys.denies("password")
     assert len(keys._verdicts) <= 4096
     assert keys.denies("a" * 200 + "_password")
+
+
+MORE_SECRET_NAMES = _names(
+    """
+    password2 pwd1 pswd passw userpwd dbpass DBPASS DB_PASS rootpw bindpw smtp_pass htpasswd usr_pwd pwd_hash cc_num
+    ccnum cardno cvv2 csc cvn mfa_code mfaCode 2fa_code 2faCode totp_secret seed_phrase recoveryPhrase mnemonic
+    private_key_pem x-amz-security-token x-vault-token proxy-authorization sas_token client_assertion code_verifier
+    connect.sid magic_link smsCode loginCode verify_code confirmation_code app_key appsecret consumer_key
+    Ocp-Apim-Subscription-Key x-functions-key hmacKey pass_key iban msisdn mobile fax tel phone_no cellphone
+    telephoneNumber contact_number birth_date dob tax_id national_id nino passport drivers_license accountNo acct_num
+    geheimnis kartennummer telefonnummer handynummer geburtsdatum motdepasse mdp numeroCarte numero_de_carte
+    clave_secreta numero_tarjeta teléfono celular segredo cartão telefone segreto numero_carta cellulare kaartnummer
+    telefoonnummer hasło haslo numer_karty şifre parola пароль парольПользователя секрет пин номер_карты
+    номерКарты телефон 密码 用户密码 密碼 口令 手机号 电话 身份证 卡号
+    パスワード 暗証番号 電話番号 カード番号 비밀번호 전화번호
+    카드번호 주민등록번호
+    """
+)
+
+MORE_INNOCENT_NAMES = _names(
+    """
+    foreign_key sort_key idempotency_key cache_key partition_key routing_key public_key object_key gpg_key passage
+    bypass pass_rate passed pass_count passthrough boarding_pass ski_pass token_bucket continuation_token token_type
+    secretariat secret_santa spin unpin gpio_pin pin_count hash commit_hash content_hash nonce etag checksum seed
+    account_type address_line phone_model mobile_app mobile_device browser.mobile is_mobile cell cell_count pan_zoom
+    csrf_enabled csrf_failed sessionStorage zip_code country_code status_code error_code exit_code product_code hotel
+    telemetry tel_aviv cc cc_list sid cid vat_id tax_rate method_signature ssh_key_fingerprint design assignment
+    секретарь телефония 암호화
+    """
+)
+
+
+@pytest.mark.parametrize("name", MORE_SECRET_NAMES)
+def test_abbreviations_glued_words_and_other_languages_are_known(name: str) -> None:
+    """A dozen languages, and what programmers make of words that are too long for them."""
+    assert KeyMatcher().denies(name)
+
+
+@pytest.mark.parametrize("name", MORE_INNOCENT_NAMES)
+def test_neighbours_of_those_names_are_not_denied(name: str) -> None:
+    """Other kinds of keys, passes, pins, codes and tokens; a random value alone makes no name a telling one."""
+    assert not KeyMatcher().denies(name)
+
+
+@pytest.mark.parametrize("name", ["tax_id", "mobile", "телефон", "dbtoken"])
+def test_what_is_denied_by_default_can_be_allowed(name: str) -> None:
+    """Whatever list it is on, unless it is always denied."""
+    assert not KeyMatcher(allow=[name]).denies(name)
