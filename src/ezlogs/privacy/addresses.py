@@ -18,7 +18,9 @@ _IPV4 = expression(
     r"(?!\w|\.\d|-(?![1-9]\d{0,2}(?:\.\d{1,3}){3}(?![\w.-]))|\.(?:tar|t?gz|zip|whl|egg|jar|deb|rpm|apk|exe|dll|so|msi|pkg|dmg)\b)"
 )
 _IPV6 = expression(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?![\w:])")
-_VERSION = expression(r"(?i:versions?|ver|release|build|firmware|schema)\W{0,4}\Z")
+_VERSION = expression(
+    r"(?i:versions?|ver|release|build|firmware|schema|section|sec|chapter|clause|figure|rev)\W{0,4}\Z|§ ?\Z"
+)
 _PRODUCT = expression(r"""(?:\A|[\s("',;=])[A-Za-z][\w.+-]{0,31}/\Z""")
 _LOOKED_BACK: Final = 40
 
@@ -29,7 +31,9 @@ _HOST_BITS: Final = {4: 8, 6: 80}
 
 def find_addresses(text: str) -> Iterator[Span]:
     """Addresses of hosts on the internet; not loopback, private, link-local, multicast, networks or versions."""
-    for pattern in (_IPV4, _IPV6):
+    for pattern, separator, least in ((_IPV4, ".", 3), (_IPV6, ":", 2)):
+        if text.count(separator) < least:
+            continue
         done = 0
         for match in pattern.finditer(text):
             start = match.start()
@@ -66,6 +70,8 @@ def _is_somebodys(text: str) -> bool:
         return False
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return _is_somebodys(str(address.ipv4_mapped))
+    if address.version == 6 and not int(address) >> 96:  # ::2 is a slice, hardly a computer
+        return False
     nobodys = address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast
     if nobodys or (address.version == 4 and address.is_reserved):
         return False

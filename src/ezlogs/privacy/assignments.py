@@ -1,139 +1,185 @@
-"""Secrets that free text assigns to a telling name: ``password=x``, ``"pwd": "x"``, ``--token x``."""
+"""Secrets that free text assigns to a telling name: ``password=x``, ``"pwd": "x"``, ``--token x``, ``<pin>x</pin>``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import ClassVar, Final
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
 from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher, words_of
+from ezlogs.privacy.plausible import Kind, end_of_groups, kind_of
+from ezlogs.privacy.randomness import is_key_material
 from ezlogs.privacy.rule import Clue, Span
+from ezlogs.privacy.values import NAME, value_at
 
-_NAME = r"[\w.\-%\[\]\u00ad\u200b-\u200d\u2060\ufeff]"
+_QUOTED_NAME: Final = r"""["'](?P<key>[\w.\-\[\] ]{1,64})["']"""
+_OTHER_ATTRIBUTES: Final = r"""[\s,;]{1,8}(?:[\w:.\-]{1,32}\s?=\s?(?:"[^"<>]{0,64}"|'[^'<>]{0,64}')\s{1,8}){0,4}"""
+_NAMES_A_NAME: Final = r"(?:name|key|field|id|param|Name|Key)"
+_NAMES_A_VALUE: Final = r"(?:value|val|content|Value)"
 
-#: A name and what stands between it and its value; every match ends where the value starts.
-_FORMS: Final = tuple(
-    (mark, expression(form))
-    for mark, form in (
-        # password = x   "pwd": "x"   user[password]=x   Key (password)=(x)   \"password\": \"x\"
-        (
-            "",
-            rf"""(?<!{_NAME})(?P<key>{_NAME}{{1,128}})\\{{0,4}}["'`)]{{0,2}}\s{{0,4}}(?:=>|:=|[!~]?={{1,3}}|:)\s{{0,4}}""",
+
+class _Form(NamedTuple):
+    """One way to write a name and its value.
+
+    Attributes:
+        mark: What a text without such an assignment lacks; nothing is searched for then.
+        pattern: Matches from the name to where the value starts.
+        value: Returns where the value is.
+    """
+
+    mark: str
+    pattern: re.Pattern[str]
+    value: Callable[[str, re.Match[str]], Span]
+
+
+def _value_after(text: str, name: re.Match[str]) -> Span:
+    return value_at(text, name.end(), words_of(name["key"] or ""), name.start("key"))
+
+
+def _element(text: str, tag: re.Match[str]) -> Span:
+    start = tag.end()
+    if text.startswith("<![CDATA[", start):
+        start += len("<![CDATA[")
+        end = text.find("]]>", start)
+    else:
+        end = text.find("<", start)
+    return start, end if end >= 0 else len(text)
+
+
+def _part(text: str, head: re.Match[str]) -> Span:
+    """The body of a part of a form, up to the boundary."""
+    end = text.find("\n--", head.end())
+    return head.end(), end if end >= 0 else len(text)
+
+
+def _named_group(text: str, match: re.Match[str]) -> Span:
+    return match.span("value")
+
+
+_FORMS: Final = (
+    # password = x   "pwd": "x"   user[password]=x   Key (password)=(x)   \"password\": \"x\"   d['password'] = x
+    _Form(
+        "",
+        expression(
+            rf"""(?<!{NAME})(?P<key>{NAME}{{1,128}})\\{{0,4}}["'`)\]]{{0,2}}\s{{0,4}}"""
+            r"""(?:=>|:=|[-\u2500]>|\u2192|[!~]?={1,3}|[:\uff1a\uff1d])\s{0,4}"""
         ),
-        # --password x
-        ("--", r"(?<![\w-])--(?P<key>[\w-]{1,64})\s{1,4}(?![\s-])"),
-        # <password>x</password>
-        ("</", r"<(?:\w{1,32}:)?(?P<key>[\w.\-]{1,64})(?:\s[^<>]{0,256})?>(?=[^<])"),
-        # ('password', 'x')
-        (
-            ", ",
-            r"""[(\[]b?(?P<quote>["'])(?P<key>[\w.\-]{1,64})(?P=quote), (?=b?["'][^"']{0,4096}["'][)\]])""",
+        _value_after,
+    ),
+    # --password x   -storepass x
+    _Form("-", expression(r"(?:(?<![\w-])--|(?<= )-)(?P<key>[A-Za-z][\w-]{2,63})\s{1,4}(?![\s-])"), _value_after),
+    # <password>x</password>   <password><![CDATA[x]]></password>
+    _Form("</", expression(r"<(?:\w{1,32}:)?(?P<key>[\w.\-]{1,64})(?:\s[^<>]{0,256})?>(?=[^<]|<!\[CDATA\[)"), _element),
+    # <key>password</key><value>x</value>
+    _Form(
+        "</",
+        expression(r"<(?:key|name|Key|Name)>(?P<key>[\w.\- ]{1,64})</\w{1,8}>\s{0,32}<(?:\w{1,32}:)?\w{1,16}>(?=[^<])"),
+        _element,
+    ),
+    # ('password', 'x')
+    _Form(
+        ", ",
+        expression(r"""[(\[]b?(?P<quote>["'])(?P<key>[\w.\-]{1,64})(?P=quote), (?=b?["'][^"']{0,4096}["'][)\]])"""),
+        _value_after,
+    ),
+    # name="password" value="x"   {'name': 'password', 'value': 'x'}
+    _Form(
+        "val",
+        expression(
+            rf"""["']?\b{_NAMES_A_NAME}["']?\s{{0,4}}[:=]\s{{0,4}}{_QUOTED_NAME}{_OTHER_ATTRIBUTES}"""
+            rf"""["']?{_NAMES_A_VALUE}["']?\s{{0,4}}[:=]\s{{0,4}}"""
         ),
-    )
-)
-
-#: Headers whose value is the rest of the line, spaces and all.
-_WHOLE_LINE: Final = frozenset({"authorization", "cookie", "cookies"})
-_LINE = expression(r"[^\r\n]*")
-
-_QUOTE = expression(r"""[bBuUrRfFnNeE]{0,2}(\\*)(["'`])""")
-_QUOTED_BODY: Final = {quote: expression(rf"(?:[^{quote}\\]|\\.?|{quote}{quote})*", re.S) for quote in ('"', "'", "`")}
-_BRACKET_OR_STRING = expression(r"""[()\[\]{}]|\\.|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.S)
-# A bare value ends at white space, at a comma or semicolon that starts something new, and at a closing mark
-# that is not in the middle of a word.
-_BARE = expression(
-    rf"""(?:[^\s,;&()\[\]{{}}"'<>\\]|\\(?!["'])|[,;&](?!\s|\Z|{_NAME}{{1,64}}\s?[=:])|[)\]}}"'>](?=\w))+"""
+        _value_after,
+    ),
+    # value="x" name="password"
+    _Form(
+        "val",
+        expression(
+            rf"""\b{_NAMES_A_VALUE}["']?\s{{0,4}}[:=]\s{{0,4}}(?P<quote>["'])(?P<value>[^"'\r\n]{{1,512}})(?P=quote)"""
+            rf"""{_OTHER_ATTRIBUTES}["']?{_NAMES_A_NAME}["']?\s{{0,4}}[:=]\s{{0,4}}{_QUOTED_NAME}"""
+        ),
+        _named_group,
+    ),
+    # Content-Disposition: form-data; name="password"
+    _Form(
+        "form-data",
+        expression(
+            rf"form-data;[^\r\n]{{0,64}}?\bname={_QUOTED_NAME}[^\r\n]{{0,256}}\r?\n(?:[^\r\n]{{1,256}}\r?\n){{0,8}}\r?\n"
+        ),
+        _part,
+    ),
+    # set_password("x")   SecretStr('x')
+    _Form(
+        "(",
+        expression(
+            r"\b(?:(?i:(?:set|change|update|reset|check|verify|validate|hash|encrypt|with|use|confirm)_?)"
+            r"(?P<key>[A-Za-z_]{2,48})|(?P<type>Secret(?:Str|Bytes)))\((?=\s{0,4}b?[\"'])\s{0,4}"
+        ),
+        _value_after,
+    ),
 )
 
 #: Values that give nothing away: bind parameters, types in a signature, nothing at all.
 _HARMLESS = expression(
     r"""\*+|%s|\?|\$\d+|%\(\w+\)s|\{\w*\}|\[(?i:redacted|filtered|scrubbed)\]|<(?i:redacted|hidden|filtered)>"""
-    r"""|(?i:null|none|nil|true|false|undefined|str|string|bytes|int|bool)"""
+    r"""|(?i:null|none|nil|true|false|undefined|str|string|bytes|int|bool)|[^\w\s]{1,2}"""
+    r"""|(?:typing\.)?(?:Optional|Union|Final|ClassVar|Literal|Annotated|[Ll]ist|[Dd]ict|[Tt]uple|Callable)\[.*"""
 )
 _BIND = expression(r":(\w+)")
 
 
 class Assignments(msgspec.Struct, frozen=True):
-    """The values that free text gives to denied names."""
+    """The values that free text gives to denied names, and what looks drawn at random beside names that hint at it."""
 
     keys: KeyMatcher
     name: ClassVar[str] = "key"
-    clues: ClassVar[tuple[Clue, ...]] = ("=", ":", "--", "</", ", ")
+    clues: ClassVar[tuple[Clue, ...]] = (
+        "=",
+        ":",
+        "\uff1a",
+        "\uff1d",
+        "->",
+        "\u2500>",
+        "\u2192",
+        "--",
+        " -",
+        "</",
+        ", ",
+        "(",
+    )
 
     def find(self, text: str) -> Iterator[Span]:
         """See :meth:`ezlogs.privacy.rule.Rule.find`."""
-        for mark, form in _FORMS:
+        for mark, pattern, value in _FORMS:
             if mark not in text:
                 continue
             position = 0
-            while (match := form.search(text, position)) is not None:
+            while (match := pattern.search(text, position)) is not None:
                 position = match.end()
-                if self.keys.denies(match["key"]):
-                    start, end = _element_at(text, match) if mark == "</" else _value_at(text, match)
+                key = match["key"] or ""
+                if self.keys.denies(key) or not key:
+                    start, end = value(text, match)
+                    if end > start and text[end - 1].isdigit() and self._is_number(key):
+                        end = end_of_groups(text, end)
                     position = max(position, end)
-                    if end > start and not self._is_harmless(text[start:end], match["key"]):
+                    if end > start and not self._is_harmless(text[start:end], key):
                         yield start, end
+                elif self.keys.hints(key):
+                    start, end = value(text, match)
+                    if is_key_material(text[start:end]):
+                        yield start, end
+
+    def _is_number(self, key: str) -> bool:
+        words = words_of(key)
+        return bool(words) and kind_of(self.keys, " ".join(words)) in (Kind.CODE, Kind.CARD_CODE, Kind.PERSONAL)
 
     def _is_harmless(self, value: str, key: str) -> bool:
         bind = _BIND.fullmatch(value)
-        return value == key or bool(_HARMLESS.fullmatch(value)) or (bind is not None and self.keys.denies(bind[1]))
-
-
-def _element_at(text: str, tag: re.Match[str]) -> Span:
-    end = text.find("<", tag.end())
-    return tag.end(), end if end >= 0 else len(text)
-
-
-def _value_at(text: str, assignment: re.Match[str]) -> Span:
-    """Where the value of an assignment starts and ends: at the end of the text where it is not closed."""
-    start = assignment.end()
-    quote = _QUOTE.match(text, start)
-    if quote is not None:
-        return quote.end(), _end_of_quoted(text, quote)
-    words = words_of(assignment["key"])
-    if words and words[-1] in _WHOLE_LINE:
-        return start, _end_of_line(text, start, text[assignment.start("key") - 1 : assignment.start("key")])
-    end = start
-    while end < len(text):
-        if text[end] in "([{":
-            end = end_of_brackets(text, end)
-        elif (bare := _BARE.match(text, end)) is not None:
-            end = bare.end()
-        else:
-            break
-    return start, end
-
-
-def _end_of_quoted(text: str, quote: re.Match[str]) -> int:
-    escape, mark = quote.groups()
-    if not escape:
-        body = _QUOTED_BODY[mark].match(text, quote.end())
-        return body.end() if body is not None else len(text)
-    # JSON in a string: the value ends at the same number of backslashes and the quote.
-    closing = re.compile(rf"(?<!\\){re.escape(escape + mark)}").search(text, quote.end())
-    return closing.start() if closing is not None else len(text)
-
-
-def _end_of_line(text: str, start: int, before_key: str) -> int:
-    line = _LINE.match(text, start)
-    end = line.end() if line is not None else len(text)
-    if before_key in ("'", '"'):  # the whole header is quoted: 'Cookie: a=b'
-        closing = text.find(before_key, start, end)
-        end = closing if closing >= 0 else end
-    return end
-
-
-def end_of_brackets(text: str, start: int) -> int:
-    """The position after the bracket that closes the one at ``start``, or the end of the text."""
-    depth = 0
-    for match in _BRACKET_OR_STRING.finditer(text, start):
-        if match[0] in "([{":
-            depth += 1
-        elif match[0] in ")]}":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-    return len(text)
+        return (
+            value == key
+            or bool(_HARMLESS.fullmatch(value.rstrip(",;")))
+            or (bind is not None and self.keys.denies(bind[1]))
+        )

@@ -58,7 +58,7 @@ _GROUPINGS: Final = (
     (8, 8),
 )
 
-_SEPARATOR = r"[ \t\r\n.\-+/\u00a0\u2000-\u2015\u202f\u2060\u3000\ufeff]{1,2}"
+_SEPARATOR = r"[ \t\r\n.\-_+/\u00a0\u2000-\u2015\u202f\u2060\u3000\ufeff]{1,2}"
 _DIGIT_RUN = expression(rf"\d(?:(?:{_SEPARATOR})?\d){{13,}}")
 _DIGITS = expression(r"\d+")
 _HEX = expression(r"[0-9A-Fa-f]+")

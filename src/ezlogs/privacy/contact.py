@@ -9,8 +9,6 @@ from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import Finder, Pattern, Rule, Span
 from ezlogs.privacy.telling import Number, telling
 
-_EIGHT_DIGITS: Final = b"0" * 8
-
 _AT_DOMAIN = expression(
     r"[@\uff20](?:(?:[^\W_](?:[\w-]{0,62}[^\W_])?[.\u3002\uff0e\uff61]){1,8}[^\W\d_][\w-]{1,62}|\[[0-9A-Fa-f:.]{3,45}\])"
 )
@@ -32,12 +30,12 @@ def _find_emails(text: str) -> Iterator[Span]:
 EMAIL: Final = Finder("email", ("@", "\uff20"), _find_emails)
 INTERNATIONAL_PHONE: Final = Pattern(
     "phone",
-    (_EIGHT_DIGITS,),
+    (b"0" * 8,),
     expression(r"(?<![\w+])\+[1-9](?:[ \u00a0\-./()]{0,2}\d){7,14}(?!\d)"),
 )
 NORTH_AMERICAN_PHONE: Final = Pattern(
     "phone",
-    (_EIGHT_DIGITS,),
+    (b"0" * 10,),
     expression(r"(?<![\w.\-])(?:\([2-9]\d\d\) ?|[2-9]\d\d([-. ]))[2-9]\d\d(?(1)\1|[-. ])\d{4}(?![\w-]|\.\d)"),
 )
 
@@ -61,7 +59,7 @@ def _is_phone(text: str) -> bool:
 #: With the 0 of a national trunk, the 00 of international ones, or ten digits as in India and North America.
 NATIONAL_PHONE: Final = Number(
     "phone",
-    (_EIGHT_DIGITS,),
+    (b"0" * 9,),
     expression(
         rf"(?<![\w.,+\-/])\(?(?:0(?!\.){_PLACES}{{8,14}}|[6-9]\d{{4}}[ -]?\d{{5}}|[2-9]\d\d[2-9]\d{{6}}){_ENDS}"
     ),

@@ -8,11 +8,10 @@ from typing import Final
 
 from ezlogs.privacy.encodings import base64_text
 from ezlogs.privacy.expressions import expression
+from ezlogs.privacy.randomness import is_random
 from ezlogs.privacy.rule import REDACTED, Finder, Pattern, Rule, Span
 
 _LONG_ENOUGH: Final = 24
-_PIECE = expression(r"[A-Za-z0-9]+")
-_UUID = expression(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _BEGIN_OF_PRIVATE_KEY = expression(r"BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY")
 _END_OF_PRIVATE_KEY = expression(r"-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
 _BASE64_REVERSED: Final = r"(?:[A-Za-mo-qs-z0-9+/]|[nr](?!\\))"
@@ -43,13 +42,6 @@ def _is_token(found: str) -> bool:
 def _is_basic_credential(found: str) -> bool:
     decoded = base64_text(found.split(None, 1)[1])
     return decoded is not None and ":" in decoded
-
-
-def is_random(token: str) -> bool:
-    """Letters and several digits in one long piece or in a UUID; not the path of a file, nor words and a date."""
-    longest = max(_PIECE.findall(token), key=len, default="")
-    mixed = sum(map(str.isdigit, longest)) >= 3 and not longest.isdecimal()
-    return (mixed and len(longest) >= 16) or _UUID.fullmatch(token) is not None
 
 
 def _is_random_token(found: str) -> bool:
@@ -94,9 +86,9 @@ PRIVATE_KEY: Final = Pattern(
 )
 #: The end of a key whose beginning was cut off, as where only the last lines of an output are kept.
 END_OF_PRIVATE_KEY: Final = Finder("private_key", ("PRIVATE KEY",), _find_ends_of_private_keys)
-BEARER: Final = Pattern("bearer", (b"bearer",), expression(r"(?i:\bbearer)\s{1,8}[A-Za-z0-9._~+/-]{8,}=*"), _is_token)
+BEARER: Final = Pattern("bearer", ("bearer",), expression(r"(?i:\bbearer)\s{1,8}[A-Za-z0-9._~+/-]{8,}=*"), _is_token)
 BASIC: Final = Pattern(
-    "basic_auth", (b"basic",), expression(r"(?i:\bbasic)\s{1,8}[A-Za-z0-9+/_-]{4,}=*"), _is_basic_credential
+    "basic_auth", ("basic",), expression(r"(?i:\bbasic)\s{1,8}[A-Za-z0-9+/_-]{4,}=*"), _is_basic_credential
 )
 
 _PARAMETER: Final = r"""[A-Za-z][\w-]{0,31}=(?:\\{0,2}"[^"\n]{0,1024}"|[^\s,;"']{1,1024})"""
@@ -104,7 +96,7 @@ _PROOF = expression(r"(?i:(?:response|signature|mac|token|hmac)=)")
 #: RFC 7616, RFC 9421's ancestors, OAuth 1, Hawk, Amazon's: a scheme and its parameters, one of which is the proof.
 SIGNED: Final = Pattern(
     "authorization",
-    (b"response=", b"signature=", b"mac=", b"token="),
+    ("response=", "signature=", "mac=", "token="),
     expression(
         r"(?i:(?<![\w-])(?:digest|hawk|oauth|mac|hmac|signature|token|apikey|aws4-hmac-sha256|[a-z0-9]{1,16}-hmac-sha256))"
         rf"\s{{1,8}}{_PARAMETER}(?:\s?,\s{{0,4}}{_PARAMETER}){{0,31}}"
@@ -114,12 +106,12 @@ SIGNED: Final = Pattern(
 #: RFC 4559 and NTLM, whose tokens all begin alike, and those of vendors.
 NEGOTIATED: Final = Pattern(
     "authorization",
-    (b"negotiate", b"ntlm"),
+    ("negotiate", "ntlm"),
     expression(r"(?i:(?<![\w-])(?:negotiate|ntlm))\s{1,8}(?:TlRMTVNTUA|YI|oY|oX|oR)[A-Za-z0-9+/]{14,}={0,2}"),
 )
 API_TOKEN: Final = Pattern(
     "authorization",
-    (b"token", b"apikey", b"ssws", b"geniekey", b"api_key"),
+    ("token", "apikey", "ssws", "geniekey", "api_key"),
     expression(
         r"(?i:(?<![\w-])(?:token|api[-_ ]?key|ssws|geniekey))\s{1,8}"
         r"(?=[\w.~+/-]{0,64}\d)[A-Za-z0-9_~+/-][\w.~+/-]{19,}={0,2}"
@@ -131,8 +123,8 @@ API_TOKEN: Final = Pattern(
 # follows a port is a path, and an @ in it is none of ours.
 URL_USERINFO: Final = Pattern(
     "url_credentials",
-    ("://",),
-    expression(r"""(?<=://)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""),
+    ("//",),
+    expression(r"""(?<=//)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""),
     lambda userinfo: userinfo != REDACTED,
 )
 BARE_USERINFO: Final = Finder("url_credentials", ("@",), _find_bare_userinfo)

@@ -8,15 +8,12 @@ from ezlogs.privacy.addresses import IP
 from ezlogs.privacy.checksums import find_cards, find_ibans
 from ezlogs.privacy.contact import CONTACT
 from ezlogs.privacy.credentials import CREDENTIALS
-from ezlogs.privacy.encodings import encodings_of
 from ezlogs.privacy.national_ids import NATIONAL_IDS
 from ezlogs.privacy.rule import Finder, Rule
 from ezlogs.privacy.vendor_keys import VENDOR_KEYS
 
-__all__ = ["DEFAULT_RULES", "encodings_of"]
-
 CARD: Final = Finder("card", (b"0" * 14,), find_cards)
-IBAN: Final = Finder("iban", (b"00",), find_ibans)
+IBAN: Final = Finder("iban", (b"00000", b"aa00aaaa0", b"aa00aa0", b"aa00a0"), find_ibans)
 
 DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     CARD,

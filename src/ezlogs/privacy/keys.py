@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.privacy.expressions import any_of, expression, listed
 from ezlogs.privacy.memory import Verdicts
 
 Words = tuple[str, ...]
@@ -22,10 +22,6 @@ Words = tuple[str, ...]
 def _phrases(text: str) -> frozenset[Words]:
     """One phrase a line or comma, its words separated by spaces."""
     return frozenset(tuple(phrase.split()) for phrase in re.split(r"[,\n]", text) if phrase.strip())
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 #: Denied even where the user allows them: nobody needs these in telemetry.
@@ -52,7 +48,8 @@ DENIED: Final = _phrases(
     phone number, phone no, phone num, mobile number, mobile no, mobile phone, contact number, whatsapp number
     telephone number, telephone no, tel no, tel number, fax number, fax no, cell phone, cellphone, msisdn
     mfa code, fa code, sms code, login code, sign in code, signin code, verify code, confirmation code, reset code
-    activation code, unlock code, recovery codes, magic link, wallet seed, client assertion, code verifier
+    activation code, unlock code, pairing code, backup pin, reset link, recovery codes, magic link, wallet seed
+    client assertion, code verifier
     oauth verifier, connect sid, app key, appkey, consumer key, subscription key, functions key, hmac key, passkey
     pass key, ccnum, cardnum, cardno, account no, account num, acct number, acct no, acct num
     drivers license, driver licence, drivers licence, driving licence, driving license, nino, aadhaar, cpf, pesel, bsn
@@ -65,23 +62,29 @@ DENIED: Final = _phrases(
     numero carta, numero di carta, carta credito, carta di credito, codice fiscale, data nascita, data di nascita
     parola d ordine, kaartnummer, telefoonnummer, geboortedatum, sekret, numer karty, numer telefonu, data urodzenia
     kart numarasi, telefon numarasi, gizli anahtar, tc kimlik, dogum tarihi
+    bestatigungscode, bestaetigungscode, sicherheitscode, einmalcode, einmalpasswort, verifizierungscode, anmeldecode
+    zugangscode, freischaltcode, verificatiecode, beveiligingscode, inlogcode, code de verification, code verification
+    code de securite, code de confirmation, code de connexion, code pin, codigo de verificacion, codigo de seguridad
+    codigo de confirmacion, codigo de acceso, codigo pin, codigo de verificacao, codigo de seguranca, codigo de acesso
+    codice di verifica, codice di sicurezza, codice di conferma, codice di accesso, codice pin, kod weryfikacyjny
+    kod jednorazowy, kod pin, dogrulama kodu, confirmation pin, login pin, one time pin, one time password
     """
 )
 
 #: Denied only as the thing that a name names: *cookie* and *session cookie*, not *cookie banner*.
-DENIED_HEADS: Final = _words(
+DENIED_HEADS: Final = listed(
     "pw pass pin otp totp auth authz authorization bearer cookie cookies pan dsn dob signature phone telephone tel fax "
     "csc mnemonic passport geheim telefon telefono telefone telefoon handy celular cellulare parola"
 )
 
 #: Denied although they end as harmless names do: a *tax id* is no row's id, and a *birth date* no event's.
-DENIED_ENDINGS: Final = _phrases("tax id, national id, birth date, steuer id")
+DENIED_ENDINGS: Final = _phrases("tax id, national id, birth date, steuer id, maiden name, net session id")
 
 #: Denied only as the whole name: *mobile* is a number, *browser.mobile* a yes or no.
 DENIED_ALONE: Final = _phrases("mobile, tarjeta, cartao")
 
 #: Unmistakable even when written without any separator, as in ``newuserpassword``.
-STEMS: Final = _words(
+STEMS: Final = listed(
     "password passwd passphrase csrf xsrf apikey credential creditcard cardnumber secretkey privatekey accesskey "
     "accesstoken authtoken refreshtoken idtoken clientsecret appsecret connectionstring motdepasse pwd pswd"
 )
@@ -93,14 +96,23 @@ _GLUED_PASS = expression(
     r"(?:pass|pw|otp|pin)\d{0,4}"
 )
 
+_GLUED_ENDS: Final = ("pass", "pw", "otp")
+
 #: Words for passwords, secrets, PINs, card and phone numbers in scripts that are not cut into words here.
 _OTHER_SCRIPTS = expression(
-    r"парол[ьяюе]|секрет(?!ар)|кодовое.?слово"  # noqa: RUF001 - Cyrillic is meant
+    r"парол[ьяюе]|секрет(?!ар)|кодовое.?слово|код.(?:подтверждения|доступа|безопасности)"  # noqa: RUF001
     r"|(?<![^\W_])пин(?:.?код)?(?![^\W_])|номер.?карты|телефон(?!и)"
     r"|ключ.?доступа|токен|паспорт"
-    r"|密[码碼](?!强度|強度|长度|学)|口令|[验驗][证證][码碼]|手机号|手機號|电话(?!会议)|電話(?!会議)|身份[证證]|[卡帐账]号|卡號"
-    r"|パスワード(?!ポリシー|強度)|暗証番号|カード番号|認証コード|確認コード|秘密鍵|マイナンバー"
-    r"|비밀번호|암호(?!화)|전화번호|휴대폰|카드번호|주민등록번호|계좌번호|인증번호"
+    r"|密[码碼](?!强度|強度|长度|学)|口令|[验驗][证證][码碼]|手机号|手機號|电话(?!会议)|電話(?!会議)|身份[证證]|[卡帐账]号|卡號|[动動][态態][码碼]|校[验驗][码碼]"
+    r"|パスワード(?!ポリシー|強度)|暗証番号|カード番号|認証コード|確認コード|ワンタイム|秘密鍵|マイナンバー"
+    r"|비밀번호|암호(?!화)|전화번호|휴대폰|카드번호|주민등록번호|계좌번호|인증.?번호|인증.?코드"
+)
+#: Of which one at least is in whatever the expression above finds.
+_IN_OTHER_SCRIPTS: Final = (
+    *("парол", "секрет", "кодов", "код ", "пин", "номер", "телефон", "ключ", "токен", "паспорт"),
+    *("密", "口令", "验", "驗", "校", "态", "態", "手机", "手機", "电话", "電話", "身份", "号", "號"),
+    *("パスワード", "暗証", "カード", "コード", "ワンタイム", "マイナンバー"),
+    *("비밀", "암호", "전화", "휴대폰", "번호", "인증"),
 )
 
 #: Phrases that contain a denied word and mean something else.
@@ -115,7 +127,7 @@ INNOCENT: Final = _phrases(
 )
 
 #: What a name is about when it ends so: *token count* is a count. The value itself is still scanned.
-INNOCENT_HEADS: Final = _words(
+INNOCENT_HEADS: Final = listed(
     """
     count counts total length len size id ids type kind name names at date time timestamp expires expiry
     expired expiration ttl age valid invalid validity verified enabled disabled required optional present
@@ -125,23 +137,35 @@ INNOCENT_HEADS: Final = _words(
     banner consent accepted endpoint class handler validator validators hasher table column middleware
     service module plugin feature flag budget cost price brand last issuer country currency by reason
     level event needed supported stored saved sent failed succeeded rotated revoked issued fingerprint
+    arn path file filename outfile directory
     """
 )
 
 #: What a name is about when it starts so: *has password* is a yes or no, *max tokens* a number.
-INNOCENT_STARTS: Final = _words("has is needs requires require should can show hide max min num number total count")
+INNOCENT_STARTS: Final = listed("has is needs requires require should can show hide max min num number total count")
 
 #: Words after the head that leave its meaning as it is: *pin value*, *auth header*, *cookie raw*.
-TRANSPARENT: Final = _words(
+TRANSPARENT: Final = listed(
     "value values header headers string str raw plain text from to old new before after input field param "
     "data b encoded decoded hash base"
 )
 
+_TRANSPARENT_IN_PROSE: Final = listed("value header string number no nr num")
+_LONGEST_PHRASE: Final = 4
+_POSSESSIVE: Final = expression(r"['\u2019]s\b")
+
+#: Names too general to deny, except where their value looks drawn at random.
+HINTS: Final = listed("key keys session sid sig sign hmac salt seed cred ident assertion")
+NO_HINTS: Final = listed(
+    "idempotency cache routing partition sort primary foreign object dedup deduplication row composite group unique "
+    "message translation trace span request storage public"
+)
+
 #: Names too general to deny, except as parameters of a URL, where they carry signatures and one-time codes.
-URL_DENIED: Final = _words("code key sig sign hmac sid assertion samlresponse samlrequest")
+URL_DENIED: Final = listed("code key sig sign hmac sid assertion samlresponse samlrequest")
 
 #: Denied names with one of these say who somebody is; they open no door.
-PERSONAL: Final = _words(
+PERSONAL: Final = listed(
     "phone telephone mobile ssn iban dob birth birthday birthdate birthdays social insurance passport license licence "
     "tax national account routing bank debit credit pan signature"
 )
@@ -195,8 +219,13 @@ class KeyMatcher:
         self._deny_joined = frozenset("".join(phrase) for phrase in self._deny)
         self._allow = frozenset(filter(None, map(words_of, allow)))
         self._harmless_glued = {"passwordless", *("".join(phrase) for phrase in self._allow)}
-        self._verdicts = Verdicts(self._judge)
-        self._access = Verdicts(self._judge_access)
+        self._verdicts: Verdicts[bool] = Verdicts(self._judge)
+        self._access: Verdicts[bool] = Verdicts(self._judge_access)
+        self._hints: Verdicts[bool] = Verdicts(self._judge_hint)
+        ends = {*(phrase[-1] for phrase in (*ALWAYS_DENIED, *DENIED, *DENIED_ENDINGS, *self._deny)), *DENIED_HEADS}
+        stems = {*STEMS, *_GLUED_ENDS}
+        self._ends = expression(f"(?P<stem>{any_of(stems)})|{any_of(ends - stems)}")
+        self._told: Verdicts[str | None] = Verdicts(self._find_told)
 
     def denies(self, name: str) -> bool:
         """Whether the value under this name is redacted."""
@@ -216,9 +245,62 @@ class KeyMatcher:
         words = words_of(name)
         return bool(words) and words[-1] in URL_DENIED and words not in self._allow
 
-    def allows(self, name: str) -> bool:
-        """Whether the user said of this very name that it is harmless."""
-        return bool(self._allow) and words_of(name) in self._allow
+    def hints(self, name: str) -> bool:
+        """Whether a value under this name is a secret if it looks drawn at random: a *key*, a *session*.
+
+        >>> KeyMatcher().hints("key"), KeyMatcher().hints("cache_key")
+        (True, False)
+        """
+        return self._hints[name]
+
+    def _judge_hint(self, name: str) -> bool:
+        words = words_of(name)
+        last = words[-1:]
+        return bool(last) and last[0] in HINTS and NO_HINTS.isdisjoint(words) and words not in self._allow
+
+    def tells(self, phrase: str) -> str | None:
+        """Return the end of a phrase that names what is denied; None where it names something else.
+
+        In a sentence a *password policy* is a policy, though a value of that name may hold one.
+
+        >>> KeyMatcher().tells("your new API key"), KeyMatcher().tells("password policy")
+        ('api key', None)
+        """
+        return self._told[phrase]
+
+    def _find_told(self, phrase: str) -> str | None:
+        words = words_of(_POSSESSIVE.sub("s", phrase))
+        while words:
+            for length in range(min(len(words), _LONGEST_PHRASE), 0, -1):
+                end = words[-length:]
+                if end in self._allow or end in INNOCENT:
+                    return None
+                if end in ALWAYS_DENIED or end in DENIED or end in DENIED_ENDINGS or end in self._deny:
+                    return " ".join(end)
+            last = words[-1]
+            if last in DENIED_HEADS or self._holds_stem(last):
+                return last
+            if last not in _TRANSPARENT_IN_PROSE:
+                break
+            words = words[:-1]
+        return phrase if not phrase.isascii() and _OTHER_SCRIPTS.search(_composed(phrase)) else None
+
+    def may_tell(self, text: str) -> bool:
+        """Whether a text holds a word that ends the name of something denied; what holds none names nothing."""
+        if not text.isascii():
+            return True
+        text = text.lower()
+        for end in self._ends.finditer(text):
+            start = end.start()
+            if end["stem"] or not (start and text[start - 1].isalpha()):
+                return True
+        return False
+
+    @property
+    def clues(self) -> tuple[str, ...]:
+        """What every phrase that tells of something denied holds one of, as clues of a rule."""
+        joined = map("".join, (*ALWAYS_DENIED, *DENIED, *DENIED_ENDINGS, *self._deny))
+        return (*sorted({*joined, *DENIED_HEADS, *STEMS}), *_IN_OTHER_SCRIPTS)
 
     def _judge(self, name: str) -> bool:
         words = words_of(name)
@@ -226,7 +308,7 @@ class KeyMatcher:
             return True
         if not words:
             return False
-        if words[-2:] in DENIED_ENDINGS or words in DENIED_ALONE:
+        if words[-2:] in DENIED_ENDINGS or words[-3:] in DENIED_ENDINGS or words in DENIED_ALONE:
             return words not in self._allow
         if _is_innocent(words):
             return False

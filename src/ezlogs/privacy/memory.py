@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 MOST: Final = 4096
 """How many are remembered; then all are forgotten, which costs less than to know which is the oldest."""
@@ -22,7 +22,10 @@ class Memory(set[str]):
             self.add(text)
 
 
-class Verdicts(dict[str, bool]):
+T = TypeVar("T")
+
+
+class Verdicts(dict[str, T], Generic[T]):
     """Verdicts on texts, by text; each is found when first asked for.
 
     >>> Verdicts(str.isupper)["A"]
@@ -31,10 +34,10 @@ class Verdicts(dict[str, bool]):
 
     __slots__ = ("_judge",)
 
-    def __init__(self, judge: Callable[[str], bool]) -> None:
+    def __init__(self, judge: Callable[[str], T]) -> None:
         self._judge = judge
 
-    def __missing__(self, text: str) -> bool:
+    def __missing__(self, text: str) -> T:
         verdict = self._judge(text)
         if len(text) <= _LONGEST:
             if len(self) >= MOST:

@@ -126,8 +126,6 @@ def _is_no_time(text: str) -> bool:
 
 
 _NINE: Final = (b"0" * 9,)
-_EIGHT: Final = (b"0" * 8,)
-_SIX: Final = (b"0" * 6,)
 
 NATIONAL_IDS: Final[tuple[Rule, ...]] = (
     Pattern("ssn", _NINE, SSN),
@@ -139,7 +137,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
     ),
     Number(
         "nino",  # United Kingdom
-        _SIX,
+        (b"aa000000a",),
         expression(
             r"(?<![\w-])[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z][A-CEGHJ-NPR-TW-Za-ceghj-npr-tw-z][ -]?\d\d(?:[ -]?\d\d){2}"
             r"[ -]?[A-Da-d](?![\w-])"
@@ -156,7 +154,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
         telling("sin|social.?insurance(?:.?n(?:umber|o))?|nas"),
         expression(r"\d{3}-\d{3}-\d{3}").fullmatch,
     ),
-    Number("cpf", _NINE, expression(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d\d(?![\w-]|\.\d)"), _is_cpf),  # Brazil
+    Number("cpf", (b"0" * 11,), expression(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d\d(?![\w-]|\.\d)"), _is_cpf),  # Brazil
     Number(
         "cnpj",  # Brazil, of firms
         ("/",),
@@ -165,7 +163,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
     ),
     Number(
         "dni",  # Spain; of foreigners it begins with X, Y or Z
-        _SIX,
+        (b"00000000a", b"a0000000a"),
         expression(r"(?<![\w.,/-])(?:\d{8}|[XYZxyz]-?\d{7})-?[A-HJ-NP-TV-Za-hj-np-tv-z](?![\w-])"),
         _is_dni,
         telling("dni|nie|nif"),
@@ -173,7 +171,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
     ),
     Number(
         "codice_fiscale",  # Italy; letters may stand for digits where two people would have the same
-        (b"00",),
+        (b"aaaaaa00a",),
         expression(
             r"(?<![\w-])[A-Za-z]{6}[0-9]{2}[ABCDEHLMPRSTabcdehlmprst][0-9LMNP-Vlmnp-v]{2}[A-Za-z][0-9LMNP-Vlmnp-v]{3}"
             r"[A-Za-z](?![\w-])"
@@ -182,7 +180,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
     ),
     Number(
         "nir",  # France
-        _EIGHT,
+        (b"0" * 8,),
         expression(r"(?<![\w.,-])[1-478]([ .]?)\d\d\1(?!00)\d\d\1(?:\d\d|2[ABab])\1\d{3}\1\d{3}[ ./]?\d\d(?![\w-])"),
         _is_nir,
         telling("nir|insee|s[ée]cu(?:rit[ée].?sociale)?|num[ée]ro.?de.?s[ée]cu(?:rit[ée].?sociale)?"),
@@ -190,14 +188,14 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
     ),
     Number(
         "steuer_id",  # Germany
-        _NINE,
+        (b"0" * 11,),
         expression(r"(?<![\w.,-])[1-9]\d([ ]?)\d{3}\1\d{3}\1\d{3}(?![\w-]|[.,]\d)"),
         _is_steuer_id,
         telling("steuer.?id|steuer.?identifikations.?nummer|id.?nr|idnr|tin|tax.?id|steuernummer"),
     ),
     Number(
         "aadhaar",  # India
-        _NINE,
+        (b"0" * 12,),
         expression(r"(?<![\w.,-])(?<!\d[ -])[2-9]\d{3}([ -]?)\d{4}\1\d{4}(?![\w-]|[ .,]\d)"),
         _is_aadhaar,
         telling("aadhaar|aadhar|adhaar|uidai|uid"),
@@ -205,7 +203,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
     ),
     Number(
         "indian_pan",
-        (b"0000",),
+        (b"aaaaa0000a",),
         expression(r"(?<![\w-])[A-Za-z]{3}[ABCFGHJLPTabcfghjlpt][A-Za-z]\d{4}[A-Za-z](?![\w-])"),
         bool,
         telling("pan|permanent.?account(?:.?n(?:umber|o))?"),
@@ -221,7 +219,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
     ),
     Number(
         "personnummer",  # Sweden
-        _NINE,
+        (b"0" * 10,),
         expression(rf"(?<![\w.,+-])(?:(?:19|20)?\d\d)(?:0[1-9]|1[0-2]){_DAY}[-+]?\d{{4}}(?![\w-]|\.\d)"),
         _is_personnummer,
         telling("person.?n(?:umme)?r|pnr|personal.?identity.?number"),

@@ -19,7 +19,18 @@ _SHOWN: Final = 4
 _HASH_DIGITS: Final = 32
 #: Rules whose findings give somebody access: nothing of them is ever shown, whatever is asked for.
 _SECRETS: Final = frozenset(
-    {"jwt", "bearer", "basic_auth", "url_credentials", "url_parameter", "sql", "row", "escaped", "base64"}
+    {
+        "jwt",
+        "bearer",
+        "basic_auth",
+        "url_credentials",
+        "url_parameter",
+        "sql",
+        "row",
+        "escaped",
+        "base64",
+        "command_line",
+    }
 )
 _SECRET_ENDS: Final = ("_key", "_token", "_secret")
 #: Rules about what could not be looked at.

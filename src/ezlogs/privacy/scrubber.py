@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from functools import cache
 from typing import Any, Final
 
 from ezlogs.privacy.assignments import Assignments
-from ezlogs.privacy.detectors import DEFAULT_RULES, encodings_of
+from ezlogs.privacy.commands import CommandLines
+from ezlogs.privacy.detectors import DEFAULT_RULES
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.memory import MOST, Memory
 from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy, is_secret
@@ -71,8 +73,8 @@ class Scrubber:
         self._last_kept: list[object] = [None]
         """Something else each time that the policy keeps a finding."""
         self._rules = tuple(rules)
-        self._further = further
-        self._searches: list[Search] = []
+        self._further = cache(lambda: tuple(further()) if further else ())
+        self._searches: dict[bool, Search] = {}
         self._shortcut = False  # known when the further rules are
         self._clean = Memory()
         """Short texts in which nothing was found: names, states, currencies come again and again."""
@@ -82,27 +84,25 @@ class Scrubber:
 
     def search(self, *, in_url: bool = False) -> Search:
         """Return what finds all that there is to find, made when first asked for."""
-        if not self._searches:
-            further = tuple(self._further()) if self._further else ()
-            self._searches[:] = self._made(further)
+        known = self._searches.get(in_url)
+        if known is None:
+            further = self._further()
             self._shortcut = not further
-        return self._searches[in_url]
+            known = self._searches[in_url] = Search(self._all_rules(further, in_url), short=bool(further))
+        return known
 
-    def _made(self, further: tuple[Rule, ...]) -> tuple[Search, Search]:
-        plain: tuple[Rule, ...] = (
+    def _all_rules(self, further: tuple[Rule, ...], in_url: bool) -> tuple[Rule, ...]:
+        rules: tuple[Rule, ...] = (
             *self._rules,
             *further,
             Assignments(self.keys),
             Prose(self.keys),
+            CommandLines(),
             SqlLiterals(self.keys),
             DatabaseErrors(self.keys),
             UrlParameters(self.keys),
         )
-        # Twice: base64 in base64 and escapes in base64 are found too, and there is no recursion to bound.
-        encoded_once = plain + encodings_of(plain)
-        in_text = plain + encodings_of(encoded_once)
-        short = bool(further)
-        return Search(in_text, short=short), Search((*in_text, UrlParameters(self.keys, bare=True)), short=short)
+        return (*rules, UrlParameters(self.keys, bare=True)) if in_url else rules
 
     @property
     def errors(self) -> int:
@@ -182,7 +182,9 @@ class Scrubber:
 
     def learn(self, name: str) -> None:
         """Remember a name in which nothing was found, unless it is denied or says what a value is."""
-        if name not in NAMES_OF_NAMES and name not in URLS and not self.keys.denies(name):
+        if name in NAMES_OF_NAMES or name in URLS:
+            return
+        if not self.keys.denies(name) and not self.keys.hints(name):
             self._harmless.remember(name)
 
     def finds_nothing(self, text: str) -> bool:

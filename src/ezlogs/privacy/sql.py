@@ -8,14 +8,14 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from ezlogs.privacy.assignments import end_of_brackets
 from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.rule import REDACTED, Clue, Span
+from ezlogs.privacy.values import end_of_brackets
 
 _VERB: Final = expression(
     r"\b(?:(?:insert|merge|replace)\s{1,16}(?:\w{1,16}\s{1,16})?into|delete\s{1,16}from"
-    r"|update\s{1,16}\S{1,256}\s{1,16}set|(?P<select>select)|(?:create|alter)\s{1,16}(?:user|role|login))\b",
+    r"|update\s{1,16}\S{1,256}\s{1,16}set|(?P<select>select)|(?:create|alter)\s{1,16}(?:user|role|login)|grant)\b",
     re.IGNORECASE,
 )
 _FROM: Final = expression(r"\bfrom\b", re.IGNORECASE)
@@ -48,7 +48,7 @@ class SqlLiterals(msgspec.Struct, frozen=True):
 
     keys: KeyMatcher
     name: ClassVar[str] = "sql"
-    clues: ClassVar[tuple[Clue, ...]] = (b"into", b"delete", b"update", b"select", b"create", b"alter")
+    clues: ClassVar[tuple[Clue, ...]] = ("into", "delete", "update", "select", "create", "alter", "identified by")
 
     def find(self, text: str) -> Iterator[Span]:
         """See :meth:`ezlogs.privacy.rule.Rule.find`."""
@@ -56,7 +56,8 @@ class SqlLiterals(msgspec.Struct, frozen=True):
         if verb is None or (verb["select"] and not _FROM.search(text, verb.end())):
             return
         start = verb.start()
-        if not any(self.keys.denies(word[0]) for word in _IDENTIFIER.finditer(text, start)):
+        words = (word[0] for word in _IDENTIFIER.finditer(text, start))
+        if not any(self.keys.denies(word) or word.lower() == "identified" for word in words):
             return
         for quote in ("'", '"'):
             if "\\" + quote in text:
@@ -78,7 +79,7 @@ class DatabaseErrors(msgspec.Struct, frozen=True):
 
     keys: KeyMatcher
     name: ClassVar[str] = "row"
-    clues: ClassVar[tuple[Clue, ...]] = (b"failingrow", b"key", b"duplicateentry")
+    clues: ClassVar[tuple[Clue, ...]] = ("failing row", "key", "duplicate entry")
 
     def find(self, text: str) -> Iterator[Span]:
         """See :meth:`ezlogs.privacy.rule.Rule.find`."""

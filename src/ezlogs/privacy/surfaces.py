@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from ezlogs.privacy.expressions import listed
 
 #: Written by ezlogs or the OpenTelemetry SDK from closed vocabularies, or configuration of the service:
 #: neither their names nor their values are looked at. ``ezlogs.session.id`` and ``http.route``
 #: (``/reset/{token}``) would otherwise be taken for secrets.
-STRUCTURAL: Final = _names(
+STRUCTURAL: Final = listed(
     """
     ezlogs.event.id ezlogs.action ezlogs.outcome ezlogs.duration ezlogs.severity ezlogs.schema.version
     ezlogs.sequence ezlogs.actor.type ezlogs.subject.type ezlogs.on_behalf_of.type ezlogs.correlation.id
@@ -33,7 +30,7 @@ STRUCTURAL: Final = _names(
 
 #: Identifiers that come from the application: their names are trusted, their values are scanned, since an
 #: e-mail address or a card number is sometimes somebody's id.
-IDENTIFIERS: Final = _names(
+IDENTIFIERS: Final = listed(
     """
     ezlogs.actor.id ezlogs.subject.id ezlogs.on_behalf_of.id ezlogs.session.id ezlogs.request.id
     ezlogs.flow.id ezlogs.parent_flow.id ezlogs.transaction.id ezlogs.job.id
@@ -42,7 +39,7 @@ IDENTIFIERS: Final = _names(
 )
 
 #: URLs and parts of them: parameters such as ``code`` and ``sig`` are denied in them too.
-URLS: Final = _names(
+URLS: Final = listed(
     """
     url.full url.query url.fragment url.path url.original http.url http.target http.request.header.referer
     http.response.header.location

@@ -11,7 +11,7 @@ from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.rule import REDACTED, Clue, Span
 
-_NAME_AND_VALUE: Final = r"""(?P<name>[^\s=&?#;"'<>]{1,128})=(?P<value>[^\s&#"'<>]+)"""
+_NAME_AND_VALUE: Final = r"""(?P<name>[^\s=&?#;"'<>]{1,128})=(?!=)(?P<value>[^\s&#"'<>]+)"""
 _IN_TEXT: Final = expression(rf"[?&#]{_NAME_AND_VALUE}")
 _IN_QUERY: Final = expression(rf"(?:\A|[?&#;]){_NAME_AND_VALUE}")
 

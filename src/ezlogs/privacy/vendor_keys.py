@@ -1,4 +1,4 @@
-"""Keys whose vendors gave them a form of their own, so that they are known in any text."""
+"""Keys whose vendors gave them a form of their own, and hashes of passwords, which are known in any text."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ def _is_no_phrase(key: str) -> bool:
     return not key.islower() or any(character.isdigit() for character in key)
 
 
+#: What is kept of a password so that it can be checked: as secret as the password, to who has a dictionary.
+PASSWORD_HASH: Final = Pattern(
+    "password_hash",
+    ("$2a$", "$2b$", "$2y$", "$argon2", "pbkdf2", "$1$", "$5$", "$6$", "$y$", "scrypt", "bcrypt", "{ssha", "{sha}"),
+    expression(
+        r"(?<![\w$])(?:bcrypt(?:_sha256)?\$)?(?:\$2[abxy]\$\d\d\$[./A-Za-z0-9]{50,53}"
+        r"|(?:argon2)?\$argon2(?:id|[id])\$[\w$=,+/.-]{20,512}"
+        r"|\$?pbkdf2[:_-][\w-]{2,16}(?::\w{2,16})?[$:][\w.+/$=-]{16,512}"
+        r"|\$[156y]\$(?:rounds=\d{1,9}\$)?[./A-Za-z0-9$]{8,128}"
+        r"|scrypt[:$]\d{1,9}[:$][\w.+/$:=-]{20,512}|\{S?SHA\d{0,3}\}[A-Za-z0-9+/]{20,128}={0,2})"
+    ),
+)
+
+
 def _find_aws_secrets(text: str) -> Iterator[Span]:
     for match in _AWS_SECRET.finditer(text):
         start, secret = match.start(), match[0]
@@ -34,9 +48,10 @@ def _find_aws_secrets(text: str) -> Iterator[Span]:
 
 
 VENDOR_KEYS: Final[tuple[Rule, ...]] = (
+    PASSWORD_HASH,
     _secret_of("aws", ("AKIA", "ASIA"), r"A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),
     _secret_of("aws", ("FwoGZXIvYXdz", "IQoJb3JpZ2lu"), r"(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9+/]{40,}={0,2}"),
-    Finder("aws_key", (b"aws", b"secret", b"access", "AKIA", "ASIA"), _find_aws_secrets),
+    Finder("aws_key", ("aws", "secret", "access", "AKIA", "ASIA"), _find_aws_secrets),
     _secret_of("github", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{20,}"),
     _secret_of("github", ("github_pat_",), r"github_pat_\w{22,}"),
     _secret_of("gitlab", ("gl",), r"gl(?:pat|dt|rt|ptt|cbt|agent|oas|soat|imt|ft)-[\w-]{20,}"),
@@ -70,6 +85,35 @@ VENDOR_KEYS: Final[tuple[Rule, ...]] = (
     _secret_of("planetscale", ("pscale_",), r"pscale_(?:tkn|oauth|pw)_[\w.=-]{32,}"),
     _secret_of("age", ("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
     _secret_of("square", ("sq0", "EAAA"), r"(?:sq0(?:atp|csp|idp)-[\w-]{22,43}|EAAA[\w-]{60}(?![\w-]))"),
+    _secret_of("facebook", ("EAA",), r"EAA[A-Za-z0-9]{80,}"),
+    _secret_of("docker", ("dckr_",), r"dckr_(?:pat|oat)_[\w-]{24,}"),
+    _secret_of("google", ("1//0",), r"1//0[\w-]{40,}"),
+    _secret_of("groq", ("gsk_",), r"gsk_[A-Za-z0-9]{40,}"),
+    _secret_of("replicate", ("r8_",), r"r8_[A-Za-z0-9]{37,}"),
+    _secret_of("xai", ("xai-",), r"xai-[A-Za-z0-9]{60,}"),
+    _secret_of("perplexity", ("pplx-",), r"pplx-[A-Za-z0-9]{40,}"),
+    _secret_of("figma", ("figd_",), r"figd_[\w-]{38,}"),
+    _secret_of("rubygems", ("rubygems_",), r"rubygems_[0-9a-f]{48}"),
+    _secret_of("postman", ("PMAK-",), r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    _secret_of("supabase", ("sbp_", "sb_secret_"), r"(?:sbp_[0-9a-f]{40}|sb_secret_[\w-]{20,})"),
+    _secret_of("tailscale", ("tskey-",), r"tskey-[a-z]{2,12}-[\w-]{20,}"),
+    _secret_of("fly", ("FlyV1", "fo1_"), r"(?:FlyV1 fm[12]\w?_[\w+/=,-]{40,}|fo1_[\w-]{40,})"),
+    _secret_of("nuget", ("oy2",), r"oy2[a-z0-9]{43}(?![A-Za-z0-9])"),
+    _secret_of("dropbox", ("sl.",), r"sl\.[A-Za-z][\w-]{100,}"),
+    _secret_of("onepassword", ("ops_eyJ",), r"ops_eyJ[\w+/=-]{40,}"),
+    _secret_of("brevo", ("xkeysib-",), r"xkeysib-[0-9a-f]{64}-[A-Za-z0-9]{16}"),
+    _secret_of("hubspot", ("pat-na", "pat-eu"), r"pat-(?:na|eu)\d-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    _secret_of("airtable", ("pat",), r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
+    _secret_of("mapbox", ("sk.eyJ",), r"sk\.eyJ[\w-]{40,}\.[\w-]{16,}"),
+    _secret_of("netlify", ("nfp_",), r"nfp_[A-Za-z0-9]{36,}"),
+    _secret_of("pulumi", ("pul-",), r"pul-[0-9a-f]{40}"),
+    _secret_of("buildkite", ("bkua_",), r"bkua_[0-9a-f]{40}"),
+    _secret_of("alibaba", ("LTAI",), r"LTAI[A-Za-z0-9]{17,21}(?![A-Za-z0-9])"),
+    _secret_of("razorpay", ("rzp_",), r"rzp_(?:live|test)_[A-Za-z0-9]{14,}"),
+    _secret_of("flutterwave", ("FLWSECK",), r"FLWSECK(?:_TEST)?-[A-Za-z0-9]{12,}"),
+    _secret_of("readme", ("rdme_",), r"rdme_[a-z0-9]{60,}"),
+    _secret_of("resend", ("re_",), r"re_[A-Za-z0-9]{6,10}_[A-Za-z0-9]{20,}"),
+    _secret_of("vercel", ("vcp_", "vck_"), r"vc[pk]_[A-Za-z0-9]{24,}"),
     _secret_of("mailgun", ("key-",), r"key-[0-9a-f]{32}(?![A-Za-z0-9])"),
     _secret_of("discord", ("/webhooks/",), r"discord(?:app)?\.com/api/webhooks/\d{17,20}/[\w-]{60,}"),
 )

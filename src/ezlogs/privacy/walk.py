@@ -11,8 +11,11 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from ezlogs.privacy.checksums import is_card
+from ezlogs.privacy.commands import secret_words
+from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.policy import is_hash
+from ezlogs.privacy.randomness import is_key_material
 from ezlogs.privacy.rule import REDACTED
 
 MAX_DEPTH: Final = 20
@@ -30,6 +33,10 @@ _NAMED: Final = (("name", "value"), ("key", "value"), ("field", "value"), ("Name
 
 
 NAMES_OF_NAMES: Final = frozenset(name for name, _ in _NAMED)
+
+
+_VERSION: Final = expression(r"v?\d{1,5}(?:\.\d{1,5}){1,4}")
+_NAMES_OF_VERSIONS: Final = ("version", "release", "build", "revision", "firmware")
 
 
 class _Dropped:
@@ -82,9 +89,14 @@ class Walk:
 
     def value(self, key: str, value: Any, path: str) -> Any:
         """The value under a key: redacted as a whole where the key is denied."""
-        if value is None or not self._scrubber.keys.denies(key):
+        keys = self._scrubber.keys
+        if value is None or not keys.denies(key):
+            if type(value) is str and _VERSION.fullmatch(value) and key.lower().endswith(_NAMES_OF_VERSIONS):
+                return value  # 8.8.4.4 is one here, and no address
+            if type(value) is str and keys.hints(key) and is_key_material(value):
+                return self._withhold(value, path, "key", secret=True)
             return self._content(value, path)
-        return self._withhold(value, path, "key", secret=self._scrubber.keys.gives_access(key))
+        return self._withhold(value, path, "key", secret=keys.gives_access(key))
 
     def _content(self, value: Any, path: str) -> Any:
         if type(value) is dict:  # asked first: most are, and whether something is a mapping takes long to tell
@@ -185,10 +197,15 @@ class Walk:
 
     def _items(self, items: Any, path: str) -> Iterator[Any]:
         after_option = False  # --password, and then the password: a command line in pieces
+        passwords = dict(secret_words(items)) if _is_command_line(items) else {}
         for position, item in enumerate(items):
             place = f"{path}[{position}]"
             if after_option and isinstance(item, str) and not item.startswith("-"):
                 yield self._withhold(item, place, "key", secret=True)
+            elif position in passwords:
+                start = passwords[position]
+                hidden = self._withhold(item[start:], place, "command_line", secret=True)
+                yield DROPPED if hidden is DROPPED else item[:start] + hidden
             elif _is_pair(item) and self._scrubber.keys.denies(_name_of(item[0])):
                 yield self._pair(item, path)
             else:
@@ -233,6 +250,10 @@ def _name_of(key: Any) -> str:
     if isinstance(key, str):
         return key
     return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+
+
+def _is_command_line(items: Any) -> bool:
+    return isinstance(items, (list, tuple)) and len(items) > 1 and all(type(item) is str for item in items)
 
 
 def _is_pair(item: Any) -> bool:
