@@ -9,5 +9,6 @@ from __future__ import annotations
 from tests.corpus.benign import benign
 from tests.corpus.sample import Sample, texts_in
 from tests.corpus.secret import secrets
+from tests.corpus.written import WRITTEN, written
 
-__all__ = ["Sample", "benign", "secrets", "texts_in"]
+__all__ = ["WRITTEN", "Sample", "benign", "secrets", "texts_in", "written"]

@@ -173,6 +173,26 @@ KINDS = (
     Kind("anthropic", _vendor("sk" + "-ant-api03-", _ALPHANUMERIC, 80), ("api key",), by_form=True),
     Kind("sendgrid", _sendgrid, ("api key",), by_form=True),
     Kind("npm", _vendor("np" + "m_", _ALPHANUMERIC, 36), ("auth token",), by_form=True),
+    *(
+        Kind(name, _vendor("".join(prefix), alphabet, count), ("access token", "api key"), by_form=True)
+        for name, prefix, alphabet, count in (
+            ("docker", ("dckr", "_pat_"), _ALPHANUMERIC, 28),
+            ("groq", ("gs", "k_"), _ALPHANUMERIC, 52),
+            ("replicate", ("r", "8_"), _ALPHANUMERIC, 37),
+            ("xai", ("xa", "i-"), _ALPHANUMERIC, 80),
+            ("figma", ("fi", "gd_"), _ALPHANUMERIC, 40),
+            ("facebook", ("EA", "AC"), _ALPHANUMERIC, 120),
+            ("google_refresh", ("1/", "/0g"), _ALPHANUMERIC, 60),
+            ("huggingface", ("h", "f_"), _ALPHANUMERIC, 34),
+            ("digitalocean", ("dop", "_v1_"), _HEX, 64),
+            ("shopify", ("shp", "at_"), _HEX, 32),
+            ("supabase", ("sb", "p_"), _HEX, 40),
+            ("tailscale", ("tskey", "-auth-"), _ALPHANUMERIC, 32),
+            ("linear", ("lin", "_api_"), _ALPHANUMERIC, 40),
+            ("stripe_hook", ("wh", "sec_"), _ALPHANUMERIC, 32),
+            ("bcrypt", ("$2", "b$12$"), _ALPHANUMERIC + "./", 53),
+        )
+    ),
     Kind("password", _password, ("password", "user password", "pwd", "passwd", "db pass", "passwort", "passphrase")),
     Kind("token", _token, ("token", "refresh token", "csrf token", "api token", "x auth token", "reset token")),
     Kind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.corpus import Sample, benign, secrets, texts_in
+from tests.corpus import WRITTEN, Sample, benign, secrets, texts_in, written
 
 from ezlogs.privacy import Scrubber
 
@@ -29,6 +29,18 @@ def told(samples: list[Sample]) -> str:
 def test_every_secret_goes(kind: str) -> None:
     """Wherever it is; each that is missed is listed."""
     misses = missed([sample for sample in SECRETS if sample.kind == kind])
+    assert not misses, told(misses)
+
+
+@pytest.mark.parametrize("place", WRITTEN)
+def test_what_was_written_by_hand_goes(place: str) -> None:
+    """As it stands in logs, requests, statements and errors; each that is missed is listed."""
+    scrubber = Scrubber()
+    samples = [sample for sample in written() if sample.placement == place]
+    misses = [
+        sample for sample in samples if sample.secret in "\n".join(texts_in(scrubber.attributes(sample.value, [])))
+    ]
+    assert samples
     assert not misses, told(misses)
 
 
