@@ -65,7 +65,7 @@ _FORMS: Final = (
         "",
         expression(
             rf"""(?<!{NAME})(?P<key>{NAME}{{1,128}})\\{{0,4}}["'`)\]]{{0,2}}\s{{0,4}}"""
-            r"""(?:=>|:=|[-\u2500]>|\u2192|[!~]?={1,3}|[:\uff1a\uff1d])\s{0,4}"""
+            r"""(?:=>|:=|[-\u2500]>|\u2192|[!~]?={1,3}|[:\uff1a\uff1d])\s{0,4}(?:!!\w{1,16}\s{1,4})?"""
         ),
         _value_after,
     ),
@@ -110,6 +110,30 @@ _FORMS: Final = (
             rf"form-data;[^\r\n]{{0,64}}?\bname={_QUOTED_NAME}[^\r\n]{{0,256}}\r?\n(?:[^\r\n]{{1,256}}\r?\n){{0,8}}\r?\n"
         ),
         _part,
+    ),
+    # password\n  String should have ... [type=..., input_value='x', as pydantic tells what was wrong
+    _Form(
+        "input_value=",
+        expression(r"(?:\A|\n)(?:[\w.]{1,128}\.)?(?P<key>\w{1,64})\n  [^\n]{0,512}?\binput_value="),
+        _value_after,
+    ),
+    # {'loc': ('body', 'password'), ..., 'input': 'x'}
+    _Form(
+        "input",
+        expression(
+            r"""["']loc["']: [(\[](?:[^()\[\]]{0,128}[, ])?["'](?P<key>[\w.\-]{1,64})["'],?[)\]]"""
+            r"""[^{}]{0,256}?["']input["']: """
+        ),
+        _value_after,
+    ),
+    # x=y; Path=/: a cookie as it is set, whatever it is called
+    _Form(
+        "; ",
+        expression(
+            r"""(?<![^\s,"'])(?P<key>)[^\s=;,"']{1,64}=(?P<value>[^;\s"']{4,4096})"""
+            r"""(?=;\s?(?i:path|httponly|secure|samesite|max-age|domain|expires)\b)"""
+        ),
+        _named_group,
     ),
     # set_password("x")   SecretStr('x')
     _Form(

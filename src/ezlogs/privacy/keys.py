@@ -29,7 +29,8 @@ ALWAYS_DENIED: Final = _phrases(
     """
     password, passwords, passwd, pwd, passphrase, passcode, pass word, pass phrase, pass code, pass wd
     passwort, kennwort, contrasena, senha, wachtwoord, mot de passe, mat khau, haslo, sifre, mdp, pswd, psw, passw
-    cvv, cvc, cvn, private key, seed phrase, recovery phrase, secret key, client secret, card number, credit card number
+    cvv, cvc, ccv, cvn, private key, seed phrase, recovery phrase, secret key, client secret
+    card number, credit card number
     """
 )
 
@@ -92,7 +93,7 @@ STEMS: Final = listed(
 #: Short words glued to the word that says whose they are: ``dbpass``, ``rootpw``.
 _GLUED_PASS = expression(
     r"(?:db|database|user|usr|admin|root|my|sql|mysql|pg|postgres|redis|rabbit|amqp|mongo|smtp|imap|pop|mail|ftp|sftp|ssh"
-    r"|ldap|bind|proxy|login|new|old|wifi|sudo|app|api|auth|web|http|key|store|trust|keystore|master|cert|ssl|vpn|sys)"
+    r"|ldap|bind|proxy|login|new|old|wifi|sudo|app|api|auth|web|http|key|store|trust|keystore|master|cert|ssl|vpn|sys|require)"
     r"(?:pass|pw|otp|pin)\d{0,4}"
 )
 

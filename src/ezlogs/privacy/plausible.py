@@ -27,7 +27,7 @@ Link = str
 """How name and value are joined: ``verb``, ``mark``, ``to`` or ``none``."""
 
 _CODES: Final = listed("code codes otp totp pin codigo codice kod")
-_CODES_OF_CARDS: Final = listed("cvv cvc cvn csc")
+_CODES_OF_CARDS: Final = listed("cvv cvc ccv cvn csc")
 _PASSWORDS: Final = listed(
     "password passwords passwd pwd pw pass passcode passwort kennwort contrasena senha wachtwoord passe haslo sifre "
     "mdp pswd psw passw word wd einmalpasswort parola ordine geheim"

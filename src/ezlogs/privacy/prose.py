@@ -65,6 +65,10 @@ _ANYBODYS: Final = listed("the a an our il")
 _DETERMINERS: Final = listed(
     "your my ihr dein mein votre mon ton tu su mi seu sua tuo uw je ваш the this new use with enter del el le il o der"
 )
+_PUBLIC_CODES: Final = listed(
+    "zip post postal country area error status exit product promo promotion coupon discount referral voucher gift qr "
+    "bar source currency language dial dialling dialing color colour hs tax booking order tracking response return reason"
+)
 _CODE: Final = listed("code codigo código codice kod код")
 _ANY_CODE: Final = expression(r"(?i:code|c[oó]digo|codice|kod|код|\b(?:use|enter|type)\s)")
 _CLUES: Final = ("code", "codigo", "codice", "kod", "код", "use0", "enter0", "type0")
@@ -174,4 +178,12 @@ def _is_any_code(words: list[str]) -> bool:
     """Whether some words end in *code*, and do not say of what."""
     if not words or words[-1].lower() not in _CODE:
         return False
-    return len(words) == 1 or words[-2].lower() in _DETERMINERS
+    if len(words) == 1 or words[-2].lower() in _DETERMINERS:
+        return True
+    # Your Acme code: but your ZIP code is no secret.
+    return (
+        len(words) > 2
+        and words[-3].lower() in _DETERMINERS
+        and words[-2].lower() not in _PUBLIC_CODES
+        and words[-2].istitle()
+    )

@@ -184,6 +184,10 @@ class Walk:
                 key = mapping[name]
                 if isinstance(key, (str, bytes)) and self._scrubber.keys.denies(_name_of(key)):
                     return value
+        if "input" in mapping and "loc" in mapping:  # what pydantic says of a value that it did not take
+            place = mapping["loc"]
+            if isinstance(place, (tuple, list)) and any(self._scrubber.keys.denies(_name_of(part)) for part in place):
+                return "input"
         return None
 
     def _collection(self, items: Any, path: str) -> Any:
