@@ -67,7 +67,7 @@ _DETERMINERS: Final = listed(
 )
 _PUBLIC_CODES: Final = listed(
     "zip post postal country area error status exit product promo promotion coupon discount referral voucher gift qr "
-    "bar source currency language dial dialling dialing color colour hs tax booking order tracking response return reason"
+    "bar source currency language dial color colour hs tax booking order tracking response return reason"
 )
 _CODE: Final = listed("code codigo código codice kod код")
 _ANY_CODE: Final = expression(r"(?i:code|c[oó]digo|codice|kod|код|\b(?:use|enter|type)\s)")
