@@ -96,10 +96,16 @@ ROWS = (
     ),
     Row(
         "scrub_two",
-        "the same with two findings",
+        "the same with two findings, a password and the address of one of fifty customers",
         Side(_SCRUBBING, "two.p50"),
         Side(_SCRUBBING, "add_event.p50"),
         0.7,
+    ),
+    Row(
+        "scrub_two_new",
+        "the same with the address of somebody who was never seen before",
+        Side(_SCRUBBING, "two_new.p50"),
+        Side(_SCRUBBING, "add_event.p50"),
     ),
     Row(
         "scrub_span",

@@ -29,7 +29,10 @@ _SERVER_SPAN = {
 
 
 def scrubbing() -> dict[str, float]:
-    """The metadata of the reference event without a finding and with two, and a span that somebody else made."""
+    """The metadata of the reference event without a finding and with two, and a span that somebody else made.
+
+    The two are a password and the address of one of fifty customers, or of one who was never seen before.
+    """
     from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
     tracer = TracerProvider(span_limits=SpanLimits(max_events=1000)).get_tracer("bench")
@@ -55,6 +58,10 @@ def scrubbing() -> dict[str, float]:
             "add_event": (add_event, otel_attributes),
             "clean": (metadata, lambda number: {**METADATA, "order_no": number}),
             "two": (
+                metadata,
+                lambda number: {**METADATA, "note": f"to u{number % 50}@example.com", "password": str(number)},
+            ),
+            "two_new": (
                 metadata,
                 lambda number: {**METADATA, "note": f"to u{number}@example.com", "password": str(number)},
             ),

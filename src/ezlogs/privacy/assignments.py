@@ -12,7 +12,7 @@ from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher, words_of
 from ezlogs.privacy.plausible import Kind, end_of_groups, kind_of
 from ezlogs.privacy.randomness import is_key_material
-from ezlogs.privacy.rule import Clue, Span
+from ezlogs.privacy.rule import BY_NAME, Clue, Span
 from ezlogs.privacy.values import NAME, value_at
 
 _QUOTED_NAME: Final = r"""["'](?P<key>[\w.\-\[\] ]{1,64})["']"""
@@ -159,7 +159,7 @@ class Assignments(msgspec.Struct, frozen=True):
     """The values that free text gives to denied names, and what looks drawn at random beside names that hint at it."""
 
     keys: KeyMatcher
-    name: ClassVar[str] = "key"
+    name: ClassVar[str] = BY_NAME
     clues: ClassVar[tuple[Clue, ...]] = (
         "=",
         ":",

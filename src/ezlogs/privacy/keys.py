@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -155,6 +156,8 @@ _TRANSPARENT_IN_PROSE: Final = listed("value header string number no nr num")
 _LONGEST_PHRASE: Final = 4
 _POSSESSIVE: Final = expression(r"['\u2019]s\b")
 
+_VERSIONS: Final = _phrases("version, release, build, revision, firmware")
+
 #: Names too general to deny, except where their value looks drawn at random.
 HINTS: Final = listed("key keys session sid sig sign hmac salt seed cred ident assertion")
 NO_HINTS: Final = listed(
@@ -198,6 +201,13 @@ def words_of(name: str) -> Words:
     return tuple(word.lower() for word in _WORD.findall(plain_letters(name)))
 
 
+@cache
+def _default_clues() -> tuple[str, ...]:
+    words = {*map("".join, (*ALWAYS_DENIED, *DENIED, *DENIED_ENDINGS)), *DENIED_HEADS, *STEMS}
+    # Where there is a longer one, there is the shorter one that is in it.
+    return (*(word for word in words if not any(other in word for other in words - {word})), *_IN_OTHER_SCRIPTS)
+
+
 class KeyMatcher:
     """Decides by its name whether a value must go.
 
@@ -222,6 +232,7 @@ class KeyMatcher:
         self._harmless_glued = {"passwordless", *("".join(phrase) for phrase in self._allow)}
         self._verdicts: Verdicts[bool] = Verdicts(self._judge)
         self._access: Verdicts[bool] = Verdicts(self._judge_access)
+        self._versions: Verdicts[bool] = Verdicts(lambda name: words_of(name)[-1:] in _VERSIONS)
         self._hints: Verdicts[bool] = Verdicts(self._judge_hint)
         ends = {*(phrase[-1] for phrase in (*ALWAYS_DENIED, *DENIED, *DENIED_ENDINGS, *self._deny)), *DENIED_HEADS}
         stems = {*STEMS, *_GLUED_ENDS}
@@ -253,6 +264,10 @@ class KeyMatcher:
         (True, False)
         """
         return self._hints[name]
+
+    def is_version(self, name: str) -> bool:
+        """Whether a value under this name says which version something is: four numbers are no address there."""
+        return self._versions[name]
 
     def _judge_hint(self, name: str) -> bool:
         words = words_of(name)
@@ -300,8 +315,7 @@ class KeyMatcher:
     @property
     def clues(self) -> tuple[str, ...]:
         """What every phrase that tells of something denied holds one of, as clues of a rule."""
-        joined = map("".join, (*ALWAYS_DENIED, *DENIED, *DENIED_ENDINGS, *self._deny))
-        return (*sorted({*joined, *DENIED_HEADS, *STEMS}), *_IN_OTHER_SCRIPTS)
+        return (*_default_clues(), *map("".join, self._deny))
 
     def _judge(self, name: str) -> bool:
         words = words_of(name)

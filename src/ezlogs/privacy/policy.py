@@ -84,6 +84,11 @@ class Choice(msgspec.Struct, frozen=True):
         if not callable(self.how) and self.how not in WORDS:
             raise ValueError(f"{self.how!r} is no treatment; use {', '.join(WORDS)} or a function")
 
+    def may_be_about(self, rule: str) -> bool:
+        """Tell whether this line can be about what a rule finds, somewhere."""
+        target = self.where.rpartition("/")[2]
+        return target == rule or "*" in target or "." in target
+
     def is_about(self, finding: Finding) -> bool:
         """Tell whether a finding is one of those that this line is about."""
         types, slash, target = self.where.rpartition("/")
@@ -124,7 +129,15 @@ class Policy:
         self.choices = (*given, *DEFAULT_CHOICES)
         self.by_event_type = any("/" in choice.where for choice in given)
         """Whether it matters which event a finding is in."""
+        self._redacts: dict[str, bool] = {}
         self._hash_key = hash_key.encode() if isinstance(hash_key, str) else hash_key
+
+    def redacts(self, rule: str) -> bool:
+        """Tell whether everything that a rule finds is redacted, wherever it is: no line can be about it."""
+        known = self._redacts.get(rule)
+        if known is None:
+            known = self._redacts[rule] = not any(choice.may_be_about(rule) for choice in self.choices)
+        return known
 
     def replaced(self, finding: Finding) -> str | None:
         """Return what stands in the place of a finding, None for nothing at all.
@@ -197,13 +210,10 @@ def hashed(text: str, key: bytes) -> str:
 
 def is_hash(text: str) -> bool:
     """Tell whether a text is what `hashed` returned."""
+    if not text.startswith("[hash:") or not text.endswith("]"):
+        return False
     digits = text[6:-1]
-    return (
-        len(digits) == _HASH_DIGITS
-        and text.startswith("[hash:")
-        and text.endswith("]")
-        and not digits.strip("0123456789abcdef")
-    )
+    return len(digits) == _HASH_DIGITS and not digits.strip("0123456789abcdef")
 
 
 DEFAULT_CHOICES: Final = (Choice("ip", "mask"),)

@@ -16,7 +16,7 @@ import msgspec
 from ezlogs.privacy.expressions import expression, listed
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.plausible import Kind, any_code, is_told, kind_of
-from ezlogs.privacy.rule import Clue, Span
+from ezlogs.privacy.rule import BY_NAME, Clue, Span
 
 _SPACE: Final = r"[ \t\u00a0\u3000]"
 _GAP: Final = r"(?:[ \t\u00a0\u3000]|\r?\n){1,2}"
@@ -82,7 +82,7 @@ class Prose(msgspec.Struct, frozen=True):
     """
 
     keys: KeyMatcher
-    name: ClassVar[str] = "key"
+    name: ClassVar[str] = BY_NAME
 
     @property
     def clues(self) -> tuple[Clue, ...]:

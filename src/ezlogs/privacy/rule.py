@@ -14,8 +14,14 @@ from ezlogs.privacy.expressions import expression
 REDACTED: Final = "[redacted]"
 """What stands in the place of a finding."""
 
+BY_NAME: Final = "key"
+"""The rule of what is found because its name says that it is none to tell."""
+
 Span = tuple[int, int]
 """Start and end of a finding in a text."""
+
+Found = tuple[int, int, str]
+"""Start, end and rule of a finding."""
 
 Clue = str | bytes
 """Without which a rule finds nothing: a word (``str``, whatever its capitals and spaces) or a form (``bytes``).

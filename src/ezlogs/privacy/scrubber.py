@@ -13,10 +13,11 @@ from ezlogs.privacy.commands import CommandLines
 from ezlogs.privacy.detectors import DEFAULT_RULES
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.memory import MOST, Memory
-from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy, is_secret
+from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy
 from ezlogs.privacy.prose import Prose
 from ezlogs.privacy.rule import REDACTED, Rule
-from ezlogs.privacy.search import Search, is_one_word, replace
+from ezlogs.privacy.runs import Run, runs_of
+from ezlogs.privacy.search import Search, is_one_word
 from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
 from ezlogs.privacy.surfaces import IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.urls import UrlParameters
@@ -130,6 +131,8 @@ class Scrubber:
             path: Where it is.
             secret: Whether nothing of it may be shown, whatever the policy says.
         """
+        if self._policy.redacts(rule):
+            return REDACTED
         try:
             replaced = self._policy.replaced(Finding(rule, path, text, self._event_type, secret))
         except Exception:
@@ -182,7 +185,7 @@ class Scrubber:
 
     def learn(self, name: str) -> None:
         """Remember a name in which nothing was found, unless it is denied or says what a value is."""
-        if name in NAMES_OF_NAMES or name in URLS:
+        if name in self._harmless or name in NAMES_OF_NAMES or name in URLS:
             return
         if not self.keys.denies(name) and not self.keys.hints(name):
             self._harmless.remember(name)
@@ -274,26 +277,33 @@ class Scrubber:
                 if scrubbed is DROPPED:
                     return ""
                 return text if scrubbed is document else _dump_like(text, scrubbed)
-        # A little more than is kept, so that a card number across the cut is still seen as one.
-        findings = search.findings(text[: MAX_TEXT + _OVERLAP])
-        if len(text) > MAX_TEXT:
-            findings = [finding for finding in findings if finding[0] < MAX_TEXT]
-            findings.append((MAX_TEXT, len(text), "too_long"))
-        if not findings:
+        runs = search.runs(text) if len(text) <= MAX_TEXT else _runs_of_long(text, search)
+        if not runs:
             return text
-        told: set[str] = set()
+        pieces: list[str] = []
+        told: dict[str, None] = {}
+        done = 0
+        redacts = self._policy.redacts
+        for start, end, rule, secret, rules in runs:
+            part = text[start:end]
+            instead = REDACTED if redacts(rule) else self.replaced(rule, part, path, secret=secret)
+            if instead == part:
+                continue
+            pieces += text[done:start], instead or ""
+            done = end
+            for name in rules:
+                told[name] = None
+        if not pieces:
+            return text
+        found.extend([f"{path}: {rule}" for rule in told])
+        pieces.append(text[done:])
+        return "".join(pieces)
 
-        def replaced(rules: list[str], part: str) -> str | None:
-            # Who sees an address and a password in the same place must take it for a password.
-            secret = next((rule for rule in rules if rule == Assignments.name or is_secret(rule)), None)
-            instead = self.replaced(secret or rules[0], part, path, secret=secret is not None)
-            if instead != part:
-                told.update(rules)
-            return instead
 
-        clean = replace(text, findings, replaced)
-        found.extend(f"{path}: {rule}" for rule in dict.fromkeys(rule for _, _, rule in findings) if rule in told)
-        return clean if told else text
+def _runs_of_long(text: str, search: Search) -> tuple[Run, ...]:
+    # A little more than is kept is looked at, so that a card number across the cut is still seen as one.
+    findings = [finding for finding in search.findings(text[: MAX_TEXT + _OVERLAP]) if finding[0] < MAX_TEXT]
+    return runs_of([*findings, (MAX_TEXT, len(text), "too_long")])
 
 
 class _AmbiguousDocumentError(Exception):

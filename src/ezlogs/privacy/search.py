@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ezlogs.privacy.encodings import base64_texts, reading_of
 from ezlogs.privacy.expressions import any_of, expression
-from ezlogs.privacy.rule import Rule, form_of, shape_of
-
-Found = tuple[int, int, str]
-"""Start, end and rule of a finding."""
+from ezlogs.privacy.memory import MOST
+from ezlogs.privacy.rule import Found, Rule, form_of, shape_of
+from ezlogs.privacy.runs import Run, runs_of
 
 _TOO_SHORT_TO_TELL: Final = 14
 _SHORTEST_NUMBER: Final = 9
 _SHORTEST_WORD: Final = 3
+_LONGEST_KNOWN: Final = 256
 _LEVELS: Final = 3
 """Encodings in encodings that are looked into: JSON in a form in base64."""
 
@@ -33,9 +33,14 @@ class Search:
     def __init__(self, rules: Iterable[Rule], *, short: bool = False) -> None:
         self.short = short
         self.rules = tuple(rules)
+        #: Where something was found in short texts, which come again as well as clean ones do; by their hashes, so
+        #: that nothing sensitive is kept.
+        self._known: dict[int, tuple[int, tuple[Run, ...]]] = {}
         # One bit a rule: a clue stands for the set of rules that it wakes.
         self._always = 0
+        self._chosen = _Chosen(self.rules)
         self._by_mark: dict[str, int] = {}
+        self._by_foreign_mark: dict[str, int] = {}
         self._by_word: dict[str, int] = {}
         by_digits: dict[str, int] = {}
         self._by_form: dict[str, int] = {}
@@ -48,8 +53,10 @@ class Search:
                     by_text, text = self._by_form if clue.strip(b"0") else by_digits, clue.decode("ascii")
                 else:
                     word = shape_of(clue)
-                    short = len(word) < _SHORTEST_WORD or not word.isascii()
-                    by_text, text = (self._by_mark, clue) if short else (self._by_word, word)
+                    if not clue.isascii():
+                        by_text, text = self._by_foreign_mark, clue
+                    else:
+                        by_text, text = (self._by_mark, clue) if len(word) < _SHORTEST_WORD else (self._by_word, word)
                 by_text[text] = by_text.get(text, 0) | bit
         self._by_digits = sorted(by_digits.items())
         alternatives = any_of(self._by_word)
@@ -59,17 +66,26 @@ class Search:
             for length in range(_SHORTEST_WORD, len(word)):
                 self._by_word[word] |= self._by_word.get(word[:length], 0)
 
+    def runs(self, text: str) -> tuple[Run, ...]:
+        """What is to be replaced in a text: `findings`, those that overlap as one."""
+        known = self._known.get(hash(text))
+        if known is not None and known[0] == len(text):
+            return known[1]
+        runs = runs_of(self.findings(text))
+        if runs and len(text) <= _LONGEST_KNOWN:
+            if len(self._known) >= MOST:
+                self._known.clear()
+            self._known[hash(text)] = (len(text), runs)
+        return runs
+
     def findings(self, text: str, levels: int = _LEVELS) -> list[Found]:
         """Start, end and rule of each finding, in the order of the rules; they may overlap."""
         if not self.short and is_one_word(text):
             return []
-        awake = self._awake(text)
         found: list[Found] = []
-        while awake:
-            bit = awake & -awake
-            rule = self.rules[bit.bit_length() - 1]
-            found += [(start, end, rule.name) for start, end in rule.find(text)]
-            awake ^= bit
+        for rule in self._chosen[self._awake(text)]:
+            for start, end in rule.find(text):
+                found.append((start, end, rule.name))
         if levels:
             found += self._encoded(text, levels - 1, found)
         return found
@@ -79,6 +95,10 @@ class Search:
         for mark, rules in self._by_mark.items():
             if mark in text:
                 awake |= rules
+        if not text.isascii():
+            for mark, rules in self._by_foreign_mark.items():
+                if mark in text:
+                    awake |= rules
         shape = shape_of(text)
         if "0" in shape:
             for digits, rules in self._by_digits:
@@ -109,6 +129,19 @@ class Search:
                 yield start, end, "base64"
 
 
+class _Chosen(dict[int, tuple[Rule, ...]]):
+    """The rules of a set of them, told by one bit each; few sets come up, again and again."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
+
+    def __missing__(self, bits: int) -> tuple[Rule, ...]:
+        if len(self) >= MOST:
+            self.clear()
+        chosen = self[bits] = tuple(rule for position, rule in enumerate(self._rules) if bits >> position & 1)
+        return chosen
+
+
 def is_one_word(text: str) -> bool:
     """Tell whether a text is one short word, in which there is nothing to go by."""
     if len(text) >= _TOO_SHORT_TO_TELL or not (text.isalnum() or text.isidentifier() or not text):
@@ -117,38 +150,3 @@ def is_one_word(text: str) -> bool:
         return False
     # 12345678Z, AAAPL1234C: states give people numbers that end in a letter.
     return len(text) < _SHORTEST_NUMBER or not text[-1].isupper() or text.isalpha()
-
-
-def replace(text: str, findings: Iterable[Found], replaced: Callable[[list[str], str], str | None]) -> str:
-    """Return the text with each finding, or run of overlapping ones, replaced.
-
-    Args:
-        text: What the findings were found in.
-        findings: Start, end and rule of each.
-        replaced: Given the rules of a run, the one that found most of it first, and what they found, returns what
-            stands there instead; None for nothing.
-    """
-    pieces: list[str] = []
-    done = 0
-    for start, end, rules in _runs(findings):
-        pieces += text[done:start], replaced(rules, text[start:end]) or ""
-        done = end
-    return "".join((*pieces, text[done:]))
-
-
-def _runs(findings: Iterable[Found]) -> Iterator[tuple[int, int, list[str]]]:
-    run: list[Found] = []
-    reach = 0
-    for finding in sorted(findings):
-        if run and finding[0] >= reach:
-            yield _run(run, reach)
-            run = []
-        run.append(finding)
-        reach = max(reach, finding[1])
-    if run:
-        yield _run(run, reach)
-
-
-def _run(run: list[Found], end: int) -> tuple[int, int, list[str]]:
-    by_length = sorted(run, key=lambda finding: finding[0] - finding[1])
-    return run[0][0], end, [rule for _, _, rule in by_length]

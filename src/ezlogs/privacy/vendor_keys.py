@@ -54,7 +54,11 @@ VENDOR_KEYS: Final[tuple[Rule, ...]] = (
     Finder("aws_key", ("aws", "secret", "access", "AKIA", "ASIA"), _find_aws_secrets),
     _secret_of("github", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{20,}"),
     _secret_of("github", ("github_pat_",), r"github_pat_\w{22,}"),
-    _secret_of("gitlab", ("gl",), r"gl(?:pat|dt|rt|ptt|cbt|agent|oas|soat|imt|ft)-[\w-]{20,}"),
+    _secret_of(
+        "gitlab",
+        ("glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glagent-", "gloas-", "glsoat-", "glimt-", "glft-"),
+        r"gl(?:pat|dt|rt|ptt|cbt|agent|oas|soat|imt|ft)-[\w-]{20,}",
+    ),
     _secret_of("slack", ("xox", "xapp-"), r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[\w-]{10,}"),
     _secret_of("slack", ("hooks.slack.com/",), r"hooks\.slack\.com/[a-z]{1,16}/[A-Za-z0-9/]{20,}"),
     _secret_of("stripe", ("_live_", "_test_"), r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"),

@@ -16,7 +16,7 @@ from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.policy import is_hash
 from ezlogs.privacy.randomness import is_key_material
-from ezlogs.privacy.rule import REDACTED
+from ezlogs.privacy.rule import BY_NAME, REDACTED
 
 MAX_DEPTH: Final = 20
 """Levels of nesting that are looked into."""
@@ -32,11 +32,10 @@ _LONGEST_STEP: Final = 64
 _NAMED: Final = (("name", "value"), ("key", "value"), ("field", "value"), ("Name", "Value"), ("Key", "Value"))
 
 
-NAMES_OF_NAMES: Final = frozenset(name for name, _ in _NAMED)
+NAMES_OF_NAMES: Final = frozenset(("input", *(name for name, _ in _NAMED)))
 
 
 _VERSION: Final = expression(r"v?\d{1,5}(?:\.\d{1,5}){1,4}")
-_NAMES_OF_VERSIONS: Final = ("version", "release", "build", "revision", "firmware")
 
 
 class _Dropped:
@@ -62,6 +61,9 @@ class TextScrubber(Protocol):
 
     def name(self, name: str, path: str, found: list[str]) -> str:
         """The name without its findings."""
+
+    def is_clean(self, text: str) -> bool:
+        """Whether a text is known to hold nothing."""
 
     def knows(self, key: object, value: object) -> bool:
         """Whether an item is known to hold nothing."""
@@ -91,12 +93,12 @@ class Walk:
         """The value under a key: redacted as a whole where the key is denied."""
         keys = self._scrubber.keys
         if value is None or not keys.denies(key):
-            if type(value) is str and _VERSION.fullmatch(value) and key.lower().endswith(_NAMES_OF_VERSIONS):
+            if type(value) is str and keys.is_version(key) and _VERSION.fullmatch(value):
                 return value  # 8.8.4.4 is one here, and no address
             if type(value) is str and keys.hints(key) and is_key_material(value):
-                return self._withhold(value, path, "key", secret=True)
+                return self._withhold(value, path, BY_NAME, secret=True)
             return self._content(value, path)
-        return self._withhold(value, path, "key", secret=keys.gives_access(key))
+        return self._withhold(value, path, BY_NAME, secret=keys.gives_access(key))
 
     def _content(self, value: Any, path: str) -> Any:
         if type(value) is dict:  # asked first: most are, and whether something is a mapping takes long to tell
@@ -164,21 +166,25 @@ class Walk:
                     clean[key] = item
                 continue
             name = _name_of(key)
-            safe = scrubber.name(name, f"{path}.{REDACTED}", self._found)
+            safe = name if scrubber.is_clean(name) else scrubber.name(name, f"{path}.{REDACTED}", self._found)
             place = f"{path}.{safe[:_LONGEST_STEP]}"
             if denied_value is not None and key == denied_value and item is not None:
-                scrubbed = self._withhold(item, place, "key", secret=True)
+                scrubbed = self._withhold(item, place, BY_NAME, secret=True)
             else:
                 scrubbed = self.value(name, item, place)
             if safe is name:
                 scrubber.learn(name)
-            if clean is None and (safe is not name or scrubbed is not item):
+            if clean is None:
+                if safe is name and scrubbed is item:
+                    continue
                 clean = items_before(mapping, key)
-            if clean is not None and scrubbed is not DROPPED:
+            if scrubbed is not DROPPED:
                 clean[key if safe is name else unused_name(safe, clean)] = scrubbed
         return mapping if clean is None else clean
 
     def _named_value(self, mapping: Mapping[Any, Any]) -> str | None:
+        if NAMES_OF_NAMES.isdisjoint(mapping):
+            return None
         for name, value in _NAMED:
             if name in mapping and value in mapping:
                 key = mapping[name]
@@ -205,7 +211,7 @@ class Walk:
         for position, item in enumerate(items):
             place = f"{path}[{position}]"
             if after_option and isinstance(item, str) and not item.startswith("-"):
-                yield self._withhold(item, place, "key", secret=True)
+                yield self._withhold(item, place, BY_NAME, secret=True)
             elif position in passwords:
                 start = passwords[position]
                 hidden = self._withhold(item[start:], place, "command_line", secret=True)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ezlogs.privacy import Pattern, Rule, Scrubber
 from ezlogs.privacy.rule import Finder
-from ezlogs.privacy.search import Search, replace
+from ezlogs.privacy.runs import runs_of
+from ezlogs.privacy.search import Search
 
 SEARCH = Scrubber().search(in_url=True)
 EVERY_RULE = Search(Finder(rule.name, (), rule.find) for rule in SEARCH.rules)
@@ -53,13 +54,26 @@ def test_findings_lie_within_the_text(text: str) -> None:
     assert all(0 <= start < end <= len(text) for start, end, _ in SEARCH.findings(text))
 
 
-def test_overlapping_findings_become_one_redaction() -> None:
-    """The parts of findings that overlap are not redacted twice, those that touch are kept apart."""
-    findings = [(5, 8, "b"), (1, 3, "a"), (1, 4, "c"), (8, 9, "d")]
-    assert replace("0123456789", findings, lambda rules, part: f"[{'+'.join(rules)}:{part}]") == (
-        "0[c+a:123]4[b:567][d:8]9"
-    )
-    assert replace("0123456789", findings, lambda rules, part: None) == "049"
+def test_overlapping_findings_become_one_run() -> None:
+    """The parts of findings that overlap are not replaced twice, those that touch are kept apart."""
+    runs = runs_of([(5, 8, "b"), (1, 3, "a"), (1, 4, "c"), (8, 9, "d")])
+    assert [(run.start, run.end, run.rules) for run in runs] == [(1, 4, ("c", "a")), (5, 8, ("b",)), (8, 9, ("d",))]
+
+
+def test_what_gives_access_decides_about_a_run() -> None:
+    """Who sees an address and a password in the same place must take it for a password."""
+    (run,) = runs_of([(0, 20, "email"), (4, 8, "github_key")])
+    assert (run.rule, run.secret, run.rules) == ("github_key", True, ("email", "github_key"))
+
+
+def test_what_was_found_in_a_text_is_found_again() -> None:
+    """From memory, which tells texts of different lengths apart and holds none of them."""
+    search = Search([Pattern("x", (), re.compile("hunter2"))])
+    first = search.runs("a hunter2 here")
+    assert search.runs("a hunter2 here") is first
+    assert [(run.start, run.end) for run in first] == [(2, 9)]
+    assert search.runs("no such thing here") == ()
+    assert "hunter" not in repr(search._known)
 
 
 def test_a_rule_without_clues_sees_every_text() -> None:
