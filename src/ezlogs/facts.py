@@ -251,8 +251,11 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...], default: str, pr
     return default
 
 
+_LONGEST_SHOWN = 80
+
+
 def _shown(value: object) -> str:
-    """Return what was given, short; runs none of its code."""
+    """Return what was given, if it is short: of half a secret privacy would not know. Runs none of its code."""
     if type(value) is str:
-        return repr(value[:80])
+        return repr(value) if len(value) <= _LONGEST_SHOWN else f"of {len(value)} characters"
     return repr(value) if type(value) in (int, float, bool, type(None)) else describe(value)

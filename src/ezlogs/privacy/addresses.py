@@ -18,6 +18,7 @@ _IPV4 = expression(
     r"(?!\w|\.\d|-(?![1-9]\d{0,2}(?:\.\d{1,3}){3}(?![\w.-]))|\.(?:tar|t?gz|zip|whl|egg|jar|deb|rpm|apk|exe|dll|so|msi|pkg|dmg)\b)"
 )
 _IPV6 = expression(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?![\w:])")
+_ADDRESS = expression(r"\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9A-Fa-f:]{2,39}\]?")
 _VERSION = expression(
     r"(?i:versions?|ver|release|build|firmware|schema|section|sec|chapter|clause|figure|rev)\W{0,4}\Z|§ ?\Z"
 )
@@ -43,6 +44,13 @@ def find_addresses(text: str) -> Iterator[Span]:
                 continue
             if _is_somebodys(match[0]) and not _VERSION.search(before) and not _PRODUCT.search(before):
                 yield match.span()
+
+
+def is_address(value: object) -> bool:
+    """Return whether a value is the address of a computer, or several, and nothing else."""
+    if isinstance(value, (tuple, list)):
+        return all(map(is_address, value))
+    return type(value) is str and _ADDRESS.fullmatch(value) is not None
 
 
 def masked_address(text: str) -> str:

@@ -23,7 +23,9 @@ def _find_emails(text: str) -> Iterator[Span]:
         at = match.start()
         before = text[max(at - 300, 0) : at][::-1]
         local = _LOCAL_PART_REVERSED.match(before)
-        if local is not None and not _USERINFO_REVERSED.match(before):
+        if local is None or local[0] == "tig":  # git@github.com:org/repository is nobody's address
+            continue
+        if not _USERINFO_REVERSED.match(before):
             yield at - local.end(), match.end()
 
 

@@ -325,7 +325,7 @@ class KeyMatcher:
             return False
         if words[-2:] in DENIED_ENDINGS or words[-3:] in DENIED_ENDINGS or words in DENIED_ALONE:
             return words not in self._allow
-        if _is_innocent(words):
+        if _is_innocent(words) or ("." in name and _is_innocent(words_of(name.rpartition(".")[2]))):
             return False
         if _contains_any(words, ALWAYS_DENIED):
             return True
@@ -360,6 +360,8 @@ def _composed(name: str) -> str:
 
 
 def _is_innocent(words: Words) -> bool:
+    if not words:
+        return False
     return words[-1] in INNOCENT_HEADS or (len(words) > 1 and words[0] in INNOCENT_STARTS)
 
 

@@ -60,6 +60,9 @@ class Finding(msgspec.Struct, frozen=True):
         return f"<Finding {self.rule} at {self.path}>"
 
 
+LABELS: Final = frozenset(("actor.label", "subject.label"))
+"""Where an e-mail address is masked if nothing else is said: what readers know somebody by."""
+
 Treatment = Word | Callable[[Finding], "str | None"]
 """What is done: a word, or a function that returns what stands in the finding's place, None for nothing."""
 
@@ -132,12 +135,12 @@ class Policy:
         self._redacts: dict[str, bool] = {}
         self._hash_key = hash_key.encode() if isinstance(hash_key, str) else hash_key
 
-    def redacts(self, rule: str) -> bool:
-        """Tell whether everything that a rule finds is redacted, wherever it is: no line can be about it."""
+    def redacts(self, rule: str, path: str) -> bool:
+        """Tell whether all that a rule finds is redacted: no line can be about it, and nobody is named by it there."""
         known = self._redacts.get(rule)
         if known is None:
             known = self._redacts[rule] = not any(choice.may_be_about(rule) for choice in self.choices)
-        return known
+        return known and path not in LABELS
 
     def replaced(self, finding: Finding) -> str | None:
         """Return what stands in the place of a finding, None for nothing at all.
@@ -147,7 +150,8 @@ class Policy:
         """
         if finding.rule in _UNKNOWN:
             return REDACTED
-        how = next((choice.how for choice in self.choices if choice.is_about(finding)), "redact")
+        usual: Treatment = "mask" if finding.rule == "email" and finding.path in LABELS else "redact"
+        how = next((choice.how for choice in self.choices if choice.is_about(finding)), usual)
         secret = finding.secret or is_secret(finding.rule)
         if callable(how):
             said = how(finding)

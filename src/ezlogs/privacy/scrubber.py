@@ -8,6 +8,7 @@ from copy import copy
 from functools import cache
 from typing import Any, Final
 
+from ezlogs.privacy.addresses import is_address
 from ezlogs.privacy.assignments import Assignments
 from ezlogs.privacy.commands import CommandLines
 from ezlogs.privacy.detectors import DEFAULT_RULES
@@ -19,7 +20,7 @@ from ezlogs.privacy.rule import REDACTED, Rule
 from ezlogs.privacy.runs import Run, runs_of
 from ezlogs.privacy.search import Search, is_one_word
 from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
-from ezlogs.privacy.surfaces import IDENTIFIERS, STRUCTURAL, URLS
+from ezlogs.privacy.surfaces import HOSTS, IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.urls import UrlParameters
 from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, items_before, unused_name
 
@@ -131,7 +132,7 @@ class Scrubber:
             path: Where it is.
             secret: Whether nothing of it may be shown, whatever the policy says.
         """
-        if self._policy.redacts(rule):
+        if self._policy.redacts(rule, path):
             return REDACTED
         try:
             replaced = self._policy.replaced(Finding(rule, path, text, self._event_type, secret))
@@ -233,7 +234,7 @@ class Scrubber:
         knows = self.knows
         for key in attributes:  # not over the items: OpenTelemetry's mapping is slow at them
             value = attributes[key]
-            if key in STRUCTURAL or knows(key, value):
+            if key in STRUCTURAL or knows(key, value) or (key in HOSTS and is_address(value)):
                 if clean is not None:
                     clean[key] = value
                 continue
@@ -283,10 +284,9 @@ class Scrubber:
         pieces: list[str] = []
         told: dict[str, None] = {}
         done = 0
-        redacts = self._policy.redacts
         for start, end, rule, secret, rules in runs:
             part = text[start:end]
-            instead = REDACTED if redacts(rule) else self.replaced(rule, part, path, secret=secret)
+            instead = self.replaced(rule, part, path, secret=secret)
             if instead == part:
                 continue
             pieces += text[done:start], instead or ""

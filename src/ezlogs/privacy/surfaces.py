@@ -38,6 +38,14 @@ IDENTIFIERS: Final = listed(
     """
 )
 
+#: Computers of the service's own and those that it calls, whose addresses are nobody's.
+HOSTS: Final = listed(
+    """
+    server.address server.socket.address host.ip net.host.ip net.host.name network.local.address net.sock.host.addr
+    db.connection_string.host k8s.pod.ip container.ip
+    """
+)
+
 #: URLs and parts of them: parameters such as ``code`` and ``sig`` are denied in them too.
 URLS: Final = listed(
     """

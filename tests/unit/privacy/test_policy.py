@@ -191,3 +191,11 @@ def test_what_is_kept_stays_as_it_is_and_is_no_redaction() -> None:
         }
         assert scrubber.value("", {"other": value}, "m", found) == {"other": gone}
         assert len(found) == 4
+
+
+def test_labels_that_are_addresses_are_masked_unless_more_is_said() -> None:
+    """A reader tells people apart by their domain at least; in any other place nothing of an address is shown."""
+    assert Scrubber().text("ada@example.com", "actor.label", []) == "…@example.com"
+    assert Scrubber().text("ada@example.com", "metadata.label", []) == "[redacted]"
+    assert Scrubber().text("4111111111111111", "actor.label", []) == "[redacted]"
+    assert Scrubber(policy=Policy({"email": "redact"})).text("ada@example.com", "actor.label", []) == "[redacted]"
