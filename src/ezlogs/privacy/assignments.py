@@ -150,9 +150,19 @@ _FORMS: Final = (
 _HARMLESS = expression(
     r"""\*+|%s|\?|\$\d+|%\(\w+\)s|\{\w*\}|\[(?i:redacted|filtered|scrubbed)\]|<(?i:redacted|hidden|filtered)>"""
     r"""|(?i:null|none|nil|true|false|undefined|str|string|bytes|int|bool)|[^\w\s]{1,2}"""
+    r"""|(?i:required|optional|missing|invalid|incorrect|wrong|empty|blank|expired|changed|unset|valid|ok)"""
     r"""|(?:typing\.)?(?:Optional|Union|Final|ClassVar|Literal|Annotated|[Ll]ist|[Dd]ict|[Tt]uple|Callable)\[.*"""
 )
 _BIND = expression(r":(\w+)")
+
+
+#: Before a name whose value is a number then, and no secret: *max tokens: 4096*.
+_COUNTED: Final = expression(r"(?i:max|min|maximum|minimum|num|total|count|remaining|of) {1,2}\Z")
+
+
+def _is_count(text: str, name: re.Match[str], end: int) -> bool:
+    before = name.start("key")
+    return text[name.end() : end].isdigit() and _COUNTED.search(text, max(0, before - 12), before) is not None
 
 
 class Assignments(msgspec.Struct, frozen=True):
@@ -189,7 +199,7 @@ class Assignments(msgspec.Struct, frozen=True):
                     if end > start and text[end - 1].isdigit() and self._is_number(key):
                         end = end_of_groups(text, end)
                     position = max(position, end)
-                    if end > start and not self._is_harmless(text[start:end], key):
+                    if end > start and not self._is_harmless(text[start:end], key) and not _is_count(text, match, end):
                         yield start, end
                 elif self.keys.hints(key):
                     start, end = value(text, match)

@@ -77,7 +77,7 @@ def secret_words(words: Sequence[str]) -> Iterator[tuple[int, int]]:
         if program in _PROGRAMS:
             next_word = words[position + 1] if position + 1 < len(words) else ""
             password = _PASSWORDS.get(program) or _PASSWORDS.get(f"{program}+{next_word}") or _Password()
-        elif word in _SEPARATORS:
+        elif word in _SEPARATORS or before.endswith(";"):
             password = _Password()
         elif before in password.after and not word.startswith("-"):
             yield position, 0

@@ -125,7 +125,7 @@ URL_USERINFO: Final = Pattern(
     "url_credentials",
     ("//",),
     expression(r"""(?<=//)(?:[^\s/?#:@"'<>]{0,64}:(?!\d{1,5}[/?#])[^\s"'<>]{1,256}|[^\s/?#"'<>]{1,256})(?=@)"""),
-    lambda userinfo: userinfo != REDACTED,
+    lambda userinfo: userinfo not in (REDACTED, "git"),
 )
 BARE_USERINFO: Final = Finder("url_credentials", ("@",), _find_bare_userinfo)
 #: jdbc:oracle:thin:scott/tiger@host, and scott/tiger@//host:1521/service.

@@ -162,7 +162,7 @@ _VERSIONS: Final = _phrases("version, release, build, revision, firmware")
 HINTS: Final = listed("key keys session sid sig sign hmac salt seed cred ident assertion")
 NO_HINTS: Final = listed(
     "idempotency cache routing partition sort primary foreign object dedup deduplication row composite group unique "
-    "message translation trace span request storage public"
+    "message translation trace span request storage public flag s3"
 )
 
 #: Names too general to deny, except as parameters of a URL, where they carry signatures and one-time codes.

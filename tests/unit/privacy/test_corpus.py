@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.corpus import WRITTEN, Sample, benign, secrets, texts_in, written
+from tests.corpus import ORDINARY, WRITTEN, Sample, benign, secrets, texts_in, written
 
 from ezlogs.privacy import Scrubber
 
@@ -52,6 +52,16 @@ def test_what_looks_like_a_secret_stays() -> None:
         if scrubber.attributes(sample.value, found) is not sample.value or found:
             touched.append(sample)
     assert len(touched) < len(BENIGN) * 0.005, told(touched)
+
+
+def test_ordinary_text_stays_as_it_is() -> None:
+    """All that was written by hand: it comes close to telling something, and does not."""
+    touched = []
+    for text in ORDINARY:
+        found: list[str] = []
+        if Scrubber().text(text, "", found) != text or found:
+            touched.append((text, found))
+    assert not touched
 
 
 def test_the_corpus_is_large_and_what_it_says() -> None:
