@@ -72,6 +72,7 @@ _DIGITS: Final = expression(
     r"(?![\w%$€]|[.,:/]\d|-\w)"
 )
 _MIXED: Final = expression(r"(?=[A-Za-z]{0,11}\d)[A-Za-z0-9]{4,12}(?:-[A-Za-z0-9]{4,12}){0,3}(?![\w%$€]|[.,:/]\d|-\w)")
+_MOST_WORDS: Final = 24
 _FEWEST_DIGITS: Final = 4
 _SHORTEST_TOKEN: Final = 8
 _SHORTEST_PERSONAL: Final = 5
@@ -85,7 +86,7 @@ _STAND_IN: Final = expression(
 )
 _RANGE: Final = expression(r"[\d.,]{1,8}(?:[-\u2013+/%]\d{0,8})?")
 _CLAUSE_END: Final = expression(r"[ \t]{0,2}(?:\Z|[.,;!?)\]\n]|(?:and|but|or|und|et|y|e)\b)")
-_CLAUSE: Final = expression(r"[^.;!?\r\n]{1,512}")
+_CLAUSE: Final = expression(r"[^.;!?\r\n]{1,256}")
 _MIX: Final = expression(r"\d[^\W\d]|[^\W\d]\d|\d[-_./+]|[-_./+]\d")
 _TOKEN_TEXT: Final = expression(r"[\w.+/=~-]+")
 _CHOSEN: Final = expression(r"[^\W\d_]\w{0,62}[\d!@#$%^&*+]\S{0,64}|\d\S{0,64}[^\W\d]\S{0,64}")
@@ -139,7 +140,7 @@ def is_told(text: str, start: int, kind: Kind, link: Link | None) -> Span | None
     if kind is Kind.PERSONAL:
         return _personal(text, start, end, link)
     if kind is Kind.PHRASE and link != "none" and (clause := _CLAUSE.match(text, start)) is not None:
-        words = clause[0].split()
+        words = clause[0].split(None, _MOST_WORDS)[:_MOST_WORDS]
         if len(words) > 2 and sum(map(_is_predicate, words)) <= 1:
             return clause.span()
     told = _token(value, link) if kind is Kind.TOKEN else _password(text, start, end, link)
