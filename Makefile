@@ -10,7 +10,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-h
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format bench constraints clean
+.PHONY: help venv demo test lint format bench leaks constraints clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,19 +39,24 @@ format: .venv/.installed  ## Mend what ruff can mend
 bench: .venv/.installed  ## Measure against the peers (ARGS=--help)
 	@$(PY) -m benchmarks $(ARGS)
 
+leaks: .venv-peers/.installed  ## Count what gets through ezlogs and through the scrubbers of its peers (ARGS=--help)
+	@.venv-peers/bin/python -m benchmarks.leaks $(ARGS)
+
 constraints:  ## Renew constraints/*.txt; needs uv (ARGS=--upgrade for the newest of everything)
 	@command -v uv >/dev/null || { echo 'make constraints needs uv: pip install uv' >&2; exit 1; }
 	@$(COMPILE) --extra test --extra lint --output-file constraints/dev.txt >/dev/null
 	@$(COMPILE) --extra test constraints/neighbours.in --output-file constraints/neighbours.txt >/dev/null
+	@$(COMPILE) constraints/peers.in --output-file constraints/peers.txt >/dev/null
 
 clean:  ## Remove everything that the other targets made
-	@rm -rf .venv .venv-neighbours .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-neighbours .venv-peers .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Setting up speaks on stderr only, so that the output of `make demo ARGS=--json` is JSON and nothing else.
 .venv/.locked: constraints/dev.txt
 .venv-neighbours/.locked: constraints/neighbours.txt
-.venv/.locked .venv-neighbours/.locked:
+.venv-peers/.locked: constraints/peers.txt
+.venv/.locked .venv-neighbours/.locked .venv-peers/.locked:
 	@test -n '$(PYTHON)' || { echo 'ezlogs needs Python 3.10 or newer with its venv module, and found none.' \
 		'On Debian or Ubuntu: apt-get install python3-venv. Or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
 	@echo 'Setting up $(@D) with $(PYTHON); this is done once and takes a minute or two.' >&2
