@@ -108,12 +108,7 @@ class Runtime:
         self.settings = settings
         self.given = dict(given or {})
         """What the application asked for by ``configure()``."""
-        self.scrubber = Scrubber(
-            deny=settings.deny,
-            allow=settings.allow,
-            policy=Policy(settings.redaction, settings.hash_key),
-            further=further_rules and partial(further_rules, self.warn_once),
-        )
+        self.scrubber = scrubber_of(settings, further_rules and partial(further_rules, self.warn_once))
         self.ledger = ledger or Ledger()
         self.carrier = carrier
         rate = settings.sample_rate
@@ -148,6 +143,25 @@ class Runtime:
         if text not in self.reported and len(self.reported) < 100:
             self.reported.add(text)
             log.warning("ezlogs: %s", text)
+
+
+def scrubber_of(settings: Settings, further: Callable[[], Iterable[Rule]] | None = None) -> Scrubber:
+    """Return what scrubs as some settings say.
+
+    Args:
+        settings: The settings.
+        further: Returns the rules that other distributions bring along.
+
+    Example:
+        >>> scrubber_of(Settings(deny=("salary",))).value("salary", 9, "salary", [])
+        '[redacted]'
+    """
+    return Scrubber(
+        deny=settings.deny,
+        allow=settings.allow,
+        policy=Policy(settings.redaction, settings.hash_key),
+        further=further,
+    )
 
 
 current: Runtime | None = None

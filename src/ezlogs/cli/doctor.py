@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 from rich.console import Console, RenderableType
@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ezlogs.cli.help import Command
-from ezlogs.doctor import Finding, Report, examine
-from ezlogs.settings import Loaded, spelled
+from ezlogs.doctor import Finding, Report, examine, examine_privacy
+from ezlogs.settings import TABLE, Loaded, Privacy, spelled
 
 MARKS = {"fine": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "bold yellow"), "problem": ("✗", "bold red")}
 WIDEST_NAME = 28
@@ -26,27 +26,32 @@ PLAIN = {"✓": "+", "·": "-", "✗": "x"}
 @click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--offline", is_flag=True, help="Do not see whether the endpoint answers.")
-def doctor(as_json: bool, offline: bool) -> None:
+@click.option("--privacy", is_flag=True, help="Say what privacy does instead, and try it on a sample of each kind.")
+def doctor(as_json: bool, offline: bool, privacy: bool) -> None:
     """Say what ezlogs would do in a program that is started here, and what is in its way.
 
     Every setting with its source, secrets masked; whether the endpoint answers; who builds the SDK, and how events
     leave; what is instrumented, and what is not, and why. Run it where the program runs: in the same environment,
     in the same directory. The exit status is 1 if there is a problem, and 0 otherwise; warnings do not count.
+
+    With --privacy: which exporters get what is not scrubbed, what is captured, the rules in force, and whether a
+    sample of each kind of data is redacted; one that gets through is a problem. Run it under
+    opentelemetry-instrument to see the exporters that are really there.
     """
-    report = examine(connect=not offline)
+    report = examine_privacy() if privacy else examine(connect=not offline)
     if as_json:
         click.echo(json.dumps(report.document(), indent=2))
     else:
         console = Console(highlight=False)
         with console.capture() as captured:
-            for block in _drawn(report, console):
+            for block in _drawn(report, console, [*Privacy.rows] if privacy else [*TABLE]):
                 console.print(block)
         click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
     if report.problems:
         raise SystemExit(1)
 
 
-def _drawn(report: Report, console: Console) -> Iterator[RenderableType]:
+def _drawn(report: Report, console: Console, names: Sequence[str]) -> Iterator[RenderableType]:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield Text.assemble((versions, "bold"), ("\nin ", "dim"), report.directory)
     for subject, findings in report.findings.items():
@@ -54,7 +59,7 @@ def _drawn(report: Report, console: Console) -> Iterator[RenderableType]:
         yield _inside(_findings(findings, console))
         if subject == "settings":
             yield Text()
-            yield from (_inside(block) for block in _settings(report.loaded, console.width - 2))
+            yield from (_inside(block) for block in _settings(report.loaded, console.width - 2, names))
     yield Text()
     yield _verdict(report, console)
 
@@ -83,16 +88,19 @@ def _findings(findings: tuple[Finding, ...], console: Console) -> Table:
     return table
 
 
-def _settings(loaded: Loaded, width: int) -> Iterator[RenderableType]:
+def _settings(loaded: Loaded, width: int, names: Sequence[str]) -> Iterator[RenderableType]:
     """The settings that were given, each with its source; then those with their defaults, and those without a value."""
-    shown = {name: spelled(value) for name, value in loaded.settings.shown().items()}
+    shown = {name: spelled(value) for name, value in loaded.settings.shown().items() if name in names}
     given = {name: (Text(shown[name], "bold green"), Text(loaded.sources[name], "cyan")) for name in shown}
     given = {name: cells for name, cells in given.items() if loaded.explicit(name)}
     if given:
         yield _given(given, width)
     rest = [name for name in shown if name not in given]
-    yield Text.assemble("default: ", ", ".join(f"{name}={shown[name]}" for name in rest if shown[name]), style="dim")
-    yield Text.assemble("not set: ", ", ".join(name for name in rest if not shown[name]), style="dim")
+    with_default = ", ".join(f"{name}={shown[name]}" for name in rest if shown[name])
+    without = ", ".join(name for name in rest if not shown[name])
+    for label, some in (("default: ", with_default), ("not set: ", without)):
+        if some:
+            yield Text.assemble(label, some, style="dim")
 
 
 def _given(rows: Mapping[str, tuple[Text, Text]], width: int) -> Table:

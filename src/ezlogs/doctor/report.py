@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
 
 import msgspec
 
+from ezlogs.doctor import exposure, privacy
 from ezlogs.doctor.distributions import GROUPS, elect, told
 from ezlogs.doctor.endpoint import endpoints
 from ezlogs.doctor.finding import Finding
 from ezlogs.doctor.instrumentation import clients, foreign, own
 from ezlogs.doctor.pipeline import pipeline
+from ezlogs.launch import rules
 from ezlogs.launch.instrument import GROUP
+from ezlogs.runtime import scrubber_of
 from ezlogs.settings import Loaded, load
 from ezlogs.settings.files import find_files
 from ezlogs.settings.problem import Problem
@@ -87,12 +90,50 @@ def examine(environ: Mapping[str, str] = os.environ, *, connect: bool = True) ->
         "instrumentation": [*own(points, loaded, environ), *foreign(points, loaded, environ)],
         "HTTP clients": clients(points, loaded, environ),
     }
+    return _report(loaded, findings)
+
+
+def examine_privacy(environ: Mapping[str, str] = os.environ) -> Report:
+    """Look at what privacy does in a program that is started here, and scrub a sample of each kind as it would.
+
+    Args:
+        environ: The environment of that program.
+
+    Example:
+        >>> report = examine_privacy({"EZLOGS_REDACTION": "email=keep"})
+        >>> report.problems, str(report.findings["self-test"][1])
+        (1, 'e-mail address: gets through; redaction lets it (EZLOGS_REDACTION in the environment)')
+    """
+    loaded = load(environ, files=find_files(environ))
+    groups = {group: list(entry_points(group=group)) for group in GROUPS}
+    others = privacy.installed(entry_points(group=rules.GROUP))
+    further = tuple(rule for one in others for rule in one.rules)
+    scrubber = scrubber_of(loaded.settings, lambda: further)
+    findings = {
+        "exporters": exposure.exporters(environ, _other(groups, environ)),
+        "captured": exposure.captured(environ),
+        "settings": [*_switched_off(loaded), *_settings(loaded)],
+        "rules": privacy.rules(scrubber, others),
+        "names": privacy.names(loaded),
+        "redaction": privacy.redaction(loaded, scrubber),
+        "self-test": privacy.self_test(loaded, further),
+    }
+    return _report(loaded, findings)
+
+
+def _report(loaded: Loaded, findings: Mapping[str, Iterable[Finding]]) -> Report:
     return Report(
         {"ezlogs": __version__, "Python": platform.python_version(), "OpenTelemetry": version("opentelemetry-sdk")},
         _directory(),
         loaded,
         {subject: found for subject, some in findings.items() if (found := tuple(some))},
     )
+
+
+def _switched_off(loaded: Loaded) -> Iterator[Finding]:
+    if not loaded.settings.enabled:
+        text = f"false ({loaded.sources['enabled']}): ezlogs exports nothing, so it scrubs nothing"
+        yield Finding("warning", "enabled", text)
 
 
 def _settings(loaded: Loaded) -> Iterator[Finding]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ezlogs.forks import lock_for_loading
 from ezlogs.privacy import Rule
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "ezlogs_privacy_rules"
 
@@ -33,11 +36,20 @@ def installed_rules(warn: Callable[[str], None]) -> tuple[Rule, ...]:
             points = ()
         for point in points:
             try:
-                found += _rules_in(point.load())
+                found += rules_of(point)
             except Exception as problem:  # of a distribution that is none of ours
                 what = type(problem).__qualname__
                 warn(f"the privacy rules of the entry point {point.name!r} are not in use: {what}")
     return tuple(found)
+
+
+def rules_of(point: EntryPoint) -> list[Rule]:
+    """Return the rules that one entry point gives.
+
+    Raises:
+        Exception: Whatever loading it raises; a `TypeError` where it gives something that is no rule.
+    """
+    return _rules_in(point.load())
 
 
 def _rules_in(named: Any) -> list[Rule]:

@@ -33,8 +33,8 @@ _SECRETS: Final = frozenset(
     }
 )
 _SECRET_ENDS: Final = ("_key", "_token", "_secret")
-#: Rules about what could not be looked at.
-_UNKNOWN: Final = frozenset({"cycle", "depth", "size", "type", "error", "json", "too_long"})
+UNSEEN: Final = frozenset({"cycle", "depth", "size", "type", "error", "json", "too_long"})
+"""What is recorded of values that could not be looked at: they are redacted, whatever the policy says."""
 #: Numbers that are written with and without separators: equal ones must have equal hashes.
 _SEPARATORS: Final = str.maketrans("", "", " -./()\u00a0\u202f")
 
@@ -148,7 +148,7 @@ class Policy:
         Raises:
             Exception: Whatever the user's function raised; nothing of the finding may leave then.
         """
-        if finding.rule in _UNKNOWN:
+        if finding.rule in UNSEEN:
             return REDACTED
         usual: Treatment = "mask" if finding.rule == "email" and finding.path in LABELS else "redact"
         how = next((choice.how for choice in self.choices if choice.is_about(finding)), usual)

@@ -97,3 +97,27 @@ def test_where_there_are_no_such_characters_the_marks_are_plain() -> None:
     assert result.exit_code == 0
     assert result.stdout_bytes.isascii()
     assert result.stdout.splitlines()[-1] == "+ all is well"
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120", "200"])
+def test_privacy_is_told_instead_of_everything_else(columns: str) -> None:
+    """What others see first, the settings of privacy alone, the kinds that are redacted; it fits at every width."""
+    result = doctor("--privacy", COLUMNS=columns, EZLOGS_DENY="salary", EZLOGS_HASH_KEY="s3cret" * 4)
+    text = words(result.stdout)
+    assert result.exit_code == 0, result.stdout
+    assert text.index("exporters") < text.index("captured") < text.index("rules") < text.index("self-test")
+    assert "deny salary EZLOGS_DENY in the environment" in text
+    assert "not set: allow" in text
+    assert "timeout" not in text
+    assert "kinds are redacted: payment card" in text
+    assert "s3cret" not in result.output
+    assert max(map(len, result.stdout.splitlines())) <= int(columns)
+
+
+def test_what_gets_through_ends_with_status_1() -> None:
+    """A script can ask whether a setting has opened a hole, as JSON too."""
+    result = doctor("--privacy", "--json", EZLOGS_REDACTION="email=keep")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert document["problems"] == 1
+    assert document["findings"]["self-test"][1]["about"] == "e-mail address"
