@@ -64,7 +64,8 @@ def test_an_expression_takes_time_in_proportion(place: str) -> None:
 def test_a_rule_takes_time_in_proportion(name: str) -> None:
     """For whatever its clues and ordinary text are made of, over and over."""
     rule = RULES[name]
-    units = dict.fromkeys((*UNITS, *(spelled for clue in rule.clues for spelled in near(clue))))
+    some = rule.clues[:: 1 + len(rule.clues) // 30]  # names are many, and many alike
+    units = dict.fromkeys((*UNITS, *(spelled for clue in some for spelled in near(clue))))
     bad = next(
         (unit for unit in units if grows(lambda text: list(rule.find(text)), partial(text_of, "", unit, ""))), None
     )
@@ -118,7 +119,7 @@ def test_what_is_only_matched_is_not_searched() -> None:
     """A match is tried at one place, a search at all; whoever does both is taken at the worst."""
     squared = re.compile("a+b")
     assert grows(use_of("nowhere._UNKNOWN#1", squared), partial(text_of, "", "a", ""), 2_000)
-    only_matched = next(place for place in EXPRESSIONS if place.startswith("prose._NUMBERED"))
+    only_matched = next(place for place in EXPRESSIONS if place.startswith("plausible._NUMBERED"))
     assert not grows(use_of(only_matched, squared), partial(text_of, "", "a", ""), 2_000)
 
 
