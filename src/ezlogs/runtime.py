@@ -156,11 +156,17 @@ def scrubber_of(settings: Settings, further: Callable[[], Iterable[Rule]] | None
         >>> scrubber_of(Settings(deny=("salary",))).value("salary", 9, "salary", [])
         '[redacted]'
     """
+
+    def all_further() -> Iterable[Rule]:
+        from ezlogs.privacy.users import rules_of  # here: most have none
+
+        return (*rules_of(settings.patterns), *(further() if further else ()))
+
     return Scrubber(
         deny=settings.deny,
         allow=settings.allow,
         policy=Policy(settings.redaction, settings.hash_key),
-        further=further,
+        further=all_further if settings.patterns else further,
     )
 
 

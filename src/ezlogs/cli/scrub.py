@@ -63,7 +63,11 @@ def _scrubber(deny: tuple[str, ...], allow: tuple[str, ...]) -> Scrubber:
         raise click.UsageError("; ".join(map(str, loaded.problems)))
     own = loaded.settings
     settings = Settings(
-        deny=(*own.deny, *deny), allow=(*own.allow, *allow), redaction=own.redaction, hash_key=own.hash_key
+        deny=(*own.deny, *deny),
+        allow=(*own.allow, *allow),
+        redaction=own.redaction,
+        patterns=own.patterns,
+        hash_key=own.hash_key,
     )
     return Runtime(settings, further_rules=installed_rules).scrubber
 

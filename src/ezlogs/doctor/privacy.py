@@ -14,6 +14,7 @@ from ezlogs.privacy import DEFAULT_RULES, KeyMatcher, Rule
 from ezlogs.privacy.national_ids import NATIONAL_IDS
 from ezlogs.privacy.policy import DEFAULT_CHOICES, UNSEEN, is_secret
 from ezlogs.privacy.scrubber import Scrubber
+from ezlogs.privacy.users import Unusable, UserPattern
 from ezlogs.runtime import scrubber_of
 from ezlogs.settings import Loaded, Settings
 from ezlogs.settings.problem import nearest
@@ -50,7 +51,9 @@ def rules(scrubber: Scrubber, others: Iterable[Installed]) -> Iterator[Finding]:
     built_in = list(_names(DEFAULT_RULES))
     keys = [name for name in built_in if is_secret(name) and name.rpartition("_")[2] in ("key", "token", "secret")]
     further = {name for one in others for name in _names(one.rules)}
-    by_name = [name for name in _names(scrubber.search().rules) if name not in (*built_in, *further, *_IN_DISGUISE)]
+    own = [rule for rule in scrubber.search().rules if isinstance(rule, (UserPattern, Unusable))]
+    others_than_by_name = {*built_in, *further, *_IN_DISGUISE, *_names(own)}
+    by_name = [name for name in _names(scrubber.search().rules) if name not in others_than_by_name]
     kinds = {
         "by form": [name for name in built_in if name not in national and name not in keys],
         "national ids": [name for name in built_in if name in national],
@@ -60,6 +63,12 @@ def rules(scrubber: Scrubber, others: Iterable[Installed]) -> Iterator[Finding]:
     }
     for kind, names in kinds.items():
         yield Finding("fine", kind, ", ".join(names))
+    for rule in own:
+        if isinstance(rule, UserPattern):
+            yield Finding("fine", "pattern", f"{rule.name}, by {rule.engine}")
+        else:
+            text = f"{rule.name} cannot be used: every text with a digit or of several words is redacted"
+            yield Finding("problem", "pattern", text, "see settings above")
     for one in others:
         yield from _of_others(one)
 

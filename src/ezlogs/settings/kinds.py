@@ -47,6 +47,13 @@ class Kind(msgspec.Struct, frozen=True):
         """
         raise NotImplementedError
 
+    def closed(self, given: object) -> object:
+        """Return what is safe to do where what was given cannot be used and nobody may be stopped for it.
+
+        None, as here, where the next weaker place may say.
+        """
+        return None
+
     def beginning_at(self, folder: str, given: object) -> object:
         """Return what was given in a file of some folder, as it would be given anywhere else."""
         return given

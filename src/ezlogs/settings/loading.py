@@ -85,8 +85,9 @@ def load(
 
     Returns:
         The settings, with their sources and problems. A value that cannot be used is a problem, and the next
-        weaker layer is asked. Layers below the one that is used are not looked at: ``EZLOGS_COMPRESSION``
-        settles an ``OTEL_EXPORTER_OTLP_COMPRESSION`` that only other exporters understand.
+        weaker layer is asked, unless what it was meant to keep back would leave then. Layers below the one that
+        is used are not looked at: ``EZLOGS_COMPRESSION`` settles an ``OTEL_EXPORTER_OTLP_COMPRESSION`` that only
+        other exporters understand.
 
     Example:
         >>> loaded = load({"OTEL_SERVICE_NAME": "shop", "EZLOGS_TIMEOUT": "soon"})
@@ -113,9 +114,12 @@ def load(
             except UnacceptableError as refusal:
                 quoted = f"{given.label} {given.kind.quoted(given.value)}"
                 problems.append(Problem(given.source, quoted, str(refusal)))
-            else:
-                counted[row.name] = given
-                break
+                closed = given.kind.closed(given.value)
+                if closed is None:
+                    continue
+                values[row.name] = closed
+            counted[row.name] = given
+            break
     from_files = {name for name, one in counted.items() if any(one is file.given.get(name) for file in in_files)}
     situation = Situation(Settings(**values), counted, from_files, environ)
     return Loaded(

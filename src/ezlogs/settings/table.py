@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from ezlogs.privacy.policy import Treatment
+from ezlogs.settings.expressions import NO_PATTERNS, PatternList
 from ezlogs.settings.group import PREFIX, Group, Setting, group_name
 from ezlogs.settings.hosts import Hosts
 from ezlogs.settings.kinds import (
@@ -188,6 +189,9 @@ class Privacy(Group):
 
     redaction: Annotated[Mapping[str, Treatment], Setting(TreatmentList())] = NO_TREATMENTS
     """What is done with findings, by rule, path or type of event; redacted if left out, and IP addresses masked."""
+
+    patterns: Annotated[Mapping[str, str], Setting(PatternList())] = NO_PATTERNS
+    """Regular expressions of what else is redacted, by the name that is recorded for it."""
 
     hash_key: Annotated[str | None, Setting(Secret("a long random text"))] = None
     """The key of the treatment hash; without one it masks. Never shown."""

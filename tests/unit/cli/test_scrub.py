@@ -106,3 +106,13 @@ def test_a_line_of_any_length_takes_bounded_memory(end: bytes) -> None:
     assert b"ada@" not in result.stdout_bytes
     assert result.stdout_bytes.endswith(b"[redacted]\nafter\n" if end else b"[redacted]")
     assert result.stderr.splitlines()[0] == "line 1: too_long"
+
+
+def test_patterns_of_the_place_count() -> None:
+    """As every setting of privacy does; one that cannot be used is told, and nothing is passed."""
+    result = scrub("by BDG-123456 here\n", EZLOGS_PATTERNS="badge=BDG-[0-9]{6}")
+    assert result.stdout == "by [redacted] here\n"
+    assert result.stderr.splitlines()[0] == "line 1: badge"
+    result = scrub("by BDG-123456 here\n", EZLOGS_PATTERNS="badge=(")
+    assert result.exit_code == 2
+    assert result.stdout == ""

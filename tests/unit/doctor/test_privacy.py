@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -263,3 +264,13 @@ def test_switched_off_it_says_so() -> None:
     found = examine_privacy({"EZLOGS_ENABLED": "no"})
     assert found.findings["settings"][0].about == "enabled"
     assert "scrubs nothing" in found.findings["settings"][0].text
+
+
+def test_users_own_patterns_are_told_with_what_runs_them() -> None:
+    """And those that cannot be used are a problem, which redacts more rather than less."""
+    scrubber = scrubber_of(loaded(patterns="badge=BDG-[0-9]{6}\nbroken=(").settings)
+    found = told(privacy.rules(scrubber, []))
+    assert any(re.fullmatch("fine pattern: badge, by (google-re2|re)", line) for line in found)
+    assert any(line.startswith("problem pattern: broken cannot be used: every text with a digit") for line in found)
+    assert not any("badge" in line for line in found if line.startswith("fine beside a name"))
+    assert "fine badge: mask" in told(privacy.redaction(loaded(redaction="badge=mask"), scrubber))

@@ -9,6 +9,7 @@ import pytest
 from rich.pretty import pretty_repr
 
 from ezlogs.settings import TABLE, Headers, Settings, load, spelled, variable
+from ezlogs.settings.expressions import Patterns
 from ezlogs.settings.treatments import Treatments
 
 TYPES = get_type_hints(Settings)
@@ -42,6 +43,7 @@ EXAMPLES = {
     "deny": "iban",
     "allow": "key_id,hint",
     "redaction": "email=mask",
+    "patterns": "badge=BDG-[0-9]{6}",
     "hash_key": "a long random text",
     "changes": "full",
     "propagate_actor": "no",
@@ -58,7 +60,7 @@ def test_a_kind_makes_values_of_the_type_of_its_setting(name: str) -> None:
     assert not loaded.problems
     assert value != TABLE[name].default
     # strict: nothing is converted, so this holds only for values that have the type already
-    assert isinstance(value, (Headers, Treatments)) or msgspec.convert(value, TYPES[name]) == value
+    assert isinstance(value, (Headers, Patterns, Treatments)) or msgspec.convert(value, TYPES[name]) == value
 
 
 @pytest.mark.parametrize("name", TABLE)

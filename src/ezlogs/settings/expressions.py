@@ -1,0 +1,104 @@
+"""The setting of users' own patterns: regular expressions by the name of the rule that each makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from ezlogs.settings.kinds import Kind, UnacceptableError
+
+_UNREADABLE: Final = "patterns"
+"""The name of the rule that stands for patterns that cannot be told from each other."""
+
+
+class Patterns(Mapping[str, str]):
+    """Regular expressions by name: immutable, and fit for JSON.
+
+    >>> Patterns({"badge": "BDG-[0-9]{6}"})
+    Patterns({'badge': 'BDG-[0-9]{6}'})
+    """
+
+    __slots__ = ("_patterns",)
+
+    def __init__(self, patterns: Mapping[str, str] | None = None) -> None:
+        self._patterns = dict(patterns or {})
+
+    def __getitem__(self, name: str) -> str:
+        return self._patterns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._patterns)
+
+    def __len__(self) -> int:
+        return len(self._patterns)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._patterns.items()))
+
+    def __repr__(self) -> str:
+        return f"Patterns({self._patterns})"
+
+
+class PatternList(Kind, frozen=True):
+    """``name=expression``, one a line, or a JSON object; a mapping in code and in files.
+
+    >>> PatternList().parse("badge=BDG-[0-9]{6}")
+    Patterns({'badge': 'BDG-[0-9]{6}'})
+    >>> PatternList().parse("badge=(")
+    Traceback (most recent call last):
+        ...
+    ezlogs.settings.kinds.UnacceptableError: 'badge': not a regular expression: missing ), unterminated subpattern at \
+position 0
+    """
+
+    @property
+    def allowed(self) -> str:
+        return "lines such as 'badge=BDG-[0-9]{6}', or a JSON object of names and regular expressions"
+
+    def parse(self, given: object) -> object:
+        from ezlogs.privacy.users import PatternError, rule_of  # here: start-up uses no regular expression of privacy's
+
+        patterns = self._read(given)
+        problems = []
+        for name, pattern in patterns.items():
+            try:
+                rule_of(name, pattern)
+            except PatternError as problem:
+                problems.append(f"{self.quoted(name)}: {problem}")
+        if problems:
+            raise UnacceptableError("; ".join(problems))
+        return Patterns(patterns)
+
+    def closed(self, given: object) -> object:
+        """Return the patterns as they were given: for each that cannot be used, all goes that it might have found."""
+        try:
+            return Patterns(self._read(given))
+        except UnacceptableError:
+            return Patterns({_UNREADABLE: ""})
+
+    def shown(self, value: object) -> object:
+        assert isinstance(value, Patterns)
+        return dict(value)
+
+    def _read(self, given: object) -> dict[str, str]:
+        pairs = self._pairs(given) if isinstance(given, str) else given
+        if not isinstance(pairs, Mapping):
+            raise self.refusal()
+        if not all(isinstance(part, str) for pair in pairs.items() for part in pair):
+            raise self.refusal("not texts")
+        return {name.strip(): pattern for name, pattern in pairs.items()}
+
+    def _pairs(self, text: str) -> object:
+        if text.lstrip().startswith("{"):
+            try:
+                return json.loads(text)
+            except ValueError:
+                raise self.refusal("no JSON") from None
+        lines = [line.strip().partition("=") for line in text.splitlines() if line.strip()]
+        if not all(equals for _, equals, _ in lines):
+            raise self.refusal()
+        return {name: pattern for name, _, pattern in lines}
+
+
+NO_PATTERNS: Final = Patterns()
