@@ -120,7 +120,7 @@ class _Guard:
             part = self._of_item(operation, argument, rest, at_the_end=at_the_end and not rest)
             if ways == 1:
                 line, tries = line + part.line, tries + part.tries
-            elif ways > ways_before and self._fails_at_once(items, place):
+            elif self._fails_at_once(items, place):
                 tries += ways + ways_before * part.steps
             elif not _is_within_a_word(items, place):
                 tries += ways * part.steps

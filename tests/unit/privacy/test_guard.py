@@ -53,6 +53,7 @@ SLOW = {
     r"(a{1,3}){2}\1": "a back-reference to a repetition",
     r"(a|aa){30}b": "repetitions that can take each other's characters",
     r"(?:(?:a?){20}){20}b": "repetitions that can take each other's characters",
+    r"(?:bx?a|[bc]a){12}d": "repetitions that can take each other's characters",
     r"a{0,1000}a{0,1000}b": "repetitions that can take each other's characters",
     r".*x.*y": "repetitions that can take each other's characters",
     r"\d+\s*\d+x": "repetitions that can take each other's characters",
