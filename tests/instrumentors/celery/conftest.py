@@ -91,7 +91,8 @@ class Worker:
                 if event["event_type"] == "job.execution" and event["correlation"]["job_id"] == job_id
             ]
 
-        return of_job(self.wait(lambda events: len(of_job(events)) >= number))
+        found = of_job(self.wait(lambda events: len(of_job(events)) >= number))
+        return sorted(found, key=lambda event: event["timestamp"])  # from several processes
 
     def stop(self) -> None:
         """End the worker as an operator does."""

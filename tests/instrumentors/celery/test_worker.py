@@ -70,10 +70,10 @@ def test_retries_are_a_chain_of_one_job(captured: Captured, tasks: ModuleType, w
     assert first["error"]["type"] == "TimeoutError"
     assert first["metadata"]["next_retry_at"] < second["metadata"]["next_retry_at"]
     assert "next_retry_at" not in third["metadata"]
-    tried = [event for event in worker.events() if event["action"] == "tried"]
-    assert [event["correlation"]["parent_event_id"] for event in tried] == [
+    tried = worker.wait(lambda events: sum(event["action"] == "tried" for event in events) >= 3)
+    assert sorted(event["correlation"]["parent_event_id"] for event in tried if event["action"] == "tried") == sorted(
         event["event_id"] for event in (first, second, third)
-    ]
+    )
     assert not [event for event in worker.events() if event["action"] == "flaky.enqueue"], (
         "a retry enqueues no second job"
     )
