@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from opentelemetry import baggage, propagate
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -16,12 +16,14 @@ from opentelemetry.util._importlib_metadata import entry_points
 
 from ezlogs.actor import actor
 from ezlogs.correlation import BAGGAGE_MEMBERS, Correlation, arrived, current, placed
+from ezlogs.propagation.clean import clean_id
 from ezlogs.propagation.header import HEADER, read
 from ezlogs.propagation.inbound import extract
 from ezlogs.propagation.propagator import EzlogsPropagator
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured
 from ezlogs.trackers import job
+from ezlogs.wire import given_ids
 
 SAFE = st.from_regex(r"[A-Za-z0-9_.@-]{1,30}", fullmatch=True)
 STORY = Correlation(correlation_id="story-1", flow_type="checkout", flow_id="checkout:42", parent_event_id="evt_1")
@@ -64,7 +66,8 @@ def test_opentelemetry_finds_it_by_its_name() -> None:
     )
 )
 def test_it_carries_what_baggage_carries(correlation: Correlation) -> None:
-    """Both lead to the same correlation."""
+    """Both lead to the same correlation; ids in which privacy finds something are another matter."""
+    assume(all(clean_id(value) == value for value in given_ids(correlation).values()))
     ctx, headers = placed(correlation), {}
     W3CBaggagePropagator().inject(headers, ctx)
     by_baggage = arrived(W3CBaggagePropagator().extract(headers, Context()))
