@@ -1,0 +1,81 @@
+"""File systems: how a file may be written without harm to the process that writes it.
+
+A page of a mapped file that cannot be filled or stored ends the process by SIGBUS. That cannot happen where a file once
+preallocated keeps its blocks. File systems that write elsewhere each time (btrfs, ZFS, F2FS) may find no room for a page
+that was there before, and those in the network may find no server.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from enum import Enum
+from typing import Final
+
+
+class Writing(Enum):
+    """How a journal's files are written."""
+
+    MAPPED = "mapped"
+    """Into memory that is the file: as safe from the end of the process, without a system call."""
+    WRITTEN = "written"
+    """By a system call for each record."""
+    LATER = "later"
+    """By the worker only: a call may wait for the network, and the application must not."""
+
+
+_MAPPED: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "tmpfs", "overlay"})
+_NETWORK: Final = frozenset(
+    [
+        "9p",
+        "afs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+    ]
+)
+_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+
+
+def writing(path: str, mounts: str = "/proc/self/mounts") -> Writing:
+    """Return how files in a directory are best written.
+
+    Args:
+        path: The directory, which exists.
+        mounts: The table of what is mounted where; without one nothing is known, and nothing is mapped.
+    """
+    kind = _filesystem(os.path.realpath(path), mounts)
+    if kind in _MAPPED:
+        return Writing.MAPPED
+    if kind in _NETWORK or kind.startswith("fuse"):
+        return Writing.LATER
+    return Writing.WRITTEN
+
+
+def _filesystem(path: str, mounts: str) -> str:
+    try:
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as table:
+            rows = [line.split() for line in table]
+    except OSError:
+        return ""
+    longest, found = -1, ""
+    for row in rows:
+        if len(row) < 3:
+            continue
+        point = _ESCAPED.sub(lambda escape: chr(int(escape[1], 8)), row[1])
+        if len(point) >= longest and (path == point or path.startswith(point.rstrip("/") + "/")):
+            longest, found = len(point), row[2]
+    return found

@@ -1,0 +1,90 @@
+"""Leftovers: segments of dead processes that take room, as far as a living one must know to make some."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ezlogs.journal.directory import Directory, Unusable
+from ezlogs.journal.liveness import adopt_home, homes, is_segment
+from ezlogs.journal.record import read_records
+from ezlogs.journal.segment import Newer, read_file, read_header
+
+_HIGHEST: Final = 255
+
+
+class _Leftover(NamedTuple):
+    """What one segment is worth."""
+
+    priority: int
+    """The highest of a record that waits in it; -1 if none does."""
+    created: int
+    priorities: list[int]
+
+
+class Leftovers:
+    """The segments of dead processes in a directory. They are read once: nobody appends to them any more."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._known: dict[tuple[str, str], _Leftover] = {}
+
+    def evict(self, priority: int | None, lost: Callable[[int], None]) -> bool:
+        """Remove the least important, and of those the oldest, segment; return False where none is to be removed.
+
+        Args:
+            priority: The highest that a record may have to be given up; None for any.
+            lost: Told the priority of each record that is.
+        """
+        found: list[tuple[_Leftover, Directory, str]] = []
+        for home in homes(self._directory):
+            if (adopted := adopt_home(home)) is not None:
+                try:
+                    with adopted.opened() as within:
+                        names = [name for name in os.listdir(within) if is_segment(name)]
+                        found += [(self._of(home, name, within), home, name) for name in names]
+                except (OSError, Unusable):
+                    continue
+                finally:
+                    adopted.release()
+        limit = _HIGHEST - 1 if priority is None else priority
+        candidates = [leftover for leftover in found if leftover[0].priority <= limit]
+        if not candidates:
+            return False
+        worth, home, name = min(candidates, key=lambda leftover: leftover[0][:2])
+        if (adopted := adopt_home(home)) is None:
+            return False
+        try:
+            with adopted.opened() as within:
+                os.unlink(name, dir_fd=within)
+        except (OSError, Unusable):
+            return False
+        finally:
+            adopted.release()
+        del self._known[home.names[-1], name]
+        for waiting in worth.priorities:
+            lost(waiting)
+        return True
+
+    def _of(self, home: Directory, name: str, within: int) -> _Leftover:
+        key = (home.names[-1], name)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _read(name, within)
+        return known
+
+
+def _read(name: str, within: int) -> _Leftover:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=within)
+    try:
+        data = read_file(descriptor)
+        header = read_header(data)
+    except Newer:
+        return _Leftover(_HIGHEST, 0, [])  # not ours to remove
+    finally:
+        os.close(descriptor)
+    if header is None:
+        return _Leftover(-1, 0, [])
+    waiting = [record.priority for record in read_records(data, header.records_at, header.salt) if not record.done]
+    return _Leftover(max(waiting, default=-1), header.created, waiting)

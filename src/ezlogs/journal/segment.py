@@ -1,0 +1,249 @@
+"""Segments: files of records, of a fixed size that is theirs from the start, written from the front to the back.
+
+A file is ::
+
+    magic: 8, version: 2, moved: 1, 1 byte of zero, process: 4, started: 8, created: 8, salt: 4, resource size: 4, check: 4
+    the resource | records, the first at a multiple of eight | zeros
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+from ezlogs.journal.filesystems import Writing
+from ezlogs.journal.record import BODY_AT, DONE, STATE_AT, Record, check_of, pack_check_into, read_records, record_of
+
+VERSION: Final = 1
+_MAGIC: Final = b"EZLOGSJ\n"
+_HEADER: Final = struct.Struct("<8sHxxIqqIII")
+_MOVED_AT: Final = 10
+_LARGEST_FILE: Final = 256 << 20
+_PAGE: Final = 4096
+_DONE: Final = bytes((DONE,))
+
+
+class Newer(Exception):
+    """A segment was written by a later version of ezlogs, and is left to it."""
+
+
+class Header(NamedTuple):
+    """What a segment says of itself."""
+
+    pid: int
+    started: int
+    """When the process began to journal: Unix time in nanoseconds."""
+    created: int
+    """When the segment was made: Unix time in nanoseconds."""
+    salt: int
+    resource: bytes
+    records_at: int
+    has_moved: bool
+    """Whether it has copies that were moved out of older segments."""
+
+
+def encode_header(pid: int, started: int, created: int, salt: int, resource: bytes) -> bytes:
+    """Return what a segment begins with, up to its first record."""
+    fields = (_MAGIC, VERSION, pid, started, created, salt, len(resource))
+    check = crc32(resource, crc32(_HEADER.pack(*fields, 0)))
+    header = _HEADER.pack(*fields, check) + resource
+    return header + bytes(-len(header) % 8)
+
+
+def read_header(data: bytes) -> Header | None:
+    """Return a segment's header; None if it has none or a damaged one.
+
+    Raises:
+        Newer: It has one of a later version.
+    """
+    if len(data) < _HEADER.size or data[:8] != _MAGIC:
+        return None
+    magic, version, pid, started, created, salt, size, check = _HEADER.unpack_from(data)
+    if version > VERSION:
+        raise Newer(f"version {version}")
+    end = _HEADER.size + size
+    resource = data[_HEADER.size : end]
+    if len(resource) != size or check != crc32(
+        resource, crc32(_HEADER.pack(magic, version, pid, started, created, salt, size, 0))
+    ):
+        return None
+    return Header(pid, started, created, salt, resource, end + -end % 8, bool(data[_MOVED_AT]))
+
+
+def segment_name(serial: int) -> str:
+    """Return the name of the file of a segment."""
+    return f"{serial:08x}.journal"
+
+
+class Segment:
+    """A segment of this process, which it writes; see `Journal` for who calls what, and in which thread."""
+
+    def __init__(
+        self, within: int, serial: int, size: int, *, started: int, created: int, resource: bytes, how: Writing
+    ) -> None:
+        """Make the file, with all its room.
+
+        Args:
+            within: The descriptor of its directory.
+            serial: Its number, from 1.
+            size: Bytes of records that fit.
+            started: When the process began to journal.
+            created: Now. Both are Unix time in nanoseconds.
+            resource: Opaque bytes that belong to each of its records.
+            how: How it is written.
+
+        Raises:
+            OSError: There is no room, or no permission; nothing is left behind.
+        """
+        self.serial = serial
+        self.salt = int.from_bytes(os.urandom(4), "little")
+        header = encode_header(os.getpid(), started, created, self.salt, resource)
+        self.start = self.position = len(header)
+        self.size = -(-(len(header) + size) // _PAGE) * _PAGE
+        self.appended = 0
+        self.done = 0
+        self.sealed_at = 0
+        """When it was left for the next one: Unix time in nanoseconds."""
+        self.classes: dict[int, int] | None = None
+        """How many records wait, by priority; counted when it is first asked for."""
+        self.memory: mmap.mmap | None = None
+        self._descriptor = -1
+        name, unborn = segment_name(serial), f"{serial:08x}.new"
+        descriptor = os.open(
+            unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=within
+        )
+        try:
+            _write(descriptor, header, 0)
+            if how is Writing.MAPPED:
+                os.posix_fallocate(descriptor, 0, self.size)
+                self.memory = _mapped(descriptor, self.size)
+            else:
+                self._descriptor = os.dup(descriptor)
+            os.rename(unborn, name, src_dir_fd=within, dst_dir_fd=within)
+        except BaseException:
+            os.unlink(unborn, dir_fd=within)
+            raise
+        finally:
+            os.close(descriptor)
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not acknowledged."""
+        return self.appended - self.done
+
+    def write(self, body: bytes) -> int:
+        """Append a record; return where it begins. There must be room: see `fits`.
+
+        Raises:
+            OSError: The file could not be written; the next record takes the same place.
+        """
+        start = self.position
+        memory = self.memory
+        if memory is None:
+            _write(self._descriptor, record_of(body, self.salt), start)
+        else:
+            memory[start + BODY_AT : start + BODY_AT + len(body)] = body
+            pack_check_into(memory, start, check_of(body, self.salt))
+        self.position = start + BODY_AT + len(body)
+        self.appended += 1
+        return start
+
+    def fits(self, body_size: int) -> bool:
+        """Return whether a record has room."""
+        return self.position + BODY_AT + body_size <= self.size
+
+    def finish(self, offset: int) -> bool:
+        """Mark the record at an offset as done; return False if it was.
+
+        Raises:
+            OSError: The file could not be written.
+        """
+        memory = self.memory
+        if memory is None:
+            if os.pread(self._descriptor, 1, offset + STATE_AT) == _DONE:
+                return False
+            _write(self._descriptor, _DONE, offset + STATE_AT)
+        else:
+            if memory[offset + STATE_AT] == DONE:
+                return False
+            memory[offset + STATE_AT] = DONE
+        self.done += 1
+        if self.classes is not None:
+            priority = self._at(offset + BODY_AT + 5)
+            self.classes[priority] = self.classes.get(priority, 0) - 1
+        return True
+
+    def mark_moved(self) -> None:
+        """Say, before the first one comes, that there are copies of older records here."""
+        if self.memory is None:
+            _write(self._descriptor, b"\x01", _MOVED_AT)
+        else:
+            self.memory[_MOVED_AT] = 1
+
+    def live(self) -> Iterator[Record]:
+        """Yield the records that wait, of a segment that nobody appends to any more."""
+        memory = self.memory
+        data = os.pread(self._descriptor, self.position, 0) if memory is None else memory[: self.position]
+        return (record for record in read_records(data, self.start, self.salt) if not record.done)
+
+    def lowest(self) -> int | None:
+        """Return the lowest priority of the records that wait, or None where none does."""
+        if self.classes is None:
+            self.classes = {}
+            for record in self.live():
+                self.classes[record.priority] = self.classes.get(record.priority, 0) + 1
+        return min((priority for priority, number in self.classes.items() if number > 0), default=None)
+
+    def close(self) -> None:
+        """Let go of the file, which stays."""
+        if self.memory is not None:
+            self.memory.close()
+        elif self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def remove(self, within: int) -> None:
+        """Let go of the file and remove it."""
+        self.close()
+        try:
+            os.unlink(segment_name(self.serial), dir_fd=within)
+        except FileNotFoundError:  # somebody emptied the directory
+            pass
+
+    def _at(self, offset: int) -> int:
+        return self.memory[offset] if self.memory is not None else os.pread(self._descriptor, 1, offset)[0]
+
+
+def read_file(descriptor: int) -> bytes:
+    """Return what is in a segment's file, read and not mapped: a damaged disk must end no process.
+
+    Raises:
+        OSError: It cannot be read, or is larger than any segment.
+    """
+    size = os.fstat(descriptor).st_size
+    if size > _LARGEST_FILE:
+        raise OSError(f"{size} bytes are more than a segment has")
+    pieces, offset = [], 0
+    while piece := os.pread(descriptor, size - offset, offset):
+        pieces.append(piece)
+        offset += len(piece)
+    return b"".join(pieces)
+
+
+def _mapped(descriptor: int, size: int) -> mmap.mmap:
+    """Return a file as memory with all its pages there: the thread that writes them first must not wait for them."""
+    options: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+    memory = mmap.mmap(descriptor, size, **options)
+    for page in range(0, size, _PAGE):
+        memory[page] = memory[page]
+    return memory
+
+
+def _write(descriptor: int, data: bytes, offset: int) -> None:
+    if os.pwrite(descriptor, data, offset) != len(data):
+        raise OSError("the file took only a part")
