@@ -3,7 +3,7 @@
 Bytes in, bytes out: it knows neither OpenTelemetry nor ezlogs' events.
 """
 
-from ezlogs.journal.directory import Directory, Unusable, journal_directories, journal_directory
+from ezlogs.journal.directory import Directory, UnusableDirectoryError, journal_directories, journal_directory
 from ezlogs.journal.journal import Journal, Receipt
 from ezlogs.journal.record import Kind, Priority
 from ezlogs.journal.recovery import Abandoned, adopt
@@ -18,7 +18,7 @@ __all__ = [
     "Kind",
     "Priority",
     "Receipt",
-    "Unusable",
+    "UnusableDirectoryError",
     "adopt",
     "journal_directories",
     "journal_directory",

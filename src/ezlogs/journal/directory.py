@@ -1,7 +1,7 @@
 """Directories: where journals are, and that nobody else can write there.
 
-Each directory of ezlogs' own is opened through the one above it, never through a link, and used only if it belongs to this
-user and no one else may enter it.
+Each directory of ezlogs' own is opened through the one above it, never through a link, and used only if it belongs to
+this user and no one else may enter it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 _OWN: Final = 0o700
@@ -20,7 +20,7 @@ _LONGEST_NAME: Final = 64
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 
-class Unusable(Exception):
+class UnusableDirectoryError(Exception):
     """There is no directory for a journal; the text says why, for people."""
 
 
@@ -53,7 +53,7 @@ class Directory:
             create: Whether to make what is missing.
 
         Raises:
-            Unusable: It is not safe.
+            UnusableDirectoryError: It is not safe.
             OSError: It is not there, or cannot be made.
         """
         descriptor = self._open_base(create)
@@ -70,7 +70,7 @@ class Directory:
         """Return the names in the directory, sorted; none if it is not there.
 
         Raises:
-            Unusable: It is not safe.
+            UnusableDirectoryError: It is not safe.
         """
         try:
             with self.opened() as descriptor:
@@ -85,26 +85,24 @@ class Directory:
         mode = os.fstat(descriptor).st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             os.close(descriptor)
-            raise Unusable(f"everybody may change {self.base}")
+            raise UnusableDirectoryError(f"everybody may change {self.base}")
         return descriptor
 
 
 def _open_inside(parent: int, name: str, path: str, create: bool) -> int:
     if create:
-        try:
+        with suppress(FileExistsError):
             os.mkdir(name, _OWN, dir_fd=parent)
-        except FileExistsError:
-            pass
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     except NotADirectoryError:
-        raise Unusable(f"{name} in {path} is a link or a file, not a directory") from None
+        raise UnusableDirectoryError(f"{name} in {path} is a link or a file, not a directory") from None
     try:
         status = os.fstat(descriptor)
         if status.st_uid != os.geteuid():
-            raise Unusable(f"{name} in {path} belongs to another user")
+            raise UnusableDirectoryError(f"{name} in {path} belongs to another user")
         if status.st_mode & 0o022:
-            raise Unusable(f"others than its owner may change {name} in {path}")
+            raise UnusableDirectoryError(f"others than its owner may change {name} in {path}")
         if stat.S_IMODE(status.st_mode) != _OWN:
             os.fchmod(descriptor, _OWN)
     except BaseException:
@@ -125,18 +123,18 @@ def journal_directory(
         platform: As `sys.platform` names it.
 
     Raises:
-        Unusable: There is none, and why.
+        UnusableDirectoryError: There is none, and why.
     """
     if not supported():
-        raise Unusable("this platform cannot reserve room for files, or lock them")
+        raise UnusableDirectoryError("this platform cannot reserve room for files, or lock them")
     base = state_directory(environ, platform)
     directory = Directory(base, file_name(service_name), endpoint_name(endpoint))
     try:
         with directory.opened(create=True) as descriptor:
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=descriptor):
-                raise Unusable(f"{directory.path} is not writable")
+                raise UnusableDirectoryError(f"{directory.path} is not writable")
     except OSError as problem:
-        raise Unusable(f"{directory.path} cannot be used: {problem.strerror}") from problem
+        raise UnusableDirectoryError(f"{directory.path} cannot be used: {problem.strerror}") from problem
     return directory
 
 
@@ -144,7 +142,7 @@ def journal_directories(environ: Mapping[str, str] = os.environ, platform: str =
     """Return the directories of all services and collectors that there are.
 
     Raises:
-        Unusable: There is no state directory, or something in it is not safe.
+        UnusableDirectoryError: There is no state directory, or something in it is not safe.
     """
     base = Directory(state_directory(environ, platform))
     services = [base.below(name) for name in base.entries() if file_name(name) == name]
@@ -155,7 +153,7 @@ def state_directory(environ: Mapping[str, str], platform: str) -> str:
     """Return where ezlogs keeps what must outlive a process.
 
     Raises:
-        Unusable: Nobody says where that is.
+        UnusableDirectoryError: Nobody says where that is.
 
     Example:
         >>> state_directory({"EZLOGS_STATE_DIR": "/var/lib/shop"}, "linux")
@@ -173,7 +171,7 @@ def state_directory(environ: Mapping[str, str], platform: str) -> str:
         return os.path.join(state, "ezlogs")
     if os.path.isabs(home):
         return os.path.join(home, ".local", "state", "ezlogs")
-    raise Unusable("neither EZLOGS_STATE_DIR nor HOME says where to keep a journal")
+    raise UnusableDirectoryError("neither EZLOGS_STATE_DIR nor HOME says where to keep a journal")
 
 
 def file_name(text: str) -> str:

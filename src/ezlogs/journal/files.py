@@ -13,7 +13,7 @@ from typing import Final
 from ezlogs.journal.directory import Directory
 from ezlogs.journal.liveness import is_segment
 from ezlogs.journal.record import BODY_AT, DONE, SMALLEST, STATE_AT, Kind, Record, read_record, read_records
-from ezlogs.journal.segment import Header, Newer, read_file, read_header, segment_name
+from ezlogs.journal.segment import Header, NewerVersionError, read_file, read_header, segment_name
 
 _SERIAL: Final = 32
 _OFFSET: Final = (1 << _SERIAL) - 1
@@ -138,7 +138,7 @@ class Segments:
             with self._opened(serial, os.O_RDONLY) as descriptor:
                 data = read_file(descriptor)
             header = read_header(data)
-        except Newer:
+        except NewerVersionError:
             self._serials.remove(serial)  # as if it were not there
             self.newer.add(segment_name(serial))
             self.counts["newer"] += 1

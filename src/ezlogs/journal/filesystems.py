@@ -1,8 +1,8 @@
 """File systems: how a file may be written without harm to the process that writes it.
 
-A page of a mapped file that cannot be filled or stored ends the process by SIGBUS. That cannot happen where a file once
-preallocated keeps its blocks. File systems that write elsewhere each time (btrfs, ZFS, F2FS) may find no room for a page
-that was there before, and those in the network may find no server.
+A page of a mapped file that cannot be filled or stored ends the process by SIGBUS. That cannot happen where a file
+once preallocated keeps its blocks. File systems that write elsewhere each time (btrfs, ZFS, F2FS) may find no room for
+a page that was there before, and those in the network may find no server.
 """
 
 from __future__ import annotations
@@ -26,26 +26,8 @@ class Writing(Enum):
 
 _MAPPED: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "tmpfs", "overlay"})
 _NETWORK: Final = frozenset(
-    [
-        "9p",
-        "afs",
-        "ceph",
-        "cifs",
-        "davfs",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "orangefs",
-        "smb3",
-        "smbfs",
-        "vboxsf",
-        "virtiofs",
-    ]
+    {"9p", "afs", "ceph", "cifs", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2"}
+    | {"orangefs", "smb3", "smbfs", "vboxsf", "virtiofs"}
 )
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
 

@@ -56,9 +56,9 @@ Receipt = int | Deferred
 class Journal:
     """Segments of one process, one after the other.
 
-    ``append`` and ``ack`` are for any thread, at any moment - in a signal handler, in ``__del__``, in a forked child. They
-    never wait, never raise, and make no system call where files are mapped. Everything else, and all that touches the
-    disk, is ``prepare``, for one worker thread to call every few milliseconds.
+    ``append`` and ``ack`` are for any thread, at any moment - in a signal handler, in ``__del__``, in a forked child.
+    They never wait, never raise, and make no system call where files are mapped. Everything else, and all that touches
+    the disk, is ``prepare``, for one worker thread to call every few milliseconds.
 
     Args:
         directory: From `journal_directory`.
@@ -136,6 +136,7 @@ class Journal:
         item_id: bytes,
         payload: bytes,
         priority: int = _NORMAL,
+        *,
         owner: bytes = b"",
         timestamp: int = 0,
     ) -> Receipt:

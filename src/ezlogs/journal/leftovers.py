@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ezlogs.journal.directory import Directory, Unusable
+from ezlogs.journal.directory import Directory, UnusableDirectoryError
 from ezlogs.journal.liveness import adopt_home, homes, is_segment
 from ezlogs.journal.record import read_records
-from ezlogs.journal.segment import Newer, read_file, read_header
+from ezlogs.journal.segment import NewerVersionError, read_file, read_header
 
 _HIGHEST: Final = 255
 
@@ -44,7 +44,7 @@ class Leftovers:
                     with adopted.opened() as within:
                         names = [name for name in os.listdir(within) if is_segment(name)]
                         found += [(self._of(home, name, within), home, name) for name in names]
-                except (OSError, Unusable):
+                except (OSError, UnusableDirectoryError):
                     continue
                 finally:
                     adopted.release()
@@ -58,7 +58,7 @@ class Leftovers:
         try:
             with adopted.opened() as within:
                 os.unlink(name, dir_fd=within)
-        except (OSError, Unusable):
+        except (OSError, UnusableDirectoryError):
             return False
         finally:
             adopted.release()
@@ -80,7 +80,7 @@ def _read(name: str, within: int) -> _Leftover:
     try:
         data = read_file(descriptor)
         header = read_header(data)
-    except Newer:
+    except NewerVersionError:
         return _Leftover(_HIGHEST, 0, [])  # not ours to remove
     finally:
         os.close(descriptor)

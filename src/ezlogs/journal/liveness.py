@@ -1,4 +1,4 @@
-"""Liveness: each process journals in a home of its own, which others leave alone while it lives and one adopts after it.
+"""Liveness: each process journals in a home of its own, which one other adopts when it is dead, and none before.
 
 Not the process id says who lives - every container has a process 1 - but a lock that the process holds.
 """
@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ezlogs.journal.directory import Directory, Unusable
+from ezlogs.journal.directory import Directory, UnusableDirectoryError
 from ezlogs.journal.lock import Lock, take
 
 _ALIVE = "alive"
@@ -36,7 +36,7 @@ class Home:
         """Open the directory for a moment.
 
         Raises:
-            Unusable: It is not safe.
+            UnusableDirectoryError: It is not safe.
             OSError: It is gone.
         """
         with self.directory.opened() as descriptor:
@@ -76,7 +76,7 @@ def found_home(directory: Directory) -> Home:
     """Make a home for this process: it is locked before anybody can see it.
 
     Raises:
-        Unusable: The directory is not safe, or has no locks.
+        UnusableDirectoryError: The directory is not safe, or has no locks.
         OSError: It cannot be made.
     """
     unique = os.urandom(6).hex()
@@ -86,9 +86,9 @@ def found_home(directory: Directory) -> Home:
             try:
                 lock = take(_ALIVE, within=descriptor, create=True)
             except OSError as problem:
-                raise Unusable(f"{directory.path} has no locks: {problem.strerror}") from problem
+                raise UnusableDirectoryError(f"{directory.path} has no locks: {problem.strerror}") from problem
             if lock is None:
-                raise Unusable(f"{directory.path} has locks that do not work")
+                raise UnusableDirectoryError(f"{directory.path} has locks that do not work")
         try:
             os.rename(unborn, name, src_dir_fd=parent, dst_dir_fd=parent)
         except BaseException:
@@ -110,7 +110,7 @@ def adopt_home(home: Directory) -> Home | None:
     try:
         with home.opened() as descriptor:
             lock = take(_ALIVE, within=descriptor)
-    except (OSError, Unusable):
+    except (OSError, UnusableDirectoryError):
         return None
     return Home(home, lock) if lock else None
 
@@ -128,5 +128,5 @@ def tidy(directory: Directory) -> None:
                             left.remove()
                         else:
                             os.rmdir(name, dir_fd=parent)  # not even locked yet
-            except (OSError, Unusable):
+            except (OSError, UnusableDirectoryError):
                 continue

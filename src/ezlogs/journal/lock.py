@@ -1,7 +1,7 @@
-"""Locks of living processes: POSIX record locks, which end with their process however it ends, and which no fork inherits.
+"""Locks of living processes: POSIX record locks, which end with their process however it ends.
 
-Such a lock is lost as soon as its process closes *any* descriptor of the same file. So nothing else opens a lock file, and
-this module never opens one that this process holds.
+No fork inherits such a lock, and it is lost as soon as its process closes *any* descriptor of the same file. So nothing
+else opens a lock file, and this module never opens one that this process holds.
 """
 
 from __future__ import annotations
@@ -31,11 +31,16 @@ class Lock:
 
     def release(self) -> None:
         """Let go. In a forked child it closes the child's copy, and the parent's lock stays."""
+        if self._pid != os.getpid():  # whoever held the guard at the fork holds it for ever
+            self._close()
+            return
         with _held.guard:
-            if _key_of_open(self._descriptor) == self._key:
-                os.close(self._descriptor)
-            if self._pid == os.getpid():
-                _held.keys.discard(self._key)
+            self._close()
+            _held.keys.discard(self._key)
+
+    def _close(self) -> None:
+        if _key_of_open(self._descriptor) == self._key:
+            os.close(self._descriptor)
 
 
 class _Held:
@@ -61,7 +66,7 @@ def take(name: str, *, within: int, create: bool = False) -> Lock | None:
     Raises:
         OSError: The file is not there, or the file system has no locks.
     """
-    global _held
+    global _held  # noqa: PLW0603  # it is what a process holds: there is one
     if _held.pid != os.getpid():  # forked, be it by C code that runs no hooks
         _held = _Held()
     with _held.guard:

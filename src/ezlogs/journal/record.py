@@ -2,11 +2,11 @@
 
 A record is ::
 
-    check: 4 | state: 1, and 3 bytes of zero | length: 4, kind: 1, priority: 1, sizes of both ids: 2, time: 8 | ids | payload
+    check: 4 | state: 1, and 3 of zero | length: 4, kind: 1, priority: 1, sizes of the ids: 2, time: 8 | ids | payload
 
-Numbers are little-endian. The check is the CRC-32 of all that follows the state, begun with the salt of its segment; it is
-written last, so a record is there as soon as its check is, and not before. The state is the one byte that changes later:
-an acknowledgement is a single store and takes no room.
+Numbers are little-endian. The check is the CRC-32 of all that follows the state, begun with the salt of its segment; it
+is written last, so a record is there as soon as its check is, and not before. The state is the one byte that changes
+later: an acknowledgement is a single store and takes no room.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ class Record(NamedTuple):
     moved: bool
 
 
-def body_of(kind: int, item_id: bytes, payload: bytes, priority: int, owner: bytes, timestamp: int) -> bytes:
+def body_of(
+    kind: int, item_id: bytes, payload: bytes, priority: int, *, owner: bytes = b"", timestamp: int = 0
+) -> bytes:
     """Return all of a record that its check covers.
 
     Args:
@@ -101,7 +103,7 @@ def body_of(kind: int, item_id: bytes, payload: bytes, priority: int, owner: byt
         struct.error: Something does not fit.
 
     Example:
-        >>> len(body_of(Kind.EVENT, b"id", b"payload", Priority.NORMAL, b"", 0))
+        >>> len(body_of(Kind.EVENT, b"id", b"payload", Priority.NORMAL))
         25
     """
     length = HEAD_SIZE + len(item_id) + len(owner) + len(payload)
@@ -117,7 +119,7 @@ def record_of(body: bytes, salt: int) -> bytes:
     """Return a whole record.
 
     Example:
-        >>> record = record_of(body_of(Kind.EVENT, b"id", b"payload", Priority.NORMAL, b"", 0), salt=1)
+        >>> record = record_of(body_of(Kind.EVENT, b"id", b"payload", Priority.NORMAL), salt=1)
         >>> read_record(record, 0, salt=1).payload
         b'payload'
         >>> read_record(record[:-1], 0, salt=1) is None

@@ -39,21 +39,21 @@ class Abandoned:
         return dict(self._segments.counts)
 
     def found(self) -> Iterator[Found]:
-        """Yield what is to be delivered, as it is read. To be called once; it may be left at any point and adopted again.
+        """Yield what is to be delivered, as it is read. To be called once, and to be left at any point.
 
         Raises:
             OSError: The directory was changed by others meanwhile.
-            Unusable: It is not safe any more.
+            UnusableDirectoryError: It is not safe any more.
         """
         self._segments.discard_unreadable()
         yield from found_in(self._segments)
 
     def ack(self, receipts: Iterable[int]) -> None:
-        """Acknowledge what was delivered. It is written down at once: who adopts it after this process need not repeat it.
+        """Acknowledge what was delivered. It is written down at once: who adopts it next need not repeat it.
 
         Raises:
             OSError: The directory was changed by others meanwhile.
-            Unusable: It is not safe any more.
+            UnusableDirectoryError: It is not safe any more.
         """
         self._segments.finish(receipts)
 
@@ -72,7 +72,7 @@ def adopt(directory: Directory, max_age: float = 7 * 86_400.0) -> Abandoned | No
         max_age: Seconds after which a record is given up, and counted.
 
     Raises:
-        Unusable: The directory is not safe.
+        UnusableDirectoryError: The directory is not safe.
     """
     oldest = time.time_ns() - int(max_age * 1e9)
     for place in homes(directory):

@@ -2,7 +2,7 @@
 
 A file is ::
 
-    magic: 8, version: 2, moved: 1, 1 byte of zero, process: 4, started: 8, created: 8, salt: 4, resource size: 4, check: 4
+    magic: 8, version: 2, moved: 1, 1 of zero, process: 4, started: 8, created: 8, salt: 4, resource size: 4, check: 4
     the resource | records, the first at a multiple of eight | zeros
 """
 
@@ -13,6 +13,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -28,7 +29,7 @@ _PAGE: Final = 4096
 _DONE: Final = bytes((DONE,))
 
 
-class Newer(Exception):
+class NewerVersionError(Exception):
     """A segment was written by a later version of ezlogs, and is left to it."""
 
 
@@ -59,13 +60,13 @@ def read_header(data: bytes) -> Header | None:
     """Return a segment's header; None if it has none or a damaged one.
 
     Raises:
-        Newer: It has one of a later version.
+        NewerVersionError: It has one of a later version.
     """
     if len(data) < _HEADER.size or data[:8] != _MAGIC:
         return None
     magic, version, pid, started, created, salt, size, check = _HEADER.unpack_from(data)
     if version > VERSION:
-        raise Newer(f"version {version}")
+        raise NewerVersionError(f"version {version}")
     end = _HEADER.size + size
     resource = data[_HEADER.size : end]
     if len(resource) != size or check != crc32(
@@ -114,9 +115,8 @@ class Segment:
         self.memory: mmap.mmap | None = None
         self._descriptor = -1
         name, unborn = segment_name(serial), f"{serial:08x}.new"
-        descriptor = os.open(
-            unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=within
-        )
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(unborn, flags, 0o600, dir_fd=within)
         try:
             _write(descriptor, header, 0)
             if how is Writing.MAPPED:
@@ -210,10 +210,8 @@ class Segment:
     def remove(self, within: int) -> None:
         """Let go of the file and remove it."""
         self.close()
-        try:
+        with suppress(FileNotFoundError):  # somebody emptied the directory
             os.unlink(segment_name(self.serial), dir_fd=within)
-        except FileNotFoundError:  # somebody emptied the directory
-            pass
 
     def _at(self, offset: int) -> int:
         return self.memory[offset] if self.memory is not None else os.pread(self._descriptor, 1, offset)[0]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from time import time_ns
 from typing import Final
 
-from ezlogs.journal.directory import Directory, Unusable
+from ezlogs.journal.directory import Directory, UnusableDirectoryError
 from ezlogs.journal.filesystems import Writing, writing
 from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import Home, found_home, homes, tidy
@@ -147,7 +147,7 @@ class Shelf:
         except FileNotFoundError as problem:
             self._gone = True
             self.has_problem(problem)
-        except (OSError, Unusable) as problem:
+        except (OSError, UnusableDirectoryError) as problem:
             self.has_problem(problem)
         else:
             self.problem = self.why_not = None
@@ -253,7 +253,12 @@ class Shelf:
     def _move(self, segment: Segment, record: Record, copy: Copy) -> bool:
         position = copy(
             body_of(
-                record.kind | MOVED, record.item_id, record.payload, record.priority, record.owner, record.timestamp
+                record.kind | MOVED,
+                record.item_id,
+                record.payload,
+                record.priority,
+                owner=record.owner,
+                timestamp=record.timestamp,
             )
         )
         if position:

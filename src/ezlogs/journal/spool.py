@@ -46,7 +46,7 @@ def list_spooled(directory: Directory) -> list[Spooled]:
         directory: From `journal_directory` or `journal_directories`.
 
     Raises:
-        Unusable: The directory is not safe.
+        UnusableDirectoryError: The directory is not safe.
     """
     listed = []
     for home in homes(directory):
@@ -65,7 +65,7 @@ def show_spooled(directory: Directory, home: str | None = None) -> Iterator[Foun
         home: The name of one process's home; all of them when left out.
 
     Raises:
-        Unusable: The directory is not safe.
+        UnusableDirectoryError: The directory is not safe.
     """
     for place in homes(directory):
         if home is None or place.names[-1] == home:
@@ -85,7 +85,7 @@ def drop_spooled(directory: Directory, home: str | None = None) -> int:
         home: The name of one process's home; all of them when left out.
 
     Raises:
-        Unusable: The directory is not safe.
+        UnusableDirectoryError: The directory is not safe.
     """
     dropped = 0
     for place in homes(directory):
