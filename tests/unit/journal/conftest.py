@@ -1,0 +1,53 @@
+"""Fixtures for journals: a directory of one service, and journals in it that end with their test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ezlogs.journal import Directory, Journal, adopt, journal_directory
+from ezlogs.journal.filesystems import Writing
+from ezlogs.journal.story import Found
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Directory:
+    """The directory of one service and its collector."""
+    return journal_directory("shop", "http://collector:4318", {"EZLOGS_STATE_DIR": str(tmp_path / "state")})
+
+
+@pytest.fixture(params=[Writing.MAPPED, Writing.WRITTEN], ids=lambda how: how.value)
+def how(request: pytest.FixtureRequest) -> Writing:
+    """Each way to write files in the application's thread."""
+    writing: Writing = request.param
+    return writing
+
+
+@pytest.fixture
+def make_journal(directory: Directory) -> Iterator[Callable[..., Journal]]:
+    """Make journals that have room, and are closed in the end."""
+    made = []
+
+    def make(**options: Any) -> Journal:
+        journal = Journal(directory, **{"segment_size": 4096, "largest_segment": 65_536, **options})
+        made.append(journal)
+        journal.prepare()
+        return journal
+
+    yield make
+    for journal in made:
+        journal.close()
+
+
+def left_in(directory: Directory, **options: Any) -> list[Found]:
+    """Adopt what is left in a directory, acknowledge all of it, and return it."""
+    found: list[Found] = []
+    while (abandoned := adopt(directory, **options)) is not None:
+        for item in abandoned.found():
+            found.append(item)
+            abandoned.ack(item.receipts)
+        assert abandoned.close()
+    return found
