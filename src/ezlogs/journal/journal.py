@@ -177,7 +177,7 @@ class Journal:
                 return self._defer(body)
             segment = self._segment
             if segment is None or segment.memory is None or segment.position + BODY_AT + size > segment.size:
-                return self._write(body) or self._defer(body)
+                return (self._may_write() and self._write(body)) or self._defer(body)
             # What follows is `Segment.write`, here because a call costs a tenth of it.
             memory, start = segment.memory, segment.position
             begin = start + BODY_AT
@@ -231,7 +231,7 @@ class Journal:
             self._make_ready()
             self._drain_all()
             self._mark_acks()
-            self._shelf.tidy(self._append_copy)
+            self._shelf.tidy()
         except Exception as problem:
             self._shelf.has_problem(problem)
         finally:
@@ -249,21 +249,20 @@ class Journal:
                 raise IndexError
         except IndexError:  # a thread is at work and stays so; what it holds is adopted like a dead process's
             return
-        segment, self._segment = self._segment, None
+        self._segment = None
+        self._ready.clear()
         try:
-            self._shelf.close([*([segment] if segment else []), *self._ready])
+            self._shelf.close()
         except Exception as problem:
             self._shelf.has_problem(problem)
-        self._ready.clear()
 
     def health(self) -> dict[str, object]:
         """Return counts and state, in plain types."""
-        current = self._segment
         return {
             "directory": self._shelf.path,
             "writing": self._shelf.how.value if self._shelf.how else None,
             "problem": self._shelf.problem,
-            "waiting": self._shelf.waiting() + (current.waiting if current else 0),
+            "waiting": self._shelf.waiting(),
             "deferred": len(self._deferred),
             "bytes": self._shelf.total_seen,
             "not_journaled": self._tally.counts(),
@@ -289,9 +288,13 @@ class Journal:
 
     def _drain(self, most: int) -> bool:
         """Journal deferred records, in their order; return whether none is left. The caller has the baton."""
-        if self._shelf.how is not Writing.LATER:
+        if self._may_write():
             self._journal_deferred(most)
         return not self._deferred
+
+    def _may_write(self) -> bool:
+        """Return whether application threads may write: not where a call may wait for the network."""
+        return self._shelf.how is not Writing.LATER
 
     def _journal_deferred(self, most: int) -> int:
         """Journal deferred records while there is room; return how many are dealt with. The caller has the baton."""
@@ -323,27 +326,16 @@ class Journal:
             segment = self._segment = self._ready.popleft()
         return segment
 
-    def _write(self, body: bytes, *, moved: bool = False) -> int:
+    def _write(self, body: bytes) -> int:
         """Append a record; return its position, or 0 where it has no room. The caller has the baton."""
         segment = self._room_for(len(body))
         if segment is None:
             return 0
         try:
-            if moved:
-                segment.mark_moved()
             return segment.serial << _SERIAL | segment.write(body)
         except OSError as problem:
             self._shelf.has_problem(problem)
             return 0
-
-    def _append_copy(self, body: bytes) -> int:
-        """Append a copy of a record that its old segment is to be freed of; return 0 if it must stay there."""
-        if not self._take_baton():
-            return 0
-        try:
-            return self._write(body, moved=True)
-        finally:
-            self._baton.append(None)
 
     def _take_baton(self) -> bool:
         """Take the baton for the worker, which may yield to who has it; return False if it did not come."""
@@ -378,7 +370,7 @@ class Journal:
         if first and self._ready and not self._has_room_for(first):
             self._shelf.discard(self._ready.popleft())
         while sum(segment.size for segment in tuple(self._ready)) < wanted and len(self._ready) < _MOST_READY:
-            fresh = self._shelf.fresh(max(wanted, first + BODY_AT), self._append_copy)
+            fresh = self._shelf.fresh(max(wanted, first + BODY_AT))
             if fresh is None:
                 return
             self._ready.append(fresh)
@@ -432,8 +424,7 @@ class Journal:
     def _mark_done(self, position: int) -> None:
         position = self._shelf.now_at(position)
         serial, offset = position >> _SERIAL, position & _OFFSET
-        current = self._segment
-        segment = current if current is not None and current.serial == serial else self._shelf.sealed_one(serial)
+        segment = self._shelf.segments.get(serial)
         if segment is not None:
             segment.finish(offset)
 

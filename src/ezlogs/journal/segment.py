@@ -25,7 +25,7 @@ _MAGIC: Final = b"EZLOGSJ\n"
 _HEADER: Final = struct.Struct("<8sHxxIqqIII")
 _MOVED_AT: Final = 10
 _LARGEST_FILE: Final = 256 << 20
-_PAGE: Final = 4096
+PAGE: Final = 4096
 _DONE: Final = bytes((DONE,))
 
 
@@ -54,6 +54,11 @@ def encode_header(pid: int, started: int, created: int, salt: int, resource: byt
     check = crc32(resource, crc32(_HEADER.pack(*fields, 0)))
     header = _HEADER.pack(*fields, check) + resource
     return header + bytes(-len(header) % 8)
+
+
+def header_size(resource: bytes) -> int:
+    """Return how many bytes a segment begins with."""
+    return _HEADER.size + len(resource) + 7 & ~7
 
 
 def read_header(data: bytes) -> Header | None:
@@ -92,7 +97,7 @@ class Segment:
         Args:
             within: The descriptor of its directory.
             serial: Its number, from 1.
-            size: Bytes of records that fit.
+            size: Bytes of the file, a multiple of `PAGE`; see `header_size` for what is not for records.
             started: When the process began to journal.
             created: Now. Both are Unix time in nanoseconds.
             resource: Opaque bytes that belong to each of its records.
@@ -105,7 +110,7 @@ class Segment:
         self.salt = int.from_bytes(os.urandom(4), "little")
         header = encode_header(os.getpid(), started, created, self.salt, resource)
         self.start = self.position = len(header)
-        self.size = -(-(len(header) + size) // _PAGE) * _PAGE
+        self.size = size
         self.appended = 0
         self.done = 0
         self.sealed_at = 0
@@ -123,9 +128,11 @@ class Segment:
                 os.posix_fallocate(descriptor, 0, self.size)
                 self.memory = _mapped(descriptor, self.size)
             else:
+                os.ftruncate(descriptor, size)  # so that each process sees how much there will be
                 self._descriptor = os.dup(descriptor)
             os.rename(unborn, name, src_dir_fd=within, dst_dir_fd=within)
         except BaseException:
+            self.close()
             os.unlink(unborn, dir_fd=within)
             raise
         finally:
@@ -237,7 +244,7 @@ def _mapped(descriptor: int, size: int) -> mmap.mmap:
     """Return a file as memory with all its pages there: the thread that writes them first must not wait for them."""
     options: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
     memory = mmap.mmap(descriptor, size, **options)
-    for page in range(0, size, _PAGE):
+    for page in range(0, size, PAGE):
         memory[page] = memory[page]
     return memory
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Sequence
 from time import time_ns
 from typing import Final
 
@@ -13,19 +12,14 @@ from ezlogs.journal.directory import Directory, UnusableDirectoryError
 from ezlogs.journal.filesystems import Writing, writing
 from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import Home, found_home, homes, tidy
-from ezlogs.journal.record import MOVED, Priority, Record, body_of
-from ezlogs.journal.segment import Segment
+from ezlogs.journal.record import BODY_AT, MOVED, Priority, Record, body_of
+from ezlogs.journal.segment import PAGE, Segment, header_size
 from ezlogs.journal.tally import Tally
 
-Copy = Callable[[bytes], int]
-"""Appends the body of a record to the current segment; returns its position, or 0 where it has no room."""
-
 _SERIAL: Final = 32
-_HEADROOM: Final = 16_384
-"""Bytes of a segment that are not for one record: the header, with its resource."""
-
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _COMPACT_FROM: Final = 4
+_HIGHEST: Final = 255
 _MOST_EVICTED: Final = 4
 """Segments freed at once, to let the worker do its other duties."""
 
@@ -62,7 +56,8 @@ class Shelf:
         self._home: Home | None = None
         self._gone = False
         self._started = time_ns()
-        self._sealed: dict[int, Segment] = {}
+        self.segments: dict[int, Segment] = {}
+        """All there are, by number: full ones, the one that is written, those that are ready."""
         self._moved: dict[int, int] = {}
         self._failures = 0
         self._retry_at = 0.0
@@ -82,17 +77,12 @@ class Shelf:
         return self._home.directory.path if self._home else self.directory.path
 
     def waiting(self) -> int:
-        """Return how many records in full segments are not acknowledged."""
-        return sum(segment.waiting for segment in tuple(self._sealed.values()))
+        """Return how many records are not acknowledged."""
+        return sum(segment.waiting for segment in tuple(self.segments.values()))
 
     def seal(self, segment: Segment) -> None:
         """Take a full segment. In the thread that filled it: it costs no more than a note."""
         segment.sealed_at = time_ns()
-        self._sealed[segment.serial] = segment
-
-    def sealed_one(self, serial: int) -> Segment | None:
-        """Return a full segment by its number, if it is still there."""
-        return self._sealed.get(serial)
 
     def now_at(self, position: int) -> int:
         """Return where the record is that was at a position."""
@@ -112,26 +102,22 @@ class Shelf:
         self._failures += 1
         self._retry_at = time.monotonic() + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
 
-    def fresh(self, wanted: int, copy: Copy) -> Segment | None:
+    def fresh(self, wanted: int) -> Segment | None:
         """Make a segment, or return None where that cannot be, now.
+
+        It may hold records already: what is worth keeping of older segments that had to go.
 
         Args:
             wanted: Bytes that it should have room for; less than a segment's are made more, too much is made less.
-            copy: Where to save what is more important, should less important records have to go.
         """
         if time.monotonic() < self._retry_at:
             return None
         try:
             home = self._home or self._move_in()
-            size = self._segment_size
-            while size < wanted and size < self.largest_record:
-                size *= 2
-            size = min(size, self.largest_record) + (_HEADROOM if size >= self.largest_record else 0)
-            if not self._has_room(size, copy):
+            size = self._allowed(self._size(wanted))
+            if not size:
                 self.why_not = "full"
-                self.problem = (
-                    f"{self.directory.path} holds {self.total_seen} bytes of telemetry, {self._cap} are allowed"
-                )
+                self.problem = f"{self.directory.path} holds {self.total_seen} bytes, {self._cap} are allowed"
                 return None
             self._serial += 1
             with home.opened() as within:
@@ -144,6 +130,9 @@ class Shelf:
                     resource=self.resource,
                     how=self.how or Writing.WRITTEN,
                 )
+            self.segments[segment.serial] = segment
+            self.total_seen += size
+            self._gather(segment)
         except FileNotFoundError as problem:
             self._gone = True
             self.has_problem(problem)
@@ -156,38 +145,44 @@ class Shelf:
         return None
 
     def discard(self, segment: Segment) -> None:
-        """Remove a segment that nothing was written to."""
-        if self._home is not None:
-            with self._home.opened() as within:
-                segment.remove(within)
+        """Take back a segment that was ready."""
+        if segment.waiting:
+            self.seal(segment)
+        else:
+            self._remove(segment)
 
-    def tidy(self, copy: Copy) -> None:
-        """Remove what is done with and what is too old; move the rest together where there is more gap than record."""
-        sealed = tuple(self._sealed.values())
+    def tidy(self) -> None:
+        """Remove what is done with and what is too old."""
         oldest = time_ns() - self._max_age
-        for segment in sealed:
-            if segment.waiting and segment.sealed_at < oldest:
+        for segment in self._sealed():
+            if not segment.waiting:
+                self._remove(segment)
+            elif segment.sealed_at < oldest:
                 self.expired += segment.waiting
                 self._remove(segment)
-            elif not segment.waiting:
-                self._remove(segment)
-        sealed = tuple(self._sealed.values())
-        if len(sealed) >= _COMPACT_FROM and 2 * self.waiting() < sum(segment.appended for segment in sealed):
-            self._free(sealed[0], copy, below=-1)
 
-    def close(self, further: Sequence[Segment]) -> None:
+    def close(self) -> None:
         """Leave what waits to whoever adopts it, and nothing else."""
         home = self._home
         if home is None:
             return
-        for segment in (*self._sealed.values(), *further):
+        for segment in tuple(self.segments.values()):
             if segment.waiting:
                 segment.close()
             else:
-                with home.opened() as within:
-                    segment.remove(within)
-        self._sealed.clear()
+                self._remove(segment)
         home.remove()  # releases it, also where segments are left
+
+    def _sealed(self) -> list[Segment]:
+        return [segment for segment in self.segments.values() if segment.sealed_at]
+
+    def _size(self, wanted: int) -> int:
+        """Return the size of a segment: more where more is wanted, up to what the largest record needs."""
+        beside = header_size(self.resource) + BODY_AT
+        size = self._segment_size
+        while size < wanted + beside:
+            size *= 2
+        return -(-min(size, self.largest_record + beside) // PAGE) * PAGE
 
     def _move_in(self) -> Home:
         tidy(self.directory)
@@ -201,7 +196,7 @@ class Shelf:
         if self._home is not None:
             with self._home.opened() as within:
                 segment.remove(within)
-        self._sealed.pop(segment.serial, None)
+        self.segments.pop(segment.serial, None)
 
     def _total(self) -> int:
         total = 0
@@ -215,55 +210,75 @@ class Shelf:
                 continue
         return total
 
-    def _has_room(self, size: int, copy: Copy) -> bool:
-        """Return whether one more segment is allowed, after making room for it and for one more where needed."""
-        total = self._total()
+    def _allowed(self, size: int) -> int:
+        """Return the size that one more segment may have, after making room for it where needed; 0 for none.
+
+        The last segment below the cap is for what is gathered from those that have to go.
+        """
+        self.total_seen = self._total()
+        least = self._size(0)
         for _ in range(_MOST_EVICTED):
-            if total + 2 * size <= self._cap or not self._evict(copy):
+            if self.total_seen + size <= self._cap - least:
+                return size
+            if not self._leftovers.evict(self._lowest(), self._note_evicted):
                 break
-            total = self._total()
-        self.total_seen = total
-        return total + size <= self._cap
+            self.total_seen = self._total()
+        while self.total_seen + least > self._cap and (full := self._sealed()):  # others were faster
+            lowest = self._lowest()
+            self._free(next((old for old in full if old.lowest() == lowest), full[0]), None, below=_HIGHEST)
+        return least if self.total_seen + least <= self._cap else 0
 
-    def _evict(self, copy: Copy) -> bool:
-        """Give up the oldest of the least important records; return whether that freed any room."""
-        sealed = tuple(self._sealed.values())
-        lowest = min((low for low in (segment.lowest() for segment in sealed) if low is not None), default=None)
-        if self._leftovers.evict(lowest, self._note_evicted):
-            return True
-        if lowest is None:
-            return False
-        oldest = next(segment for segment in sealed if segment.lowest() == lowest)
-        return self._free(oldest, copy, below=lowest)
+    def _gather(self, fresh: Segment) -> None:
+        """Move what is worth keeping into a fresh segment: out of mostly empty ones, and where there is no room."""
+        sealed = self._sealed()
+        if len(sealed) >= _COMPACT_FROM and 2 * sum(old.waiting for old in sealed) < sum(
+            old.appended for old in sealed
+        ):
+            self._free(sealed[0], fresh, below=-1)
+        least = self._size(0)
+        for _ in range(_MOST_EVICTED):
+            lowest = self._lowest()
+            if self.total_seen + least <= self._cap - least or lowest is None:
+                return
+            candidates = [old for old in self._sealed() if old.lowest() == lowest]
+            if not any(self._free(old, fresh, below=lowest) for old in candidates):
+                self._free(candidates[0], fresh, below=_HIGHEST)
 
-    def _free(self, segment: Segment, copy: Copy, *, below: int) -> bool:
-        """Give up records of a segment up to a priority, move the others to the current one, and remove it."""
+    def _lowest(self) -> int | None:
+        """Return the lowest priority of a record that waits in a full segment."""
+        return min((low for low in (old.lowest() for old in self._sealed()) if low is not None), default=None)
+
+    def _free(self, segment: Segment, fresh: Segment | None, *, below: int) -> bool:
+        """Give up records up to a priority, move the others, and remove their segment; False where they don't fit."""
         oldest = time_ns() - self._max_age
-        for record in segment.live():
+        live = list(segment.live())
+        moved = [record for record in live if record.priority > below and record.timestamp >= oldest]
+        if fresh is not None and moved:
+            if sum(record.end - record.offset for record in moved) > fresh.size - fresh.position:
+                return False
+            fresh.mark_moved()
+        for record in live:
             if record.timestamp < oldest:
                 self.expired += 1
-            elif record.priority <= below:
+            elif fresh is None or record.priority <= below:
                 self._note_evicted(record.priority)
-            elif not self._move(segment, record, copy):
-                return False
+            else:
+                self._move(segment, record, fresh)
             segment.finish(record.offset)
         self._remove(segment)
+        self.total_seen -= segment.size
         return True
 
-    def _move(self, segment: Segment, record: Record, copy: Copy) -> bool:
-        position = copy(
-            body_of(
-                record.kind | MOVED,
-                record.item_id,
-                record.payload,
-                record.priority,
-                owner=record.owner,
-                timestamp=record.timestamp,
-            )
+    def _move(self, segment: Segment, record: Record, fresh: Segment) -> None:
+        body = body_of(
+            record.kind | MOVED,
+            record.item_id,
+            record.payload,
+            record.priority,
+            owner=record.owner,
+            timestamp=record.timestamp,
         )
-        if position:
-            self._moved[segment.serial << _SERIAL | record.offset] = position
-        return position != 0
+        self._moved[segment.serial << _SERIAL | record.offset] = fresh.serial << _SERIAL | fresh.write(body)
 
     def _note_evicted(self, priority: int) -> None:
         known = priority in Priority.__members__.values()

@@ -110,6 +110,7 @@ class _Reading:
             if key in self._ended:
                 self._source.overtaken(position)
             elif not record.done:
+                self._end(record.kind, record.item_id)
                 self._open[key] = position
         elif record.kind == Kind.SPAN_CLOSE:
             self._end(Kind.SPAN_OPEN, record.item_id)
@@ -125,8 +126,8 @@ class _Reading:
                 self._verdicts[record.item_id] = record
             yield from self._judge(record)
 
-    def _end(self, kind: Kind, item_id: bytes) -> None:
-        key = (int(kind), item_id)
+    def _end(self, kind: int, item_id: bytes) -> None:
+        key = (kind, item_id)
         begun = self._open.pop(key, None)
         if begun is not None:
             self._source.overtaken(begun)

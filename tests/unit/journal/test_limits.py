@@ -1,0 +1,201 @@
+"""Limits: how much a journal may hold, for how long, and what goes first."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ezlogs.journal import Directory, Journal, Kind, Priority, adopt
+from ezlogs.journal import journal as journal_module
+from ezlogs.journal.filesystems import Writing
+from ezlogs.journal.liveness import homes
+from ezlogs.journal.segment import VERSION
+
+from .conftest import left_in
+from .test_journal import end_without_closing, left_by, number
+
+MakeJournal = Callable[..., Journal]
+
+
+def size_of(directory: Directory) -> int:
+    """Return the bytes of all segments."""
+    return sum(
+        os.stat(os.path.join(home.path, name)).st_size for home in homes(directory) for name in os.listdir(home.path)
+    )
+
+
+def fill(journal: Journal, count: int, priority: Callable[[int], Priority], first: int = 0) -> list[object]:
+    """Append records of a kilobyte, with the worker at its duties; return their receipts."""
+    receipts: list[object] = []
+    for index in range(first, first + count):
+        receipts.append(journal.append(Kind.EVENT, number(index), bytes(1000), priority(index)))
+        journal.prepare()
+    return receipts
+
+
+def test_the_oldest_of_the_least_important_go_first(
+    make_journal: MakeJournal, directory: Directory, how: Writing
+) -> None:
+    """Beyond the cap; the important ones stay while there are others, and each loss is counted."""
+    journal = make_journal(cap=20 * 8192, how=how)
+    kinds = (Priority.DEBUG, Priority.NORMAL, Priority.AUDIT)
+    fill(journal, 300, lambda index: kinds[0 if index % 3 else 1 if index % 2 else 2])
+    assert size_of(directory) <= 20 * 8192
+    evicted = journal.health()["evicted"]
+    assert evicted.keys() == {"debug"}
+    left = [int.from_bytes(item_id, "big") for item_id in left_by(journal, directory)]
+    assert set(range(0, 300, 3)) <= set(left)
+    debug = sorted(index for index in left if index % 3)
+    assert len(left) + evicted["debug"] == 300
+    assert debug == [index for index in range(debug[0], 300) if index % 3], "not the oldest went"
+
+
+def test_when_all_are_equal_the_oldest_go(make_journal: MakeJournal, directory: Directory) -> None:
+    """Also the important ones, when there is nothing else."""
+    journal = make_journal(cap=20 * 8192)
+    fill(journal, 300, lambda _: Priority.AUDIT)
+    evicted = journal.health()["evicted"]
+    left = [int.from_bytes(item_id, "big") for item_id in left_by(journal, directory)]
+    assert left == list(range(evicted["audit"], 300))
+    assert len(left) > 30
+
+
+def test_receipts_of_what_was_evicted_are_good_for_nothing(make_journal: MakeJournal) -> None:
+    """The record may be delivered all the same: it is in memory."""
+    journal = make_journal(cap=20 * 8192)
+    receipts = fill(journal, 300, lambda index: Priority.AUDIT if index % 2 else Priority.DEBUG)
+    journal.ack(receipts)  # type: ignore[arg-type]
+    journal.prepare()
+    assert journal.health()["waiting"] == 0
+
+
+def test_the_dead_make_room_for_the_living(make_journal: MakeJournal, directory: Directory) -> None:
+    """What they left counts, and the least important of it goes before what is more important here."""
+    first = make_journal(cap=20 * 8192)
+    fill(first, 70, lambda index: Priority.NORMAL if index < 35 else Priority.AUDIT)
+    end_without_closing(first)
+    second = make_journal(cap=20 * 8192)
+    fill(second, 80, lambda _: Priority.ERROR, first=1000)
+    evicted = second.health()["evicted"]
+    left = [int.from_bytes(item_id, "big") for item_id in left_by(second, directory)]
+    assert evicted["normal"] > 0
+    assert [index for index in left if 35 <= index < 70] == list(range(35, 70))
+    assert len(left) + sum(evicted.values()) == 150
+    assert size_of(directory) == 0
+
+
+def test_the_living_keep_what_is_theirs(make_journal: MakeJournal, directory: Directory) -> None:
+    """Where living processes have filled the directory a new one has no room, which is counted."""
+    first = make_journal(cap=20 * 8192)
+    fill(first, 60, lambda _: Priority.DEBUG)
+    second = make_journal(cap=8 * 8192)
+    receipts = fill(second, 5, lambda _: Priority.AUDIT)
+    assert not any(receipts)
+    assert "are allowed" in str(second.health()["problem"])
+    assert second.health()["deferred"] == 5
+    end_without_closing(first)
+    left_in(directory)
+    second.prepare()
+    assert all(receipts)
+
+
+def test_what_is_refused_for_the_cap_is_counted_as_that(
+    make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When no more may wait."""
+    journal = make_journal(cap=1)
+    monkeypatch.setattr(journal_module, "_MOST_DEFERRED", 0)
+    assert not journal.append(Kind.EVENT, b"id", b"")
+    assert journal.health()["not_journaled"] == {"full": 1}
+
+
+def test_old_segments_expire(make_journal: MakeJournal, directory: Directory) -> None:
+    """Of a living process whose collector never answers; counted."""
+    journal = make_journal()
+    fill(journal, 20, lambda _: Priority.NORMAL)
+    for segment in journal._shelf.segments.values():
+        segment.sealed_at -= bool(segment.sealed_at) * 8 * 86_400 * 10**9
+    journal.prepare()
+    expired = journal.health()["expired"]
+    assert 10 < expired < 20
+    assert len(left_by(journal, directory)) == 20 - expired
+
+
+def test_old_records_expire_when_they_are_moved(make_journal: MakeJournal, directory: Directory) -> None:
+    """Moving makes nothing younger."""
+    journal = make_journal()
+    old = time.time_ns() - 8 * 86_400 * 10**9
+    journal.append(Kind.SPAN_OPEN, b"old", b"", timestamp=old)
+    for index in range(40):
+        journal.ack([journal.append(Kind.EVENT, number(index), bytes(300)) for _ in range(3)])
+        journal.append(Kind.SPAN_OPEN, number(100 + index), b"")
+        journal.prepare()
+    assert journal.health()["expired"] == 1
+    assert set(left_by(journal, directory)) == {number(100 + index) for index in range(40)}
+
+
+def test_old_records_of_the_dead_expire(make_journal: MakeJournal, directory: Directory) -> None:
+    """They are not delivered, and counted."""
+    journal = make_journal()
+    journal.append(Kind.EVENT, b"old", b"", timestamp=time.time_ns() - 8 * 86_400 * 10**9)
+    journal.append(Kind.EVENT, b"new", b"")
+    end_without_closing(journal)
+    abandoned = adopt(directory)
+    assert abandoned is not None
+    found = list(abandoned.found())
+    assert [item.item_id for item in found] == [b"new"]
+    assert abandoned.counts == {"expired": 1}
+    abandoned.ack(found[0].receipts)
+    assert abandoned.close()
+    assert directory.entries() == []
+
+
+def test_segments_of_a_later_version_are_left_to_it(make_journal: MakeJournal, directory: Directory) -> None:
+    """Neither read, nor removed, nor evicted; told."""
+    journal = make_journal(cap=20 * 8192)
+    fill(journal, 10, lambda _: Priority.NORMAL)
+    path = os.path.join(str(journal.health()["directory"]), "00000001.journal")
+    with open(path, "r+b") as file:
+        file.seek(8)
+        file.write((VERSION + 1).to_bytes(2, "little"))
+        file.seek(0)
+        content = file.read()
+    end_without_closing(journal)
+    abandoned = adopt(directory)
+    assert abandoned is not None
+    found = list(abandoned.found())
+    assert 0 < len(found) < 10
+    assert abandoned.counts == {"newer": 1}
+    for item in found:
+        abandoned.ack(item.receipts)
+    assert not abandoned.close()
+    assert adopt(directory) is None
+    second = make_journal(cap=20 * 8192)
+    fill(second, 100, lambda _: Priority.AUDIT, first=1000)
+    with open(path, "rb") as file:
+        assert file.read() == content
+
+
+def test_segments_without_a_header_are_removed_and_counted(make_journal: MakeJournal, directory: Directory) -> None:
+    """Nothing can ever be read from them."""
+    journal = make_journal()
+    fill(journal, 5, lambda _: Priority.NORMAL)
+    home = str(journal.health()["directory"])
+    for name, content in (
+        ("00000000.journal", b""),
+        ("0000aaaa.journal", bytes(9000)),
+        ("0000bbbb.journal", b"x" * 99),
+    ):
+        with open(os.path.join(home, name), "wb") as file:
+            file.write(content)
+    end_without_closing(journal)
+    abandoned = adopt(directory)
+    assert abandoned is not None
+    found = list(abandoned.found())
+    assert len(found) == 5
+    assert abandoned.counts == {"unreadable": 3}
+    abandoned.ack([receipt for item in found for receipt in item.receipts])
+    assert abandoned.close()

@@ -1,0 +1,256 @@
+"""Recovery: what a dead process left is put together as it would have been delivered, each thing once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ezlogs.journal import Directory, Ending, Found, Journal, Kind, Receipt, adopt
+from ezlogs.journal.files import Segments
+from ezlogs.journal.filesystems import Writing
+from ezlogs.journal.record import body_of, record_of
+from ezlogs.journal.segment import encode_header
+from ezlogs.journal.story import found_in
+
+from .conftest import left_in
+from .test_journal import end_without_closing
+
+MakeJournal = Callable[..., Journal]
+
+
+def left(journal: Journal, directory: Directory) -> list[tuple[str, str, str, list[str]]]:
+    """Return kind, ending, id and the ids of the events of what is left."""
+    end_without_closing(journal)
+    return [told(item) for item in left_in(directory)]
+
+
+def told(item: Found) -> tuple[str, str, str, list[str]]:
+    """Return what a test compares."""
+    events = [event.item_id.decode() for event in item.events]
+    return Kind(item.kind).name, item.ending.value, item.item_id.decode(), events
+
+
+def test_a_span_comes_with_its_events(make_journal: MakeJournal, directory: Directory) -> None:
+    """When its end is there, that is what is delivered; others' events stay theirs."""
+    journal = make_journal()
+    journal.append(Kind.SPAN_OPEN, b"span", b"")
+    journal.append(Kind.EVENT, b"first", b"", owner=b"span")
+    journal.append(Kind.EVENT, b"other", b"", owner=b"elsewhere")
+    journal.append(Kind.EVENT, b"second", b"", owner=b"span")
+    journal.append(Kind.EVENT, b"loose", b"")
+    journal.append(Kind.SPAN_CLOSE, b"span", b"")
+    assert left(journal, directory) == [
+        ("EVENT", "complete", "loose", []),
+        ("SPAN_CLOSE", "complete", "span", ["first", "second"]),
+        ("EVENT", "complete", "other", []),
+    ]
+
+
+def test_a_span_that_never_ended_is_interrupted(make_journal: MakeJournal, directory: Directory) -> None:
+    """It comes with the events it had."""
+    journal = make_journal()
+    journal.append(Kind.SPAN_OPEN, b"span", b"")
+    journal.append(Kind.EVENT, b"first", b"", owner=b"span")
+    assert left(journal, directory) == [("SPAN_OPEN", "interrupted", "span", ["first"])]
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_what_was_delivered_leaves_nothing_open(
+    make_journal: MakeJournal, directory: Directory, acknowledged: bool
+) -> None:
+    """Also when the process died before it acknowledged the opening."""
+    journal = make_journal()
+    opened = journal.append(Kind.SPAN_OPEN, b"span", b"")
+    event = journal.append(Kind.EVENT, b"event", b"", owner=b"span")
+    closed = journal.append(Kind.SPAN_CLOSE, b"span", b"")
+    scope = journal.append(Kind.SCOPE_OPEN, b"scope", b"")
+    ended = journal.append(Kind.EVENT, b"scope", b"")
+    journal.ack([opened, scope] if acknowledged else [])
+    journal.ack([event, closed, ended])
+    journal._mark_acks()
+    assert left(journal, directory) == []
+
+
+def test_a_scope_that_never_ended_is_interrupted(make_journal: MakeJournal, directory: Directory) -> None:
+    """One that did is the event of the same id."""
+    journal = make_journal()
+    journal.append(Kind.SCOPE_OPEN, b"open", b"")
+    journal.append(Kind.SCOPE_OPEN, b"ended", b"")
+    journal.append(Kind.EVENT, b"ended", b"")
+    assert left(journal, directory) == [
+        ("EVENT", "complete", "ended", []),
+        ("SCOPE_OPEN", "interrupted", "open", []),
+    ]
+
+
+def test_prepared_rows_follow_their_verdict(make_journal: MakeJournal, directory: Directory) -> None:
+    """Committed, gone, or unknown."""
+    journal = make_journal()
+    for transaction in (b"kept", b"undone", b"lost"):
+        for row in (b" 1", b" 2"):
+            journal.append(Kind.PREPARED, transaction + row, b"", owner=transaction)
+    journal.append(Kind.ROLLED_BACK, b"undone", b"")
+    journal.append(Kind.COMMITTED, b"kept", b"")
+    journal.append(Kind.COMMITTED, b"of nothing", b"")
+    assert left(journal, directory) == [
+        ("PREPARED", "committed", "kept 1", []),
+        ("PREPARED", "committed", "kept 2", []),
+        ("PREPARED", "unknown", "lost 1", []),
+        ("PREPARED", "unknown", "lost 2", []),
+    ]
+
+
+def test_an_adopter_that_stops_leaves_the_rest_to_the_next(make_journal: MakeJournal, directory: Directory) -> None:
+    """What it acknowledged is not found again; what it did not is."""
+    journal = make_journal()
+    for index in range(50):
+        journal.append(Kind.EVENT, str(index).encode(), bytes(500))
+        journal.prepare()
+    journal.append(Kind.SPAN_OPEN, b"span", b"")
+    journal.append(Kind.EVENT, b"riding", b"", owner=b"span")
+    journal.prepare()
+    end_without_closing(journal)
+    abandoned = adopt(directory)
+    assert abandoned is not None
+    assert abandoned.name == os.path.basename(str(journal.health()["directory"]))
+    for item, _ in zip(abandoned.found(), range(20), strict=False):
+        abandoned.ack(item.receipts)
+    assert not abandoned.close()
+    files = len(os.listdir(str(journal.health()["directory"])))
+    rest = left_in(directory)
+    assert [told(item)[2:] for item in rest] == [*((str(index), []) for index in range(20, 50)), ("span", ["riding"])]
+    assert files < 10, "segments that are done with go while the others wait"
+    assert directory.entries() == []
+
+
+def write_home(
+    directory: Directory, name: str, segments: list[list[bytes]], *, moved: set[int] = frozenset()
+) -> Directory:  # type: ignore[assignment]
+    """Write the home of a dead process, record by record."""
+    home = directory.below(name)
+    with home.opened(create=True):
+        (Path(home.path) / "alive").write_bytes(b"")
+        for serial, bodies in enumerate(segments, 1):
+            header = bytearray(encode_header(1, 2, 3, 77, b"resource"))
+            header[10] = serial in moved
+            content = bytes(header) + b"".join(record_of(body, 77) for body in bodies)
+            (Path(home.path) / f"{serial:08x}.journal").write_bytes(content + bytes(100))
+    return home
+
+
+NOW = 1 << 62
+
+
+def body(kind: int, item_id: bytes, owner: bytes = b"") -> bytes:
+    """Return the body of a record without a payload."""
+    return body_of(kind, item_id, b"", 1, owner=owner, timestamp=NOW)
+
+
+MOVED = 0x80
+
+
+def test_what_was_moved_is_found_once(directory: Directory) -> None:
+    """The process died after it had copied a record and before it could say so."""
+    first = [body(Kind.EVENT, b"event"), body(Kind.SPAN_OPEN, b"span"), body(Kind.PREPARED, b"row", b"transaction")]
+    second = [body(Kind.SPAN_CLOSE, b"span"), body(Kind.COMMITTED, b"transaction")]
+    copies = [
+        body(Kind.EVENT | MOVED, b"event"),
+        body(Kind.SPAN_OPEN | MOVED, b"span"),
+        body(Kind.PREPARED | MOVED, b"row", b"transaction"),
+    ]
+    write_home(directory, "1-dead", [first, second, copies], moved={3})
+    assert [told(item) for item in left_in(directory)] == [
+        ("SPAN_CLOSE", "complete", "span", []),
+        ("EVENT", "complete", "event", []),
+        ("PREPARED", "committed", "row", []),
+    ]
+    assert directory.entries() == []
+
+
+def test_records_of_an_unknown_kind_are_counted(directory: Directory) -> None:
+    """They are not delivered, and keep nothing else from it."""
+    write_home(directory, "1-dead", [[body(99, b"what"), body(Kind.EVENT, b"event")]])
+    abandoned = adopt(directory)
+    assert abandoned is not None
+    found = list(abandoned.found())
+    assert [told(item)[2] for item in found] == ["event"]
+    assert abandoned.counts == {"unknown": 1}
+    abandoned.ack(found[0].receipts)
+    assert abandoned.close()
+
+
+def test_a_torn_segment_is_read_up_to_where_it_is_torn(directory: Directory) -> None:
+    """And the one after it is read too."""
+    home = write_home(
+        directory, "1-dead", [[body(Kind.EVENT, b"first"), body(Kind.EVENT, b"torn")], [body(Kind.EVENT, b"second")]]
+    )
+    path = Path(home.path) / "00000001.journal"
+    path.write_bytes(path.read_bytes()[: -100 - 3] + bytes(103))
+    abandoned = adopt(directory)
+    assert abandoned is not None
+    found = list(abandoned.found())
+    assert [told(item)[2] for item in found] == ["first", "second"]
+    assert abandoned.counts == {"torn": 1}
+    abandoned.close()
+
+
+def test_what_became_unreadable_meanwhile_is_counted(directory: Directory) -> None:
+    """A disk may fail between two looks at a file."""
+    home = write_home(directory, "1-dead", [[body(Kind.SPAN_OPEN, b"span"), body(Kind.EVENT, b"event")]])
+    segments = Segments(home, oldest=0, writable=False)
+    found = found_in(segments)
+    assert next(found).item_id == b"event"
+    os.truncate(Path(home.path) / "00000001.journal", 60)
+    assert list(found) == []
+    assert segments.counts["unreadable"] == 1
+
+
+def test_files_larger_than_any_segment_are_not_read(directory: Directory) -> None:
+    """They would fill the memory of the process that adopts them."""
+    home = write_home(directory, "1-dead", [[body(Kind.EVENT, b"event")]])
+    os.truncate(Path(home.path) / "00000001.journal", 1 << 40)
+    assert adopt(directory) is None
+    assert directory.entries() == []
+
+
+kinds = st.sampled_from([*Kind, *(kind | MOVED for kind in Kind), 0, 99])
+ids = st.sampled_from([b"", b"a", b"b", b"c"])
+bodies = st.builds(body, kinds, ids, ids)
+
+
+@given(st.lists(st.lists(bodies, max_size=8), max_size=4), st.sets(st.integers(1, 4)), st.data())
+def test_any_records_in_any_order_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, segments: list[list[bytes]], moved: set[int], data: st.DataObject
+) -> None:
+    """With any damage; whatever is waiting and can be read is found at most once, and acknowledged it is gone."""
+    directory = Directory(str(tmp_path_factory.mktemp("state")), "shop")
+    home = write_home(directory, "1-dead", segments, moved=moved)
+    for path in sorted(Path(home.path).glob("*.journal")):
+        content = bytearray(path.read_bytes())
+        for at in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=2)):
+            content[at] ^= data.draw(st.integers(0, 255))
+        path.write_bytes(content)
+    abandoned = adopt(directory)
+    if abandoned is None:
+        return
+    found = list(abandoned.found())
+    receipts = [receipt for item in found for receipt in item.receipts]
+    assert len(receipts) == len(set(receipts))
+    abandoned.ack(receipts)
+    abandoned.close()
+    assert left_in(directory) == []
+
+
+def test_what_a_living_process_has_is_not_adopted(make_journal: MakeJournal, directory: Directory) -> None:
+    """Neither its own, nor that of another."""
+    journal = make_journal(how=Writing.MAPPED)
+    receipt: Receipt = journal.append(Kind.EVENT, b"id", b"")
+    assert receipt
+    assert adopt(directory) is None
+    assert journal.append(Kind.EVENT, b"id", b""), "asking must not let go of the lock"
+    assert Ending("interrupted") is Ending.INTERRUPTED
