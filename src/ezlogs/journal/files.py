@@ -39,11 +39,12 @@ class Segments:
         self._waiting: Counter[int] = Counter()
         self._read: set[int] = set()
         self._headers: dict[int, Header] = {}
+        self._unmarked: set[int] = set()
         self.newer: set[str] = set()
         """The names of segments of a later version."""
         self.counts: Counter[str] = Counter()
-        """What could not be delivered: records ``expired`` or of an ``unknown`` kind, segments that were ``torn``,
-        ``unreadable`` or of a ``newer`` version."""
+        """What could not be delivered: records ``expired`` or of an ``unknown`` kind; segments that were ``torn``,
+        ``unreadable`` or of a ``newer`` version. And records ``unmarked``, which come again if this process dies."""
 
     def records(self) -> Iterator[tuple[int, Record, bytes]]:
         """Yield each record with its position and its resource."""
@@ -105,13 +106,22 @@ class Segments:
             if serial in self._serials:
                 with self._opened(serial, os.O_RDWR) as descriptor:
                     for position in group:
-                        state_at = (position & _OFFSET) + STATE_AT
-                        if os.pread(descriptor, 1, state_at) != bytes((DONE,)):
-                            os.pwrite(descriptor, bytes((DONE,)), state_at)
-                            self._waiting[serial] -= 1
+                        self._waiting[serial] -= self._mark(descriptor, position)
         while self._serials and self._serials[0] in self._read and self._waiting[self._serials[0]] <= 0:
             with self._home.opened() as within:
                 os.unlink(segment_name(self._serials.pop(0)), dir_fd=within)
+
+    def _mark(self, descriptor: int, position: int) -> bool:
+        """Mark a record as done; return False if it was. One that cannot be marked goes with its segment."""
+        state_at = (position & _OFFSET) + STATE_AT
+        if position in self._unmarked or os.pread(descriptor, 1, state_at) == bytes((DONE,)):
+            return False
+        try:
+            os.pwrite(descriptor, bytes((DONE,)), state_at)
+        except OSError:  # the disk takes nothing any more
+            self._unmarked.add(position)
+            self.counts["unmarked"] += 1
+        return True
 
     def headers(self) -> dict[int, Header]:
         """Return what each readable segment says of itself, by its number."""
