@@ -16,9 +16,13 @@ PROGRAM = Path(__file__).parent / "programs" / "journaling.py"
 
 
 def outcome(*arguments: object) -> Any:
-    """Run the program, and return what it printed."""
+    """Run the program, and return what it printed.
+
+    Without coverage, which locks its data while threads run, and so for ever in what is forked then.
+    """
     command = [sys.executable, str(PROGRAM), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False, env=environ)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

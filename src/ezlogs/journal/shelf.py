@@ -193,9 +193,9 @@ class Shelf:
         return self._home
 
     def _remove(self, segment: Segment) -> None:
-        if self._home is not None:
-            with self._home.opened() as within:
-                segment.remove(within)
+        home = self._home or self._move_in()
+        with home.opened() as within:
+            segment.remove(within)
         self.segments.pop(segment.serial, None)
 
     def _total(self) -> int:
@@ -206,7 +206,7 @@ class Shelf:
                     total += sum(
                         os.stat(name, dir_fd=within, follow_symlinks=False).st_size for name in os.listdir(within)
                     )
-            except OSError:  # removed meanwhile
+            except (OSError, UnusableDirectoryError):  # removed meanwhile, or nobody's home
                 continue
         return total
 

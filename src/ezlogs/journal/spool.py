@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from ezlogs.journal.directory import Directory
+from ezlogs.journal.directory import Directory, UnusableDirectoryError
 from ezlogs.journal.files import Segments
 from ezlogs.journal.liveness import Home, adopt_home, homes, is_segment
 from ezlogs.journal.record import Priority
@@ -52,7 +52,7 @@ def list_spooled(directory: Directory) -> list[Spooled]:
     for home in homes(directory):
         try:
             listed.append(_spooled(directory, home))
-        except OSError:  # delivered and removed while it was read
+        except (OSError, UnusableDirectoryError):  # delivered and removed while it was read, or nobody's home
             continue
     return listed
 
@@ -71,7 +71,7 @@ def show_spooled(directory: Directory, home: str | None = None) -> Iterator[Foun
         if home is None or place.names[-1] == home:
             try:
                 yield from found_in(Segments(place, oldest=_FOREVER, writable=False))
-            except OSError:
+            except (OSError, UnusableDirectoryError):
                 continue
 
 

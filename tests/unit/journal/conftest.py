@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,3 +52,16 @@ def left_in(directory: Directory, **options: Any) -> list[Found]:
             abandoned.ack(item.receipts)
         assert abandoned.close()
     return found
+
+
+def in_a_fork(question: Callable[[], object]) -> bool:
+    """Ask a forked child, and return its answer."""
+    if not (pid := os.fork()):
+        answer = 2
+        try:
+            answer = int(bool(question()))
+        finally:
+            os._exit(answer)
+    answer = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert answer in (0, 1), "the child failed"
+    return bool(answer)

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from ezlogs.journal import Directory, Journal, Kind, Priority
+from ezlogs.journal import Directory, Journal, Kind, Priority, process
 from ezlogs.journal import journal as journal_module
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.segment import Segment
 
-from .conftest import left_in
+from .conftest import in_a_fork, left_in
 
 MakeJournal = Callable[..., Journal]
 
@@ -441,3 +441,98 @@ def test_a_segment_that_could_not_be_made_leaves_nothing(directory: Directory, m
             Segment(within, 1, 4096, started=0, created=0, resource=b"", how=Writing.WRITTEN)
         assert os.listdir(within) == []
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_fork_begins_anew(make_journal: MakeJournal, directory: Directory) -> None:
+    """Whatever it does first: append, acknowledge, prepare or close; what its parent deferred stays the parent's."""
+    journal = make_journal()
+    receipt = journal.append(Kind.EVENT, b"parent", b"")
+    deferred = [journal.append(Kind.EVENT, number(index), bytes(1000)) for index in range(9)]
+
+    def child(first: Callable[[], object]) -> bool:
+        first()
+        journal.prepare()
+        waiting = journal.health()["waiting"]
+        journal.append(Kind.EVENT, str(os.getpid()).encode(), b"")
+        journal.ack([receipt, *deferred])
+        journal.prepare()
+        return waiting == 0 and journal.health()["waiting"] == 1
+
+    assert in_a_fork(lambda: child(lambda: journal.ack([receipt])))
+    assert in_a_fork(lambda: child(journal.prepare))
+    assert in_a_fork(lambda: child(journal.close))
+    assert in_a_fork(lambda: child(journal.forget))
+    assert in_a_fork(lambda: not journal.append(Kind.EVENT, b"never journaled", b""))
+    assert len(left_in(directory)) == 4
+    journal.prepare()
+    assert len(left_by(journal, directory)) == 10
+
+
+def test_where_memory_is_not_wiped_process_ids_tell_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels without it, and other systems."""
+    monkeypatch.setattr(process, "_WIPE_ON_FORK", -1)
+    mark = process.process_mark()
+    assert mark[0] == 1
+    assert in_a_fork(lambda: mark[0] == 0 and process.process_mark()[0] == 1)
+    assert mark[0] == 1
+
+
+def test_a_worker_that_closes_while_another_prepares_leaves_the_rest(
+    make_journal: MakeJournal, directory: Directory
+) -> None:
+    """Closing waits for nobody; closing twice does nothing."""
+    journal = make_journal()
+    journal.append(Kind.EVENT, b"id", b"")
+    journal._preparing.pop()
+    journal.close()
+    journal.close()
+    journal._preparing.append(None)
+    journal.prepare()
+    assert list(left_by(journal, directory)) == [b"id"]
+
+
+def test_acknowledgements_wait_for_who_writes(make_journal: MakeJournal, directory: Directory) -> None:
+    """One of a record that is being journaled must not be missed."""
+    journal = make_journal()
+    deferred = [journal.append(Kind.EVENT, number(index), bytes(1000)) for index in range(9)]
+    journal._baton.pop()
+    journal.ack(deferred)
+    journal.prepare()
+    assert len(journal._acks) == 1
+    journal._baton.append(None)
+    journal.prepare()
+    assert not journal._acks
+    assert left_by(journal, directory) == {}
+
+
+def test_a_home_cannot_be_left_while_a_thread_writes(make_journal: MakeJournal) -> None:
+    """The next turn does it."""
+    journal = make_journal()
+    journal.append(Kind.EVENT, b"id", b"")
+    before = journal.health()["directory"]
+    end_without_closing(journal)
+    journal._baton.pop()
+    journal.prepare()
+    assert journal.health()["directory"] == before
+    journal._baton.append(None)
+    journal.prepare()
+    assert journal.health()["directory"] != before
+
+
+def test_a_journal_that_never_prepared_has_nothing_to_close(directory: Directory) -> None:
+    """Where its first try fails there is no home."""
+    journal = Journal(directory)
+    journal._closed = False
+    journal._shelf._retry_at = time.monotonic() + 1000
+    journal.append(Kind.EVENT, b"id", b"")
+    journal.close()
+    assert directory.entries() == []
+
+
+def test_closing_never_raises(make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends."""
+    journal = make_journal()
+    monkeypatch.setattr(journal._shelf, "close", lambda: 1 / 0)
+    journal.close()
+    assert journal.health()["problem"] == "division by zero"
+    end_without_closing(journal)

@@ -10,7 +10,9 @@ import pytest
 
 from ezlogs.journal import Directory, Journal, Kind, Priority, adopt
 from ezlogs.journal import journal as journal_module
+from ezlogs.journal import leftovers as leftovers_module
 from ezlogs.journal.filesystems import Writing
+from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import homes
 from ezlogs.journal.segment import VERSION
 
@@ -174,7 +176,7 @@ def test_segments_of_a_later_version_are_left_to_it(make_journal: MakeJournal, d
     assert not abandoned.close()
     assert adopt(directory) is None
     second = make_journal(cap=20 * 8192)
-    fill(second, 100, lambda _: Priority.AUDIT, first=1000)
+    fill(second, 150, lambda _: Priority.AUDIT, first=1000)
     with open(path, "rb") as file:
         assert file.read() == content
 
@@ -199,3 +201,96 @@ def test_segments_without_a_header_are_removed_and_counted(make_journal: MakeJou
     assert abandoned.counts == {"unreadable": 3}
     abandoned.ack([receipt for item in found for receipt in item.receipts])
     assert abandoned.close()
+
+
+def test_where_others_were_faster_the_own_oldest_go(make_journal: MakeJournal, directory: Directory) -> None:
+    """Two processes that made room at the same moment are beyond the cap: each gives up of its own."""
+    first = make_journal(cap=20 * 8192)
+    fill(first, 60, lambda _: Priority.NORMAL)
+    second = make_journal()
+    fill(second, 100, lambda _: Priority.NORMAL, first=1000)
+    assert size_of(directory) > 20 * 8192
+    receipts = fill(first, 10, lambda _: Priority.NORMAL, first=100)
+    assert all(receipts)
+    evicted = first.health()["evicted"]
+    end_without_closing(second)
+    assert len(left_by(first, directory)) + evicted["normal"] == 170
+    assert evicted["normal"] > 30
+
+
+def test_what_does_not_fit_anywhere_goes_with_the_rest(make_journal: MakeJournal, directory: Directory) -> None:
+    """A large segment of what is important, and no room to move that to."""
+    journal = make_journal(cap=20 * 8192, segment_size=4096)
+    journal.append(Kind.EVENT, b"debug", b"", Priority.DEBUG)
+    big = journal.append(Kind.EVENT, b"audit", bytes(60_000), Priority.AUDIT)
+    journal.prepare()
+    assert big
+    fill(journal, 200, lambda _: Priority.AUDIT, first=100)
+    assert size_of(directory) <= 20 * 8192
+    left = left_by(journal, directory)
+    assert b"debug" not in left
+    assert number(299) in left
+
+
+def test_a_home_that_changes_while_room_is_made_is_left_alone(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process delivers it at this moment."""
+    dead = make_journal(cap=20 * 8192)
+    fill(dead, 50, lambda _: Priority.DEBUG)
+    end_without_closing(dead)
+    real, lost = os.unlink, []
+
+    def gone(path: str, **_: object) -> None:
+        raise FileNotFoundError(path)
+
+    leftovers = Leftovers(directory)
+    with monkeypatch.context() as racing:
+        racing.setattr(os, "unlink", gone)
+        assert not leftovers.evict(None, lost.append)
+    with monkeypatch.context() as racing:
+        racing.setattr(leftovers_module, "is_segment", gone)
+        assert not leftovers.evict(None, lost.append)
+    adopted = iter([leftovers_module.adopt_home(home) for home in homes(directory)])
+    with monkeypatch.context() as racing:
+        racing.setattr(leftovers_module, "adopt_home", lambda _: next(adopted, None))
+        assert not leftovers.evict(None, lost.append)
+    assert (lost, real) == ([], os.unlink)
+    while not lost:
+        assert leftovers.evict(None, lost.append)
+    assert set(lost) == {Priority.DEBUG}
+
+
+def test_unreadable_leftovers_go_first(make_journal: MakeJournal, directory: Directory) -> None:
+    """They are worth nothing."""
+    dead = make_journal()
+    dead.append(Kind.EVENT, b"id", b"")
+    path = os.path.join(str(dead.health()["directory"]), "0000ffff.journal")
+    with open(path, "wb") as file:
+        file.write(b"nothing")
+    end_without_closing(dead)
+    assert Leftovers(directory).evict(Priority.DEBUG, lambda _: pytest.fail("nothing is lost"))
+    assert not os.path.exists(path)
+    assert [item.item_id for item in left_in(directory)] == [b"id"]
+
+
+def test_what_cannot_be_marked_is_not_delivered_again(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes nothing any more gives its files back all the same."""
+    journal = make_journal(how=Writing.MAPPED)
+    journal.append(Kind.EVENT, b"id", b"")
+    end_without_closing(journal)
+    abandoned = adopt(directory)
+    assert abandoned is not None
+
+    def refuse(*_: object) -> None:
+        raise OSError(27, "File too large")
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    for item in abandoned.found():
+        abandoned.ack(item.receipts)
+        abandoned.ack(item.receipts)
+    assert abandoned.counts == {"unmarked": 1}
+    assert abandoned.close()
+    assert adopt(directory) is None

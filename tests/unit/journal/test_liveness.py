@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,18 +18,7 @@ from ezlogs.journal import lock as lock_module
 from ezlogs.journal.liveness import adopt_home, found_home, homes, tidy
 from ezlogs.journal.lock import take
 
-
-def in_a_fork(question: object) -> bool:
-    """Ask a forked child, and return its answer."""
-    if not (pid := os.fork()):
-        answer = 2
-        try:
-            answer = int(bool(question()))  # type: ignore[operator]
-        finally:
-            os._exit(answer)
-    answer = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert answer in (0, 1), "the child failed"
-    return bool(answer)
+from .conftest import in_a_fork
 
 
 def test_a_home_is_locked_from_the_start_and_until_it_is_released(directory: Directory) -> None:
@@ -184,3 +176,23 @@ def test_a_home_with_segments_is_not_removed(directory: Directory) -> None:
     assert not home.remove()
     assert not home.held()
     assert adopt_home(home.directory) is not None
+
+
+def test_a_home_that_is_gone_cannot_be_removed_again(directory: Directory) -> None:
+    """Whoever removed it did what was wanted."""
+    home = found_home(directory)
+    shutil.rmtree(home.directory.path)
+    assert not home.remove()
+    assert not home.held()
+
+
+def test_everything_can_be_imported_where_nothing_can_be_locked() -> None:
+    """On Windows ezlogs works, without a journal."""
+    program = (
+        "import sys, os; sys.modules['fcntl'] = None; del os.posix_fallocate\n"
+        "from ezlogs.journal import UnusableDirectoryError, journal_directory, spool\n"
+        "try: journal_directory('shop', 'http://collector:4318', {'EZLOGS_STATE_DIR': '.'})\n"
+        "except UnusableDirectoryError as problem: print(problem)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "this platform cannot reserve room for files, or lock them\n"

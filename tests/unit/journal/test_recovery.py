@@ -254,3 +254,19 @@ def test_what_a_living_process_has_is_not_adopted(make_journal: MakeJournal, dir
     assert adopt(directory) is None
     assert journal.append(Kind.EVENT, b"id", b""), "asking must not let go of the lock"
     assert Ending("interrupted") is Ending.INTERRUPTED
+
+
+def test_segments_that_cannot_be_read_are_passed_over(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are shown as far as they can be; their files stay where nobody adopts them."""
+    home = write_home(directory, "1-dead", [[body(Kind.EVENT, b"first")], [body(Kind.EVENT, b"second")]])
+    path = Path(home.path) / "00000001.journal"
+    content = path.read_bytes()
+    path.write_bytes(b"damaged")
+    assert [item.item_id for item in found_in(Segments(home, oldest=0, writable=False))] == [b"second"]
+    path.write_bytes(content)
+    segments = Segments(home, oldest=0, writable=True)
+    found = list(found_in(segments))
+    segments.finish([*found[1].receipts, 99 << 32, *found[0].receipts])
+    assert home.entries() == ["alive"]

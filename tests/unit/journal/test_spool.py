@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +97,16 @@ def test_a_home_that_goes_while_it_is_looked_at_is_left_out(
     monkeypatch.setattr(os, "stat", gone)
     assert list_spooled(directory) == []
     assert living.health()["waiting"] == 3
+
+
+def test_what_is_nobodys_home_is_passed_over(living: Journal, directory: Directory, tmp_path: Path) -> None:
+    """A link in the directory is not followed, and hinders nothing."""
+    os.symlink(tmp_path, os.path.join(directory.path, "0-link"))
+    assert [item.item_id for item in show_spooled(directory)] == [b"loose", b"span"]
+    assert [spooled.pid for spooled in list_spooled(directory)] == [os.getpid()]
+    assert drop_spooled(directory) == 0
+    for index in range(20):
+        living.append(Kind.EVENT, str(index).encode(), bytes(1000))
+        living.prepare()
+    assert living.health()["problem"] is None
+    assert living.health()["waiting"] == 23
