@@ -54,6 +54,7 @@ def ended(child: Callable[[], object]) -> int:
     """Run something in a fork, and return how that ended."""
     if not (pid := os.fork()):
         status = 1
+        signal.alarm(50)  # one that waits for ever ends
         try:
             child()
             status = 0
@@ -97,6 +98,7 @@ def kills(how: Writing) -> dict[str, int]:
     for _ in range(int(sys.argv[3])):
         told = mmap.mmap(-1, mmap.PAGESIZE)
         if not (pid := os.fork()):
+            signal.alarm(50)
             journal_until_killed(told, how)
         while not int.from_bytes(told[COUNT : COUNT + 8], "little"):
             time.sleep(0)
@@ -212,6 +214,7 @@ def races() -> dict[str, int]:
         adopters = []
         for adopter in range(6):
             if not (pid := os.fork()):
+                signal.alarm(50)
                 adopt_and_deliver(start, delivered, adopter)
                 os._exit(0)
             adopters.append(pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def in_a_fork(question: Callable[[], object]) -> bool:
     """Ask a forked child, and return its answer."""
     if not (pid := os.fork()):
         answer = 2
+        signal.alarm(30)  # one that waits for ever ends
         try:
             answer = int(bool(question()))
         finally:

@@ -536,3 +536,41 @@ def test_closing_never_raises(make_journal: MakeJournal, monkeypatch: pytest.Mon
     journal.close()
     assert journal.health()["problem"] == "division by zero"
     end_without_closing(journal)
+
+
+def test_a_fork_writes_nothing_where_its_parent_writes(make_journal: MakeJournal, directory: Directory) -> None:
+    """Though it has the same memory mapped, with room in it."""
+    journal = make_journal()
+    assert journal.append(Kind.EVENT, b"parent", b"")
+    assert in_a_fork(lambda: not journal.append(Kind.EVENT, b"child", b""))
+    assert list(left_by(journal, directory)) == [b"parent"]
+
+
+def test_what_came_first_is_journaled_first(make_journal: MakeJournal, directory: Directory) -> None:
+    """A span's end that came before its beginning would leave the span open."""
+    journal = make_journal()
+    assert journal.append(Kind.EVENT, b"before", b"")
+    journal._baton.pop()
+    opened = journal.append(Kind.SPAN_OPEN, b"span", b"")
+    assert not opened
+    journal._baton.append(None)
+    assert journal.append(Kind.SPAN_CLOSE, b"span", b"")
+    end_without_closing(journal)
+    assert [Kind(item.kind) for item in left_in(directory)] == [Kind.EVENT, Kind.SPAN_CLOSE]
+
+
+def test_a_record_counts_when_all_of_it_is_there(make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its check is written last: a process killed before that has not journaled it."""
+    journal = make_journal(how=Writing.MAPPED)
+    journal.append(Kind.EVENT, b"first", b"")
+    real, seen = journal_module.pack_check_into, []
+
+    def pack_check_into(memory: Any, start: int, check: int) -> None:
+        seen.append((memory[start : start + 8], memory[start + 8 : start + 60].rstrip(b"\0")))
+        real(memory, start, check)
+
+    monkeypatch.setattr(journal_module, "pack_check_into", pack_check_into)
+    journal.append(Kind.EVENT, b"second", b"payload")
+    ((check_and_state, body),) = seen
+    assert check_and_state == bytes(8)
+    assert body.endswith(b"secondpayload")

@@ -94,3 +94,10 @@ def test_an_acknowledged_record_says_so() -> None:
     data = bytearray(record_of(body_of(Kind.EVENT, b"id", b"payload", 1), SALT))
     data[STATE_AT] = DONE
     assert [record.done for record in read_records(bytes(data), 0, SALT)] == [True]
+
+
+def test_sizes_that_contradict_each_other_are_no_record() -> None:
+    """Also where the check is right, which then is no accident."""
+    body = bytearray(body_of(Kind.EVENT, b"id", b"payload", 1))
+    body[6] = 200  # the size of the id
+    assert offsets(record_of(bytes(body), SALT)) == []
