@@ -132,7 +132,6 @@ class Shelf:
                 )
             self.segments[segment.serial] = segment
             self.total_seen += size
-            self._gather(segment)
         except FileNotFoundError as problem:
             self._gone = True
             self.has_problem(problem)
@@ -141,6 +140,10 @@ class Shelf:
         else:
             self.problem = self.why_not = None
             self._failures = 0
+            try:
+                self._gather(segment)
+            except OSError as problem:  # what was not moved stays where it is
+                self.has_problem(problem)
             return segment
         return None
 

@@ -14,7 +14,7 @@ from ezlogs.journal import leftovers as leftovers_module
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import homes
-from ezlogs.journal.segment import VERSION
+from ezlogs.journal.segment import VERSION, Segment
 
 from .conftest import left_in
 from .test_journal import end_without_closing, left_by, number
@@ -294,3 +294,40 @@ def test_what_cannot_be_marked_is_not_delivered_again(
     assert abandoned.counts == {"unmarked": 1}
     assert abandoned.close()
     assert adopt(directory) is None
+
+
+def test_a_move_that_is_not_finished_makes_nothing_double(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch, how: Writing
+) -> None:
+    """The process ended when the copy was there and the old record still said that it waits."""
+    journal = make_journal(how=how)
+    fill(journal, 10, lambda _: Priority.NORMAL)
+
+    def end(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Segment, "finish", end)
+    with pytest.raises(OSError, match="Input/output"):
+        journal._shelf._free(journal._shelf._sealed()[0], journal._ready[0], below=-1)
+    assert journal._ready[0].appended == 1
+    assert set(left_by(journal, directory)) == {number(index) for index in range(10)}
+
+
+def test_where_nothing_can_be_moved_there_is_room_all_the_same(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk fails under old segments; new ones are on another part of it."""
+
+    def fail(_: Segment) -> None:
+        raise OSError(5, "Input/output error")
+
+    journal = make_journal()
+    monkeypatch.setattr(journal._shelf, "_gather", fail)
+    receipts = []
+    for index in range(20):
+        receipts.append(journal.append(Kind.EVENT, number(index), bytes(1000)))
+        journal._shelf._retry_at = 0.0
+        journal.prepare()
+    assert all(receipts)
+    assert "Input/output" in str(journal.health()["problem"])
+    assert len(left_by(journal, directory)) == 20
