@@ -17,7 +17,7 @@ from ezlogs.journal.segment import Segment
 from ezlogs.journal.shelf import Shelf
 from ezlogs.journal.tally import Tally
 
-_MOST_DEFERRED: Final = 16 << 20
+_MOST_DEFERRED: Final = 32 << 20
 """Bytes of records that wait for the worker to journal them."""
 
 _MOST_DRAINED: Final = 64
@@ -86,7 +86,7 @@ class Journal:
         directory: Directory,
         *,
         resource: bytes = b"",
-        segment_size: int = 1 << 20,
+        segment_size: int = 2 << 20,
         largest_segment: int = 8 << 20,
         cap: int = 256 << 20,
         max_age: float = 7 * 86_400.0,
@@ -422,7 +422,8 @@ class Journal:
                     self._mark_done(receipt.position)
 
     def _mark_done(self, position: int) -> None:
-        position = self._shelf.now_at(position)
+        if position in self._shelf.moved:
+            position = self._shelf.now_at(position)
         serial, offset = position >> _SERIAL, position & _OFFSET
         segment = self._shelf.segments.get(serial)
         if segment is not None:

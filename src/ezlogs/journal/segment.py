@@ -86,6 +86,10 @@ def segment_name(serial: int) -> str:
     return f"{serial:08x}.journal"
 
 
+def _unborn_name(serial: int) -> str:
+    return f"{serial:08x}.new"
+
+
 class Segment:
     """A segment of this process, which it writes; see `Journal` for who calls what, and in which thread."""
 
@@ -106,20 +110,11 @@ class Segment:
         Raises:
             OSError: There is no room, or no permission; nothing is left behind.
         """
-        self.serial = serial
-        self.salt = int.from_bytes(os.urandom(4), "little")
-        header = encode_header(os.getpid(), started, created, self.salt, resource)
-        self.start = self.position = len(header)
         self.size = size
-        self.appended = 0
-        self.done = 0
-        self.sealed_at = 0
-        """When it was left for the next one: Unix time in nanoseconds."""
-        self.classes: dict[int, int] | None = None
-        """How many records wait, by priority; counted when it is first asked for."""
         self.memory: mmap.mmap | None = None
         self._descriptor = -1
-        name, unborn = segment_name(serial), f"{serial:08x}.new"
+        header = self._begin(serial, started, created, resource)
+        unborn = _unborn_name(serial)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(unborn, flags, 0o600, dir_fd=within)
         try:
@@ -130,13 +125,49 @@ class Segment:
             else:
                 os.ftruncate(descriptor, size)  # so that each process sees how much there will be
                 self._descriptor = os.dup(descriptor)
-            os.rename(unborn, name, src_dir_fd=within, dst_dir_fd=within)
+            os.rename(unborn, segment_name(serial), src_dir_fd=within, dst_dir_fd=within)
         except BaseException:
             self.close()
             os.unlink(unborn, dir_fd=within)
             raise
         finally:
             os.close(descriptor)
+
+    def _begin(self, serial: int, started: int, created: int, resource: bytes) -> bytes:
+        """Begin with no record; return the header."""
+        self.serial = serial
+        self.salt = int.from_bytes(os.urandom(4), "little")
+        header = encode_header(os.getpid(), started, created, self.salt, resource)
+        self.start = self.position = len(header)
+        self.appended = 0
+        self.done = 0
+        self.sealed_at = 0
+        """When it was left for the next one: Unix time in nanoseconds."""
+        self.classes: dict[int, int] | None = None
+        """How many records wait, by priority; counted when it is first asked for."""
+        return header
+
+    def reuse(self, within: int, serial: int, *, started: int, created: int, resource: bytes) -> None:
+        """Become another segment, where all records are done: its pages are there already, which is most of the work.
+
+        Args:
+            within: As for a new one, with the others.
+            serial: Its new number.
+            started: When the process began to journal.
+            created: Now.
+            resource: Opaque bytes that belong to each of its records.
+
+        Raises:
+            OSError: It could not be renamed.
+        """
+        memory, unborn = self.memory, _unborn_name(serial)
+        if memory is None:
+            raise OSError("only what is mapped can be used again")
+        os.rename(segment_name(self.serial), unborn, src_dir_fd=within, dst_dir_fd=within)
+        memory[: self.position] = bytes(self.position)
+        header = self._begin(serial, started, created, resource)
+        memory[: len(header)] = header
+        os.rename(unborn, segment_name(serial), src_dir_fd=within, dst_dir_fd=within)
 
     @property
     def waiting(self) -> int:

@@ -20,6 +20,7 @@ _SERIAL: Final = 32
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _COMPACT_FROM: Final = 4
 _HIGHEST: Final = 255
+_SPARES: Final = 2
 _MOST_EVICTED: Final = 4
 """Segments freed at once, to let the worker do its other duties."""
 
@@ -58,7 +59,9 @@ class Shelf:
         self._started = time_ns()
         self.segments: dict[int, Segment] = {}
         """All there are, by number: full ones, the one that is written, those that are ready."""
-        self._moved: dict[int, int] = {}
+        self._spares: list[Segment] = []
+        self.moved: dict[int, int] = {}
+        """Where records are now, by where they were."""
         self._failures = 0
         self._retry_at = 0.0
         self._leftovers = Leftovers(self.directory)
@@ -86,8 +89,8 @@ class Shelf:
 
     def now_at(self, position: int) -> int:
         """Return where the record is that was at a position."""
-        while position in self._moved:
-            position = self._moved.pop(position)
+        while position in self.moved:
+            position = self.moved.pop(position)
         return position
 
     def lost_home(self) -> bool:
@@ -113,25 +116,12 @@ class Shelf:
         if time.monotonic() < self._retry_at:
             return None
         try:
-            home = self._home or self._move_in()
-            size = self._allowed(self._size(wanted))
-            if not size:
+            segment = self._made(self._home or self._move_in(), self._size(wanted))
+            if segment is None:
                 self.why_not = "full"
                 self.problem = f"{self.directory.path} holds {self.total_seen} bytes, {self._cap} are allowed"
                 return None
-            self._serial += 1
-            with home.opened() as within:
-                segment = Segment(
-                    within,
-                    self._serial,
-                    size,
-                    started=self._started,
-                    created=time_ns(),
-                    resource=self.resource,
-                    how=self.how or Writing.WRITTEN,
-                )
             self.segments[segment.serial] = segment
-            self.total_seen += size
         except FileNotFoundError as problem:
             self._gone = True
             self.has_problem(problem)
@@ -147,6 +137,33 @@ class Shelf:
             return segment
         return None
 
+    def _made(self, home: Home, size: int) -> Segment | None:
+        """Return a segment that is new, or used again; None where none is allowed."""
+        serial, now = self._serial + 1, time_ns()
+        spare = next((old for old in self._spares if old.size >= size), None)
+        if spare is not None:
+            self._spares.remove(spare)
+            with home.opened() as within:
+                spare.reuse(within, serial, started=self._started, created=now, resource=self.resource)
+            self._serial = serial
+            return spare
+        size = self._allowed(size)
+        if not size:
+            return None
+        self._serial = serial
+        with home.opened() as within:
+            segment = Segment(
+                within,
+                serial,
+                size,
+                started=self._started,
+                created=now,
+                resource=self.resource,
+                how=self.how or Writing.WRITTEN,
+            )
+        self.total_seen += size
+        return segment
+
     def discard(self, segment: Segment) -> None:
         """Take back a segment that was ready."""
         if segment.waiting:
@@ -159,17 +176,25 @@ class Shelf:
         oldest = time_ns() - self._max_age
         for segment in self._sealed():
             if not segment.waiting:
-                self._remove(segment)
+                self._spare(segment)
             elif segment.sealed_at < oldest:
                 self.expired += segment.waiting
                 self._remove(segment)
+
+    def _spare(self, segment: Segment) -> None:
+        """Keep a segment that is done with to be used again, if it is mapped and there are not enough of those."""
+        if segment.memory is not None and len(self._spares) < _SPARES:
+            del self.segments[segment.serial]  # for who adopts it, it is a segment in which nothing waits
+            self._spares.append(segment)
+        else:
+            self._remove(segment)
 
     def close(self) -> None:
         """Leave what waits to whoever adopts it, and nothing else."""
         home = self._home
         if home is None:
             return
-        for segment in tuple(self.segments.values()):
+        for segment in (*self.segments.values(), *self._spares):
             if segment.waiting:
                 segment.close()
             else:
@@ -218,6 +243,8 @@ class Shelf:
 
         The last segment below the cap is for what is gathered from those that have to go.
         """
+        while self._spares:  # they are too small
+            self._remove(self._spares.pop())
         self.total_seen = self._total()
         least = self._size(0)
         for _ in range(_MOST_EVICTED):
@@ -240,8 +267,7 @@ class Shelf:
             self._free(sealed[0], fresh, below=-1)
         least = self._size(0)
         for _ in range(_MOST_EVICTED):
-            lowest = self._lowest()
-            if self.total_seen + least <= self._cap - least or lowest is None:
+            if self.total_seen + least <= self._cap - least or (lowest := self._lowest()) is None:
                 return
             candidates = [old for old in self._sealed() if old.lowest() == lowest]
             if not any(self._free(old, fresh, below=lowest) for old in candidates):
@@ -281,7 +307,7 @@ class Shelf:
             owner=record.owner,
             timestamp=record.timestamp,
         )
-        self._moved[segment.serial << _SERIAL | record.offset] = fresh.serial << _SERIAL | fresh.write(body)
+        self.moved[segment.serial << _SERIAL | record.offset] = fresh.serial << _SERIAL | fresh.write(body)
 
     def _note_evicted(self, priority: int) -> None:
         known = priority in Priority.__members__.values()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ezlogs.journal import Directory, Journal, Kind, Priority, process
+from ezlogs.journal import Directory, Journal, Kind, Priority, adopt, process
 from ezlogs.journal import journal as journal_module
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.segment import Segment
@@ -574,3 +574,37 @@ def test_a_record_counts_when_all_of_it_is_there(make_journal: MakeJournal, monk
     ((check_and_state, body),) = seen
     assert check_and_state == bytes(8)
     assert body.endswith(b"secondpayload")
+
+
+def test_segments_are_used_again(make_journal: MakeJournal, directory: Directory) -> None:
+    """Nothing of what was in them is found any more, and old receipts mean nothing in them."""
+    journal = make_journal(how=Writing.MAPPED)
+    old, made = [], set()
+    for index in range(60):
+        old.append(journal.append(Kind.EVENT, b"old" + number(index), bytes(1000), owner=bytes(index)))
+        journal.ack(old)
+        journal.prepare()
+        made |= {os.stat(entry).st_ino for entry in os.scandir(str(journal.health()["directory"]))}
+    assert len(made) < 10
+    for index in range(20):
+        assert journal.append(Kind.EVENT, number(index), bytes(index * 50))
+        journal.ack(old)
+        journal.prepare()
+    end_without_closing(journal)
+    abandoned = adopt(directory)
+    assert abandoned is not None
+    found = list(abandoned.found())
+    assert [item.item_id for item in found] == [number(index) for index in range(20)]
+    assert abandoned.counts == {}, "nothing looks torn"
+    abandoned.ack([receipt for item in found for receipt in item.receipts])
+    assert abandoned.close()
+
+
+def test_what_is_not_mapped_is_not_used_again(directory: Directory) -> None:
+    """It would be no cheaper than a new file."""
+    with directory.opened(create=True) as within:
+        segment = Segment(within, 1, 4096, started=0, created=0, resource=b"", how=Writing.WRITTEN)
+        with pytest.raises(OSError, match="only what is mapped"):
+            segment.reuse(within, 2, started=0, created=0, resource=b"")
+        segment.remove(within)
+        segment.remove(within)
