@@ -52,6 +52,14 @@ ROWS = (
         0.4,
     ),
     Row(
+        "journaled_p50",
+        "event() with durability=process: scrubbed, encoded and on disk before it returns / add_event, median call",
+        Side("caller.process", "event.p50"),
+        Side("caller.process", "add_event.p50"),
+        0.7,
+        0.4,
+    ),
+    Row(
         "on_a_span",
         "ten events on an SDK span / ten add_event, the bare span subtracted from both",
         Side("caller.on_a_span", "events"),
@@ -143,6 +151,14 @@ ROWS = (
 )
 
 WITH_COLLECTOR = frozenset(
-    {"caller.memory", "pooling.connections", "start.ezlogs", "start.otel", "whole_way.ezlogs", "whole_way.otel"}
+    {
+        "caller.memory",
+        "caller.process",
+        "pooling.connections",
+        "start.ezlogs",
+        "start.otel",
+        "whole_way.ezlogs",
+        "whole_way.otel",
+    }
 )
 """The programs that take a collector's endpoint."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ezlogs
@@ -63,6 +64,31 @@ def memory(endpoint: str) -> dict[str, float]:
         )
     assert ezlogs.flush()
     assert ezlogs.health()["delivered"] == 2 * (_TURNS + 1) * _CALLS, ezlogs.health()
+    return found
+
+
+def process(endpoint: str) -> dict[str, float]:
+    """``ezlogs.event`` scrubbed, encoded and in the journal before it returns, beside ``add_event``."""
+    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+
+    span = TracerProvider(span_limits=SpanLimits(max_events=1000)).get_tracer("bench").start_span("bench")
+    with TemporaryDirectory() as state:
+        ezlogs.configure(endpoint=endpoint, instrument="none", durability="process", state_dir=state, **_ASLEEP)
+        with CorrelationManager.with_context(STORY):
+            found = each_call(
+                {
+                    "add_event": (lambda attributes: span.add_event("order.action", attributes), otel_attributes),
+                    "event": (_tell, own_fields),
+                },
+                turns=_TURNS,
+                calls=_CALLS,
+                before=lambda _: ezlogs.flush(),
+            )
+        assert ezlogs.flush()
+        health: Any = ezlogs.health()
+        assert health["delivered"] == (_TURNS + 1) * _CALLS, health
+        assert not health["journal"]["not_journaled"], health
+        ezlogs.shutdown()
     return found
 
 

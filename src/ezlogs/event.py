@@ -93,6 +93,8 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     @property
     def event_id(self) -> str:
         """``evt_`` and a UUIDv7: ids sort by time."""
+        if self.said_id is None and self.said_tail is not None:
+            return event_id(self.timestamp, self.said_tail)
         return self.facts.event_id
 
     @property

@@ -14,6 +14,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Sta
 
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.riders import RidingEvent
+from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.ids import new_span_id, new_trace_id
 from ezlogs.otlp import (
@@ -43,11 +44,14 @@ class EndedSpan(NamedTuple):
     """A span of the application and the ezlogs events that rode on it."""
 
     span: ReadableSpan
-    events: Sequence[UniversalEvent]
+    events: Sequence[UniversalEvent | SealedEvent]
 
 
-LooseEvent = UniversalEvent | tuple[UniversalEvent, SpanContext]
+LooseEvent = UniversalEvent | tuple[UniversalEvent, SpanContext] | SealedEvent
 """An event without a span to ride on, with the span it happened under if there was one."""
+
+Rider = UniversalEvent | SealedEvent
+"""An event that rides on a span."""
 
 
 class Batch(NamedTuple):
@@ -61,6 +65,8 @@ class Batch(NamedTuple):
     """What privacy kept back: how often, by rule."""
     broken: int
     """Events that could not be encoded, and so are lost."""
+    receipts: Sequence[Any] = ()
+    """What the events that are journaled are acknowledged by."""
     items: int = 0
 
 
@@ -80,9 +86,7 @@ class CarrierSpan:
     dropped_attributes = dropped_events = dropped_links = 0
     instrumentation_scope = SCOPE
 
-    def __init__(
-        self, trace_id: int, parent_span_id: int, events: Sequence[UniversalEvent], resource: Resource
-    ) -> None:
+    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Rider], resource: AnyResource) -> None:
         sampled = TraceFlags(TraceFlags.SAMPLED)
         self.context = SpanContext(trace_id, new_span_id(), False, sampled)
         self.parent = SpanContext(trace_id, parent_span_id, False, sampled) if parent_span_id else None
@@ -110,7 +114,9 @@ class Sources:
         self._resources: dict[int, tuple[Resource, bytes]] = {}
         self._scopes: dict[InstrumentationScope | None, bytes] = {}
 
-    def group(self, resource: Resource, scopes: Mapping[InstrumentationScope | None, Iterable[bytes]]) -> ResourceGroup:
+    def group(
+        self, resource: AnyResource, scopes: Mapping[InstrumentationScope | None, Iterable[bytes]]
+    ) -> ResourceGroup:
         """Return the encoded records of one resource, by scope, as a request takes them."""
         return (
             self._resource(resource),
@@ -121,7 +127,13 @@ class Sources:
             ],
         )
 
-    def _resource(self, resource: Resource) -> bytes:
+    def encoded(self, resource: Resource) -> EncodedResource:
+        """Return a resource as it is sent, for those who will send it when this process has ended."""
+        return EncodedResource(self._resource(resource), resource.schema_url)
+
+    def _resource(self, resource: AnyResource) -> bytes:
+        if isinstance(resource, EncodedResource):
+            return resource.body
         known = self._resources.get(id(resource))
         if known is None:
             if len(self._resources) >= 64:
@@ -155,14 +167,27 @@ class SpanEncoder:
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, EVENT_HEADS)
 
-    def batch(self, items: Sequence[EndedSpan | LooseEvent], resource: Resource) -> Batch:
+    def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
+        """Return an event as it will be sent, scrubbed and encoded."""
+        parts = event_parts(event.event_type, event.timestamp)
+        rules = self._events.append(parts, event)
+        trace_id, span_id = (under.trace_id, under.span_id) if under is not None and under.is_valid else (0, 0)
+        return SealedEvent(b"".join(parts), event.timestamp, trace_id or _trace_id_of(event), span_id, rules)
+
+    def encoded(self, resource: Resource) -> EncodedResource:
+        """Return a resource as it is sent."""
+        return self._sources.encoded(resource)
+
+    def batch(self, items: Sequence[EndedSpan | LooseEvent], resource: AnyResource) -> Batch:
         """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``."""
         ended = [item for item in items if isinstance(item, EndedSpan)]
         ended += carried((item for item in items if not isinstance(item, EndedSpan)), resource)
-        groups: dict[int, tuple[Resource, dict[InstrumentationScope | None, list[bytes]]]] = {}
+        groups: dict[int, tuple[AnyResource, dict[InstrumentationScope | None, list[bytes]]]] = {}
         events = broken = 0
+        receipts: list[Any] = []
         redactions: Counter[str] = Counter()
         for item in ended:
+            receipts += (event.receipt for event in item.events if type(event) is SealedEvent)
             try:
                 encoded, redacted = self._encode(item)
             except Exception:  # one span that cannot be encoded must not cost the others
@@ -174,7 +199,7 @@ class SpanEncoder:
             _, scopes = groups.setdefault(id(item.span.resource), (item.span.resource, {}))
             scopes.setdefault(item.span.instrumentation_scope, []).append(encoded)
         body = encode_request([self._sources.group(*group) for group in groups.values()])
-        return Batch(body, len(ended), events, redactions, broken)
+        return Batch(body, len(ended), events, redactions, broken, receipts)
 
     def _encode(self, item: EndedSpan) -> tuple[bytes, list[str]]:
         """Return an encoded span with its riders, and the rules by which privacy kept something back."""
@@ -182,6 +207,10 @@ class SpanEncoder:
         redacted = rules_of(clean.attributes or {})
         riders = []
         for event in item.events:
+            if isinstance(event, SealedEvent):
+                redacted += event.rules
+                riders.append(event.body)
+                continue
             parts = event_parts(event.event_type, event.timestamp)
             redacted += self._events.append(parts, event)
             riders.append(b"".join(parts))
@@ -198,10 +227,13 @@ def _is_rider(event: Any) -> bool:
     return isinstance(event, RidingEvent) or "ezlogs.event.id" in (event.attributes or ())
 
 
-def carried(loose: Iterable[LooseEvent], resource: Resource) -> list[EndedSpan]:
+def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpan]:
     """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
-    groups: dict[tuple[int, int], list[UniversalEvent]] = {}
+    groups: dict[tuple[int, int], list[Rider]] = {}
     for item in loose:
+        if isinstance(item, SealedEvent):
+            groups.setdefault((item.trace_id, item.span_id), []).append(item)
+            continue
         event, under = (item, INVALID_SPAN_CONTEXT) if isinstance(item, UniversalEvent) else item
         key = (under.trace_id, under.span_id) if under.is_valid else (_trace_id_of(event), 0)
         groups.setdefault(key, []).append(event)

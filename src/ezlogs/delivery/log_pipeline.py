@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from opentelemetry.context import Context
 
 from ezlogs.delivery.logs import ForeignLogs, LogEncoder, hand_over, span_context
 from ezlogs.delivery.pipeline import Pipeline
 from ezlogs.delivery.riders import LoggedRidingEvent
-from ezlogs.delivery.worker import Signal
+from ezlogs.delivery.worker import Signal, Worker
 from ezlogs.event import UniversalEvent
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
@@ -34,10 +36,15 @@ class LogPipeline(Pipeline):
         """Take one event; see the class."""
         logger = None if self._delivers_logs() else self._foreign.logger()
         if logger is None:
-            self._logs.put((event, span_context(ctx)))
+            under = span_context(ctx)
+            kept = self._logs.kept(event, under)
+            self._logs.put((event, under) if kept is event else kept)
         else:
             hand_over(logger, event, ctx, self._scrubber)
             self._ledger.note(self._signal.of_events("handed_over"))
+
+    def _addresses(self) -> Iterable[tuple[Worker, str]]:
+        return ((self._logs, self._logs_endpoint),)
 
     def _delivers_logs(self) -> bool:
         """Return whether ezlogs delivers log records itself, whoever else would."""
@@ -57,6 +64,9 @@ class BothPipeline(LogPipeline):
 
     _riding = LoggedRidingEvent
     _signal = Signal("logs", copies=True)
+
+    def _addresses(self) -> Iterable[tuple[Worker, str]]:
+        return (*Pipeline._addresses(self), *super()._addresses())
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; trouble with one form does not cost the other."""

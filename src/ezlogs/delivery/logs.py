@@ -15,6 +15,7 @@ from ezlogs import otel_compat
 from ezlogs.delivery.batch import SCOPE, Batch, Sources
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.foreign import exports
+from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_logs import (
     BatchLogRecordProcessor,
@@ -54,12 +55,19 @@ class LogEncoder:
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, LOG_RECORD_HEADS)
 
-    def batch(self, items: Sequence[Any], resource: Resource) -> Batch:
+    def batch(self, items: Sequence[Any], resource: AnyResource) -> Batch:
         """Return the OTLP request of some events, each with the context of the span that it happened under."""
         records: list[bytes] = []
         broken = 0
         redactions: Counter[str] = Counter()
-        for event, under in items:
+        receipts: list[Any] = []
+        for item in items:
+            if type(item) is SealedEvent:
+                records.append(item.body)
+                redactions.update(item.rules)
+                receipts.append(item.receipt)
+                continue
+            event, under = item
             try:
                 encoded, redacted = self._encode(event, under)
             except Exception:  # one event that cannot be encoded must not cost the others
@@ -69,7 +77,17 @@ class LogEncoder:
             records.append(encoded)
             redactions.update(redacted)
         body = encode_request([self._sources.group(resource, {SCOPE: records})])
-        return Batch(body, len(records), len(records), redactions, broken)
+        return Batch(body, len(records), len(records), redactions, broken, receipts)
+
+    def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
+        """Return an event as it will be sent, scrubbed and encoded."""
+        under = under or trace.INVALID_SPAN_CONTEXT
+        encoded, redacted = self._encode(event, under)
+        return SealedEvent(encoded, event.timestamp, under.trace_id, under.span_id, redacted)
+
+    def encoded(self, resource: Resource) -> EncodedResource:
+        """Return a resource as it is sent."""
+        return self._sources.encoded(resource)
 
     def _encode(self, event: UniversalEvent, under: SpanContext) -> tuple[bytes, list[str]]:
         """Return an encoded event, and the rules by which privacy kept something back."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from functools import partial
+
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -9,10 +13,11 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
 from ezlogs import otel_compat
-from ezlogs.delivery.batch import EndedSpan, SpanEncoder
+from ezlogs.delivery.batch import EndedSpan, Rider, SpanEncoder
 from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
+from ezlogs.delivery.sealed import SealedEvent
 from ezlogs.delivery.worker import SPANS, Encoder, Signal, Worker, flush
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import SPAN_KEY
@@ -42,6 +47,8 @@ class Pipeline:
         self._worker = self._make_worker(loaded.settings.endpoint, SpanEncoder(scrubber), SPANS)
         self._workers = [self._worker]
         self._put = self._worker.put
+        self._kept = False
+        """Whether events are journaled before the application goes on."""
         self._watch = otel_compat.ProcessorWatch(None)
         self._owned = False
         self._own_resource: Resource | None = None
@@ -70,35 +77,62 @@ class Pipeline:
 
     def meet(self, provider: TracerProvider) -> None:
         """Put a span processor on a provider, or take over the one that an earlier pipeline put there."""
+        self._journal(provider.resource)
         for processor in otel_compat.span_processors(provider) or ():
             if isinstance(processor, EzlogsSpanProcessor):
                 self.processor, processor.destination = processor, self
                 return
         provider.add_span_processor(self.processor)
 
+    def _journal(self, resource: Resource) -> None:
+        """Journal events from now on, if the settings say so."""
+        settings = self._settings
+        if settings.durability == "memory":
+            return
+        from ezlogs.journal import journal_directory  # most of it is about files, and is not needed otherwise
+
+        service = str(resource.attributes.get("service.name", ""))
+        environ = {**os.environ, "EZLOGS_STATE_DIR": settings.state_dir or ""}
+        for worker, endpoint in self._addresses():
+            worker.journal(
+                partial(journal_directory, service, endpoint, environ),
+                resource,
+                cap=settings.journal_size,
+                max_age=settings.journal_age,
+            )
+        self._kept = self._worker.journals
+
+    def _addresses(self) -> Iterable[tuple[Worker, str]]:
+        """The workers, and where each of them sends to."""
+        return ((self._worker, self._settings.endpoint),)
+
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
         span: trace.Span | None = ctx.get(SPAN_KEY)  # type: ignore[assignment]  # what `set_span_in_context` puts there
         if span is None:
             if self._endpoint_given or self.owned():
-                self._put(event)
+                self._put(self._worker.kept(event, None) if self._kept else event)
             else:
                 self._ledger.note("lost.no_recording_span")
         elif self.owned():
+            rider = self._worker.kept(event, span.get_span_context()) if self._kept else event
             riders = self.processor.riders(span)
-            if riders is None or not self._ride(event, span, riders):
-                self._put((event, span.get_span_context()))
+            if riders is None or not self._ride(event, rider, span, riders):
+                self._put_loose(rider, span)
         elif self._endpoint_given:
-            self._put((event, span.get_span_context()))
+            self._put_loose(self._worker.kept(event, span.get_span_context()) if self._kept else event, span)
         else:
             self._hand_over(event, span)
 
-    def _ride(self, event: UniversalEvent, span: trace.Span, riders: Riders) -> bool:
+    def _put_loose(self, event: Rider, span: trace.Span) -> None:
+        self._put(event if isinstance(event, SealedEvent) else (event, span.get_span_context()))
+
+    def _ride(self, event: UniversalEvent, rider: Rider, span: trace.Span, riders: Riders) -> bool:
         """Put an event on a span, to be delivered with it; return whether it will be."""
         return (
             isinstance(span, ReadableSpan)
             and otel_compat.append_event(span, self._riding(event, self._scrubber))  # type: ignore[arg-type]  # an SDK span: it is in the register
-            and riders.add(event)
+            and riders.add(rider)
         )
 
     def owned(self) -> bool:
@@ -153,7 +187,7 @@ class Pipeline:
             self._put(EndedSpan(span, events))
         elif self._endpoint_given:  # another exporter came while the span was open: it has the span, we have the events
             for event in events:
-                self._put((event, span.context))
+                self._put(event if isinstance(event, SealedEvent) else (event, span.context))
         else:  # it has both
             self._ledger.note("handed_over", len(events))
 

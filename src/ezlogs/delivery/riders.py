@@ -5,6 +5,7 @@ from __future__ import annotations
 from opentelemetry.sdk.trace import Event
 from opentelemetry.util.types import Attributes
 
+from ezlogs.delivery.sealed import SealedEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.logged import LoggedName
 from ezlogs.privacy import Scrubber
@@ -25,7 +26,7 @@ class Riders:
         self._items: list[object] = []
         self._closed = False
 
-    def add(self, event: UniversalEvent) -> bool:
+    def add(self, event: UniversalEvent | SealedEvent) -> bool:
         """Add an event; return False when the span is full or was closed first, and so will not deliver it."""
         items = self._items
         if len(items) >= MAX_RIDERS:
@@ -35,7 +36,7 @@ class Riders:
             return True
         return next(item for item in items if item is event or item is self._END) is event
 
-    def close(self) -> list[UniversalEvent]:
+    def close(self) -> list[UniversalEvent | SealedEvent]:
         """Return the events that came before the end. List appends have one order, which decides who was in time."""
         self._closed = True
         self._items.append(self._END)

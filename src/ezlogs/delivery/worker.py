@@ -9,17 +9,27 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch, EndedSpan, LooseEvent
+from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
+from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import suppressing
-from ezlogs.otlp import Delivered, HttpTransport, Retry
+from ezlogs.otlp import Delivered, HttpTransport, Rejected, Retry
 from ezlogs.runtime import Ledger, log
 
+if TYPE_CHECKING:
+    from ezlogs.delivery.journaling import Journaling
+    from ezlogs.journal import Directory
+
 _POLL = 0.05
+_LAST_TURN = 0.2
+"""Seconds that the end waits for the worker to finish what it does with the journal."""
+
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 1.0
 _LONGEST_PAUSE = 600.0
 """Seconds that a collector may ask to be left alone."""
@@ -30,8 +40,14 @@ Item = EndedSpan | LooseEvent
 class Encoder(Protocol):
     """What makes batches of items."""
 
-    def batch(self, items: Sequence[Item], resource: Resource) -> Batch:
+    def batch(self, items: Sequence[Item], resource: AnyResource) -> Batch:
         """Return the request of some items; what has no resource of its own gets ``resource``."""
+
+    def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
+        """Return an event as it will be sent."""
+
+    def encoded(self, resource: Resource) -> EncodedResource:
+        """Return a resource as it is sent."""
 
 
 class Signal(NamedTuple):
@@ -100,6 +116,7 @@ class Worker:
         self._max_batch_size = max_batch_size
         self._max_queue_size = max_queue_size
         self._ever_delivered = False
+        self._journaling: Journaling | None = None
         self._start_over()
 
     def _start_over(self) -> None:
@@ -120,6 +137,38 @@ class Worker:
         self._starting = threading.Lock()
         self._turning = threading.Lock()
 
+    @property
+    def journals(self) -> bool:
+        """Whether events are to be kept by `kept` before they are put."""
+        return self._journaling is not None
+
+    def journal(self, directory: Callable[[], Directory], resource: Resource, *, cap: int, max_age: float) -> None:
+        """Journal events from now on, if there can be a journal; see `ezlogs.delivery.journaling.journaling`."""
+        from ezlogs.delivery.journaling import journaling  # most of it is about files, and is not needed otherwise
+
+        if self._journaling is None:
+            encoded = self._encoder.encoded(resource)
+            self._journaling = journaling(directory, encoded, cap=cap, max_age=max_age)
+            if self._journaling is not None and self._journaling.has_neighbours():
+                self._start()  # they may have died: what they left does not wait for events of this process
+
+    def kept(self, event: UniversalEvent, under: SpanContext | None) -> UniversalEvent | SealedEvent:
+        """Return an event as an item that is in the journal; as it is where that cannot be.
+
+        Args:
+            event: The event.
+            under: The span that it happened under.
+        """
+        journal = self._journaling
+        if journal is None:
+            return event
+        try:
+            sealed = self._encoder.seal(event, under)
+        except Exception:  # the batch will say so, and count it
+            return event
+        journal.keep(sealed, event)
+        return sealed
+
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
         items = self._items
@@ -131,9 +180,9 @@ class Worker:
     def _look_at(self, item: Item) -> None:
         """Take an item that found no room: all of them where there is no thread yet, or no more."""
         if self._stopped:
-            self._lose("shut_down", _events(item))
+            self._leave("shut_down", item)
         elif self.pending() >= self._max_queue_size:
-            self._lose("queue_full", _events(item))
+            self._leave("queue_full", item)
         else:
             self._items.append(item)
             if self._thread is None:
@@ -184,18 +233,32 @@ class Worker:
         """Count what is pending as lost, and take nothing any more."""
         self._stopped = True
         self._room = 0
-        self._lose("shut_down", sum(map(_events, tuple(self._items))))
-        self._lose("shut_down", sum(batch.events for batch in tuple(self._sealed)))
+        for item in tuple(self._items):
+            self._leave("shut_down", item)
+        for batch in tuple(self._sealed):
+            spooled = sum(map(bool, batch.receipts))
+            self._ledger.note(self._signal.of_events("spooled"), spooled)
+            self._lose("shut_down", batch.events - spooled)
         self._transport.close()
+        if self._journaling is not None:
+            at_rest = self._turning.acquire(
+                timeout=_LAST_TURN
+            )  # else another process adopts it when this one has ended
+            self._journaling.close()
+            if at_rest:
+                self._turning.release()
 
     def forget(self) -> None:
         """In a forked child: leave queue, thread and connections to the parent."""
         self._transport.forget()
+        if self._journaling is not None:
+            self._journaling.forget()
         self._start_over()
 
     def health(self) -> dict[str, object]:
         """Return the queue's length and the collector's state."""
-        return {"pending": self.pending(), "failures": self._failures, "last_problem": self._last_problem}
+        journal = {} if self._journaling is None else {"journal": self._journaling.health()}
+        return {"pending": self.pending(), "failures": self._failures, "last_problem": self._last_problem, **journal}
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
@@ -223,8 +286,12 @@ class Worker:
             return
         token = context.attach(suppressing())
         try:
+            if self._journaling is not None:
+                self._journaling.turn()
             self._seal()
             self._send()
+            if self._journaling is not None and not self._items and not self._sealed and not self._failures:
+                self._deliver_left(self._journaling)
         except Exception as problem:  # the thread must live; what it was sealing is counted as lost
             self._last_problem = f"{type(problem).__qualname__} in the delivery worker"
             log.exception("ezlogs: the delivery worker failed")
@@ -276,9 +343,24 @@ class Worker:
             self._ledger.note(self._signal.of_events("redacted"), sum(batch.redactions.values()))
             for rule, times in batch.redactions.items():
                 self._ledger.note(self._signal.of_events(f"redacted_by.{rule}"), times)
+            if self._journaling is not None and batch.receipts:
+                self._journaling.done(batch.receipts)
             self._failures = 0
             self._sealed.popleft()
             self._hold(-batch.items)
+
+    def _deliver_left(self, journal: Journaling) -> None:
+        """Deliver what dead processes of this service left, a request a turn, while there is nothing else to do."""
+        if self._urgent or (left := journal.left(self._max_batch_size)) is None:
+            return
+        result = self._transport.send(self._encoder.batch(left.events, left.resource).body) if left.events else None
+        if isinstance(result, Retry):
+            journal.let_go()
+            self._back_off(result)
+            return
+        journal.finish(left)
+        kind = "lost.rejected" if isinstance(result, Rejected) else "adopted"
+        self._ledger.note(self._signal.of_events(kind), len(left.events))
 
     def _back_off(self, result: Retry) -> None:
         self._complain(f"{result.reason}; events are kept and sent again (try `ezlogs dev` for a local collector)")
@@ -292,6 +374,13 @@ class Worker:
         if self._last_problem is None:
             log.warning("ezlogs: %s", reason)
         self._last_problem = reason
+
+    def _leave(self, reason: str, item: Item) -> None:
+        """Count an item that will not be sent: as lost, but for what is journaled, which another process will send."""
+        events = item.events if isinstance(item, EndedSpan) else (item,)
+        spooled = sum(type(event) is SealedEvent and bool(event.receipt) for event in events)
+        self._ledger.note(self._signal.of_events("spooled"), spooled)
+        self._lose(reason, len(events) - spooled)
 
     def _lose(self, reason: str, events: int) -> None:
         self._ledger.note(self._signal.of_events(f"lost.{reason}"), events)

@@ -116,6 +116,18 @@ class Delivery(Group):
     max_queue_size: Annotated[int, Setting(Count(1, 10_000_000, "items"))] = 200_000
     """How much is kept while the collector is away."""
 
+    durability: Annotated[Literal["memory", "process"], Setting(Choice(("memory", "process")))] = "memory"
+    """What events outlive: nothing, or the end of their process, in a journal on disk."""
+
+    state_dir: Annotated[str | None, Setting(Location("a directory"))] = None
+    """Where journals are; the platform's directory for the state of programs if left out."""
+
+    journal_size: Annotated[int, Setting(Count(1 << 20, 1 << 40, "bytes"))] = 256 << 20
+    """How much the journals of a service may hold on disk."""
+
+    journal_age: Annotated[float, Setting(Seconds(60, 10 * 365 * 86_400))] = 7 * 86_400.0
+    """How long what could not be delivered is kept on disk."""
+
     shutdown_timeout: Annotated[float, Setting(Seconds(0, 600))] = 5.0
     """How long the end of the process may wait for delivery."""
 

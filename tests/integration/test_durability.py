@@ -1,0 +1,88 @@
+"""Events outlive their process: what was emitted when it was killed is delivered by the next one of its service."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ezlogs.dev.receiver import Receiver
+
+PROGRAM = Path(__file__).parent / "programs" / "durable.py"
+
+
+@pytest.fixture
+def port() -> int:
+    """One on which nobody listens yet."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        number: int = listener.getsockname()[1]
+        return number
+
+
+def run(port: int, what: str, carrier: str, home: Path) -> subprocess.Popen[str]:
+    """Start the program; its journal is in ``home``."""
+    environ = {**os.environ, "EZLOGS_STATE_DIR": str(home), "CARRIER": carrier}
+    command = [sys.executable, str(PROGRAM), f"http://127.0.0.1:{port}", what]
+    return subprocess.Popen(
+        command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def killed(port: int, carrier: str, home: Path, seconds: float) -> list[str]:
+    """Run the program, kill it, and return the ids of the events that it said it had emitted."""
+    with run(port, "kill", carrier, home) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        time.sleep(seconds)
+        process.kill()
+        rest = process.stdout.read()
+    lines = (first + rest).splitlines()
+    whole = lines if rest.endswith("\n") else lines[:-1]
+    return [word for line in whole for word in line.split()]
+
+
+def arrived(receiver: Receiver, carrier: str) -> list[tuple[str, str]]:
+    """The ids of the events that arrived, each with the run that its resource names."""
+    if carrier == "log":
+        return [(str(log.attributes["ezlogs.event.id"]), str(log.resource["run"])) for log in receiver.logs]
+    return [
+        (str(event.attributes["ezlogs.event.id"]), str(span.resource["run"]))
+        for span in receiver.spans
+        for event in span.events
+        if "ezlogs.event.id" in event.attributes
+    ]
+
+
+@pytest.mark.parametrize("carrier", ["span", "log"])
+def test_no_event_is_lost_when_its_process_is_killed(port: int, carrier: str, tmp_path: Path) -> None:
+    """Whatever it was doing, while nobody took its events: the next process of the service delivers each once."""
+    emitted = {event_id for seconds in (0.0, 0.3, 0.7) for event_id in killed(port, carrier, tmp_path, seconds)}
+    assert len(emitted) > 10
+    assert "none" not in emitted
+    with Receiver(port=port) as receiver, run(port, "wait", carrier, tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        waits = process.stdout.readline().strip()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            found = arrived(receiver, carrier)
+            homes = {path.parent for path in tmp_path.rglob("*.journal")}
+            if {event_id for event_id, _ in found} >= {*emitted, waits} and len(homes) <= 1:
+                break  # only the living process has any
+            time.sleep(0.05)
+        process.stdin.close()
+        process.wait(30)
+    by_id = dict(found)
+    assert not {*emitted, waits} - by_id.keys(), f"{len(emitted - by_id.keys())} of {len(emitted)} were lost"
+    assert len(found) == len(by_id), "some came twice"
+    assert {run for event_id, run in found if event_id in emitted} == {"kill"}, "not under their own resource"
+    assert by_id[waits] == "wait"
+    assert not [path for path in tmp_path.rglob("*.journal") if path.stat().st_size], (
+        "what was delivered is still there"
+    )
