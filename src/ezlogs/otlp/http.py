@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import queue
 import re
-import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
 
+from ezlogs.otlp.compression import Compression, compressor
 from ezlogs.otlp.loading import load_client
 from ezlogs.version import __version__
 
@@ -73,11 +73,14 @@ class HttpTransport:
             an ``Authorization`` header.
         headers: Additional headers, such as credentials. Their values appear in no text that comes back.
         timeout: Seconds for one `send`, from the connection to the start of the answer.
-        compression: ``gzip`` (level 1) or ``none``.
+        compression: ``gzip`` or ``zstd``, both at level 1, or ``none``.
         certificate_file: PEM file of the authorities that may sign the collector's certificate, in place of
             the system's.
         client_certificate_file: PEM file of the certificate shown to the collector.
         client_key_file: PEM file of that certificate's key.
+
+    Raises:
+        ValueError: ``compression`` is ``zstd``, and nothing here compresses with it.
 
     Example:
         >>> url = "http://127.0.0.1:9/v1/traces"
@@ -91,13 +94,13 @@ class HttpTransport:
         *,
         headers: Mapping[str, str],
         timeout: float,
-        compression: Literal["none", "gzip"],
+        compression: Compression,
         certificate_file: str | None = None,
         client_certificate_file: str | None = None,
         client_key_file: str | None = None,
     ) -> None:
         self._timeout = timeout
-        self._compressed = compression == "gzip"
+        self._pack = compressor(compression)
         self._tls: dict[str, Any] = {
             "ca_certs": certificate_file,
             "cert_file": client_certificate_file,
@@ -110,7 +113,7 @@ class HttpTransport:
             **_basic_authorization("authorization", self._address.login),
             **{name.lower(): value for name, value in headers.items()},
             "content-type": "application/x-protobuf",
-            **({"content-encoding": "gzip"} if self._compressed else {}),
+            **({} if compression == "none" else {"content-encoding": compression}),
         }
         self._secrets = _secrets([*headers.values(), self._headers.get("authorization", "")])
         self._pool: _Pool | None = None
@@ -126,7 +129,7 @@ class HttpTransport:
         """
         deadline = monotonic() + self._timeout
         try:
-            answer = self._post(_gzip(body) if self._compressed else body)
+            answer = self._post(self._pack(body))
         except Exception as problem:
             return Retry(f"no collector at {self._origin}: {self._cause(problem)}")
         return self._judge(answer, _read(answer, deadline))
@@ -221,11 +224,6 @@ class _Pool(NamedTuple):
     pid: int
     manager: PoolManager
     connections: HTTPConnectionPool
-
-
-def _gzip(body: bytes) -> bytes:
-    compressor = zlib.compressobj(level=1, wbits=31)
-    return compressor.compress(body) + compressor.flush()
 
 
 class _Address(NamedTuple):

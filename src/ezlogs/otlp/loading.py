@@ -1,6 +1,8 @@
-"""Loading the HTTP client when it is first needed, in the worker's thread, and never while the process forks."""
+"""Loading what a transport needs when it is first needed, in the worker's thread, and never while the process forks."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 from ezlogs.forks import lock_for_loading
 
@@ -9,9 +11,17 @@ _loading = lock_for_loading()
 
 def load_client() -> None:
     """Load all that the first request needs: with it start-up would take a third longer."""
+    load_modules("urllib.request", "urllib3")  # the former knows the environment's proxies
     with _loading:
-        import urllib.request  # noqa: F401  # it knows the environment's proxies
-
-        import urllib3  # noqa: F401  # whoever imports from it next finds it loaded
-
         "localhost".encode("idna")  # what resolving a host's name loads
+
+
+def load_modules(*names: str) -> None:
+    """Load modules by name: whoever imports them next finds them loaded.
+
+    Raises:
+        ImportError: One of them is not there.
+    """
+    with _loading:
+        for name in names:
+            import_module(name)

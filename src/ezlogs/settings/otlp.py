@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ezlogs.settings.kinds import MASK, Kind, UnacceptableError
+from ezlogs.settings.kinds import MASK, Choice, Kind, UnacceptableError
 
 TRACES_PATH = "/v1/traces"
 LOGS_PATH = "/v1/logs"
@@ -125,6 +125,23 @@ class HeaderList(Kind, frozen=True):
             if not equals:
                 raise self.refusal()
             yield unquote(name.strip()), unquote(value.strip())
+
+
+class Packing(Choice, frozen=True):
+    """How request bodies are compressed. What this Python cannot do is refused, with what to install.
+
+    >>> Packing(("none", "gzip", "zstd")).parse("GZIP")
+    'gzip'
+    """
+
+    def parse(self, given: object) -> object:
+        word = super().parse(given)
+        if word == "zstd":
+            from ezlogs.otlp.compression import WITHOUT_ZSTD, zstd_module
+
+            if zstd_module() is None:
+                raise UnacceptableError(WITHOUT_ZSTD)
+        return word
 
 
 def _address(text: str) -> SplitResult:
