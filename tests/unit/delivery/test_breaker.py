@@ -140,6 +140,8 @@ class Machine(RuleBasedStateMachine):
         shown = self.breaker.snapshot()
         assert shown["state"] == self.state
         assert shown["failures"] == self.in_a_row
+        recent = [failed for at, failed in self.outcomes if self.clock.now - at <= LIMITS.window]
+        assert shown["failure_rate"] == (sum(recent) / len(recent) if recent else None)
         assert shown["paused"] is (self.clock.now < self.paused_until)
         assert [(change.before, change.after) for change in self.told] == self.expected
         assert shown["opened"] == sum(after == "open" for _, after in self.expected)
@@ -392,6 +394,18 @@ def test_nobody_waits_for_a_thread_that_is_at_work() -> None:
     assert told == []
     assert breaker.admit() is not None  # opened by the failures, hurried since
     assert [change.after for change in told] == ["open", "half-open"]
+
+
+def test_what_was_sent_before_a_fork_is_not_heard_after_it() -> None:
+    """Be it told by a thread that lives on in the child, which is the one that forked."""
+    breaker, _, _ = make()
+    permits = [permit_of(breaker) for _ in range(4)]
+    breaker.forget()
+    for permit in permits[:3]:
+        permit.failed("no collector")
+    permits[3].paused(60, "busy")
+    assert breaker.admit() is not None
+    assert breaker.snapshot()["failures"] == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
