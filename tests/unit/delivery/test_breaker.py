@@ -90,7 +90,29 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data(), outcome=st.sampled_from(["success", "failure", "failure", "pause", "nothing"]))
     def a_request_ends(self, data: st.DataObject, outcome: str) -> None:
         """In any order: of what was sent before the state changed nothing is heard but the wish for a pause."""
-        permit, era, is_probe = data.draw(st.sampled_from(self.permits))
+        seconds = data.draw(st.sampled_from([0.0, 5.0, 1e9]))
+        self.end(data.draw(st.sampled_from(self.permits)), outcome, seconds)
+
+    @precondition(lambda self: self.state == "closed")
+    @rule(times=st.integers(1, 4))
+    def an_outage_begins(self, times: int) -> None:
+        """Some requests fail one after the other."""
+        for _ in range(times):
+            self.somebody_asks()
+            if self.permits:
+                self.end(self.permits[-1], "failure", 0.0)
+
+    @precondition(lambda self: self.state == "open")
+    @rule(outcome=st.sampled_from(["success", "failure", "pause"]))
+    def a_probe_goes(self, outcome: str) -> None:
+        """As soon as it may."""
+        self.clock.now = max(self.clock.now, self.open_until, self.paused_until)
+        self.somebody_asks()
+        self.end(self.permits[-1], outcome, 5.0)
+
+    def end(self, entry: tuple[Permit, int, bool], outcome: str, seconds: float) -> None:
+        """Tell what became of a request."""
+        permit, era, is_probe = entry
         self.permits = [entry for entry in self.permits if entry[0] is not permit]
         now, fresh = self.clock.now, era == self.era
         if outcome == "success":
@@ -114,7 +136,6 @@ class Machine(RuleBasedStateMachine):
                     self.open_until = now + max(LIMITS.shortest_wait, bound * self.luck)
                     self.doublings += 1
         elif outcome == "pause":
-            seconds = data.draw(st.sampled_from([0.0, 5.0, 1e9]))
             permit.paused(seconds, "busy")
             pause = min(max(seconds, LIMITS.shortest_pause) * (1 + self.luck * 0.1), LIMITS.longest_pause)
             self.paused_until = max(self.paused_until, now + pause)
