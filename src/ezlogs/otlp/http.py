@@ -9,27 +9,21 @@ from __future__ import annotations
 import os
 import queue
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote
 
+from ezlogs.otlp.address import USER_AGENT, Address, basic_authorization, split
 from ezlogs.otlp.answer import Outcome, Rejected, Retry, error_message, partial_success, presentable, secrets
 from ezlogs.otlp.compression import Compression, compressor
 from ezlogs.otlp.loading import load_client
-from ezlogs.version import __version__
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
 
-_USER_AGENT = f"ezlogs-opentelemetry/{__version__} OTel-OTLP-Exporter-Python-compatible"
-
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
 _LONGEST_ANSWER = 64 * 1024  # an answer is a few bytes; a proxy's page of HTML is cut here
-
-_URL = re.compile(r"(\w+)://(?:([^/?#]*)@)?([^/?#]*)(.*)", re.DOTALL)
 
 
 class HttpTransport:
@@ -76,11 +70,11 @@ class HttpTransport:
             "cert_file": client_certificate_file,
             "key_file": client_key_file,
         }
-        self._address = _split(endpoint)
+        self._address = split(endpoint)
         self._origin = f"{self._address.scheme}://{self._address.host}"
         self._headers = {
-            "user-agent": _USER_AGENT,
-            **_basic_authorization("authorization", self._address.login),
+            "user-agent": USER_AGENT,
+            **basic_authorization("authorization", self._address.login),
             **{name.lower(): value for name, value in headers.items()},
             "content-type": "application/x-protobuf",
             **({} if compression == "none" else {"content-encoding": compression}),
@@ -148,7 +142,7 @@ class HttpTransport:
 
         manager: PoolManager
         if proxy := _proxy_of(self._address):
-            credentials = _basic_authorization("proxy-authorization", proxy.login)
+            credentials = basic_authorization("proxy-authorization", proxy.login)
             manager = ProxyManager(f"{proxy.scheme}://{proxy.host}", proxy_headers=credentials, **self._tls)
         else:
             manager = PoolManager(**self._tls)
@@ -189,23 +183,7 @@ class _Pool(NamedTuple):
     connections: HTTPConnectionPool
 
 
-class _Address(NamedTuple):
-    scheme: str
-    login: str
-    host: str
-    path: str
-
-
-def _split(url: str) -> _Address:
-    parts = _URL.fullmatch(url)
-    return _Address(*parts.groups(default="")) if parts else _Address("", "", "", url)
-
-
-def _basic_authorization(header: str, login: str) -> dict[str, str]:
-    return {header: "Basic " + b64encode(unquote(login).encode()).decode()} if login else {}
-
-
-def _proxy_of(address: _Address) -> _Address | None:
+def _proxy_of(address: Address) -> Address | None:
     """Return the proxy that the environment names for an address, read as the standard library reads it."""
     from urllib.request import getproxies_environment, proxy_bypass
 
@@ -213,7 +191,7 @@ def _proxy_of(address: _Address) -> _Address | None:
     proxy = proxies.get(address.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(address.host):
         return None
-    return _split(proxy if "://" in proxy else f"http://{proxy}")
+    return split(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib import import_module
 
 from ezlogs.forks import lock_for_loading
 
 _loading = lock_for_loading()
+
+
+def held_off() -> AbstractContextManager[bool]:
+    """Return a context in which the process does not fork, for what is short and must not be cut in two."""
+    return _loading
 
 
 def load_client() -> None:
