@@ -37,11 +37,14 @@ _STATUSES = {
 }
 """The HTTP status that stands for each code (google/rpc/code.proto); 500 for the others."""
 
-_TOO_LARGE = ("larger than max", "exceeds maximum", "exceeds the maximum", "length too large", "too large")
+_TOO_LARGE = ("larger than max", "exceeds maximum", "exceeds the maximum", "length too large")
 """What servers in C++, Go, Java, .NET and Rust say of a message beyond their limit, each with a status of its own."""
 
 _OURS = "CLIENT: "
-"""How gRPC's own words begin where it was the answer that was too large."""
+"""What is among gRPC's own words where it was the answer that was too large."""
+
+_BROKEN = "Stream removed"
+"""How gRPC's own words begin where the connection broke under the request, for which it has the code UNKNOWN."""
 
 _SLOWEST_RECONNECT = 1000
 """Milliseconds; how long to leave a collector alone is the circuit breaker's to say, not gRPC's."""
@@ -69,12 +72,9 @@ class Target(NamedTuple):
 
     address: str
     secure: bool
+    shown: str
+    """The endpoint as it may be shown to anyone."""
     login: str = ""
-
-    @property
-    def shown(self) -> str:
-        """The address as it may be shown to anyone."""
-        return f"{'https' if self.secure else 'http'}://{self.address}" if "://" not in self.address else self.address
 
 
 def target(endpoint: str, *, insecure: bool = False) -> Target:
@@ -94,8 +94,8 @@ def target(endpoint: str, *, insecure: bool = False) -> Target:
     address = split(endpoint.strip())
     scheme = address.scheme.lower()
     if scheme in ("http", "https"):
-        return Target(address.host, scheme == "https", address.login)
-    return Target(endpoint.strip(), not insecure)
+        return Target(address.host, scheme == "https", f"{scheme}://{address.host}", address.login)
+    return Target(endpoint.strip(), not insecure, endpoint.strip())
 
 
 class GrpcTransport:
@@ -232,8 +232,8 @@ class GrpcTransport:
         code, said = problem.code().name, problem.details() or ""
         if code == "DEADLINE_EXCEEDED":
             return Retry(f"no collector at {self._target.shown}: no answer within {self._timeout:g} s")
-        too_large = any(words in said.lower() for words in _TOO_LARGE)
-        if too_large and said.startswith(_OURS):
+        too_large = "message" in said.lower() and any(words in said.lower() for words in _TOO_LARGE)
+        if too_large and _OURS in said:
             return Delivered(message="the answer was too large to be read")  # only who took a request has an answer
         reason = f"the collector at {self._target.shown} did not take the request: {code}"
         if message := presentable(said, self._secrets):
@@ -241,7 +241,7 @@ class GrpcTransport:
         if too_large:
             return Rejected(reason, 413)
         after = _retry_delay(problem.trailing_metadata() or ())
-        if code in _TRANSIENT or (code == "RESOURCE_EXHAUSTED" and after is not None):
+        if code in _TRANSIENT or said.startswith(_BROKEN) or (code == "RESOURCE_EXHAUSTED" and after is not None):
             return Retry(reason, after)
         return Rejected(reason, _STATUSES.get(code, 500))
 
