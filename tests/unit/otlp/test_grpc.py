@@ -314,7 +314,21 @@ def test_a_rejection_with_a_pause_is_a_rejection(collector: Collector, transport
     assert isinstance(transport(collector.url).send(b"x"), Rejected)
 
 
-@pytest.mark.parametrize("details", [b"", b"\xff" * 9, b"\x1a\x7f", b"\x18\x01", b"\x1a\x02\x08\x01", b"\x1a\x00"])
+_MISPLACED = b"\x0a\x14google.rpc.RetryInfo\x12\x04\x0a\x02\x08\x05"
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        b"",
+        b"\xff" * 9,
+        b"\x1a\x7f",
+        b"\x18\x01",
+        b"\x1a\x02\x08\x01",
+        b"\x1a\x00",
+        b"\x12" + bytes([len(_MISPLACED)]) + _MISPLACED,
+    ],
+)
 def test_details_that_make_no_sense_ask_for_nothing(
     collector: Collector, transport: Transports, details: bytes
 ) -> None:
@@ -329,6 +343,7 @@ def test_details_that_make_no_sense_ask_for_nothing(
     result = transport(collector.url).send(b"x")
     assert isinstance(result, Retry)
     assert result.after is None
+    assert "UNAVAILABLE: busy" in result.reason
 
 
 @pytest.mark.parametrize(
@@ -725,6 +740,44 @@ def test_a_forked_child_opens_its_own_channel(collector: Collector, told: str, h
     )
     assert done.stdout.splitlines() == ["[0, 0, 0, 0, 0] True", str(Delivered())]
     assert sum(call.body == b"child" for call in collector.calls) == 5
+
+
+HANGING = """
+import os, sys, threading, time
+from ezlogs.otlp.grpc import GrpcTransport
+
+hanging, answering = (
+    GrpcTransport(url, signal="traces", headers={}, timeout=30.0, compression="none") for url in sys.argv[1:]
+)
+answering.send(b"first")
+results = []
+thread = threading.Thread(target=lambda: results.append(hanging.send(b"parent")))
+thread.start()
+time.sleep(0.5)
+begun = time.monotonic()
+pid = os.fork()
+if not pid:
+    os._exit(0 if str(answering.send(b"child")).startswith("Delivered") else 1)
+took = time.monotonic() - begun
+thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), took < 30 / 10, results)
+"""
+
+
+@requires_fork
+def test_a_fork_does_not_wait_for_a_collector_that_hangs(
+    collector: Collector, misbehaving: Callable[..., http2.Server]
+) -> None:
+    """The call is cut short, to be made again; the child can send elsewhere."""
+    server = misbehaving(http2.drain)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HANGING, f"http://127.0.0.1:{server.port}", collector.url],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert done.stdout.strip() == f"0 True [{Retry('the request was cut short by a fork')}]"
 
 
 WITHOUT_SUPPORT = """
