@@ -36,7 +36,7 @@ class HttpTransport:
         endpoint: The whole URL, such as ``http://localhost:4318/v1/traces``. A user and password in it go into
             an ``Authorization`` header.
         headers: Additional headers, such as credentials. Their values appear in no text that comes back.
-        timeout: Seconds for one `send`, from the connection to the start of the answer.
+        timeout: Seconds for each part of one `send`: the connection, the request, and the whole of the answer.
         compression: ``gzip`` or ``zstd``, both at level 1, or ``none``.
         certificate_file: PEM file of the authorities that may sign the collector's certificate, in place of
             the system's.
@@ -140,13 +140,15 @@ class HttpTransport:
     def _open(self) -> _Pool:
         from urllib3 import PoolManager, ProxyManager
 
+        from ezlogs.otlp.connections import hurried
+
         manager: PoolManager
         if proxy := _proxy_of(self._address):
             credentials = basic_authorization("proxy-authorization", proxy.login)
             manager = ProxyManager(f"{proxy.scheme}://{proxy.host}", proxy_headers=credentials, **self._tls)
         else:
             manager = PoolManager(**self._tls)
-        return _Pool(os.getpid(), manager, manager.connection_from_url(self._origin))
+        return _Pool(os.getpid(), hurried(manager), manager.connection_from_url(self._origin))
 
     def _cause(self, problem: BaseException) -> str:
         """Say what went wrong without the text of a foreign exception, which may quote a header or a URL."""

@@ -17,7 +17,7 @@ def held_off() -> AbstractContextManager[bool]:
 
 def load_client() -> None:
     """Load all that the first request needs: with it start-up would take a third longer."""
-    load_modules("urllib.request", "urllib3")  # the former knows the environment's proxies
+    load_modules("urllib.request", "urllib3", "ezlogs.otlp.connections")  # the first knows the environment's proxies
     with _loading:
         "localhost".encode("idna")  # what resolving a host's name loads
 

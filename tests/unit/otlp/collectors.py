@@ -89,3 +89,58 @@ def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+class Misbehaving:
+    """Accepts connections, waits for some bytes of a request on each, and lets a test have its way with it."""
+
+    def __init__(self, behave: Callable[[socket.socket], None], until: bytes, greeting: bytes = b"") -> None:
+        self._behave = behave
+        self._until = until
+        self._greeting = greeting
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self.ended = threading.Event()
+        self.port = self._listener.getsockname()[1]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """Close everything, and wait for the threads."""
+        self.ended.set()
+        for connection in (self._listener, *self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
+            self._threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(self._greeting)
+            received = b""
+            while self._until not in received and (chunk := connection.recv(65536)):
+                received += chunk
+            self._behave(connection)
+
+
+def drain(connection: socket.socket) -> None:
+    """Read until the other side closes: to close on unread bytes would reset the connection."""
+    while connection.recv(65536):
+        pass
+
+
+def break_off(connection: socket.socket) -> None:
+    """Reset the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
