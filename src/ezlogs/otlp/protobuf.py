@@ -33,13 +33,23 @@ def iterate_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         ValueError: The message is malformed.
         IndexError: So it is, too.
     """
+    return ((number, value) for number, value, _ in pieces(message))
+
+
+def pieces(message: bytes) -> Iterator[tuple[int, int | bytes, bytes]]:
+    """Yield the number and the value of each field, and the bytes that it is made of; raises like `iterate_fields`.
+
+    >>> list(pieces(bytes([8, 5, 18, 1, 120])))
+    [(1, 5, b'\\x08\\x05'), (2, b'x', b'\\x12\\x01x')]
+    """
     at = 0
     while at < len(message):
+        start = at
         tag, at = _read_varint(message, at)
         wire_type = tag & 7
         if wire_type == _VARINT:
             number, at = _read_varint(message, at)
-            yield tag >> 3, number
+            yield tag >> 3, number, message[start:at]
             continue
         if wire_type == _BYTES:
             size, at = _read_varint(message, at)
@@ -47,10 +57,11 @@ def iterate_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
             size = _FIXED_SIZES[wire_type]
         else:
             raise ValueError(f"wire type {wire_type}")
-        if at + size > len(message):
+        end = at + size
+        if end > len(message):
             raise ValueError("a field is cut off")
-        yield tag >> 3, message[at : at + size]
-        at += size
+        yield tag >> 3, message[at:end], message[start:end]
+        at = end
 
 
 def _read_varint(message: bytes, at: int) -> tuple[int, int]:
