@@ -49,10 +49,10 @@ class Endpoint(Kind, frozen=True):
         return url._replace(path=path).geturl()
 
     def shown(self, value: object) -> object:
-        return None if value is None else _masked(str(value))
+        return None if value is None else masked_address(str(value))
 
     def quoted(self, given: object) -> str:
-        return super().quoted(_masked(given) if isinstance(given, str) else given)
+        return super().quoted(masked_address(given) if isinstance(given, str) else given)
 
 
 class Headers(Mapping[str, str]):
@@ -147,7 +147,7 @@ class Packing(Choice, frozen=True):
 def _address(text: str) -> SplitResult:
     """Take an address apart, or say which part of it is wrong."""
     if "://" not in text:
-        raise UnacceptableError(f"missing scheme; use 'http://{_masked(text).lstrip('/')}'")
+        raise UnacceptableError(f"missing scheme; use 'http://{masked_address(text).lstrip('/')}'")
     try:
         url = urlsplit(text)
     except ValueError:
@@ -172,6 +172,7 @@ def _port_in_range(url: SplitResult) -> bool:
         return False
 
 
-def _masked(text: str) -> str:
+def masked_address(text: str) -> str:
+    """Return an address, or what was given as one, without the credentials in it."""
     # On the text, not its parts: what cannot be taken apart must not be shown either.
     return _QUERY.sub(f"?{MASK}", _CREDENTIALS.sub(rf"\g<1>{MASK}@", text))
