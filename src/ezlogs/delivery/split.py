@@ -7,10 +7,10 @@ from ezlogs.otlp.split import Part, halves
 
 
 def split(batch: Batch) -> tuple[Batch, Batch] | None:
-    """Return two batches with the records of one, to be sent in its place; None where it has no two.
+    """Return two batches with the records of one, to be sent in its place; None where it cannot be split.
 
-    What the batch counts is the sum of what the two count, so that no ledger shows that it was split. What privacy
-    kept back goes with the first.
+    What the batch counts is the sum of what the two count, so that no ledger shows that it was split - but for a
+    carrier span, of which two are made. What privacy kept back goes with the first.
 
     Args:
         batch: One that was answered with 413, or in gRPC with words to that effect.

@@ -15,8 +15,9 @@ from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 
 from ezlogs.delivery.batch import Batch, EndedSpan, LooseEvent
+from ezlogs.delivery.split import split
 from ezlogs.otel_compat import suppressing
-from ezlogs.otlp import Delivered, HttpTransport, Retry
+from ezlogs.otlp import TOO_LARGE, Delivered, HttpTransport, Rejected, Retry
 from ezlogs.runtime import Ledger, log
 
 _POLL = 0.05
@@ -259,6 +260,10 @@ class Worker:
             if isinstance(result, Retry):
                 self._back_off(result)
                 return
+            if isinstance(result, Rejected) and result.status == TOO_LARGE and (parts := split(batch)):
+                self._sealed.popleft()
+                self._sealed.extendleft(reversed(parts))
+                continue
             if isinstance(result, Delivered):
                 refused = min(self._signal.events_in(result.rejected), batch.events)
                 self._ledger.note(self._signal.of_events("delivered"), batch.events - refused)

@@ -1,6 +1,6 @@
 """The wire: from spans, events and log records to bytes, and from bytes to an OTLP collector."""
 
-from ezlogs.otlp.answer import Delivered, Outcome, Rejected, Retry
+from ezlogs.otlp.answer import TOO_LARGE, Delivered, Outcome, Rejected, Retry
 from ezlogs.otlp.encode import (
     EVENT_HEADS,
     ResourceGroup,
@@ -18,6 +18,7 @@ from ezlogs.otlp.logs import LOG_RECORD_HEADS, encode_log_record
 __all__ = [
     "EVENT_HEADS",
     "LOG_RECORD_HEADS",
+    "TOO_LARGE",
     "Delivered",
     "HttpTransport",
     "Outcome",

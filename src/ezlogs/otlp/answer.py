@@ -28,12 +28,16 @@ class Retry(msgspec.Struct, frozen=True):
     """Seconds that the collector asked to wait."""
 
 
+TOO_LARGE = 413
+"""The status of a request that is refused for its size: half of it may pass."""
+
+
 class Rejected(msgspec.Struct, frozen=True):
     """The collector will not take this request, however often it is sent."""
 
     reason: str
     status: int
-    """The HTTP status; 413 means that a smaller request may pass."""
+    """The HTTP status, or over gRPC the one that stands for the code there; see `TOO_LARGE`."""
 
 
 Outcome = Delivered | Retry | Rejected

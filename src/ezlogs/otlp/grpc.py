@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ezlogs.otlp.address import USER_AGENT, basic_authorization, split
-from ezlogs.otlp.answer import Delivered, Outcome, Rejected, Retry, partial_success, presentable, secrets
+from ezlogs.otlp.answer import TOO_LARGE, Delivered, Outcome, Rejected, Retry, partial_success, presentable, secrets
 from ezlogs.otlp.forking import CallGate, ForkingError
 from ezlogs.otlp.loading import held_off, load_modules
 from ezlogs.otlp.protobuf import bytes_of, fields, iterate_fields, text_of
@@ -239,7 +239,7 @@ class GrpcTransport:
         if message := presentable(said, self._secrets):
             reason += f": {message}"
         if too_large:
-            return Rejected(reason, 413)
+            return Rejected(reason, TOO_LARGE)
         after = _retry_delay(problem.trailing_metadata() or ())
         if code in _TRANSIENT or said.startswith(_BROKEN) or (code == "RESOURCE_EXHAUSTED" and after is not None):
             return Retry(reason, after)

@@ -97,6 +97,34 @@ def test_log_records_are_split_alike(number: int) -> None:
     assert single == list(range(number))
 
 
+@given(st.integers(0, 9), st.booleans())
+def test_the_events_of_a_carrier_span_go_on_two(number: int, carrier: bool) -> None:
+    """Each has an id of its own, and all else that the one had; a span of the application's is never split."""
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add(schema_url="r")
+    group.resource.attributes.add(key="service.name").value.string_value = "shop"
+    span = group.scope_spans.add(schema_url="s").spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, name="ezlogs.events")
+    span.attributes.add(key="ezlogs.carrier" if carrier else "other").value.bool_value = True
+    for position in range(number):
+        event = span.events.add(time_unix_nano=position)
+        event.attributes.add(key="ezlogs.event.id").value.string_value = f"evt_{position}"
+    parts = halves(request.SerializeToString())
+    if number < 2 or not carrier:
+        assert parts is None
+        return
+    assert parts is not None
+    assert [(part.records, part.riders) for part in parts] == [(1, number // 2), (1, number - number // 2)]
+    parsed = [ExportTraceServiceRequest.FromString(part.body) for part in parts]
+    first, second = (half.resource_spans[0].scope_spans[0].spans[0] for half in parsed)
+    assert [*first.events, *second.events] == list(span.events)
+    assert first.span_id == span.span_id != second.span_id
+    second.span_id = span.span_id
+    for half in (first, second):
+        half.ClearField("events")
+        half.events.extend(span.events)
+    assert parsed == [request, request]
+
+
 @given(st.binary(max_size=200))
 def test_what_is_no_request_is_not_split(body: bytes) -> None:
     """And nothing is raised, whatever it is."""
