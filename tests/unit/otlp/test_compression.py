@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezlogs.otlp import compression
+from ezlogs.otlp import Delivered, HttpTransport, compression
 from ezlogs.otlp.compression import WITHOUT_ZSTD, compressor, zstd_module
 from ezlogs.settings import load
+
+from .collectors import Collector
 
 ZSTD = [
     pytest.param(name, marks=pytest.mark.skipif(find_spec(name.partition(".")[0]) is None, reason=f"needs {name}"))
@@ -52,6 +54,21 @@ def test_zstd_is_undone_by_the_module_that_packs(name: str, body: bytes) -> None
     pack = compression._Zstd(name)
     assert import_module(name).decompress(pack(body)) == body
     assert pack(body) == pack(body)
+
+
+@pytest.mark.parametrize("name", ZSTD)
+def test_a_request_says_that_it_is_packed_with_zstd(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """And one that is sent again is byte for byte the one before."""
+    monkeypatch.setattr(compression, "zstd_module", lambda: name)
+    transport = HttpTransport(collector.url, headers={}, timeout=5.0, compression="zstd")
+    assert [transport.send(b"bytes " * 100) for _ in range(2)] == [Delivered(), Delivered()]
+    transport.close()
+    first, second = collector.requests
+    assert first.headers["content-encoding"] == "zstd"
+    assert first.body == second.body
+    assert import_module(name).decompress(first.body) == b"bytes " * 100
 
 
 def test_what_compresses_is_loaded_with_the_first_body(tmp_path: Path) -> None:
