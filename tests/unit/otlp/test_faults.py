@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ezlogs.otlp import Delivered, HttpTransport, Rejected, Retry
+from ezlogs.otlp import Delivered, HttpTransport, Rejected, Retry, connections
 
 from .collectors import Collector, Misbehaving, break_off, drain, respond
 
@@ -249,6 +249,12 @@ def test_who_reads_too_slowly_is_left_after_the_timeout(
     server.stopped.set()
     assert isinstance(result, Retry), result
     assert server.read < len(body) / 2
+
+
+def test_what_is_due_by_now_is_too_late() -> None:
+    """Nothing is waited for that has no time left."""
+    with pytest.raises(TimeoutError):
+        connections._left(0.0)
 
 
 def make_certificate(folder: Path, *options: str) -> tuple[str, str]:

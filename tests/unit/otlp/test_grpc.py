@@ -35,6 +35,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ezlogs.otlp import Delivered, Rejected, Retry
+from ezlogs.otlp.forking import CallGate
 from ezlogs.otlp.grpc import GrpcTransport, Target, target
 
 from . import http2
@@ -807,6 +808,47 @@ def test_where_grpc_was_told_not_to_outlive_a_fork_it_is_not_tried(collector: Co
         str(Delivered()),
         "gRPC was told not to outlive a fork: unset GRPC_ENABLE_FORK_SUPPORT, or use http/protobuf",
     ]
+
+
+def test_where_grpc_itself_hangs_the_caller_does_not(collector: Collector, transport: Transports) -> None:
+    """As it may in a child: the call is given up a second after its own timeout, and made again."""
+
+    class Hanging:
+        cancelled = False
+
+        def future(self, body: bytes, **options: object) -> Hanging:
+            return self
+
+        def result(self, timeout: float) -> bytes:
+            raise grpc.FutureTimeoutError
+
+        def cancel(self) -> None:
+            self.cancelled = True
+
+    hanging = Hanging()
+    sender = transport(collector.url, timeout=2.0)
+    sender.send(b"1")
+    assert sender._channel is not None
+    sender._channel = sender._channel._replace(export=hanging)
+    assert sender.send(b"2") == Retry("gRPC itself did not answer within 2 s")
+    assert hanging.cancelled
+
+
+def test_where_the_process_forks_without_end_nothing_is_sent(
+    collector: Collector, transport: Transports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request is kept for the time after."""
+    gate = CallGate()
+    monkeypatch.setattr("ezlogs.otlp.grpc._gate", gate)
+    gate.before_fork()
+    assert transport(collector.url, timeout=0.02).send(b"x") == Retry("the process forks without end")
+    gate.after_fork()
+    assert transport(collector.url).send(b"x") == Delivered()
+
+
+def test_a_transport_that_was_never_used_has_nothing_to_forget(transport: Transports) -> None:
+    """As in most children of most servers."""
+    transport("http://127.0.0.1:9").forget()
 
 
 def test_a_channel_of_a_parent_is_neither_used_nor_closed(collector: Collector, transport: Transports) -> None:

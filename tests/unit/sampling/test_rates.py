@@ -177,7 +177,9 @@ def test_a_story_that_an_earlier_hop_keeps_is_kept() -> None:
 
 
 def test_what_was_added_says_so() -> None:
-    """A reader that counts needs to know."""
+    """A reader that counts needs to know; what stands for itself alone says nothing."""
+    assert dict(Verdict(True, 0.1, "rate").attributes()) == {"ezlogs.sampling.probability": 0.1}
+    assert dict(Verdict(True, 1.0, "outcome").attributes()) == {}
     assert dict(Verdict(False, 0.1, "rate").adding("error").attributes()) == {
         "ezlogs.sampling.probability": 0.1,
         "ezlogs.sampling.added": True,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezlogs.settings.exporter import Exporter, exporter
+from ezlogs.settings.exporter import Exporter, GrpcEndpoint, exporter
+from ezlogs.settings.kinds import UnacceptableError
 from ezlogs.settings.otlp import Headers
 
 HTTP: dict[str, str] = {}
@@ -95,6 +96,14 @@ def test_what_cannot_be_used_is_named_and_passed_over(
     (told,) = map(str, problems)
     assert problem in told
     assert told.startswith("OTEL_EXPORTER_OTLP_")
+
+
+@pytest.mark.parametrize("given", ["", None, 4317])
+def test_what_is_no_address_is_refused(given: object) -> None:
+    """As of any setting, with what would be right; and what is right is shown without its credentials."""
+    with pytest.raises(UnacceptableError, match=r"use an http:// or https:// address, or one of gRPC's own"):
+        GrpcEndpoint().parse(given)
+    assert GrpcEndpoint().shown("http://ada:pw@c:1") == "http://****@c:1"
 
 
 def test_no_secret_is_told() -> None:
