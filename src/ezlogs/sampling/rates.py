@@ -19,6 +19,8 @@ Agreement = Literal["consistent", "ratio"]
 
 _NO_RATES: Mapping[str, float] = MappingProxyType({})
 _MOST_KNOWN = 4096
+_RATIO_BITS = 64
+_BY_OUTCOME = Verdict(True, 1.0, "outcome")
 
 
 class _Rule(NamedTuple):
@@ -27,6 +29,25 @@ class _Rule(NamedTuple):
     kind: Literal["always", "never", "type", "route"]
     pattern: str
     rate: float
+
+
+class _Position(NamedTuple):
+    """Where a story stands among all: it is kept from the threshold of a rate on."""
+
+    value: int
+    scale: int
+    """Which of the thresholds of a rate it is to be compared with."""
+
+
+class _Plan(NamedTuple):
+    """What is settled for a type on a route before any story is known."""
+
+    settled: Verdict | None
+    """The verdict itself, where no story changes it."""
+    thresholds: tuple[int, int]
+    """Of consistent sampling, and of the older sampler."""
+    yes: Verdict
+    no: Verdict
 
 
 class Rates:
@@ -76,14 +97,16 @@ class Rates:
             if not 0 <= share <= 1:
                 raise ValueError(f"a rate is from 0 to 1, not {share}")
         self._rate = rate
-        self._lets_through: Callable[[str, float], bool] = _consistent if agreement == "consistent" else _ratio
+        self._position: Callable[[str], _Position] = _consistent if agreement == "consistent" else _ratio
         self._rules = {
             **{pattern: _Rule("type", pattern, share) for pattern, share in types.items()},
             **{pattern: _Rule("never", pattern, 0.0) for pattern in never},
             **{pattern: _Rule("always", pattern, 1.0) for pattern in always},
         }
         self._routes = Routes({route: _Rule("route", route, share) for route, share in routes.items()})
-        self._known: dict[str, _Rule | None] = {}
+        self._plans: dict[tuple[str, str, float | None], _Plan] = {}
+        self._last: tuple[str | None, _Position] = (None, _Position(0, 0))
+        """The last story and its place: its events come one after the other, and share the text of its id."""
 
     def judge(
         self,
@@ -106,16 +129,32 @@ class Rates:
                 this service and its route, which other services know nothing of.
             kept: Whether an earlier hop has found that the story matters, and keeps all of it from there on.
         """
-        rule = self._rule_of(event_type)
-        if rule is not None and rule.kind in ("always", "never"):
-            return Verdict(rule.kind == "always", rule.rate, f"{rule.kind}:{rule.pattern}")
+        plan = self._plans.get((event_type, route, inherited)) or self._plan(event_type, route, inherited)
+        if plan.settled is not None:
+            return plan.settled
         if outcome != "success":
-            return Verdict(True, 1.0, "outcome")
-        rate, reason = self._rate_of(rule, route, inherited)
-        if self._lets_through(story, rate):
-            return Verdict(True, rate, reason)
-        verdict = Verdict(False, rate, reason)
-        return verdict.adding("kept before") if kept else verdict
+            return _BY_OUTCOME
+        last, position = self._last
+        if last is not story:
+            position = self._position(story)
+            self._last = (story, position)
+        if position.value >= plan.thresholds[position.scale]:
+            return plan.yes
+        return plan.no.adding("kept before") if kept else plan.no
+
+    def _plan(self, event_type: str, route: str, inherited: float | None) -> _Plan:
+        rule = most_specific(self._rules, event_type)
+        if rule is not None and rule.kind in ("always", "never"):
+            settled = Verdict(rule.kind == "always", rule.rate, f"{rule.kind}:{rule.pattern}")
+            plan = _Plan(settled, (0, 0), settled, settled)
+        else:
+            rate, reason = self._rate_of(rule, route, inherited)
+            thresholds = (threshold(rate), (1 << _RATIO_BITS) - round(rate * (1 << _RATIO_BITS)))
+            plan = _Plan(None, thresholds, Verdict(True, rate, reason), Verdict(False, rate, reason))
+        if len(self._plans) >= _MOST_KNOWN:
+            self._plans.clear()
+        self._plans[event_type, route, inherited] = plan
+        return plan
 
     def _rate_of(self, rule: _Rule | None, route: str, inherited: float | None) -> tuple[float, str]:
         on_route = self._routes.find(route) if route and inherited is None else None
@@ -125,23 +164,15 @@ class Rates:
             return lowest.rate, f"{lowest.kind}:{lowest.pattern}"
         return (self._rate, "rate") if inherited is None else (inherited, "inherited")
 
-    def _rule_of(self, event_type: str) -> _Rule | None:
-        try:
-            return self._known[event_type]
-        except KeyError:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            rule = self._known[event_type] = most_specific(self._rules, event_type)
-            return rule
+
+def _consistent(story: str) -> _Position:
+    return _Position(randomness(story), 0)
 
 
-def _consistent(story: str, rate: float) -> bool:
-    return randomness(story) >= threshold(rate)
-
-
-def _ratio(story: str, rate: float) -> bool:
-    """Return what ``TraceIdRatioBased`` says of a trace id; of any other id it says nothing."""
+def _ratio(story: str) -> _Position:
+    """Return the place that ``TraceIdRatioBased`` gives a trace id, from its other end; other ids it does not know."""
     trace_id = trace_id_of(story)
     if trace_id is None:
-        return _consistent(story, rate)
-    return trace_id & ((1 << 64) - 1) < round(rate * (1 << 64))
+        return _consistent(story)
+    lowest = (1 << _RATIO_BITS) - 1
+    return _Position(lowest - (trace_id & lowest), 1)

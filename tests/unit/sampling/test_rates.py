@@ -79,6 +79,24 @@ def test_a_verdict_depends_on_nothing_else(
         assert verdict.adjusted_count == 0
 
 
+@given(
+    TABLES,
+    st.lists(
+        st.tuples(
+            TYPES, OUTCOMES, STORIES, st.sampled_from(["", "GET /a", "/b"]), st.none() | st.sampled_from([0.1, 0.5])
+        ),
+        max_size=12,
+    ),
+)
+def test_what_is_remembered_changes_no_verdict(table: dict[str, Any], events: list[Any]) -> None:
+    """Events in any order, twice: each is judged as by rates that have judged nothing before."""
+    rates = Rates(**table)
+    for event_type, outcome, story, route, inherited in events * 2:
+        arguments = {"route": route, "inherited": inherited}
+        verdict = rates.judge(event_type, outcome, story, **arguments)
+        assert verdict == Rates(**table).judge(event_type, outcome, story, **arguments)
+
+
 @given(STORIES, SHARES, SHARES, AGREEMENTS)
 def test_a_higher_rate_keeps_what_a_lower_one_keeps(story: str, one: float, other: float, agreement: Any) -> None:
     """So types and services with different rates keep stories that are subsets of one another."""
@@ -200,6 +218,6 @@ def test_what_is_remembered_is_bounded() -> None:
     rates = Rates(0.5, routes={"/static/*": 0.0})
     for number in range(10_000):
         rates.judge(f"made.up{number}", "success", "0" * 32, route=f"/static/{number}")
-    assert len(rates._known) <= 4096
+    assert len(rates._plans) <= 4096
     assert len(rates._routes._known) <= 4096
     assert not kept(rates, "f" * 32, route="/static/x")
