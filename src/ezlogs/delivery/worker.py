@@ -17,9 +17,10 @@ from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch, EndedSpan, LooseEvent
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
+from ezlogs.delivery.split import split
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import suppressing
-from ezlogs.otlp import Delivered, HttpTransport, Rejected, Retry
+from ezlogs.otlp import TOO_LARGE, Delivered, HttpTransport, Rejected, Retry
 from ezlogs.runtime import Ledger, log
 
 if TYPE_CHECKING:
@@ -235,10 +236,10 @@ class Worker:
         self._room = 0
         for item in tuple(self._items):
             self._leave("shut_down", item)
-        for batch in tuple(self._sealed):
-            spooled = sum(map(bool, batch.receipts))
-            self._ledger.note(self._signal.of_events("spooled"), spooled)
-            self._lose("shut_down", batch.events - spooled)
+        batches = tuple(self._sealed)
+        spooled = sum(map(bool, (receipt for batch in batches for receipt in batch.receipts)))
+        self._ledger.note(self._signal.of_events("spooled"), spooled)
+        self._lose("shut_down", sum(batch.events for batch in batches) - spooled)
         self._transport.close()
         if self._journaling is not None:
             at_rest = self._turning.acquire(
@@ -326,6 +327,10 @@ class Worker:
             if isinstance(result, Retry):
                 self._back_off(result)
                 return
+            if isinstance(result, Rejected) and result.status == TOO_LARGE and (parts := split(batch)):
+                self._sealed.popleft()
+                self._sealed.extendleft(reversed(parts))
+                continue
             if isinstance(result, Delivered):
                 refused = min(self._signal.events_in(result.rejected), batch.events)
                 self._ledger.note(self._signal.of_events("delivered"), batch.events - refused)

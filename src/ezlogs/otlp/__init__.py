@@ -1,5 +1,6 @@
 """The wire: from spans, events and log records to bytes, and from bytes to an OTLP collector."""
 
+from ezlogs.otlp.answer import TOO_LARGE, Delivered, Outcome, Rejected, Retry
 from ezlogs.otlp.encode import (
     EVENT_HEADS,
     ResourceGroup,
@@ -11,14 +12,16 @@ from ezlogs.otlp.encode import (
     encode_span,
     event_parts,
 )
-from ezlogs.otlp.http import Delivered, HttpTransport, Rejected, Retry
+from ezlogs.otlp.http import HttpTransport
 from ezlogs.otlp.logs import LOG_RECORD_HEADS, encode_log_record
 
 __all__ = [
     "EVENT_HEADS",
     "LOG_RECORD_HEADS",
+    "TOO_LARGE",
     "Delivered",
     "HttpTransport",
+    "Outcome",
     "Rejected",
     "ResourceGroup",
     "Retry",

@@ -9,57 +9,21 @@ from __future__ import annotations
 import os
 import queue
 import re
-import zlib
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
+from ezlogs.otlp.address import USER_AGENT, Address, basic_authorization, split
+from ezlogs.otlp.answer import Outcome, Rejected, Retry, error_message, partial_success, presentable, secrets
+from ezlogs.otlp.compression import Compression, compressor
 from ezlogs.otlp.loading import load_client
-from ezlogs.version import __version__
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
 
-_USER_AGENT = f"ezlogs-opentelemetry/{__version__} OTel-OTLP-Exporter-Python-compatible"
-
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
 _LONGEST_ANSWER = 64 * 1024  # an answer is a few bytes; a proxy's page of HTML is cut here
-_LONGEST_MESSAGE = 200
-
-_URL = re.compile(r"(\w+)://(?:([^/?#]*)@)?([^/?#]*)(.*)", re.DOTALL)
-
-_VARINT, _BYTES = 0, 2  # protobuf's wire types
-_FIXED_SIZES = {1: 8, 5: 4}
-
-
-class Delivered(msgspec.Struct, frozen=True):
-    """The collector has taken the request."""
-
-    rejected: int = 0
-    """Spans or log records of it that the collector refused, by its partial success."""
-    message: str = ""
-    """What it said about that."""
-
-
-class Retry(msgspec.Struct, frozen=True):
-    """Nothing was taken, and the same bytes may be sent again."""
-
-    reason: str
-    after: float | None = None
-    """Seconds that the collector asked to wait."""
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """The collector will not take this request, however often it is sent."""
-
-    reason: str
-    status: int
-    """The HTTP status; 413 means that a smaller request may pass."""
 
 
 class HttpTransport:
@@ -72,12 +36,15 @@ class HttpTransport:
         endpoint: The whole URL, such as ``http://localhost:4318/v1/traces``. A user and password in it go into
             an ``Authorization`` header.
         headers: Additional headers, such as credentials. Their values appear in no text that comes back.
-        timeout: Seconds for one `send`, from the connection to the start of the answer.
-        compression: ``gzip`` (level 1) or ``none``.
+        timeout: Seconds for each part of one `send`: the connection, the request, and the whole of the answer.
+        compression: ``gzip`` or ``zstd``, both at level 1, or ``none``.
         certificate_file: PEM file of the authorities that may sign the collector's certificate, in place of
             the system's.
         client_certificate_file: PEM file of the certificate shown to the collector.
         client_key_file: PEM file of that certificate's key.
+
+    Raises:
+        ValueError: ``compression`` is ``zstd``, and nothing here compresses with it.
 
     Example:
         >>> url = "http://127.0.0.1:9/v1/traces"
@@ -91,31 +58,31 @@ class HttpTransport:
         *,
         headers: Mapping[str, str],
         timeout: float,
-        compression: Literal["none", "gzip"],
+        compression: Compression,
         certificate_file: str | None = None,
         client_certificate_file: str | None = None,
         client_key_file: str | None = None,
     ) -> None:
         self._timeout = timeout
-        self._compressed = compression == "gzip"
+        self._pack = compressor(compression)
         self._tls: dict[str, Any] = {
             "ca_certs": certificate_file,
             "cert_file": client_certificate_file,
             "key_file": client_key_file,
         }
-        self._address = _split(endpoint)
+        self._address = split(endpoint)
         self._origin = f"{self._address.scheme}://{self._address.host}"
         self._headers = {
-            "user-agent": _USER_AGENT,
-            **_basic_authorization("authorization", self._address.login),
+            "user-agent": USER_AGENT,
+            **basic_authorization("authorization", self._address.login),
             **{name.lower(): value for name, value in headers.items()},
             "content-type": "application/x-protobuf",
-            **({"content-encoding": "gzip"} if self._compressed else {}),
+            **({} if compression == "none" else {"content-encoding": compression}),
         }
-        self._secrets = _secrets([*headers.values(), self._headers.get("authorization", "")])
+        self._secrets = secrets([*headers.values(), self._headers.get("authorization", "")])
         self._pool: _Pool | None = None
 
-    def send(self, body: bytes) -> Delivered | Retry | Rejected:
+    def send(self, body: bytes) -> Outcome:
         """Post one request and wait for the answer; never raises.
 
         Args:
@@ -126,7 +93,7 @@ class HttpTransport:
         """
         deadline = monotonic() + self._timeout
         try:
-            answer = self._post(_gzip(body) if self._compressed else body)
+            answer = self._post(self._pack(body))
         except Exception as problem:
             return Retry(f"no collector at {self._origin}: {self._cause(problem)}")
         return self._judge(answer, _read(answer, deadline))
@@ -173,13 +140,15 @@ class HttpTransport:
     def _open(self) -> _Pool:
         from urllib3 import PoolManager, ProxyManager
 
+        from ezlogs.otlp.connections import hurried
+
         manager: PoolManager
         if proxy := _proxy_of(self._address):
-            credentials = _basic_authorization("proxy-authorization", proxy.login)
+            credentials = basic_authorization("proxy-authorization", proxy.login)
             manager = ProxyManager(f"{proxy.scheme}://{proxy.host}", proxy_headers=credentials, **self._tls)
         else:
             manager = PoolManager(**self._tls)
-        return _Pool(os.getpid(), manager, manager.connection_from_url(self._origin))
+        return _Pool(os.getpid(), hurried(manager), manager.connection_from_url(self._origin))
 
     def _cause(self, problem: BaseException) -> str:
         """Say what went wrong without the text of a foreign exception, which may quote a header or a URL."""
@@ -188,23 +157,16 @@ class HttpTransport:
             return cause.strerror
         return f"no answer within {self._timeout:g} s" if isinstance(cause, TimeoutError) else type(cause).__name__
 
-    def _judge(self, answer: BaseHTTPResponse, content: bytes) -> Delivered | Retry | Rejected:
+    def _judge(self, answer: BaseHTTPResponse, content: bytes) -> Outcome:
         content_type = answer.headers.get("content-type", "")
         if 200 <= answer.status < 300:
-            return _partial_success(content_type, content)
+            return partial_success(content_type, content)
         reason = f"the collector at {self._origin} answered {answer.status} {_phrase(answer.status)}"
-        if message := self._presentable(_error_message(content_type, content)):
+        if message := presentable(error_message(content_type, content), self._secrets):
             reason += f": {message}"
         if answer.status in _TRANSIENT:
             return Retry(reason, _retry_after(answer.headers))
         return Rejected(reason, answer.status)
-
-    def _presentable(self, text: str) -> str:
-        """Make a collector's words one short printable line without the values of our headers."""
-        for secret in self._secrets:
-            text = text.replace(secret, "[redacted]")
-        line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-        return line if len(line) <= _LONGEST_MESSAGE else line[:_LONGEST_MESSAGE] + "..."
 
 
 def _system_error(problem: BaseException) -> BaseException:
@@ -223,34 +185,7 @@ class _Pool(NamedTuple):
     connections: HTTPConnectionPool
 
 
-def _gzip(body: bytes) -> bytes:
-    compressor = zlib.compressobj(level=1, wbits=31)
-    return compressor.compress(body) + compressor.flush()
-
-
-class _Address(NamedTuple):
-    scheme: str
-    login: str
-    host: str
-    path: str
-
-
-def _split(url: str) -> _Address:
-    parts = _URL.fullmatch(url)
-    return _Address(*parts.groups(default="")) if parts else _Address("", "", "", url)
-
-
-def _basic_authorization(header: str, login: str) -> dict[str, str]:
-    return {header: "Basic " + b64encode(unquote(login).encode()).decode()} if login else {}
-
-
-def _secrets(values: list[str]) -> list[str]:
-    """Return the texts that must not show, longest first: header values, and the credentials inside them."""
-    words = [word for value in values for word in (value, *value.split()[1:])]
-    return sorted({word for word in words if len(word) >= 4}, key=len, reverse=True)
-
-
-def _proxy_of(address: _Address) -> _Address | None:
+def _proxy_of(address: Address) -> Address | None:
     """Return the proxy that the environment names for an address, read as the standard library reads it."""
     from urllib.request import getproxies_environment, proxy_bypass
 
@@ -258,7 +193,7 @@ def _proxy_of(address: _Address) -> _Address | None:
     proxy = proxies.get(address.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(address.host):
         return None
-    return _split(proxy if "://" in proxy else f"http://{proxy}")
+    return split(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:
@@ -301,92 +236,3 @@ def _http_date(text: str) -> float | None:
         return parsedate_to_datetime(text).timestamp()
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
-
-
-class _PartialSuccess(msgspec.Struct, rename="camel"):
-    rejected_spans: int = 0
-    rejected_log_records: int = 0
-    error_message: str = ""
-
-
-class _JsonAnswer(msgspec.Struct, rename="camel"):
-    partial_success: _PartialSuccess | None = None
-    message: str = ""
-
-
-def _partial_success(content_type: str, content: bytes) -> Delivered:
-    """Read the response of either signal. One that makes no sense rejected nothing that we know of."""
-    if _is_json(content_type):
-        partial = _json_answer(content).partial_success or _PartialSuccess()
-        return Delivered(max(0, partial.rejected_spans, partial.rejected_log_records), partial.error_message)
-    fields = _fields(_bytes(_fields(content).get(1)))
-    rejected = fields.get(1)
-    return Delivered(rejected if isinstance(rejected, int) and rejected < 1 << 63 else 0, _text(fields.get(2)))
-
-
-def _error_message(content_type: str, content: bytes) -> str:
-    """Read what a collector says about a failure: a ``google.rpc.Status``, or the plain text of a proxy."""
-    if _is_json(content_type):
-        return _json_answer(content).message
-    if content_type.startswith("text/plain"):
-        return _text(content)
-    return _text(_fields(content).get(2))
-
-
-def _is_json(content_type: str) -> bool:
-    return content_type.startswith("application/json")
-
-
-def _json_answer(content: bytes) -> _JsonAnswer:
-    try:
-        return msgspec.json.decode(content, type=_JsonAnswer, strict=False)  # 64-bit numbers are texts in JSON
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _JsonAnswer()
-
-
-def _bytes(value: int | bytes | None) -> bytes:
-    return value if isinstance(value, bytes) else b""
-
-
-def _text(value: int | bytes | None) -> str:
-    return _bytes(value).decode("utf-8", "replace")
-
-
-def _fields(message: bytes) -> dict[int, int | bytes]:
-    """Read the last value of each field of a protobuf message; nothing of one that is malformed."""
-    try:
-        return dict(_iterate_fields(message))
-    except (IndexError, ValueError):
-        return {}
-
-
-def _iterate_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    at = 0
-    while at < len(message):
-        tag, at = _read_varint(message, at)
-        wire_type = tag & 7
-        if wire_type == _VARINT:
-            number, at = _read_varint(message, at)
-            yield tag >> 3, number
-            continue
-        if wire_type == _BYTES:
-            size, at = _read_varint(message, at)
-        elif wire_type in _FIXED_SIZES:
-            size = _FIXED_SIZES[wire_type]
-        else:
-            raise ValueError(f"wire type {wire_type}")
-        if at + size > len(message):
-            raise ValueError("a field is cut off")
-        yield tag >> 3, message[at : at + size]
-        at += size
-
-
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 70, 7):
-        byte = message[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-    raise ValueError("a number is longer than 64 bits")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ezlogs.settings.kinds import MASK, Kind, UnacceptableError
+from ezlogs.settings.kinds import MASK, Choice, Kind, UnacceptableError
 
 TRACES_PATH = "/v1/traces"
 LOGS_PATH = "/v1/logs"
@@ -49,10 +49,10 @@ class Endpoint(Kind, frozen=True):
         return url._replace(path=path).geturl()
 
     def shown(self, value: object) -> object:
-        return None if value is None else _masked(str(value))
+        return None if value is None else masked_address(str(value))
 
     def quoted(self, given: object) -> str:
-        return super().quoted(_masked(given) if isinstance(given, str) else given)
+        return super().quoted(masked_address(given) if isinstance(given, str) else given)
 
 
 class Headers(Mapping[str, str]):
@@ -127,10 +127,27 @@ class HeaderList(Kind, frozen=True):
             yield unquote(name.strip()), unquote(value.strip())
 
 
+class Packing(Choice, frozen=True):
+    """How request bodies are compressed. What this Python cannot do is refused, with what to install.
+
+    >>> Packing(("none", "gzip", "zstd")).parse("GZIP")
+    'gzip'
+    """
+
+    def parse(self, given: object) -> object:
+        word = super().parse(given)
+        if word == "zstd":
+            from ezlogs.otlp.compression import WITHOUT_ZSTD, zstd_module
+
+            if zstd_module() is None:
+                raise UnacceptableError(WITHOUT_ZSTD)
+        return word
+
+
 def _address(text: str) -> SplitResult:
     """Take an address apart, or say which part of it is wrong."""
     if "://" not in text:
-        raise UnacceptableError(f"missing scheme; use 'http://{_masked(text).lstrip('/')}'")
+        raise UnacceptableError(f"missing scheme; use 'http://{masked_address(text).lstrip('/')}'")
     try:
         url = urlsplit(text)
     except ValueError:
@@ -155,6 +172,7 @@ def _port_in_range(url: SplitResult) -> bool:
         return False
 
 
-def _masked(text: str) -> str:
+def masked_address(text: str) -> str:
+    """Return an address, or what was given as one, without the credentials in it."""
     # On the text, not its parts: what cannot be taken apart must not be shown either.
     return _QUERY.sub(f"?{MASK}", _CREDENTIALS.sub(rf"\g<1>{MASK}@", text))

@@ -28,7 +28,7 @@ from ezlogs.settings.kinds import (
     WordOrNames,
     Words,
 )
-from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers
+from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers, Packing
 from ezlogs.settings.treatments import NO_TREATMENTS, Secret, TreatmentList
 
 
@@ -95,7 +95,9 @@ class Delivery(Group):
     timeout: Annotated[float, _exporter("TIMEOUT", Seconds(0.001, 600))] = 10.0
     """How long one request may take."""
 
-    compression: Annotated[Literal["none", "gzip"], _exporter("COMPRESSION", Choice(("none", "gzip")))] = "none"
+    compression: Annotated[
+        Literal["none", "gzip", "zstd"], _exporter("COMPRESSION", Packing(("none", "gzip", "zstd")))
+    ] = "none"
     """How request bodies are compressed."""
 
     certificate: Annotated[str | None, _exporter("CERTIFICATE", Location("a PEM file"))] = None

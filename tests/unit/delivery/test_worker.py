@@ -12,6 +12,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT
 from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.worker import Signal, Worker, flush
 from ezlogs.otlp import Delivered, Rejected, Retry
+from ezlogs.otlp.split import halves
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
 
@@ -35,6 +36,11 @@ class Transport:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def split_no_further(body: bytes) -> bool:
+    """Return whether a request has a single record."""
+    return halves(body) is None
 
 
 class Bench:
@@ -95,6 +101,53 @@ def test_a_refused_batch_is_counted_and_not_sent_again(bench: type[Bench], caplo
     counts = made.ledger.counts()
     assert (counts["lost.rejected"], counts["delivered"], counts["rejected_spans"]) == (10, 10, 1)
     assert "400 Bad Request; the events of such requests are lost" in caplog.text
+    made.end(1)
+
+
+def test_a_batch_that_is_too_large_is_split_until_it_passes(bench: type[Bench]) -> None:
+    """Each event arrives once; of one carrier span there are several."""
+    made = bench(Delivered())
+    largest = 0
+
+    def limited(body: bytes) -> object:
+        made.transport.bodies.append(body)
+        return Delivered() if len(body) <= largest else Rejected("413 too large", 413)
+
+    made.put(10)
+    whole = made.worker._encoder.batch(list(made.worker._items), Resource({}))
+    largest = len(whole.body) // 3
+    made.transport.send = limited  # type: ignore[method-assign]  # a collector with a limit
+    assert made.flush(5)
+    counts = made.ledger.counts()
+    assert counts["delivered"] == 10
+    taken = [body for body in made.transport.bodies if len(body) <= largest]
+    assert counts["delivered_spans"] == len(taken) > 2, "each a carrier span of its own"
+    assert "lost.rejected" not in counts
+    made.end(1)
+
+
+def test_what_is_too_large_by_itself_is_lost_alone(bench: type[Bench], caplog: pytest.LogCaptureFixture) -> None:
+    """It is counted, and the others arrive."""
+    made = bench(Delivered())
+    passed = 0
+
+    def limited(body: bytes) -> object:
+        nonlocal passed
+        if b"evt_" in body and split_no_further(body) and passed == 3:
+            passed += 1
+            return Rejected("413 too large", 413)
+        if not split_no_further(body):
+            return Rejected("413 too large", 413)
+        passed += 1
+        return Delivered()
+
+    made.transport.send = limited  # type: ignore[method-assign]  # a collector with a limit
+    made.put(10)
+    assert made.flush(5)
+    counts = made.ledger.counts()
+    assert (counts["delivered"], counts["lost.rejected"]) == (9, 1)
+    assert "413 too large; the events of such requests are lost" in caplog.text
+    assert made.worker.pending() == 0
     made.end(1)
 
 

@@ -7,16 +7,14 @@ import json
 import os
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from email.utils import formatdate
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -27,100 +25,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from ezlogs.otlp import Delivered, HttpTransport, Rejected, Retry
 from ezlogs.version import __version__
 
-
-class Request(NamedTuple):
-    """A request as the collector saw it; ``connection`` counts from 1."""
-
-    connection: int
-    line: str
-    headers: dict[str, str]
-    body: bytes
-
-
-class Collector:
-    """A server on the loopback interface that answers each request with the bytes a test chooses.
-
-    An answer of None resets the connection, an exception of type `TimeoutError` leaves it hanging.
-    """
-
-    def __init__(self) -> None:
-        self.answer: Callable[[Request], bytes | None] = lambda request: respond(200)
-        self.requests: list[Request] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/v1/traces"
-        self.released = threading.Event()
-
-    def close(self) -> None:
-        """Close everything, and wait for the threads."""
-        self.released.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._sockets:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self._sockets.append(connection)
-            thread = threading.Thread(target=self._serve, args=(len(self._sockets), connection))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, number: int, connection: socket.socket) -> None:
-        with connection, suppress(OSError), connection.makefile("rb") as stream:
-            while line := stream.readline():
-                headers = {}
-                while (header := stream.readline()).strip():
-                    name, _, value = header.decode().partition(":")
-                    headers[name.lower()] = value.strip()
-                request = Request(
-                    number, line.decode().strip(), headers, stream.read(int(headers.get("content-length", 0)))
-                )
-                self.requests.append(request)
-                answer = self.answer(request)
-                if answer is None:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    return
-                connection.sendall(answer)
-
-
-def respond(status: int, body: bytes = b"", content_type: str = "application/x-protobuf", **headers: str) -> bytes:
-    """Return an HTTP response; underscores in the names of headers stand for dashes."""
-    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", f"Content-Type: {content_type}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+from .collectors import Collector, Request, respond, unused_port
 
 
 def partial(rejected: int, message: str = "") -> bytes:
     """Return an export response that rejects some spans."""
     success = ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
     return ExportTraceServiceResponse(partial_success=success).SerializeToString()
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    """A collector that accepts everything until told otherwise."""
-    collector = Collector()
-    yield collector
-    collector.close()
 
 
 class Transports:
@@ -146,13 +57,6 @@ def transport() -> Iterator[Transports]:
     transports = Transports()
     yield transports
     transports.close()
-
-
-def unused_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_a_request_is_posted_to_the_endpoint(collector: Collector, transport: Transports) -> None:
@@ -535,20 +439,6 @@ def test_forgetting_works_while_the_parents_pool_was_in_use(collector: Collector
     sender.forget()
     assert sender.send(b"2") == Delivered()
     assert [request.connection for request in collector.requests] == [1, 2]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """A certificate for 127.0.0.1 that signed itself, and its key."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    certificate, key = str(folder / "cert.pem"), str(folder / "key.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
-    except FileNotFoundError:
-        pytest.skip("needs the openssl command")
-    return certificate, key
 
 
 @pytest.fixture

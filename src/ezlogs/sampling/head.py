@@ -1,12 +1,11 @@
-"""Sampling: which stories are kept, decided alike in every service by the story's id alone."""
+"""One rate: which stories are kept, decided alike in every service by the story's id alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ezlogs.patterns import matches
-
-_BITS = 56
+from ezlogs.sampling.threshold import BITS, threshold
 
 
 class Sampler:
@@ -28,7 +27,7 @@ class Sampler:
     """
 
     def __init__(self, rate: float, always: Sequence[str] = ()) -> None:
-        self._rejected = round((1 - rate) * (1 << _BITS))
+        self._rejected = threshold(rate)
         self._always = tuple(always)
         self._last: tuple[str | None, bool] = (None, True)
         """The last story and its fate: its events come one after the other, and share the text of its id."""
@@ -52,11 +51,23 @@ def randomness(correlation_id: str) -> int:
         >>> f"{randomness('0af7651916cd43dd8448eb211c80319c'):014x}"
         '48eb211c80319c'
     """
-    if len(correlation_id) == 32 and correlation_id.isalnum():
-        try:
-            return int(correlation_id, 16) & ((1 << _BITS) - 1)
-        except ValueError:
-            pass
+    trace_id = trace_id_of(correlation_id)
+    if trace_id is not None:
+        return trace_id & ((1 << BITS) - 1)
     from hashlib import sha256  # loads OpenSSL, which nobody needs who samples nothing
 
     return int.from_bytes(sha256(correlation_id.encode(errors="replace")).digest()[-7:], "big")
+
+
+def trace_id_of(correlation_id: str) -> int | None:
+    """Return the trace id that a story's id is, or None where it is another text.
+
+    >>> trace_id_of("0af7651916cd43dd8448eb211c80319c") == 0x0AF7651916CD43DD8448EB211C80319C, trace_id_of("order-42")
+    (True, None)
+    """
+    if len(correlation_id) == 32 and correlation_id.isalnum():
+        try:
+            return int(correlation_id, 16)
+        except ValueError:
+            pass
+    return None

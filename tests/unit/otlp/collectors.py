@@ -1,0 +1,146 @@
+"""Collectors that answer as a test wants them to, at the level of bytes."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+
+class Request(NamedTuple):
+    """A request as the collector saw it; ``connection`` counts from 1."""
+
+    connection: int
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Collector:
+    """A server on the loopback interface that answers each request with the bytes a test chooses.
+
+    An answer of None resets the connection, an exception of type `TimeoutError` leaves it hanging.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Callable[[Request], bytes | None] = lambda request: respond(200)
+        self.requests: list[Request] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/v1/traces"
+        self.released = threading.Event()
+
+    def close(self) -> None:
+        """Close everything, and wait for the threads."""
+        self.released.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._sockets.append(connection)
+            thread = threading.Thread(target=self._serve, args=(len(self._sockets), connection))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, number: int, connection: socket.socket) -> None:
+        with connection, suppress(OSError), connection.makefile("rb") as stream:
+            while line := stream.readline():
+                headers = {}
+                while (header := stream.readline()).strip():
+                    name, _, value = header.decode().partition(":")
+                    headers[name.lower()] = value.strip()
+                request = Request(
+                    number, line.decode().strip(), headers, stream.read(int(headers.get("content-length", 0)))
+                )
+                self.requests.append(request)
+                answer = self.answer(request)
+                if answer is None:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return
+                connection.sendall(answer)
+
+
+def respond(status: int, body: bytes = b"", content_type: str = "application/x-protobuf", **headers: str) -> bytes:
+    """Return an HTTP response; underscores in the names of headers stand for dashes."""
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", f"Content-Type: {content_type}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def unused_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Misbehaving:
+    """Accepts connections, waits for some bytes of a request on each, and lets a test have its way with it."""
+
+    def __init__(self, behave: Callable[[socket.socket], None], until: bytes, greeting: bytes = b"") -> None:
+        self._behave = behave
+        self._until = until
+        self._greeting = greeting
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self.ended = threading.Event()
+        self.port = self._listener.getsockname()[1]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """Close everything, and wait for the threads."""
+        self.ended.set()
+        for connection in (self._listener, *self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
+            self._threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(self._greeting)
+            received = b""
+            while self._until not in received and (chunk := connection.recv(65536)):
+                received += chunk
+            self._behave(connection)
+
+
+def drain(connection: socket.socket) -> None:
+    """Read until the other side closes: to close on unread bytes would reset the connection."""
+    while connection.recv(65536):
+        pass
+
+
+def break_off(connection: socket.socket) -> None:
+    """Reset the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
