@@ -18,13 +18,13 @@ from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.sealed import SealedEvent
+from ezlogs.delivery.transport import transport
 from ezlogs.delivery.worker import SPANS, Encoder, Signal, Worker, flush
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import SPAN_KEY
-from ezlogs.otlp import HttpTransport
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
-from ezlogs.settings import Loaded
+from ezlogs.settings import Loaded, traces_address
 from ezlogs.wire import scrubbed_attributes
 
 
@@ -44,7 +44,8 @@ class Pipeline:
         self._scrubber = scrubber
         self._endpoint_given = loaded.explicit("endpoint")
         self.processor = EzlogsSpanProcessor(self)
-        self._worker = self._make_worker(loaded.settings.endpoint, SpanEncoder(scrubber), SPANS)
+        self._endpoint = traces_address(loaded).endpoint
+        self._worker = self._make_worker(self._endpoint, SpanEncoder(scrubber), SPANS)
         self._workers = [self._worker]
         self._put = self._worker.put
         self._kept = False
@@ -57,15 +58,7 @@ class Pipeline:
         """Return a worker for one signal: the settings of delivery are the same for each, but for the address."""
         settings = self._settings
         return Worker(
-            HttpTransport(
-                endpoint,
-                headers=settings.headers,
-                timeout=settings.timeout,
-                compression=settings.compression,
-                certificate_file=settings.certificate,
-                client_certificate_file=settings.client_certificate,
-                client_key_file=settings.client_key,
-            ),
+            transport(settings, endpoint, "logs" if signal.records == "logs" else "traces"),
             encoder,
             self._resource,
             self._ledger,
@@ -104,7 +97,7 @@ class Pipeline:
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         """The workers, and where each of them sends to."""
-        return ((self._worker, self._settings.endpoint),)
+        return ((self._worker, self._endpoint),)
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
@@ -176,7 +169,7 @@ class Pipeline:
         return {
             "carrier": self._settings.carrier,
             "pipeline": mode,
-            "endpoint": self._settings.endpoint,
+            "endpoint": self._endpoint,
             **self._worker.health(),
         }
 

@@ -18,9 +18,10 @@ from opentelemetry.trace import SpanContext
 from ezlogs.delivery.batch import Batch, EndedSpan, LooseEvent
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
 from ezlogs.delivery.split import split
+from ezlogs.delivery.transport import Transport
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import suppressing
-from ezlogs.otlp import TOO_LARGE, Delivered, HttpTransport, Rejected, Retry
+from ezlogs.otlp import TOO_LARGE, Delivered, Rejected, Retry
 from ezlogs.runtime import Ledger, log
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Worker:
 
     def __init__(
         self,
-        transport: HttpTransport,
+        transport: Transport,
         encoder: Encoder,
         resource: Callable[[], Resource],
         ledger: Ledger,

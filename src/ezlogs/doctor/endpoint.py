@@ -11,9 +11,10 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
+from ezlogs.delivery.transport import OtlpSignal, Transport, transport
 from ezlogs.doctor.finding import Finding
-from ezlogs.otlp import Delivered, HttpTransport, Rejected, Retry
-from ezlogs.settings import TABLE, Address, Loaded, logs_address
+from ezlogs.otlp import Delivered, Outcome
+from ezlogs.settings import TABLE, Address, Loaded, logs_address, traces_address
 
 LONGEST: Final = 5.0
 """Seconds that the answer may take, whatever ``timeout`` allows."""
@@ -52,34 +53,27 @@ def endpoints(loaded: Loaded, longest: float = LONGEST) -> Iterator[Finding]:
     if unreadable:
         yield from unreadable
         return
-    addresses = [Address(loaded.settings.endpoint, loaded.explicit("endpoint"))]
+    addresses: dict[OtlpSignal, Address] = {"traces": traces_address(loaded)}
     if loaded.settings.carrier != "span":
-        addresses.append(logs_address(loaded))
+        addresses["logs"] = logs_address(loaded)
     # Two addresses of one collector that is away are one finding.
-    yield from dict.fromkeys(_answer(loaded, address, longest) for address in addresses)
+    yield from dict.fromkeys(_answer(loaded, address, signal, longest) for signal, address in addresses.items())
 
 
-def _answer(loaded: Loaded, address: Address, longest: float) -> Finding:
+def _answer(loaded: Loaded, address: Address, signal: OtlpSignal, longest: float) -> Finding:
     settings = loaded.settings
     timeout = min(settings.timeout, longest)
-    transport = HttpTransport(
-        address.endpoint,
-        headers=settings.headers,
-        timeout=timeout,
-        compression=settings.compression,
-        certificate_file=settings.certificate,
-        client_certificate_file=settings.client_certificate,
-        client_key_file=settings.client_key,
-    )
     begin = perf_counter()
-    outcome = _within(timeout + _LONGEST_LOOKUP, transport)
+    outcome = _within(timeout + _LONGEST_LOOKUP, transport(settings, address.endpoint, signal, timeout))
     shown = str(TABLE["endpoint"].kind.shown(address.endpoint))
     proxied = _proxied(address.endpoint)
     if isinstance(outcome, Delivered):
         return Finding("fine", shown, f"answered in {(perf_counter() - begin) * 1000:.0f} ms{proxied}")
     reason = outcome.reason if outcome else f"no answer from {shown}: looking up the host takes too long"
     reason = _PLACE_IN_C.sub("", reason)
-    return Finding("problem" if address.given else "warning", "", reason + proxied, _advice(reason, address))
+    return Finding(
+        "problem" if address.given else "warning", "", reason + proxied, _advice(reason, address, settings.protocol)
+    )
 
 
 def _unreadable(loaded: Loaded) -> Iterator[Finding]:
@@ -89,12 +83,12 @@ def _unreadable(loaded: Loaded) -> Iterator[Finding]:
             yield Finding("problem", name, f"'{path}' cannot be read", f"see {loaded.sources[name]}")
 
 
-def _within(seconds: float, transport: HttpTransport) -> Delivered | Retry | Rejected | None:
-    outcomes: list[Delivered | Retry | Rejected] = []
+def _within(seconds: float, sender: Transport) -> Outcome | None:
+    outcomes: list[Outcome] = []
 
     def send() -> None:
-        outcomes.append(transport.send(b""))
-        transport.close()
+        outcomes.append(sender.send(b""))
+        sender.close()
 
     thread = Thread(target=send, name="ezlogs-doctor", daemon=True)
     thread.start()
@@ -102,10 +96,10 @@ def _within(seconds: float, transport: HttpTransport) -> Delivered | Retry | Rej
     return outcomes[0] if outcomes else None
 
 
-def _advice(reason: str, address: Address) -> str:
+def _advice(reason: str, address: Address, protocol: str = "http/protobuf") -> str:
     """Say what to do about a reason: the first words of the transport that are known."""
-    if urlsplit(address.endpoint).port == _GRPC_PORT:
-        return "is that the port of OTLP/gRPC? ezlogs speaks OTLP/HTTP, usually on port 4318"
+    if protocol != "grpc" and urlsplit(address.endpoint).port == _GRPC_PORT:
+        return "is that the port of OTLP/gRPC? set protocol to grpc, or use OTLP/HTTP's, usually 4318"
     for words, advice in _ADVICE.items():
         if re.search(words, reason):
             return advice

@@ -10,7 +10,7 @@ Everything here is pure: the environment and the texts of files are arguments, a
 `ezlogs.settings.files` reads files.
 """
 
-from ezlogs.settings.addresses import Address, logs_address
+from ezlogs.settings.addresses import Address, logs_address, traces_address
 from ezlogs.settings.group import Group, Setting
 from ezlogs.settings.kinds import Kind, UnacceptableError, spelled
 from ezlogs.settings.loading import DEFAULT, Loaded, load
@@ -58,5 +58,6 @@ __all__ = [
     "load",
     "logs_address",
     "spelled",
+    "traces_address",
     "variable",
 ]

@@ -17,6 +17,19 @@ class Address(NamedTuple):
     given: bool
 
 
+def traces_address(loaded: Loaded) -> Address:
+    """Return where spans go: to this machine, at the protocol's port, where nobody says otherwise.
+
+    Example:
+        >>> from ezlogs.settings import load
+        >>> traces_address(load({}, {"protocol": "grpc"}))
+        Address(endpoint='http://localhost:4317/v1/traces', given=False)
+    """
+    if loaded.explicit("endpoint"):
+        return Address(loaded.settings.endpoint, True)
+    return Address(_usual(loaded.settings.endpoint, loaded.settings.protocol), False)
+
+
 def logs_address(loaded: Loaded) -> Address:
     """Return where log records go.
 
@@ -34,7 +47,12 @@ def logs_address(loaded: Loaded) -> Address:
         return Address(given, True)
     if loaded.explicit("endpoint") and not _of_opentelemetry(loaded, "endpoint"):
         return Address(_beside(loaded.settings.endpoint), True)
-    return Address(_beside(Settings().endpoint), False)
+    return Address(_beside(_usual(Settings().endpoint, loaded.settings.protocol)), False)
+
+
+def _usual(endpoint: str, protocol: str) -> str:
+    """Return the address that holds without another; over gRPC its path means nothing, and its port is another."""
+    return endpoint.replace(":4318", ":4317") if protocol == "grpc" else endpoint
 
 
 def _for_ezlogs(loaded: Loaded, name: str) -> bool:

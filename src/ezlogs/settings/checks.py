@@ -24,9 +24,8 @@ AUDITED: Final = ("auth.*", "data.*")
 """The types of events, of those that ezlogs makes by itself, in which an audit allows no gaps."""
 
 _SECRET = re.compile(r"auth|token|key|secret|password|credential|cookie", re.IGNORECASE)
-_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _ONLY_FOR_SPANS = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-_GRPC_PORT = 4317
+_HTTP_PORT, _GRPC_PORT = 4318, 4317
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -71,7 +70,8 @@ def doubts(situation: Situation) -> tuple[Problem, ...]:
         situation,
         _readable_on_the_way,
         _certificate_without_tls,
-        _grpc_address,
+        _port_of_the_other_protocol,
+        _zstd_over_grpc,
         _logs_without_carrier,
         _carrier_without_logs,
         _secret_in_a_file,
@@ -107,15 +107,19 @@ def _certificate_without_tls(at: Situation) -> Iterator[Problem]:
             yield at.about(name, "not used, since the endpoint is an http:// address; use https://")
 
 
-def _grpc_address(at: Situation) -> Iterator[Problem]:
-    told = next((variable for variable in _PROTOCOLS if at.environ.get(variable, "").strip() == "grpc"), None)
+def _port_of_the_other_protocol(at: Situation) -> Iterator[Problem]:
+    grpc = at.settings.protocol == "grpc"
+    wrong, right = (_HTTP_PORT, _GRPC_PORT) if grpc else (_GRPC_PORT, _HTTP_PORT)
+    its, other = ("http/protobuf", "grpc") if grpc else ("grpc", "http/protobuf")
     for name, url in at.addresses():
-        if url.port == _GRPC_PORT:
-            meant = url._replace(netloc=url.netloc.replace(f":{_GRPC_PORT}", ":4318"), query="").geturl()
-            yield at.about(name, f"ezlogs speaks OTLP/HTTP, and {_GRPC_PORT} is the port of OTLP/gRPC; use '{meant}'")
-        elif told and at.given[name].source.startswith("OTEL_"):
-            address = f"give ezlogs an address of its own, {TABLE[name].variable}"
-            yield at.about(name, f"ezlogs speaks OTLP/HTTP, but {told} says grpc; {address}")
+        if url.port == wrong:
+            meant = url._replace(netloc=url.netloc.replace(f":{wrong}", f":{right}"), query="").geturl()
+            yield at.about(name, f"{wrong} is the port of {its}, and protocol is {other!r}; use '{meant}', or {its!r}")
+
+
+def _zstd_over_grpc(at: Situation) -> Iterator[Problem]:
+    if at.settings.protocol == "grpc" and at.settings.compression == "zstd" and "compression" in at.given:
+        yield at.about("compression", "gRPC in Python has gzip only, which is used; use gzip, or http/protobuf")
 
 
 def _logs_without_carrier(at: Situation) -> Iterator[Problem]:

@@ -89,6 +89,11 @@ class Delivery(Group):
     ] = None
     """Where events are sent as log records; /v1/logs is appended to a base address; beside `endpoint` if left out."""
 
+    protocol: Annotated[Literal["http/protobuf", "grpc"], _exporter("PROTOCOL", Choice(("http/protobuf", "grpc")))] = (
+        "http/protobuf"
+    )
+    """How requests are sent: OTLP/HTTP or OTLP/gRPC, the same bytes in either."""
+
     headers: Annotated[Mapping[str, str], _exporter("HEADERS", HeaderList())] = Headers()
     """Headers sent with each request, such as a token; never shown."""
 

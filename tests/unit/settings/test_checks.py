@@ -64,8 +64,12 @@ def test_a_key_without_a_certificate_is_a_contradiction() -> None:
         ),
         (
             {"endpoint": "http://localhost:4317"},
-            "configure(): endpoint 'http://localhost:4317/v1/traces': ezlogs speaks OTLP/HTTP, and 4317 is the port "
-            "of OTLP/gRPC; use 'http://localhost:4318/v1/traces'",
+            "configure(): endpoint 'http://localhost:4317/v1/traces': 4317 is the port of grpc, and protocol is "
+            "'http/protobuf'; use 'http://localhost:4318/v1/traces', or 'grpc'",
+        ),
+        (
+            {"endpoint": "http://localhost:4317", "protocol": "grpc", "compression": "zstd"},
+            "configure(): compression 'zstd': gRPC in Python has gzip only, which is used; use gzip, or http/protobuf",
         ),
         (
             {"sample_rate": 0.1},
@@ -143,10 +147,9 @@ def test_a_secret_in_the_environment_is_where_it_belongs() -> None:
     ("environ", "warning"),
     [
         (
-            {"OTEL_EXPORTER_OTLP_ENDPOINT": LOCAL, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-            "OTEL_EXPORTER_OTLP_ENDPOINT in the environment: endpoint 'http://localhost:4318/v1/traces': ezlogs "
-            "speaks OTLP/HTTP, but OTEL_EXPORTER_OTLP_PROTOCOL says grpc; give ezlogs an address "
-            "of its own, EZLOGS_ENDPOINT",
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_ENDPOINT in the environment: endpoint 'http://localhost:4318/v1/traces': 4318 is the "
+            "port of http/protobuf, and protocol is 'grpc'; use 'http://localhost:4317/v1/traces', or 'http/protobuf'",
         ),
         (
             {"EZLOGS_PIPELINE": "owned", "OTEL_TRACES_EXPORTER": "otlp"},
@@ -177,7 +180,7 @@ def test_what_other_exporters_are_told_is_heeded(environ: dict[str, str], warnin
         {"OTEL_TRACES_EXPORTER": "otlp", "EZLOGS_ENDPOINT": LOCAL},
         {"OTEL_TRACES_EXPORTER": "none", "EZLOGS_PIPELINE": "owned"},
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "EZLOGS_ENDPOINT": LOCAL},
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4317"},
         {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": LOCAL},
         {"EZLOGS_CARRIER": "log", "OTEL_EXPORTER_OTLP_ENDPOINT": LOCAL},
         {"EZLOGS_CARRIER": "log", "EZLOGS_ENDPOINT": LOCAL},

@@ -49,7 +49,10 @@ def test_a_group_remembers_what_was_given() -> None:
     ("wrong", "hint"),
     [
         ({"timout": 5}, "Delivery has no setting 'timout'; did you mean 'timeout'?"),
-        ({"sample_rate": 1}, "Delivery has no setting 'sample_rate'; it has endpoint, logs_endpoint, headers, timeout"),
+        (
+            {"sample_rate": 1},
+            "Delivery has no setting 'sample_rate'; it has endpoint, logs_endpoint, protocol, headers",
+        ),
     ],
 )
 def test_a_misspelled_option_is_refused(wrong: dict[str, object], hint: str) -> None:

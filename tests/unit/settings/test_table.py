@@ -31,6 +31,7 @@ EXAMPLES = {
     "max_batch_size": "10",
     "max_queue_size": "10",
     "shutdown_timeout": "0",
+    "protocol": "grpc",
     "durability": "process",
     "state_dir": "/var/lib/shop",
     "journal_size": "1048576",
