@@ -137,7 +137,8 @@ def is_right(action: object, outcome: object, duration: object) -> bool:
     """Return whether these are what they should be; what is neither is for `checked` to name."""
     return (
         type(action) is str
-        and action > " "  # not empty, and not beginning with a space
+        and action != ""
+        and not action.isspace()
         and type(outcome) is str
         and outcome in OUTCOMES
         and (duration is None or (type(duration) is float and 0.0 <= duration < ENDLESS))

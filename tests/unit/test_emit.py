@@ -147,7 +147,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | 
 
 
 @given(
-    action=st.text(min_size=1),
+    action=st.text(min_size=1) | st.sampled_from(["\xa0", " ", "\u2003\t"]),
     actor=plain_parties,
     subject=st.none() | st.tuples(st.text(min_size=1), st.text(min_size=1) | st.integers()),
     metadata=st.none() | st.dictionaries(st.text() | st.integers(), scalars, max_size=5),
