@@ -6,17 +6,16 @@ import multiprocessing
 import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from tests.unit.otlp.grpc_collectors import LOGS, TRACES, GrpcCollector
 
 import ezlogs
 from ezlogs.dev.decode import decode_logs_request, decode_request
@@ -396,48 +395,22 @@ def test_before_and_after_ezlogs_runs_events_go_nowhere_quietly() -> None:
     ezlogs.shutdown()
 
 
-class GrpcCollector(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
-    """Takes OTLP/gRPC, and keeps the bytes by method."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, bytes]] = []
-        self._server = grpc.server(ThreadPoolExecutor(2))
-        self._server.add_generic_rpc_handlers((self,))
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-        self._server.start()
-
-    def service(self, details: Any) -> Any:
-        """Serve every method, with an answer that says all is taken."""
-
-        def handle(body: bytes, context: Any) -> bytes:
-            self.requests.append((details.method, body))
-            return b""
-
-        return grpc.unary_unary_rpc_method_handler(handle)
-
-    def close(self) -> None:
-        """End the server."""
-        self._server.stop(None).wait(5)
-
-
 @pytest.mark.parametrize("carrier", ["span", "log"])
 def test_events_arrive_over_grpc(use_provider: UseProvider, carrier: str) -> None:
     """The same requests, by the methods of each signal."""
     use_provider()
     collector = GrpcCollector()
     try:
-        ezlogs.configure(
-            endpoint=f"http://127.0.0.1:{collector.port}", protocol="grpc", carrier=carrier, instrument="none"
-        )
+        ezlogs.configure(endpoint=collector.url, protocol="grpc", carrier=carrier, instrument="none")
         place(42)
         assert ezlogs.flush()
-        ((method, body),) = collector.requests
+        ((method, _, body),) = collector.calls
         if carrier == "span":
-            assert method == "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+            assert method == TRACES
             (span,) = decode_request(body)
             assert [event.attributes["ezlogs.subject.id"] for event in span.events] == ["42"]
         else:
-            assert method == "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+            assert method == LOGS
             (log,) = decode_logs_request(body)
             assert log.attributes["ezlogs.subject.id"] == "42"
         health: Any = ezlogs.health()

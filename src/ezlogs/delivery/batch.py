@@ -67,6 +67,8 @@ class Batch(NamedTuple):
     """Events that could not be encoded, and so are lost."""
     receipts: Sequence[Any] = ()
     """What the events that are journaled are acknowledged by."""
+    adopted: bool = False
+    """Whether a process that has ended left it."""
     items: int = 0
 
 

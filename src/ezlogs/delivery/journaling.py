@@ -6,15 +6,15 @@ Between the worker and `ezlogs.journal`, which knows bytes only.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from time import monotonic, sleep
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, opened
 from ezlogs.event import UniversalEvent
-from ezlogs.journal import Abandoned, Directory, Found, Journal, Kind, Priority, Receipt, adopt
+from ezlogs.journal import Abandoned, Directory, Found, Journal, Kind, Priority, adopt
 from ezlogs.runtime import log
 
 _ITEM_ID: Final = struct.Struct(">QQ").pack
@@ -56,6 +56,7 @@ class Journaling:
         self._abandoned: Abandoned | None = None
         self._found: Iterator[Found] = iter(())
         self._look_at = 0.0
+        self._complained = False
 
     def has_neighbours(self) -> bool:
         """Tell whether other processes have journals in the same place, dead ones or living ones."""
@@ -73,9 +74,20 @@ class Journaling:
             sleep(0)  # another thread was writing, and journals this one too as soon as it runs again
             turns += 1
 
-    def done(self, receipts: Iterable[Receipt]) -> None:
-        """Take note that events were delivered, or never will be."""
-        self._journal.ack(receipts)
+    def done(self, receipts: Sequence[Any], *, adopted: bool = False) -> None:
+        """Take note that events were delivered, or never will be.
+
+        Args:
+            receipts: Of this process's own events, or those of `Left`.
+            adopted: Whether they are the latter.
+        """
+        if not adopted:
+            self._journal.ack(receipts)
+        elif self._abandoned is not None:
+            try:
+                self._abandoned.ack(receipts)
+            except Exception as problem:
+                self._give_up(problem)
 
     def turn(self) -> None:
         """Do what takes time. For the worker's thread; never raises."""
@@ -87,6 +99,21 @@ class Journaling:
         Args:
             most: Events at most.
         """
+        try:
+            return self._left(most)
+        except Exception as problem:
+            self._give_up(problem)
+            return None
+
+    def _give_up(self, problem: Exception) -> None:
+        """Let go of what others left, for it was changed or damaged by somebody, and say so once."""
+        if not self._complained:
+            self._complained = True
+            log.warning("ezlogs: what another process left on disk cannot be delivered: %s", problem)
+        with suppress(Exception):
+            self.let_go()
+
+    def _left(self, most: int) -> Left | None:
         if self._abandoned is None:
             if monotonic() < self._look_at:
                 return None
@@ -107,6 +134,9 @@ class Journaling:
                 if one.kind == Kind.EVENT:
                     events.append(opened(one.payload))
             receipts += one.receipts
+        if not events:
+            self.done(receipts, adopted=True)
+            return None
         return Left(events, EncodedResource.read(found[0].resource), receipts)
 
     def _alike(self, most: int) -> Iterator[Found]:
@@ -120,11 +150,6 @@ class Journaling:
             yield found
             if number >= most:
                 return
-
-    def finish(self, left: Left) -> None:
-        """Take note that what was left is delivered, or never will be."""
-        if self._abandoned is not None:
-            self._abandoned.ack(left.receipts)
 
     def let_go(self) -> None:
         """Leave what a dead process left to whoever looks next."""

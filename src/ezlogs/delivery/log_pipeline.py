@@ -9,7 +9,8 @@ from opentelemetry.context import Context
 from ezlogs.delivery.logs import ForeignLogs, LogEncoder, hand_over, span_context
 from ezlogs.delivery.pipeline import Pipeline
 from ezlogs.delivery.riders import LoggedRidingEvent
-from ezlogs.delivery.worker import Signal, Worker
+from ezlogs.delivery.signal import Signal
+from ezlogs.delivery.worker import Worker
 from ezlogs.event import UniversalEvent
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger

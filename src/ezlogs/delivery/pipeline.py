@@ -18,8 +18,9 @@ from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.sealed import SealedEvent
+from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.transport import transport
-from ezlogs.delivery.worker import SPANS, Encoder, Signal, Worker, flush
+from ezlogs.delivery.worker import Encoder, Worker, flush
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import SPAN_KEY
 from ezlogs.privacy import Scrubber
@@ -182,7 +183,7 @@ class Pipeline:
             for event in events:
                 self._put(event if isinstance(event, SealedEvent) else (event, span.context))
         else:  # it has both
-            self._ledger.note("handed_over", len(events))
+            self._worker.handed_over(events)
 
     def _hand_over(self, event: UniversalEvent, span: trace.Span) -> None:
         if span.is_recording():

@@ -24,7 +24,14 @@ def split(batch: Batch) -> tuple[Batch, Batch] | None:
     items = min(batch.items, round(batch.items * first.records / (first.records + second.records)))
     return (
         batch._replace(body=first.body, records=first.records, events=events, receipts=(), items=items),
-        Batch(second.body, second.records, batch.events - events, {}, 0, batch.receipts, batch.items - items),
+        batch._replace(
+            body=second.body,
+            records=second.records,
+            events=batch.events - events,
+            redactions={},
+            broken=0,
+            items=batch.items - items,
+        ),
     )
 
 

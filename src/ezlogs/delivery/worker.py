@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch, EndedSpan, LooseEvent
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
+from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.split import split
 from ezlogs.delivery.transport import Transport
 from ezlogs.event import UniversalEvent
@@ -50,37 +51,6 @@ class Encoder(Protocol):
 
     def encoded(self, resource: Resource) -> EncodedResource:
         """Return a resource as it is sent."""
-
-
-class Signal(NamedTuple):
-    """What a worker sends, and how its counts are called."""
-
-    records: str
-    """Spans or logs: ``delivered_spans``, ``rejected_logs``."""
-    copies: bool = False
-    """Whether the events are copies of those that another signal delivers: what becomes of them counts apart."""
-
-    def of_events(self, what: str) -> str:
-        """Return the name of a count of events: ``delivered`` or ``delivered.logs``, ``lost.logs.queue_full``.
-
-        >>> Signal("spans").of_events("lost.queue_full"), Signal("logs", copies=True).of_events("lost.queue_full")
-        ('lost.queue_full', 'lost.logs.queue_full')
-        """
-        if not self.copies:
-            return what
-        kind, _, reason = what.partition(".")
-        return f"{kind}.{self.records}.{reason}" if reason else f"{kind}.{self.records}"
-
-    def events_in(self, records: int) -> int:
-        """Return how many events are in some records, as far as that is known: a log record is one, a span any number.
-
-        >>> Signal("logs").events_in(3), Signal("spans").events_in(3)
-        (3, 0)
-        """
-        return records if self.records == "logs" else 0
-
-
-SPANS = Signal("spans")
 
 
 class Worker:
@@ -171,6 +141,12 @@ class Worker:
         journal.keep(sealed, event)
         return sealed
 
+    def handed_over(self, events: Sequence[UniversalEvent | SealedEvent]) -> None:
+        """Take note that another pipeline has some events, which were kept for this one."""
+        self._ledger.note("handed_over", len(events))
+        if self._journaling is not None:
+            self._journaling.done([event.receipt for event in events if isinstance(event, SealedEvent)])
+
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
         items = self._items
@@ -237,15 +213,14 @@ class Worker:
         self._room = 0
         for item in tuple(self._items):
             self._leave("shut_down", item)
-        batches = tuple(self._sealed)
+        batches = [batch for batch in tuple(self._sealed) if not batch.adopted]  # others stay where they are on disk
         spooled = sum(map(bool, (receipt for batch in batches for receipt in batch.receipts)))
         self._ledger.note(self._signal.of_events("spooled"), spooled)
         self._lose("shut_down", sum(batch.events for batch in batches) - spooled)
         self._transport.close()
         if self._journaling is not None:
-            at_rest = self._turning.acquire(
-                timeout=_LAST_TURN
-            )  # else another process adopts it when this one has ended
+            # Where the worker does not come to rest, another process adopts the journal when this one has ended.
+            at_rest = self._turning.acquire(timeout=_LAST_TURN)
             self._journaling.close()
             if at_rest:
                 self._turning.release()
@@ -292,8 +267,8 @@ class Worker:
                 self._journaling.turn()
             self._seal()
             self._send()
-            if self._journaling is not None and not self._items and not self._sealed and not self._failures:
-                self._deliver_left(self._journaling)
+            if self._journaling is not None and not self._items and not self._sealed:
+                self._adopt(self._journaling)
         except Exception as problem:  # the thread must live; what it was sealing is counted as lost
             self._last_problem = f"{type(problem).__qualname__} in the delivery worker"
             log.exception("ezlogs: the delivery worker failed")
@@ -334,7 +309,8 @@ class Worker:
                 continue
             if isinstance(result, Delivered):
                 refused = min(self._signal.events_in(result.rejected), batch.events)
-                self._ledger.note(self._signal.of_events("delivered"), batch.events - refused)
+                what = "adopted" if batch.adopted else "delivered"
+                self._ledger.note(self._signal.of_events(what), batch.events - refused)
                 self._lose("rejected", refused)
                 self._ledger.note(f"delivered_{self._signal.records}", batch.records)
                 self._ledger.note(f"rejected_{self._signal.records}", result.rejected)
@@ -350,23 +326,17 @@ class Worker:
             for rule, times in batch.redactions.items():
                 self._ledger.note(self._signal.of_events(f"redacted_by.{rule}"), times)
             if self._journaling is not None and batch.receipts:
-                self._journaling.done(batch.receipts)
+                self._journaling.done(batch.receipts, adopted=batch.adopted)
             self._failures = 0
             self._sealed.popleft()
             self._hold(-batch.items)
 
-    def _deliver_left(self, journal: Journaling) -> None:
-        """Deliver what dead processes of this service left, a request a turn, while there is nothing else to do."""
-        if self._urgent or (left := journal.left(self._max_batch_size)) is None:
-            return
-        result = self._transport.send(self._encoder.batch(left.events, left.resource).body) if left.events else None
-        if isinstance(result, Retry):
-            journal.let_go()
-            self._back_off(result)
-            return
-        journal.finish(left)
-        kind = "lost.rejected" if isinstance(result, Rejected) else "adopted"
-        self._ledger.note(self._signal.of_events(kind), len(left.events))
+    def _adopt(self, journal: Journaling) -> None:
+        """Take what dead processes of this service left, a request a turn, while there is nothing else to send."""
+        left = journal.left(self._max_batch_size)
+        if left is not None:
+            batch = self._encoder.batch(left.events, left.resource)
+            self._sealed.append(batch._replace(receipts=left.receipts, adopted=True))
 
     def _back_off(self, result: Retry) -> None:
         self._complain(f"{result.reason}; events are kept and sent again (try `ezlogs dev` for a local collector)")

@@ -323,8 +323,9 @@ class KeyMatcher:
             return True
         if not words:
             return False
-        if words[-2:] in DENIED_ENDINGS or words[-3:] in DENIED_ENDINGS or words in DENIED_ALONE:
-            return words not in self._allow
+        rest = _without(words, self._allow)
+        if rest[-2:] in DENIED_ENDINGS or rest[-3:] in DENIED_ENDINGS or rest in DENIED_ALONE:
+            return True
         if _is_innocent(words) or ("." in name and _is_innocent(words_of(name.rpartition(".")[2]))):
             return False
         if _contains_any(words, ALWAYS_DENIED):

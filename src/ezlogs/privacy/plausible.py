@@ -73,6 +73,7 @@ _DIGITS: Final = expression(
 )
 _MIXED: Final = expression(r"(?=[A-Za-z]{0,11}\d)[A-Za-z0-9]{4,12}(?:-[A-Za-z0-9]{4,12}){0,3}(?![\w%$€]|[.,:/]\d|-\w)")
 _MOST_WORDS: Final = 24
+_COUNTED: Final = expression(r"[ \u00a0](?:old|\w{1,24}s)\b")
 _FEWEST_DIGITS: Final = 4
 _SHORTEST_TOKEN: Final = 8
 _SHORTEST_PERSONAL: Final = 5
@@ -208,7 +209,7 @@ def _password(text: str, start: int, end: int, link: Link | None) -> bool:
 
 def _goes_on(text: str, end: int) -> bool:
     """Whether a word follows that the number may count."""
-    return re.match(r"[ \u00a0](?:days?|old|\w+s)\b", text[end : end + 24]) is not None
+    return _COUNTED.match(text, end) is not None
 
 
 def _token(value: str, link: Link | None) -> bool:

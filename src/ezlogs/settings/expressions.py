@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
+from ezlogs.settings.fixed import Fixed
 from ezlogs.settings.kinds import Kind, UnacceptableError
 
 _UNREADABLE: Final = "patterns"
 """The name of the rule that stands for patterns that cannot be told from each other."""
 
 
-class Patterns(Mapping[str, str]):
+class Patterns(Fixed[str]):
     """Regular expressions by name: immutable, and fit for JSON.
 
     >>> Patterns({"badge": "BDG-[0-9]{6}"})
     Patterns({'badge': 'BDG-[0-9]{6}'})
     """
 
-    __slots__ = ("_patterns",)
-
-    def __init__(self, patterns: Mapping[str, str] | None = None) -> None:
-        self._patterns = dict(patterns or {})
-
-    def __getitem__(self, name: str) -> str:
-        return self._patterns[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._patterns)
-
-    def __len__(self) -> int:
-        return len(self._patterns)
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._patterns.items()))
-
-    def __repr__(self) -> str:
-        return f"Patterns({self._patterns})"
+    __slots__ = ()
 
 
 class PatternList(Kind, frozen=True):
@@ -79,7 +62,7 @@ position 0
 
     def shown(self, value: object) -> object:
         assert isinstance(value, Patterns)
-        return dict(value)
+        return value.shown()
 
     def _read(self, given: object) -> dict[str, str]:
         pairs = self._pairs(given) if isinstance(given, str) else given

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from ezlogs.settings.fixed import Fixed
 from ezlogs.settings.kinds import MASK, Choice, Kind, UnacceptableError
 
 TRACES_PATH = "/v1/traces"
@@ -55,36 +56,24 @@ class Endpoint(Kind, frozen=True):
         return super().quoted(masked_address(given) if isinstance(given, str) else given)
 
 
-class Headers(Mapping[str, str]):
+class Headers(Fixed[str]):
     """HTTP headers with lower-case names: immutable, and masked in every text made of them.
 
     >>> Headers({"Authorization": "Bearer abc"})
     Headers({'authorization': '****'})
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ()
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        self._values = {name.lower(): value for name, value in (values or {}).items()}
+        super().__init__({name.lower(): value for name, value in (values or {}).items()})
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
+        return super().__getitem__(name.lower())
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._values.items()))
-
-    def __repr__(self) -> str:
-        return f"Headers({self.masked()})"
-
-    def masked(self) -> dict[str, str]:
-        """The names, each with its value masked."""
-        return dict.fromkeys(self._values, MASK)
+    def shown(self) -> dict[str, object]:
+        """Return the names, each with its value masked."""
+        return dict.fromkeys(self, MASK)
 
 
 class HeaderList(Kind, frozen=True):
@@ -112,7 +101,7 @@ class HeaderList(Kind, frozen=True):
 
     def shown(self, value: object) -> object:
         assert isinstance(value, Headers)
-        return value.masked()
+        return value.shown()
 
     def quoted(self, given: object) -> str:
         return MASK

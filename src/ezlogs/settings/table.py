@@ -75,7 +75,7 @@ class Delivery(Group):
             },
         ),
     ] = "http://localhost:4318/v1/traces"
-    """Where events are sent by OTLP/HTTP; /v1/traces is appended to a base address."""
+    """Where events are sent; over HTTP /v1/traces is appended to a base address, over gRPC a path means nothing."""
 
     logs_endpoint: Annotated[
         str | None,

@@ -6,43 +6,29 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ezlogs.privacy.policy import WORDS, Treatment
+from ezlogs.settings.fixed import Fixed
 from ezlogs.settings.kinds import MASK, Kind, Text
 from ezlogs.settings.problem import nearest
 
 
-class Treatments(Mapping[str, Treatment]):
+class Treatments(Fixed[Treatment]):
     """What is done with findings, by where they are: immutable and in order, the first line that fits counts.
 
     >>> Treatments({"email": "mask"})
     Treatments({'email': 'mask'})
     """
 
-    __slots__ = ("_lines",)
-
-    def __init__(self, lines: Mapping[str, Treatment] | None = None) -> None:
-        self._lines = dict(lines or {})
-
-    def __getitem__(self, where: str) -> Treatment:
-        return self._lines[where]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._lines)
-
-    def __len__(self) -> int:
-        return len(self._lines)
+    __slots__ = ()
 
     def __eq__(self, other: object) -> bool:  # the order of the lines counts
-        return isinstance(other, Treatments) and list(self._lines.items()) == list(other._lines.items())
+        return isinstance(other, Treatments) and list(self.items()) == list(other.items())
 
     def __hash__(self) -> int:
-        return hash(tuple(self._lines.items()))
+        return hash(tuple(self.items()))
 
-    def __repr__(self) -> str:
-        return f"Treatments({self.shown()})"
-
-    def shown(self) -> dict[str, str]:
+    def shown(self) -> dict[str, object]:
         """Return the lines fit for JSON: functions by their names."""
-        return {where: _spelled(how) for where, how in self._lines.items()}
+        return {where: _spelled(how) for where, how in self.items()}
 
 
 class TreatmentList(Kind, frozen=True):

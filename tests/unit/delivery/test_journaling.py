@@ -201,7 +201,7 @@ def test_events_of_different_resources_are_not_mixed(directory: Directory) -> No
     found = []
     while (left := reader.left(10)) is not None:
         found.append((left.resource.body, [event.body for event in left.events]))
-        reader.finish(left)
+        reader.done(left.receipts, adopted=True)
     reader.close()
     assert found == [(b"one", [b"a"]), (b"two", [b"b", b"c"])]
 
@@ -224,3 +224,48 @@ def test_a_payload_that_is_none_is_refused() -> None:
     """Whoever reads it passes it over."""
     with pytest.raises(struct.error):
         opened(b"short")
+
+
+def test_what_was_left_and_is_too_large_is_split(bench: Made, directory: Directory) -> None:
+    """It goes the way of all batches: no event is lost because its process was killed before it could be split."""
+    first = bench(Retry("nobody there"))
+    left = {event.event_id for event in first.put(8)}
+    first.worker.stop()
+    second = bench(Rejected("413", 413), Delivered())
+    for _ in range(200):
+        if second.ledger.counts().get("adopted") == 8:
+            break
+        threading.Event().wait(0.05)
+    second.worker.stop()
+    assert second.ledger.counts()["adopted"] == 8
+    assert {event_id for event_id, _, _ in second.sent()} == left
+    assert waiting(directory) == 0
+
+
+def test_what_another_process_left_and_cannot_be_read_is_said_once(
+    bench: Made, directory: Directory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the worker goes on with what is its own."""
+
+    def unusable(*_: object) -> None:
+        raise OSError("somebody else was here")
+
+    monkeypatch.setattr("ezlogs.delivery.journaling.adopt", unusable)
+    monkeypatch.setattr("ezlogs.delivery.journaling._LOOKED_FOR", 0.0)
+    made = bench(Delivered())
+    made.put(3)
+    assert flush([made.worker], 5)
+    threading.Event().wait(0.3)
+    assert made.ledger.counts()["delivered"] == 3
+    assert caplog.text.count("what another process left on disk cannot be delivered: somebody else was here") == 1
+    assert "the delivery worker failed" not in caplog.text
+
+
+def test_what_another_pipeline_took_is_not_delivered_again(bench: Made, directory: Directory) -> None:
+    """Its receipts are given back."""
+    made = bench(Delivered())
+    kept = [made.worker.kept(emitted(number), UNDER) for number in range(3)]
+    made.worker.handed_over(kept)
+    made.worker.stop()
+    assert waiting(directory) == 0
+    assert made.ledger.counts()["handed_over"] == 3

@@ -20,7 +20,7 @@ def record(*events: bytes) -> bytes:
 def batch(records: list[bytes], events: int, items: int) -> Batch:
     """Return a batch of some records."""
     body = encode_request([(b"", "", [(encode_scope("ezlogs"), "", records)])])
-    return Batch(body, len(records), events, {"email": 2}, 1, (), items)
+    return Batch(body, len(records), events, {"email": 2}, 1, items=items)
 
 
 @pytest.mark.parametrize(

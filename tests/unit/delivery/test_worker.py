@@ -10,7 +10,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from ezlogs.delivery.batch import SpanEncoder
-from ezlogs.delivery.worker import Signal, Worker, flush
+from ezlogs.delivery.signal import Signal
+from ezlogs.delivery.worker import Worker, flush
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.otlp.split import halves
 from ezlogs.privacy import Scrubber

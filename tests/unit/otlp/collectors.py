@@ -19,32 +19,28 @@ class Request(NamedTuple):
     body: bytes
 
 
-class Collector:
-    """A server on the loopback interface that answers each request with the bytes a test chooses.
-
-    An answer of None resets the connection, an exception of type `TimeoutError` leaves it hanging.
-    """
+class Server:
+    """Listens on the loopback interface, and serves each connection in a thread."""
 
     def __init__(self) -> None:
-        self.answer: Callable[[Request], bytes | None] = lambda request: respond(200)
-        self.requests: list[Request] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = []
+        self._connections: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
+        self.port: int = self._listener.getsockname()[1]
+        self.ended = threading.Event()
         self._threads[0].start()
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/v1/traces"
-        self.released = threading.Event()
+
+    def serve(self, number: int, connection: socket.socket) -> None:
+        """Serve a connection; they are counted from 1."""
+        raise AssertionError("to be said by each kind of server")
 
     def close(self) -> None:
         """Close everything, and wait for the threads."""
-        self.released.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._sockets:
+        self.ended.set()
+        for connection in (self._listener, *self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
         for thread in self._threads:
             thread.join(5)
 
@@ -54,12 +50,25 @@ class Collector:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            self._sockets.append(connection)
-            thread = threading.Thread(target=self._serve, args=(len(self._sockets), connection))
-            self._threads.append(thread)
-            thread.start()
+            self._connections.append(connection)
+            self._threads.append(threading.Thread(target=self.serve, args=(len(self._connections), connection)))
+            self._threads[-1].start()
 
-    def _serve(self, number: int, connection: socket.socket) -> None:
+
+class Collector(Server):
+    """A server on the loopback interface that answers each request with the bytes a test chooses.
+
+    An answer of None resets the connection, an exception of type `TimeoutError` leaves it hanging.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Callable[[Request], bytes | None] = lambda request: respond(200)
+        self.requests: list[Request] = []
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}/v1/traces"
+
+    def serve(self, number: int, connection: socket.socket) -> None:
+        """Answer each request."""
         with connection, suppress(OSError), connection.makefile("rb") as stream:
             while line := stream.readline():
                 headers = {}
@@ -91,41 +100,17 @@ def unused_port() -> int:
         return port
 
 
-class Misbehaving:
+class Misbehaving(Server):
     """Accepts connections, waits for some bytes of a request on each, and lets a test have its way with it."""
 
     def __init__(self, behave: Callable[[socket.socket], None], until: bytes, greeting: bytes = b"") -> None:
         self._behave = behave
         self._until = until
         self._greeting = greeting
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._connections: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self.ended = threading.Event()
-        self.port = self._listener.getsockname()[1]
-        self._threads[0].start()
+        super().__init__()
 
-    def close(self) -> None:
-        """Close everything, and wait for the threads."""
-        self.ended.set()
-        for connection in (self._listener, *self._connections):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(5)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self._connections.append(connection)
-            self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
-            self._threads[-1].start()
-
-    def _serve(self, connection: socket.socket) -> None:
+    def serve(self, number: int, connection: socket.socket) -> None:
+        """Greet, wait, misbehave."""
         with connection, suppress(OSError):
             connection.sendall(self._greeting)
             received = b""

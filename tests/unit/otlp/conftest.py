@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .collectors import Collector
+from . import http2
+from .collectors import Collector, Misbehaving
+from .grpc_collectors import GrpcCollector, Transports
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +27,36 @@ def collector() -> Iterator[Collector]:
     collector = Collector()
     yield collector
     collector.close()
+
+
+@pytest.fixture
+def grpc_collector() -> Iterator[GrpcCollector]:
+    """The same over gRPC."""
+    collector = GrpcCollector()
+    yield collector
+    collector.close()
+
+
+@pytest.fixture
+def grpc_transport() -> Iterator[Transports]:
+    """Makes transports over gRPC; those are closed at the end of the test."""
+    transports = Transports()
+    yield transports
+    transports.close()
+
+
+@pytest.fixture
+def misbehaving() -> Iterator[Callable[..., Misbehaving]]:
+    """Makes servers that begin with HTTP/2 and then misbehave; those are closed at the end of the test."""
+    servers: list[Misbehaving] = []
+
+    def make(behave: Callable[[socket.socket], None], greeting: bytes = http2.SETTINGS) -> Misbehaving:
+        servers.append(Misbehaving(behave, until=b"Export", greeting=greeting))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def test_a_connection_that_the_collector_closed_meanwhile_is_replaced(
     """An idle connection that was closed costs no request."""
     sender = transport(collector.url)
     assert sender.send(b"1") == Delivered()
-    collector._sockets[0].shutdown(socket.SHUT_RDWR)
+    collector._connections[0].shutdown(socket.SHUT_RDWR)
     assert sender.send(b"2") == Delivered()
     assert [request.connection for request in collector.requests] == [1, 2]
 
@@ -147,7 +147,7 @@ def test_a_collector_that_hangs_is_left_after_the_timeout(collector: Collector, 
     """No answer within the timeout is worth another try."""
 
     def hang(request: Request) -> bytes | None:
-        collector.released.wait(10)
+        collector.ended.wait(10)
         return None
 
     collector.answer = hang

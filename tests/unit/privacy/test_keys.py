@@ -161,3 +161,10 @@ def test_neighbours_of_those_names_are_not_denied(name: str) -> None:
 def test_what_is_denied_by_default_can_be_allowed(name: str) -> None:
     """Whatever list it is on, unless it is always denied."""
     assert not KeyMatcher(allow=[name]).denies(name)
+
+
+def test_what_is_allowed_is_allowed_within_a_name_that_ends_so() -> None:
+    """A *tax id* is denied although it is an id; who allows it, allows a customer's."""
+    assert KeyMatcher().denies("customer_tax_id")
+    assert not KeyMatcher(allow=["tax_id"]).denies("customer_tax_id")
+    assert not KeyMatcher(allow=["mobile"]).denies("mobile")

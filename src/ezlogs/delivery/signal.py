@@ -1,0 +1,36 @@
+"""Signals: what a worker sends, and how its counts are called."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Signal(NamedTuple):
+    """What a worker sends, and how its counts are called."""
+
+    records: str
+    """Spans or logs: ``delivered_spans``, ``rejected_logs``."""
+    copies: bool = False
+    """Whether the events are copies of those that another signal delivers: what becomes of them counts apart."""
+
+    def of_events(self, what: str) -> str:
+        """Return the name of a count of events: ``delivered`` or ``delivered.logs``, ``lost.logs.queue_full``.
+
+        >>> Signal("spans").of_events("lost.queue_full"), Signal("logs", copies=True).of_events("lost.queue_full")
+        ('lost.queue_full', 'lost.logs.queue_full')
+        """
+        if not self.copies:
+            return what
+        kind, _, reason = what.partition(".")
+        return f"{kind}.{self.records}.{reason}" if reason else f"{kind}.{self.records}"
+
+    def events_in(self, records: int) -> int:
+        """Return how many events are in some records, as far as that is known: a log record is one, a span any number.
+
+        >>> Signal("logs").events_in(3), Signal("spans").events_in(3)
+        (3, 0)
+        """
+        return records if self.records == "logs" else 0
+
+
+SPANS = Signal("spans")
