@@ -402,3 +402,41 @@ def test_ids_that_applications_choose_are_scanned_on_spans_too(name: str) -> Non
     assert Scrubber().attributes({key: "signup:ada@example.com"}, []) == {key: "signup:[redacted]"}
     harmless = {key: "checkout:42"}
     assert Scrubber().attributes(harmless, []) is harmless
+
+
+def test_addresses_of_servers_are_nobodys() -> None:
+    """Of the service's own hosts and of those that it calls, one or several; the client's is somebody's."""
+    clean = {"server.address": "203.0.113.9", "host.ip": ("203.0.113.9", "2001:db8:7:1::5")}
+    assert Scrubber().attributes(clean, []) is clean
+    assert Scrubber().attributes({"client.address": "203.0.113.9"}, []) == {"client.address": "203.0.113.0"}
+    hidden = Scrubber().attributes({"server.address": "bob:hunter2@db:5432"}, [])
+    assert "hunter2" not in str(hidden), "what is no address is looked into"
+
+
+def test_a_version_is_no_address() -> None:
+    """Where its name says so."""
+    clean = {"app_version": "8.8.4.4", "release": "v1.2.3.4"}
+    assert Scrubber().value("", clean, "m", []) is clean
+    assert Scrubber().value("", {"note": "8.8.4.4"}, "m", []) == {"note": "8.8.4.0"}
+
+
+def test_what_pydantic_did_not_take_goes_with_its_place() -> None:
+    """The value of a field that is none to tell, in the form of its errors."""
+    error = {"type": "string_too_short", "loc": ("body", "password"), "msg": "too short", "input": "hunter2"}
+    assert Scrubber().value("", [error], "errors", []) == [{**error, "input": "[redacted]"}]
+    harmless = {**error, "loc": ("body", "city"), "input": "Bonn"}
+    assert Scrubber().value("", harmless, "errors", []) is harmless
+    assert Scrubber().value("", {"input": "Bonn", "loc": "body"}, "errors", []) == {"input": "Bonn", "loc": "body"}
+
+
+def test_what_looks_drawn_at_random_goes_beside_a_hint_only() -> None:
+    """A key of a cache and a hash stay."""
+    random = "AbCd1234EfGh5678IjKl9012"
+    assert Scrubber().value("", {"key": random}, "m", []) == {"key": "[redacted]"}
+    for kept in ({"cache_key": random}, {"note": random}, {"key": "d41d8cd98f00b204e9800998ecf8427e"}):
+        assert Scrubber().value("", kept, "m", []) is kept
+
+
+def test_one_word_of_a_script_without_spaces_is_looked_into() -> None:
+    """It may be a whole sentence."""
+    assert Scrubber().text("密码是Abc12345", "m", []) == "密码是[redacted]"
