@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +16,10 @@ from ezlogs.testing import Captured, capture
 # How long an example takes is the machine's affair, and machines are shared.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# Journals of tests, and of the programs that they start, are nobody else's.
+_state = tempfile.TemporaryDirectory(prefix="ezlogs-tests-")
+os.environ.setdefault("EZLOGS_STATE_DIR", _state.name)
 
 
 @pytest.fixture(autouse=True)

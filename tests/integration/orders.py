@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -34,3 +35,11 @@ def arrived(receiver: Receiver) -> dict[str, ReceivedSpan]:
 def start(receiver: Receiver, **settings: Any) -> None:
     """Start ezlogs against the receiver."""
     ezlogs.configure(**{"endpoint": receiver.endpoint, "instrument": "none", "flush_interval": 0.05, **settings})
+
+
+def eventually(condition: Callable[[], bool], timeout: float = 20.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.01)

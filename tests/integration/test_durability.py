@@ -13,6 +13,8 @@ import pytest
 
 from ezlogs.dev.receiver import Receiver
 
+SECONDS = 0.0, 0.3, 0.7
+RUNS, THREADS = len(SECONDS), 3
 PROGRAM = Path(__file__).parent / "programs" / "durable.py"
 
 
@@ -62,7 +64,7 @@ def arrived(receiver: Receiver, carrier: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("carrier", ["span", "log"])
 def test_no_event_is_lost_when_its_process_is_killed(port: int, carrier: str, tmp_path: Path) -> None:
     """Whatever it was doing, while nobody took its events: the next process of the service delivers each once."""
-    emitted = {event_id for seconds in (0.0, 0.3, 0.7) for event_id in killed(port, carrier, tmp_path, seconds)}
+    emitted = {event_id for seconds in SECONDS for event_id in killed(port, carrier, tmp_path, seconds)}
     assert len(emitted) > 10
     assert "none" not in emitted
     with Receiver(port=port) as receiver, run(port, "wait", carrier, tmp_path) as process:
@@ -83,4 +85,12 @@ def test_no_event_is_lost_when_its_process_is_killed(port: int, carrier: str, tm
     assert len(found) == len(by_id), "some came twice"
     assert {run for event_id, run in found if event_id in emitted} == {"kill"}, "not under their own resource"
     assert by_id[waits] == "wait"
+    if carrier == "span":
+        interrupted = [span for span in receiver.spans if span.attributes.get("ezlogs.interrupted")]
+        assert RUNS * THREADS >= len(interrupted) > (RUNS - 1) * THREADS, "the spans in which the threads were"
+        for span in interrupted:
+            assert (span.name.startswith("never ends"), len(span.events) > 0) == (True, True)
+            assert span.end_time >= max(event.timestamp for event in span.events) > span.start_time
+        on_spans = [span for span in receiver.spans if span.name == "ends" for event in span.events]
+        assert len(on_spans) >= (len(emitted) - RUNS * THREADS) // 3, "what rode on a span came without it"
     assert len(homes) <= 1, "what was delivered is still there"

@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeGuard
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, TraceFlags
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.riders import RidingEvent
-from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
+from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
 from ezlogs.ids import new_span_id, new_trace_id
 from ezlogs.otlp import (
     EVENT_HEADS,
-    ResourceGroup,
+    EVENT_OF_SPAN,
     encode_request,
     encode_resource,
     encode_scope,
     encode_span,
     event_parts,
 )
+from ezlogs.otlp.values import Remembered, message_field
+from ezlogs.priority import Priorities, Priority
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
 from ezlogs.runtime import log
@@ -53,6 +56,9 @@ LooseEvent = UniversalEvent | tuple[UniversalEvent, SpanContext] | SealedEvent
 Rider = UniversalEvent | SealedEvent
 """An event that rides on a span."""
 
+Item = EndedSpan | SealedSpan | LooseEvent
+"""What is handed over to be sent."""
+
 
 class Batch(NamedTuple):
     """An encoded request and what is in it. Resent byte-identical until it is delivered."""
@@ -70,6 +76,15 @@ class Batch(NamedTuple):
     adopted: bool = False
     """Whether a process that has ended left it."""
     items: int = 0
+    """How many items of the queue it was made of."""
+    priority: int = Priority.NORMAL
+    """That of its most important record."""
+    types: Mapping[str, int] = MappingProxyType({})
+    """How many events there are, by type."""
+
+    def journaled(self) -> bool:
+        """Return whether all of it is in this process's journal, and could be read from there."""
+        return not self.adopted and bool(self.receipts) and all(self.receipts)
 
 
 class CarrierSpan:
@@ -113,59 +128,56 @@ class Sources:
 
     def __init__(self, scrubber: Scrubber) -> None:
         self._scrubber = scrubber
-        self._resources: dict[int, tuple[Resource, bytes]] = {}
-        self._scopes: dict[InstrumentationScope | None, bytes] = {}
+        self._resources: dict[int, tuple[Resource, EncodedResource]] = {}
+        self._scopes: Remembered[InstrumentationScope | None, EncodedScope] = Remembered(self._encoded_scope)
 
-    def group(
-        self, resource: AnyResource, scopes: Mapping[InstrumentationScope | None, Iterable[bytes]]
-    ) -> ResourceGroup:
-        """Return the encoded records of one resource, by scope, as a request takes them."""
-        return (
-            self._resource(resource),
-            resource.schema_url,
-            [
-                (self._scope(scope), (scope.schema_url or "") if scope else "", records)
-                for scope, records in scopes.items()
-            ],
-        )
-
-    def encoded(self, resource: Resource) -> EncodedResource:
-        """Return a resource as it is sent, for those who will send it when this process has ended."""
-        return EncodedResource(self._resource(resource), resource.schema_url)
-
-    def _resource(self, resource: AnyResource) -> bytes:
+    def resource(self, resource: AnyResource) -> EncodedResource:
+        """Return a resource as it is sent."""
         if isinstance(resource, EncodedResource):
-            return resource.body
+            return resource
         known = self._resources.get(id(resource))
         if known is None:
             if len(self._resources) >= 64:
                 self._resources.clear()
             attributes = self._scrubber.attributes(resource.attributes, [])
-            known = self._resources[id(resource)] = (resource, encode_resource(attributes))
+            encoded = EncodedResource(encode_resource(attributes), resource.schema_url)
+            known = self._resources[id(resource)] = (resource, encoded)
         return known[1]
 
-    def _scope(self, scope: InstrumentationScope | None) -> bytes:
-        encoded = self._scopes.get(scope)
-        if encoded is None:
-            if len(self._scopes) >= 1024:
-                self._scopes.clear()
-            encoded = self._scopes[scope] = (
-                encode_scope(
-                    scope.name,
-                    scope.version or "",
-                    attributes=self._scrubber.attributes(scope.attributes or {}, [], "scope."),
-                )
-                if scope
-                else b""
-            )
-        return encoded
+    def scope(self, scope: InstrumentationScope | None) -> EncodedScope:
+        """Return a scope as it is sent."""
+        return self._scopes[scope]
+
+    def _encoded_scope(self, scope: InstrumentationScope | None) -> EncodedScope:
+        if scope is None:
+            return EncodedScope(b"", "")
+        attributes = self._scrubber.attributes(scope.attributes or {}, [], "scope.")
+        return EncodedScope(encode_scope(scope.name, scope.version or "", attributes=attributes), scope.schema_url or "")
+
+
+Groups = dict[EncodedResource, dict[EncodedScope, list[bytes]]]
+"""Encoded records by where they come from."""
+
+
+def request_of(groups: Groups) -> bytes:
+    """Return the request that brings some records."""
+    return encode_request(
+        (resource.body, resource.schema_url, [(scope.body, scope.schema_url, records) for scope, records in of.items()])
+        for resource, of in groups.items()
+    )
 
 
 class SpanEncoder:
-    """Turns ended spans and loose events into batches of spans."""
+    """Turns ended spans and loose events into batches of spans.
 
-    def __init__(self, scrubber: Scrubber) -> None:
+    Args:
+        scrubber: Says what must not leave.
+        priorities: Say what goes before others; as where nothing is an audit event if left out.
+    """
+
+    def __init__(self, scrubber: Scrubber, priorities: Priorities | None = None) -> None:
         self._scrubber = scrubber
+        self._priorities = priorities or Priorities()
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, EVENT_HEADS)
 
@@ -174,49 +186,124 @@ class SpanEncoder:
         parts = event_parts(event.event_type, event.timestamp)
         rules = self._events.append(parts, event)
         trace_id, span_id = (under.trace_id, under.span_id) if under is not None and under.is_valid else (0, 0)
-        return SealedEvent(b"".join(parts), event.timestamp, trace_id or _trace_id_of(event), span_id, rules)
+        return SealedEvent(
+            b"".join(parts),
+            event.timestamp,
+            trace_id or _trace_id_of(event),
+            span_id,
+            rules,
+            event.event_type,
+            self._priorities.of(event),
+        )
 
-    def encoded(self, resource: Resource) -> EncodedResource:
+    def seal_span(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
+        """Return a span as it will be sent - now, where it has not ended - and the events that rode on it."""
+        clean = scrub_span(without_riders(span), self._scrubber)
+        return SealedSpan(
+            encode_span(clean),
+            self._sources.scope(span.instrumentation_scope),
+            span.resource,
+            events,
+            rules_of(clean.attributes or {}),
+            self.priority(EndedSpan(span, events)),
+        )
+
+    def encoded(self, resource: AnyResource) -> EncodedResource:
         """Return a resource as it is sent."""
-        return self._sources.encoded(resource)
+        return self._sources.resource(resource)
 
-    def batch(self, items: Sequence[EndedSpan | LooseEvent], resource: AnyResource) -> Batch:
+    def priority(self, item: Item) -> int:
+        """Return whether an item goes before others, where not all can be kept."""
+        if isinstance(item, (SealedEvent, SealedSpan)):
+            return item.priority
+        if not isinstance(item, EndedSpan):
+            return self._priorities.of(item if isinstance(item, UniversalEvent) else item[0])
+        failed = item.span.status.status_code is StatusCode.ERROR
+        own = Priority.ERROR if failed else Priority.NORMAL if not item.events else Priority.DEBUG
+        return max(own, *map(self.priority, item.events)) if item.events else own
+
+    def batch(self, items: Sequence[Item], resource: AnyResource) -> Batch:
         """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``."""
-        ended = [item for item in items if isinstance(item, EndedSpan)]
-        ended += carried((item for item in items if not isinstance(item, EndedSpan)), resource)
-        groups: dict[int, tuple[AnyResource, dict[InstrumentationScope | None, list[bytes]]]] = {}
-        events = broken = 0
-        receipts: list[Any] = []
-        redactions: Counter[str] = Counter()
-        for item in ended:
-            receipts += (event.receipt for event in item.events if type(event) is SealedEvent)
+        groups: Groups = {}
+        tally = Tally()
+        for item in (*_spans_of(items), *carried(filter(is_loose, items), resource)):
+            tally.receipts += receipts_of(item)
             try:
-                encoded, redacted = self._encode(item)
+                span = item if isinstance(item, SealedSpan) else self.seal_span(*item)
+                rules, record = [*span.rules], [span.body]
+                for event in span.events:
+                    record.append(message_field(EVENT_OF_SPAN, self._body(event, rules)))
             except Exception:  # one span that cannot be encoded must not cost the others
                 log.exception("ezlogs: a span could not be encoded")
-                broken += len(item.events)
+                tally.broken += len(item.events)
                 continue
-            events += len(item.events)
-            redactions.update(redacted)
-            _, scopes = groups.setdefault(id(item.span.resource), (item.span.resource, {}))
-            scopes.setdefault(item.span.instrumentation_scope, []).append(encoded)
-        body = encode_request([self._sources.group(*group) for group in groups.values()])
-        return Batch(body, len(ended), events, redactions, broken, receipts)
+            tally.take(item.events, rules, span.priority)
+            scopes = groups.setdefault(self._sources.resource(span.resource), {})
+            scopes.setdefault(span.scope, []).append(b"".join(record))
+        return tally.batch(request_of(groups))
 
-    def _encode(self, item: EndedSpan) -> tuple[bytes, list[str]]:
-        """Return an encoded span with its riders, and the rules by which privacy kept something back."""
-        clean = scrub_span(without_riders(item.span), self._scrubber)
-        redacted = rules_of(clean.attributes or {})
-        riders = []
-        for event in item.events:
-            if isinstance(event, SealedEvent):
-                redacted += event.rules
-                riders.append(event.body)
-                continue
-            parts = event_parts(event.event_type, event.timestamp)
-            redacted += self._events.append(parts, event)
-            riders.append(b"".join(parts))
-        return encode_span(clean, riders), redacted
+    def _body(self, event: Rider, rules: list[str]) -> bytes:
+        """Return an encoded event; append the rules by which privacy kept something back."""
+        if isinstance(event, SealedEvent):
+            rules += event.rules
+            return event.body
+        parts = event_parts(event.event_type, event.timestamp)
+        rules += self._events.append(parts, event)
+        return b"".join(parts)
+
+
+class Tally:
+    """What a batch counts, as its records are made."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Any] = []
+        self.broken = 0
+        self._records = 0
+        self._redactions: Counter[str] = Counter()
+        self._types: Counter[str] = Counter()
+        self._priority = int(Priority.DEBUG)
+
+    def take(self, events: Sequence[Rider], rules: Sequence[str], priority: int) -> None:
+        """Count a record with some events."""
+        self._records += 1
+        self._redactions.update(rules)
+        self._types.update([event.event_type for event in events])
+        self._priority = max(self._priority, priority)
+
+    def batch(self, body: bytes) -> Batch:
+        """Return the batch of an encoded request."""
+        return Batch(
+            body,
+            self._records,
+            self._types.total(),
+            self._redactions,
+            self.broken,
+            self.receipts,
+            priority=self._priority,
+            types=self._types,
+        )
+
+
+def _spans_of(items: Iterable[Item]) -> list[EndedSpan | SealedSpan]:
+    return [item for item in items if isinstance(item, (EndedSpan, SealedSpan))]
+
+
+def is_loose(item: Item) -> TypeGuard[LooseEvent]:
+    """Tell whether an item is an event without a span to ride on."""
+    return not isinstance(item, (EndedSpan, SealedSpan))
+
+
+def events_of(item: Item) -> Sequence[Rider]:
+    """Return the events that an item is of."""
+    if isinstance(item, (EndedSpan, SealedSpan)):
+        return item.events
+    return (item,) if isinstance(item, (UniversalEvent, SealedEvent)) else item[:1]
+
+
+def receipts_of(item: Item) -> list[Any]:
+    """Return what an item is acknowledged by in the journal: first the events on a span, then the span itself."""
+    own = item.receipts if isinstance(item, SealedSpan) else ()
+    return [*(event.receipt for event in events_of(item) if type(event) is SealedEvent), *own]
 
 
 def without_riders(span: Any) -> Any:

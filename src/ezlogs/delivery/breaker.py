@@ -214,6 +214,11 @@ class CircuitBreaker:
         """Let the next request go at once, where it would wait only for the breaker, not for the collector's wish."""
         self._take(_Outcome(Permit(None, self._now.number, probe=False), "hurry", 0.0, ""))
 
+    def is_failing(self) -> bool:
+        """Return whether the latest request failed, or the collector asked for a pause. Reads only."""
+        now = self._now
+        return now.failures > 0 or now.state != "closed" or now.pause_until > self._clock()
+
     def wait(self) -> float:
         """Return the seconds until `admit` may say yes; 0 if it may now, or if only a probe is awaited."""
         now = self._now

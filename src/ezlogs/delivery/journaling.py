@@ -12,9 +12,12 @@ from itertools import chain
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
-from ezlogs.delivery.sealed import EncodedResource, SealedEvent, opened
+from opentelemetry.trace import SpanContext
+
+from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan, as_unknown, opened, opened_span
 from ezlogs.event import UniversalEvent
-from ezlogs.journal import Abandoned, Directory, Found, Journal, Kind, Priority, adopt
+from ezlogs.journal import Abandoned, Directory, Ending, Found, Journal, Kind, Record, adopt
+from ezlogs.otlp import encode_span_end
 from ezlogs.runtime import log
 
 _ITEM_ID: Final = struct.Struct(">QQ").pack
@@ -23,14 +26,17 @@ _ITEM_ID: Final = struct.Struct(">QQ").pack
 _TURNS: Final = 100
 """How often other threads get their turn, a microsecond each, for one of them to finish what it writes."""
 
+INTERRUPTED: Final = {"ezlogs.interrupted": True}
+"""What a span says of which nobody saw the end."""
+
 _LOOKED_FOR: Final = 10.0
 """Seconds between two looks for what dead processes left."""
 
 
 class Left(NamedTuple):
-    """Some events that a dead process left, and what they are acknowledged by."""
+    """What is left on disk, of this process or of a dead one, and what it is acknowledged by."""
 
-    events: Sequence[SealedEvent]
+    items: Sequence[SealedEvent | SealedSpan]
     resource: EncodedResource
     receipts: Sequence[int]
 
@@ -47,6 +53,7 @@ class Journaling:
 
     def __init__(self, directory: Directory, resource: EncodedResource, *, cap: int, max_age: float) -> None:
         self._directory = directory
+        self._resource = resource
         self._max_age = max_age
         self._journal = Journal(directory, resource=resource.written(), cap=cap, max_age=max_age)
         self._journal.prepare()
@@ -64,15 +71,60 @@ class Journaling:
             return len(self._directory.entries()) > 1
         return False
 
-    def keep(self, sealed: SealedEvent, event: UniversalEvent) -> None:
-        """Journal an event. Never raises, waits for no lock; what could not be journaled is in memory all the same."""
+    def keep(self, sealed: SealedEvent, event: UniversalEvent, *, on_span: bool = False) -> None:
+        """Journal an event. Never raises, waits for no lock; what could not be journaled is in memory all the same.
+
+        Args:
+            sealed: The event as it is sent.
+            event: The same.
+            on_span: Whether it is to be delivered with the span that it happened under.
+        """
         tail = event.said_tail
         item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(sealed.timestamp, tail)
-        receipt = sealed.receipt = self._journal.append(Kind.EVENT, item_id, sealed.payload(), _priority(event))
+        owner = _span_id(sealed.trace_id, sealed.span_id) if on_span else b""
+        sealed.receipt = self._append(Kind.EVENT, item_id, sealed.payload(), sealed.priority, owner)
+
+    def open_span(self, sealed: SealedSpan, under: SpanContext) -> object:
+        """Journal that a span has begun; return a receipt, to be given to `keep_span`.
+
+        Args:
+            sealed: The span as it is now.
+            under: The same.
+        """
+        return self._append(Kind.SPAN_OPEN, _span_id(under.trace_id, under.span_id), self._payload(sealed), sealed.priority)
+
+    def keep_span(self, sealed: SealedSpan, under: SpanContext, openings: Sequence[object]) -> None:
+        """Journal a span that ended. Never raises, waits for no lock.
+
+        Args:
+            sealed: The span as it is sent.
+            under: The same.
+            openings: What `open_span` returned of it.
+        """
+        receipt = self._append(Kind.SPAN_CLOSE, _span_id(under.trace_id, under.span_id), self._payload(sealed), sealed.priority)
+        sealed.receipts = (receipt, *(opening for opening in openings if opening != 0))
+
+    def open_scope(self, sealed: SealedEvent, event_id: str) -> object:
+        """Journal what is to be delivered of a scope if this process does not get to the event that it ends with.
+
+        Args:
+            sealed: That event, as it would be sent then.
+            event_id: Its id, which is the later one's too.
+        """
+        return self._append(Kind.SCOPE_OPEN, event_id.encode(), sealed.payload(), sealed.priority)
+
+    def _payload(self, sealed: SealedSpan) -> bytes:
+        own = sealed.resource
+        written = own.written() if isinstance(own, EncodedResource) and own != self._resource else b""
+        return sealed.payload(written)
+
+    def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int, owner: bytes = b"") -> object:
+        receipt = self._journal.append(kind, item_id, payload, priority, owner=owner)
         turns = 0
         while not receipt and receipt != 0 and turns < _TURNS:
             sleep(0)  # another thread was writing, and journals this one too as soon as it runs again
             turns += 1
+        return receipt
 
     def done(self, receipts: Sequence[Any], *, adopted: bool = False) -> None:
         """Take note that events were delivered, or never will be.
@@ -93,6 +145,21 @@ class Journaling:
         """Do what takes time. For the worker's thread; never raises."""
         self._journal.prepare()
 
+    def read_again(self, receipts: Sequence[Any]) -> Left | None:
+        """Return what some receipts of this process stand for, without what was given up; None if not to be had now."""
+        try:
+            records = self._journal.read(receipts)
+        except Exception as problem:
+            self._complain(problem)
+            return None
+        if records is None:
+            return None
+        return Left(tuple(_put_together(records, self._resource)), self._resource, receipts)
+
+    def due(self) -> bool:
+        """Return whether to look for what dead processes left."""
+        return self._abandoned is not None or monotonic() >= self._look_at
+
     def left(self, most: int) -> Left | None:
         """Return the next events that a dead process left, if it is time to look; for the worker's thread.
 
@@ -107,11 +174,14 @@ class Journaling:
 
     def _give_up(self, problem: Exception) -> None:
         """Let go of what others left, for it was changed or damaged by somebody, and say so once."""
-        if not self._complained:
-            self._complained = True
-            log.warning("ezlogs: what another process left on disk cannot be delivered: %s", problem)
+        self._complain(problem)
         with suppress(Exception):
             self.let_go()
+
+    def _complain(self, problem: Exception) -> None:
+        if not self._complained:
+            self._complained = True
+            log.warning("ezlogs: what was left on disk cannot be delivered: %s", problem)
 
     def _left(self, most: int) -> Left | None:
         if self._abandoned is None:
@@ -127,17 +197,17 @@ class Journaling:
             self.let_go()
             self._look_at = 0.0  # there may be another
             return None
-        events: list[SealedEvent] = []
+        resource = EncodedResource.read(found[0].resource)
+        items: list[SealedEvent | SealedSpan] = []
         receipts: list[int] = []
         for one in found:
             with suppress(Exception):  # of a kind that this version does not journal
-                if one.kind == Kind.EVENT:
-                    events.append(opened(one.payload))
+                items.append(_item(one, resource))
             receipts += one.receipts
-        if not events:
+        if not items:
             self.done(receipts, adopted=True)
             return None
-        return Left(events, EncodedResource.read(found[0].resource), receipts)
+        return Left(items, resource, receipts)
 
     def _alike(self, most: int) -> Iterator[Found]:
         """Yield what is found next, as long as it has the same resource."""
@@ -174,9 +244,45 @@ class Journaling:
         return self._journal.health()
 
 
-def _priority(event: UniversalEvent) -> int:
-    bad = event.error is not None or event.said_severity in ("error", "fatal") or event.said_outcome != "success"
-    return Priority.ERROR if bad else Priority.NORMAL
+def _span_id(trace_id: int, span_id: int) -> bytes:
+    """Return what a span is known by in the journal."""
+    return trace_id.to_bytes(16, "big") + span_id.to_bytes(8, "big")
+
+
+def _item(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan:
+    """Return what a dead process left as an item to be sent.
+
+    Raises:
+        Exception: It is of a kind that this version does not journal.
+    """
+    if found.kind in (Kind.EVENT, Kind.SCOPE_OPEN):
+        return opened(found.payload)
+    if found.kind == Kind.PREPARED:
+        event = opened(found.payload)
+        event.body = event.body if found.ending is Ending.COMMITTED else as_unknown(event.body)
+        return event
+    span = opened_span(found.payload, resource)
+    events = span.events = [opened(event.payload) for event in found.events]
+    if found.ending is Ending.INTERRUPTED:
+        last = max((event.timestamp for event in events), default=found.timestamp)
+        span.body += encode_span_end(max(last, found.timestamp), INTERRUPTED)
+    return span
+
+
+def _put_together(records: Sequence[Record], resource: EncodedResource) -> Iterator[SealedEvent | SealedSpan]:
+    """Yield the items of some records of this process: spans with the events that rode on them, and other events."""
+    riding: dict[bytes, list[SealedEvent]] = {}
+    for record in records:
+        if record.kind == Kind.SPAN_CLOSE:
+            span = opened_span(record.payload, resource)
+            span.events = riding.pop(record.item_id, [])
+            yield span
+        elif record.kind == Kind.EVENT and record.owner:
+            riding.setdefault(record.owner, []).append(opened(record.payload))
+        elif record.kind == Kind.EVENT:
+            yield opened(record.payload)
+    for events in riding.values():  # their span was given up
+        yield from events
 
 
 def journaling(

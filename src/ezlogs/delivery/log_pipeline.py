@@ -29,7 +29,7 @@ class LogPipeline(Pipeline):
     def __init__(self, loaded: Loaded, ledger: Ledger, scrubber: Scrubber) -> None:
         super().__init__(loaded, ledger, scrubber)
         self._logs_endpoint, self._logs_endpoint_given = logs_address(loaded)
-        self._logs = self._make_worker(self._logs_endpoint, LogEncoder(scrubber), self._signal)
+        self._logs = self._make_worker(self._logs_endpoint, LogEncoder(scrubber, self._priorities), self._signal)
         self._workers.append(self._logs)
         self._foreign = ForeignLogs()
 
@@ -56,8 +56,7 @@ class LogPipeline(Pipeline):
         spans, logs = super().health(), self._logs.health()
         alone = self._delivers_logs() or self._foreign.logger() is None
         mode = "owned" if alone else "attached without an endpoint"
-        pending = sum(worker.pending() for worker in self._workers)
-        return {**spans, "pending": pending, "logs": {"pipeline": mode, "endpoint": self._logs_endpoint, **logs}}
+        return {**spans, "logs": {"pipeline": mode, "endpoint": self._logs_endpoint, **logs}}
 
 
 class BothPipeline(LogPipeline):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext
 
 from ezlogs import otel_compat
-from ezlogs.delivery.batch import SCOPE, Batch, Sources
+from ezlogs.delivery.batch import SCOPE, Batch, Sources, Tally, receipts_of, request_of
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
@@ -28,7 +26,8 @@ from ezlogs.otel_logs import (
     SimpleLogRecordProcessor,
     get_logger_provider,
 )
-from ezlogs.otlp import LOG_RECORD_HEADS, encode_log_record, encode_request
+from ezlogs.otlp import LOG_RECORD_HEADS, encode_log_record
+from ezlogs.priority import Priorities
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import log
 from ezlogs.wire import scrubbed_attributes
@@ -51,43 +50,44 @@ class LogEncoder:
     itself made it.
     """
 
-    def __init__(self, scrubber: Scrubber) -> None:
+    def __init__(self, scrubber: Scrubber, priorities: Priorities | None = None) -> None:
+        self._priorities = priorities or Priorities()
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, LOG_RECORD_HEADS)
 
     def batch(self, items: Sequence[Any], resource: AnyResource) -> Batch:
         """Return the OTLP request of some events, each with the context of the span that it happened under."""
         records: list[bytes] = []
-        broken = 0
-        redactions: Counter[str] = Counter()
-        receipts: list[Any] = []
+        tally = Tally()
         for item in items:
-            if type(item) is SealedEvent:
-                records.append(item.body)
-                redactions.update(item.rules)
-                receipts.append(item.receipt)
-                continue
-            event, under = item
+            tally.receipts += receipts_of(item)
             try:
-                encoded, redacted = self._encode(event, under)
+                sealed = item if type(item) is SealedEvent else self.seal(*item)
             except Exception:  # one event that cannot be encoded must not cost the others
                 log.exception("ezlogs: an event could not be encoded")
-                broken += 1
+                tally.broken += 1
                 continue
-            records.append(encoded)
-            redactions.update(redacted)
-        body = encode_request([self._sources.group(resource, {SCOPE: records})])
-        return Batch(body, len(records), len(records), redactions, broken, receipts)
+            records.append(sealed.body)
+            tally.take((sealed,), sealed.rules, sealed.priority)
+        groups = {self._sources.resource(resource): {self._sources.scope(SCOPE): records}}
+        return tally.batch(request_of(groups))
 
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent, scrubbed and encoded."""
         under = under or trace.INVALID_SPAN_CONTEXT
         encoded, redacted = self._encode(event, under)
-        return SealedEvent(encoded, event.timestamp, under.trace_id, under.span_id, redacted)
+        priority = self._priorities.of(event)
+        return SealedEvent(
+            encoded, event.timestamp, under.trace_id, under.span_id, redacted, event.event_type, priority
+        )
 
-    def encoded(self, resource: Resource) -> EncodedResource:
+    def encoded(self, resource: AnyResource) -> EncodedResource:
         """Return a resource as it is sent."""
-        return self._sources.encoded(resource)
+        return self._sources.resource(resource)
+
+    def priority(self, item: Any) -> int:
+        """Return whether an item goes before others, where not all can be kept."""
+        return item.priority if type(item) is SealedEvent else self._priorities.of(item[0])
 
     def _encode(self, event: UniversalEvent, under: SpanContext) -> tuple[bytes, list[str]]:
         """Return an encoded event, and the rules by which privacy kept something back."""

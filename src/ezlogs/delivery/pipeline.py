@@ -15,14 +15,16 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from ezlogs import otel_compat
 from ezlogs.delivery.batch import EndedSpan, Rider, SpanEncoder
 from ezlogs.delivery.foreign import exports
+from ezlogs.delivery.breaker import Limits
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
-from ezlogs.delivery.sealed import SealedEvent
+from ezlogs.delivery.sealed import SealedEvent, SealedSpan
 from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.transport import transport
 from ezlogs.delivery.worker import Encoder, Worker, flush
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import SPAN_KEY
+from ezlogs.priority import Priorities
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
 from ezlogs.settings import Loaded, traces_address
@@ -43,10 +45,13 @@ class Pipeline:
         self._settings = loaded.settings
         self._ledger = ledger
         self._scrubber = scrubber
+        self._priorities = Priorities(loaded.settings.audit_events)
         self._endpoint_given = loaded.explicit("endpoint")
+        self._durability_given = loaded.explicit("durability")
         self.processor = EzlogsSpanProcessor(self)
         self._endpoint = traces_address(loaded).endpoint
-        self._worker = self._make_worker(self._endpoint, SpanEncoder(scrubber), SPANS)
+        self._spans = SpanEncoder(scrubber, self._priorities)
+        self._worker = self._make_worker(self._endpoint, self._spans, SPANS)
         self._workers = [self._worker]
         self._put = self._worker.put
         self._kept = False
@@ -67,6 +72,9 @@ class Pipeline:
             flush_interval=settings.flush_interval,
             max_batch_size=settings.max_batch_size,
             max_queue_size=settings.max_queue_size,
+            max_queue_bytes=settings.max_queue_bytes,
+            audit_wait=settings.audit_wait,
+            limits=Limits(first_wait=0.5, longest_wait=5.0, longest_probe=4 * settings.timeout + 60),
         )
 
     def meet(self, provider: TracerProvider) -> None:
@@ -81,7 +89,8 @@ class Pipeline:
     def _journal(self, resource: Resource) -> None:
         """Journal events from now on, if the settings say so."""
         settings = self._settings
-        if settings.durability == "memory":
+        wanted = self._durability_given or self._endpoint_given  # without either nobody may ever come for it
+        if settings.durability == "memory" or not wanted:
             return
         from ezlogs.journal import journal_directory  # most of it is about files, and is not needed otherwise
 
@@ -109,14 +118,28 @@ class Pipeline:
             else:
                 self._ledger.note("lost.no_recording_span")
         elif self.owned():
-            rider = self._worker.kept(event, span.get_span_context()) if self._kept else event
             riders = self.processor.riders(span)
+            rider = self._kept_on(event, span, riders) if self._kept else event
             if riders is None or not self._ride(event, rider, span, riders):
                 self._put_loose(rider, span)
         elif self._endpoint_given:
             self._put_loose(self._worker.kept(event, span.get_span_context()) if self._kept else event, span)
         else:
             self._hand_over(event, span)
+
+    def _kept_on(self, event: UniversalEvent, span: trace.Span, riders: Riders | None) -> Rider:
+        """Journal an event, and before the first one of a span that it is open."""
+        if riders is not None and not riders.openings:
+            sealed = self._sealed(EndedSpan(span, ()))  # type: ignore[arg-type]  # an SDK span, as `_ride` says
+            riders.openings.append(sealed and self._worker.opened(sealed, span.get_span_context()))
+        return self._worker.kept(event, span.get_span_context(), on_span=riders is not None)
+
+    def _sealed(self, item: EndedSpan) -> SealedSpan | None:
+        """Return a span as it will be sent; None where that cannot be, as the batch will say and count."""
+        try:
+            return self._spans.seal_span(*item)
+        except Exception:
+            return None
 
     def _put_loose(self, event: Rider, span: trace.Span) -> None:
         self._put(event if isinstance(event, SealedEvent) else (event, span.get_span_context()))
@@ -149,11 +172,15 @@ class Pipeline:
         return flush(self._workers, timeout)
 
     def drain(self) -> None:
-        """Deliver what can be delivered before the process ends."""
+        """Deliver what can be delivered before the process ends, also what rides on spans that have not ended."""
+        for riders in self.processor.unfinished():
+            self._put_all_loose(riders)
         flush(self._workers, self._settings.shutdown_timeout, ending=True)
 
     def shutdown(self, timeout: float) -> None:
         """Deliver what can be delivered within ``timeout`` seconds, count the rest as lost, and end."""
+        for riders in self.processor.unfinished():
+            self._put_all_loose(riders)
         flush(self._workers, timeout, ending=True)
         for worker in self._workers:
             worker.stop()
@@ -172,18 +199,31 @@ class Pipeline:
             "pipeline": mode,
             "endpoint": self._endpoint,
             **self._worker.health(),
+            "pending": self._pending(),
         }
+
+    def _pending(self) -> int:
+        """Return how many spans and events are not delivered yet, those that ride on open spans included."""
+        return sum(worker.pending() for worker in self._workers) + sum(map(len, self.processor.unfinished()))
 
     def ended(self, span: ReadableSpan, riders: Riders) -> None:
         """Take a sampled span that ended, and what rode on it."""
-        events = riders.close()
         if self.owned():
-            self._put(EndedSpan(span, events))
+            item = EndedSpan(span, riders.close())
+            sealed = self._sealed(item) if self._kept else None
+            if sealed is not None and riders.under is not None:
+                self._worker.keep_span(sealed, riders.under, riders.openings)
+            self._put(sealed or item)
         elif self._endpoint_given:  # another exporter came while the span was open: it has the span, we have the events
-            for event in events:
-                self._put(event if isinstance(event, SealedEvent) else (event, span.context))
+            self._put_all_loose(riders)
+            self._worker.handed_over((), riders.openings)
         else:  # it has both
-            self._worker.handed_over(events)
+            self._worker.handed_over(riders.close(), riders.openings)
+
+    def _put_all_loose(self, riders: Riders) -> None:
+        """Deliver events without the span that they ride on."""
+        for event in riders.close():
+            self._put(event if isinstance(event, SealedEvent) else (event, riders.under))  # type: ignore[arg-type]  # of a span
 
     def _hand_over(self, event: UniversalEvent, span: trace.Span) -> None:
         if span.is_recording():

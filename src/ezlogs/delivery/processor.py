@@ -42,7 +42,7 @@ class EzlogsSpanProcessor(SpanProcessor):
         if span_context.trace_flags.sampled:
             if len(self._open) >= _MAX_OPEN:  # spans that never end: their later events go on carrier spans
                 self._open.pop(next(iter(self._open), 0), None)
-            self._open[span_context.span_id] = Riders()
+            self._open[span_context.span_id] = Riders(span_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand over a sampled span and the events that rode on it."""
@@ -54,6 +54,10 @@ class EzlogsSpanProcessor(SpanProcessor):
     def riders(self, span: ApiSpan) -> Riders | None:
         """Return where to put an event that rides on a span, or None when it cannot."""
         return self._open.get(span.get_span_context().span_id)
+
+    def unfinished(self) -> list[Riders]:
+        """Return what rides on spans that have not ended."""
+        return list(self._open.copy().values())
 
     def forget(self) -> None:
         """Leave the spans that a parent process opened to the parent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opentelemetry.sdk.trace import Event
+from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import Attributes
 
 from ezlogs.delivery.sealed import SealedEvent
@@ -15,16 +16,29 @@ MAX_RIDERS = 128
 """Events a span takes, as many as the OpenTelemetry SDK keeps; further ones go on a carrier span."""
 
 
+class _End:
+    """Stands in a list of riders where it was closed."""
+
+
 class Riders:
-    """The events of one open span, in order. Adding and closing take no lock and never lose or double an event."""
+    """The events of one open span, in order. Adding and closing take no lock and never lose or double an event.
 
-    __slots__ = ("_closed", "_items")
+    Args:
+        under: The span.
+    """
 
-    _END = object()
+    __slots__ = ("_closed", "_items", "openings", "under")
 
-    def __init__(self) -> None:
+    def __init__(self, under: SpanContext | None = None) -> None:
+        self.under = under
+        self.openings: list[object] = []
+        """What the journal gave for word of the span's beginning; it is told with its first event."""
         self._items: list[object] = []
         self._closed = False
+
+    def __len__(self) -> int:
+        """Return how many events ride on the span."""
+        return 0 if self._closed else len(self._items)
 
     def add(self, event: UniversalEvent | SealedEvent) -> bool:
         """Add an event; return False when the span is full or was closed first, and so will not deliver it."""
@@ -34,14 +48,18 @@ class Riders:
         items.append(event)
         if not self._closed:  # set before the end is: the event stands before it
             return True
-        return next(item for item in items if item is event or item is self._END) is event
+        return next(item for item in items if item is event or type(item) is _End) is event
 
     def close(self) -> list[UniversalEvent | SealedEvent]:
-        """Return the events that came before the end. List appends have one order, which decides who was in time."""
+        """Return the events that came before the end, the first time that it is called.
+
+        List appends have one order, which decides who was in time.
+        """
+        own = _End()
         self._closed = True
-        self._items.append(self._END)
-        position = next(position for position, item in enumerate(self._items) if item is self._END)
-        return self._items[:position]  # type: ignore[return-value]  # only events stand before the end
+        self._items.append(own)
+        position, first = next((at, item) for at, item in enumerate(self._items) if type(item) is _End)
+        return self._items[:position] if first is own else []  # type: ignore[return-value]  # only events stand before
 
 
 class RidingEvent(Event):

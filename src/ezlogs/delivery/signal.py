@@ -24,13 +24,20 @@ class Signal(NamedTuple):
         kind, _, reason = what.partition(".")
         return f"{kind}.{self.records}.{reason}" if reason else f"{kind}.{self.records}"
 
-    def events_in(self, records: int) -> int:
+    def events_in(self, records: int, of_records: int, of_events: int) -> int:
         """Return how many events are in some records, as far as that is known: a log record is one, a span any number.
 
-        >>> Signal("logs").events_in(3), Signal("spans").events_in(3)
-        (3, 0)
+        Args:
+            records: Some of the records of a batch.
+            of_records: All of them.
+            of_events: The events in those.
+
+        >>> Signal("logs").events_in(3, 10, 10), Signal("spans").events_in(3, 10, 12), Signal("spans").events_in(9, 9, 12)
+        (3, 0, 12)
         """
-        return records if self.records == "logs" else 0
+        if self.records == "logs":
+            return min(records, of_events)
+        return of_events if records >= of_records else 0
 
 
 SPANS = Signal("spans")

@@ -23,13 +23,14 @@ def split(batch: Batch) -> tuple[Batch, Batch] | None:
     events = _events(batch, first, second)
     items = min(batch.items, round(batch.items * first.records / (first.records + second.records)))
     return (
-        batch._replace(body=first.body, records=first.records, events=events, receipts=(), items=items),
+        batch._replace(body=first.body, records=first.records, events=events, receipts=(), items=items, types={}),
         batch._replace(
             body=second.body,
             records=second.records,
             events=batch.events - events,
             redactions={},
             broken=0,
+            types={},
             items=batch.items - items,
         ),
     )

@@ -1,8 +1,7 @@
-"""The worker: one background thread that seals batches, sends them, and holds them while the collector is away."""
+"""The worker: takes what applications hand over without making them wait, and has it sealed and sent."""
 
 from __future__ import annotations
 
-import random
 import sys
 import threading
 import time
@@ -15,14 +14,17 @@ from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext
 
-from ezlogs.delivery.batch import Batch, EndedSpan, LooseEvent
-from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
+from ezlogs.delivery.batch import Batch, Item, events_of, receipts_of
+from ezlogs.delivery.breaker import CircuitBreaker, Limits
+from ezlogs.delivery.losses import Losses
+from ezlogs.delivery.outbox import Outbox
+from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent, SealedSpan
+from ezlogs.delivery.sender import Sender, told
 from ezlogs.delivery.signal import SPANS, Signal
-from ezlogs.delivery.split import split
 from ezlogs.delivery.transport import Transport
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import suppressing
-from ezlogs.otlp import TOO_LARGE, Delivered, Rejected, Retry
+from ezlogs.priority import Priority
 from ezlogs.runtime import Ledger, log
 
 if TYPE_CHECKING:
@@ -31,13 +33,12 @@ if TYPE_CHECKING:
 
 _POLL = 0.05
 _LAST_TURN = 0.2
-"""Seconds that the end waits for the worker to finish what it does with the journal."""
+"""Seconds that the end waits for the threads to finish what they do."""
 
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 1.0
-_LONGEST_PAUSE = 600.0
-"""Seconds that a collector may ask to be left alone."""
+_MARGIN = 1024
+"""Items past the bound that are taken until the next turn, which finds out what of all there is matters least."""
 
-Item = EndedSpan | LooseEvent
+_SMALLEST_BATCH = 16
 
 
 class Encoder(Protocol):
@@ -49,12 +50,17 @@ class Encoder(Protocol):
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent."""
 
-    def encoded(self, resource: Resource) -> EncodedResource:
+    def encoded(self, resource: AnyResource) -> EncodedResource:
         """Return a resource as it is sent."""
+
+    def priority(self, item: Item) -> int:
+        """Return whether an item goes before others, where not all can be kept."""
 
 
 class Worker:
     """Takes items from the application's threads without a lock or a signal: it polls, and starts at the first item.
+
+    One thread seals what was handed over; a second one sends, as long as there is something to send.
 
     Args:
         transport: Where batches go.
@@ -64,7 +70,11 @@ class Worker:
         signal: What it sends.
         flush_interval: Seconds an item waits for company at most.
         max_batch_size: Items a request.
-        max_queue_size: Items held while the collector is slow or away; beyond it new ones are lost, and counted.
+        max_queue_size: Items held in memory while the collector is slow or away. Beyond it those that are journaled
+            wait on disk, and of the others the least important are lost, and counted.
+        max_queue_bytes: Bytes that they may take.
+        audit_wait: Seconds that an audit event may make the application wait for room, though never on an event loop.
+        limits: When the circuit breaker opens, and for how long.
     """
 
     def __init__(
@@ -78,58 +88,74 @@ class Worker:
         flush_interval: float,
         max_batch_size: int,
         max_queue_size: int,
+        max_queue_bytes: int = 64 << 20,
+        audit_wait: float = 0.0,
+        limits: Limits | None = None,
     ) -> None:
-        self._transport = transport
         self._encoder = encoder
         self._resource = resource
-        self._ledger = ledger
-        self._signal = signal
         self._flush_interval = flush_interval
         self._max_batch_size = max_batch_size
         self._max_queue_size = max_queue_size
-        self._ever_delivered = False
+        self._max_queue_bytes = max_queue_bytes
+        self._audit_wait = audit_wait
         self._journaling: Journaling | None = None
-        self._start_over()
+        self._losses = Losses(ledger, signal)
+        self._breaker = CircuitBreaker(limits, on_change=told)
+        self._outbox = Outbox(max_queue_size, max_queue_bytes)
+        self._sender = Sender(
+            transport,
+            self._outbox,
+            self._breaker,
+            self._losses,
+            most=max_batch_size,
+            remade=lambda left: encoder.batch(left.items, left.resource),
+        )
+        self._begin()
 
-    def _start_over(self) -> None:
+    def _begin(self) -> None:
         """Begin with nothing queued and no thread, as a new process does."""
         self._items: deque[Item] = deque()
-        self._sealed: deque[Batch] = deque()
-        self._held = 0
+        self._beyond: deque[Item] = deque()
+        """What found no room in memory, and is journaled."""
+        self._being_sealed = 0
         self._sealed_at = monotonic()
-        self._failures = 0
-        self._retry_at = 0.0
         self._urgent = False
         self._hopeless = False
         self._stopped = False
         self._room = 0
-        """Items that may wait: what the queue holds without those held, and none where each needs a closer look."""
-        self._last_problem: str | None = None
+        """Items that may wait to be sealed; none where each needs a closer look."""
+        self._usual_size = 1024.0
+        """Bytes of an item, about."""
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._turning = threading.Lock()
 
     @property
     def journals(self) -> bool:
-        """Whether events are to be kept by `kept` before they are put."""
+        """Whether items are to be kept by `kept` and `kept_span` before they are put."""
         return self._journaling is not None
 
     def journal(self, directory: Callable[[], Directory], resource: Resource, *, cap: int, max_age: float) -> None:
-        """Journal events from now on, if there can be a journal; see `ezlogs.delivery.journaling.journaling`."""
+        """Journal items from now on, if there can be a journal; see `ezlogs.delivery.journaling.journaling`."""
         from ezlogs.delivery.journaling import journaling  # most of it is about files, and is not needed otherwise
 
         if self._journaling is None:
             encoded = self._encoder.encoded(resource)
             self._journaling = journaling(directory, encoded, cap=cap, max_age=max_age)
+            self._sender.journaling = self._journaling
             if self._journaling is not None and self._journaling.has_neighbours():
                 self._start()  # they may have died: what they left does not wait for events of this process
 
-    def kept(self, event: UniversalEvent, under: SpanContext | None) -> UniversalEvent | SealedEvent:
+    def kept(
+        self, event: UniversalEvent, under: SpanContext | None, *, on_span: bool = False
+    ) -> UniversalEvent | SealedEvent:
         """Return an event as an item that is in the journal; as it is where that cannot be.
 
         Args:
             event: The event.
             under: The span that it happened under.
+            on_span: Whether it rides on that span, and is to be delivered with it.
         """
         journal = self._journaling
         if journal is None:
@@ -138,14 +164,39 @@ class Worker:
             sealed = self._encoder.seal(event, under)
         except Exception:  # the batch will say so, and count it
             return event
-        journal.keep(sealed, event)
+        journal.keep(sealed, event, on_span=on_span)
         return sealed
 
-    def handed_over(self, events: Sequence[UniversalEvent | SealedEvent]) -> None:
-        """Take note that another pipeline has some events, which were kept for this one."""
-        self._ledger.note("handed_over", len(events))
+    def opened(self, sealed: SealedSpan, under: SpanContext) -> object:
+        """Journal that a span is open on which events ride from now on; return the receipt to give to `keep_span`.
+
+        Args:
+            sealed: The span as it is now.
+            under: The same.
+        """
+        return 0 if self._journaling is None else self._journaling.open_span(sealed, under)
+
+    def keep_span(self, sealed: SealedSpan, under: SpanContext, openings: Sequence[object]) -> None:
+        """Journal a span that ended.
+
+        Args:
+            sealed: The span as it is sent.
+            under: The same.
+            openings: What `opened` returned of it.
+        """
         if self._journaling is not None:
-            self._journaling.done([event.receipt for event in events if isinstance(event, SealedEvent)])
+            self._journaling.keep_span(sealed, under, openings)
+
+    def handed_over(self, events: Sequence[UniversalEvent | SealedEvent], openings: Sequence[object] = ()) -> None:
+        """Take note that another pipeline has some events, which were kept for this one, and the span that they were on.
+
+        Args:
+            events: The events.
+            openings: What `opened` returned of the span.
+        """
+        self._losses.note("handed_over", len(events))
+        if self._journaling is not None:
+            self._journaling.done([*(event.receipt for event in events if isinstance(event, SealedEvent)), *openings])
 
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
@@ -159,35 +210,51 @@ class Worker:
         """Take an item that found no room: all of them where there is no thread yet, or no more."""
         if self._stopped:
             self._leave("shut_down", item)
-        elif self.pending() >= self._max_queue_size:
-            self._leave("queue_full", item)
-        else:
+        elif self._thread is None and self.pending() < self._max_queue_size:
             self._items.append(item)
-            if self._thread is None:
-                self._start()
+            self._start()
+        elif (receipts := receipts_of(item)) and all(receipts):
+            self._beyond.append(item)
+        elif self._has_margin(priority := self._encoder.priority(item)) or self._waited(priority):
+            self._items.append(item)
+        else:
+            self._leave("queue_full", item)
 
-    def _hold(self, items: int) -> None:
-        """Count items that left the queue and are not delivered yet, or with a negative number those that are."""
-        self._held += items
-        if self._thread is not None:
-            self._room = self._max_queue_size - self._held
+    def _has_margin(self, priority: int) -> bool:
+        return len(self._items) < self._room + _MARGIN * (1 + priority)
+
+    def _waited(self, priority: int) -> bool:
+        """Wait for room where that was asked for; return whether there is some."""
+        if priority < Priority.AUDIT or not self._audit_wait or _on_an_event_loop():
+            return False
+        deadline = monotonic() + self._audit_wait
+        while not (there := self._has_margin(priority)) and not self._stopped and monotonic() < deadline:
+            time.sleep(_POLL / 10)
+        return there
+
+    def _measure(self) -> None:
+        """Find out how many items may wait to be sealed."""
+        by_size = (self._max_queue_bytes - self._outbox.size()) / self._usual_size
+        room = min(self._max_queue_size - self._outbox.in_memory() - self._being_sealed, int(by_size))
+        self._room = max(0, room)
         if self._stopped:  # meanwhile
             self._room = 0
 
     def pending(self) -> int:
         """Return how many items are not delivered yet."""
-        return len(self._items) + self._held
+        return len(self._items) + len(self._beyond) + self._being_sealed + self._outbox.pending()
 
     def hurry(self) -> int:
         """Begin to send what is pending at once; return how often sending has failed so far."""
-        self._retry_at = 0.0
+        self._breaker.hurry()
         self._urgent = True
-        return self._failures
+        return self._sender.failures
 
     def help(self) -> None:
         """Send from the caller's thread where there is none to do it: at interpreter exit none can start any more."""
         if self.pending() and (self._thread is None or not self._thread.is_alive()):
             self._turn()
+            self._sender.help()
 
     def hopeful(self, failures: int, *, ending: bool) -> bool:
         """Return whether anything is pending that is worth waiting for.
@@ -196,7 +263,10 @@ class Worker:
             failures: What `hurry` returned.
             ending: Whether the process ends.
         """
-        in_vain = self._hopeless or (self._failures > failures and not self._ever_delivered)
+        sender = self._sender
+        failing = sender.failures > failures
+        # What is on disk is delivered by another process: no need to wait for a collector that does not answer.
+        in_vain = self._hopeless or (failing and (self.journals or not sender.ever_delivered))
         return self.pending() > 0 and not (ending and in_vain)
 
     def relax(self, *, ending: bool) -> bool:
@@ -211,31 +281,43 @@ class Worker:
         """Count what is pending as lost, and take nothing any more."""
         self._stopped = True
         self._room = 0
-        for item in tuple(self._items):
+        # Where the threads do not come to rest, another process adopts the journal when this one has ended.
+        at_rest = self._turning.acquire(timeout=_LAST_TURN)
+        self._sender.stop(_LAST_TURN)
+        for item in (*self._items, *self._beyond):
             self._leave("shut_down", item)
-        batches = [batch for batch in tuple(self._sealed) if not batch.adopted]  # others stay where they are on disk
-        spooled = sum(map(bool, (receipt for batch in batches for receipt in batch.receipts)))
-        self._ledger.note(self._signal.of_events("spooled"), spooled)
-        self._lose("shut_down", sum(batch.events for batch in batches) - spooled)
-        self._transport.close()
+        for batch in self._outbox.empty():
+            if batch.journaled():
+                self._losses.note("spooled", batch.events)
+            elif not batch.adopted:
+                self._losses.lose("shut_down", batch.events, batch.types)
         if self._journaling is not None:
-            # Where the worker does not come to rest, another process adopts the journal when this one has ended.
-            at_rest = self._turning.acquire(timeout=_LAST_TURN)
             self._journaling.close()
-            if at_rest:
-                self._turning.release()
+        if at_rest:
+            self._turning.release()
 
     def forget(self) -> None:
-        """In a forked child: leave queue, thread and connections to the parent."""
-        self._transport.forget()
+        """In a forked child: leave queue, threads and connections to the parent."""
+        self._sender.forget()
         if self._journaling is not None:
             self._journaling.forget()
-        self._start_over()
+        self._losses.forget()
+        self._outbox.forget()
+        self._begin()
 
     def health(self) -> dict[str, object]:
         """Return the queue's length and the collector's state."""
         journal = {} if self._journaling is None else {"journal": self._journaling.health()}
-        return {"pending": self.pending(), "failures": self._failures, "last_problem": self._last_problem, **journal}
+        return {
+            "pending": self.pending(),
+            "pending_bytes": self._outbox.size() + int(len(self._items) * self._usual_size),
+            "pending_on_disk": self._outbox.on_disk() + len(self._beyond),
+            "breaker": self._breaker.snapshot(),
+            "failures": self._sender.failures,
+            "last_problem": self._sender.last_problem,
+            "lost_by_type": self._losses.by_type(),
+            **journal,
+        }
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
@@ -245,7 +327,7 @@ class Worker:
                 thread = threading.Thread(target=self._run, name="ezlogs-delivery", daemon=True)
                 thread.start()
                 self._thread = thread
-                self._hold(0)
+                self._measure()
                 _flush_at_multiprocessing_exit(self)
         except RuntimeError:  # the interpreter is ending; shutdown sends from its own thread
             pass
@@ -255,10 +337,11 @@ class Worker:
     def _run(self) -> None:
         while not self._stopped:
             self._turn()
+            self._sender.start()
             time.sleep(_POLL)  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:
-        """Seal and send what is due. One thread at a time: the worker's, or at exit the one that shuts down."""
+        """Seal what is due. One thread at a time: the worker's, or at exit the one that shuts down."""
         if not self._turning.acquire(blocking=False):
             return
         token = context.attach(suppressing())
@@ -266,100 +349,80 @@ class Worker:
             if self._journaling is not None:
                 self._journaling.turn()
             self._seal()
-            self._send()
-            if self._journaling is not None and not self._items and not self._sealed:
-                self._adopt(self._journaling)
         except Exception as problem:  # the thread must live; what it was sealing is counted as lost
-            self._last_problem = f"{type(problem).__qualname__} in the delivery worker"
+            self._sender.last_problem = f"{type(problem).__qualname__} in the delivery worker"
             log.exception("ezlogs: the delivery worker failed")
         finally:
             context.detach(token)
             self._turning.release()
 
     def _seal(self) -> None:
-        now = monotonic()
-        while len(self._items) >= self._max_batch_size or (
-            self._items and (self._urgent or now - self._sealed_at >= self._flush_interval)
-        ):
-            number = min(self._max_batch_size, len(self._items))
-            self._hold(number)  # before they leave the queue: pending() must never miss one on its way
-            items = [self._items.popleft() for _ in range(number)]
+        now, items = monotonic(), self._items
+        away = self._breaker.is_failing() or self._outbox.is_crowded()
+        size = self._max_batch_size
+        if away:  # batches of one priority, and small enough to be given up without giving up much
+            size = max(_SMALLEST_BATCH, min(size, self._max_queue_size // 16))
+        while len(items) >= size or (items and (self._urgent or now - self._sealed_at >= self._flush_interval)):
+            self._seal_next(min(size, len(items)), away=away)
             self._sealed_at = now
-            try:
-                batch = self._encoder.batch(items, self._resource())
-            except Exception:
-                self._hold(-number)
-                self._lose("unencodable", sum(map(_events, items)))
-                raise
-            self._lose("unencodable", batch.broken)
-            self._sealed.append(batch._replace(items=number))
-        if not self._items:
+        if not items:
             self._sealed_at = now
+        self._set_aside()
+        for batch in self._outbox.shrink():
+            self._losses.lose_batch("queue_full", batch)
+        self._measure()
 
-    def _send(self) -> None:
-        while self._sealed and monotonic() >= self._retry_at:
-            batch = self._sealed[0]
-            result = self._transport.send(batch.body)
-            if isinstance(result, Retry):
-                self._back_off(result)
-                return
-            if isinstance(result, Rejected) and result.status == TOO_LARGE and (parts := split(batch)):
-                self._sealed.popleft()
-                self._sealed.extendleft(reversed(parts))
-                continue
-            if isinstance(result, Delivered):
-                refused = min(self._signal.events_in(result.rejected), batch.events)
-                what = "adopted" if batch.adopted else "delivered"
-                self._ledger.note(self._signal.of_events(what), batch.events - refused)
-                self._lose("rejected", refused)
-                self._ledger.note(f"delivered_{self._signal.records}", batch.records)
-                self._ledger.note(f"rejected_{self._signal.records}", result.rejected)
-                if self._failures and self._last_problem:
-                    log.info("ezlogs: the collector is back")
-                self._ever_delivered = True
-                self._hopeless = False
-                self._last_problem = None
-            else:
-                self._lose("rejected", batch.events)
-                self._complain(f"{result.reason}; the events of such requests are lost")
-            self._ledger.note(self._signal.of_events("redacted"), sum(batch.redactions.values()))
-            for rule, times in batch.redactions.items():
-                self._ledger.note(self._signal.of_events(f"redacted_by.{rule}"), times)
-            if self._journaling is not None and batch.receipts:
-                self._journaling.done(batch.receipts, adopted=batch.adopted)
-            self._failures = 0
-            self._sealed.popleft()
-            self._hold(-batch.items)
+    def _seal_next(self, number: int, *, away: bool) -> None:
+        self._being_sealed = number  # before they leave the queue: pending() must never miss one on its way
+        items = [self._items.popleft() for _ in range(number)]
+        try:
+            resource = self._resource()
+            for alike in _by_priority(items, self._encoder.priority) if away else (items,):
+                batch = self._encoder.batch(alike, resource)
+                self._losses.lose("unencodable", batch.broken)
+                self._usual_size = max(256.0, 2 * len(batch.body) / len(alike))
+                self._outbox.put(batch._replace(items=len(alike)))
+                items = items[len(alike) :]
+                self._being_sealed -= len(alike)
+        except Exception:
+            self._losses.lose("unencodable", sum(len(events_of(item)) for item in items))
+            raise
+        finally:
+            self._being_sealed = 0
 
-    def _adopt(self, journal: Journaling) -> None:
-        """Take what dead processes of this service left, a request a turn, while there is nothing else to send."""
-        left = journal.left(self._max_batch_size)
-        if left is not None:
-            batch = self._encoder.batch(left.events, left.resource)
-            self._sealed.append(batch._replace(receipts=left.receipts, adopted=True))
-
-    def _back_off(self, result: Retry) -> None:
-        self._complain(f"{result.reason}; events are kept and sent again (try `ezlogs dev` for a local collector)")
-        longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self._failures + 1, 10))
-        pause = random.SystemRandom().uniform(longest / 2, longest)
-        self._retry_at = monotonic() + max(pause, min(result.after or 0.0, _LONGEST_PAUSE))
-        self._failures += 1  # last: a process whose end waits for this has said why by then
-
-    def _complain(self, reason: str) -> None:
-        """Say once per outage what is wrong."""
-        if self._last_problem is None:
-            log.warning("ezlogs: %s", reason)
-        self._last_problem = reason
+    def _set_aside(self) -> None:
+        """Keep no more of what found no room than where it is in the journal."""
+        while self._beyond:
+            self._being_sealed = min(self._max_batch_size, len(self._beyond))
+            items = [self._beyond.popleft() for _ in range(self._being_sealed)]
+            receipts = [receipt for item in items for receipt in receipts_of(item)]
+            events = sum(len(events_of(item)) for item in items)
+            priority = max(map(self._encoder.priority, items))
+            self._outbox.put_on_disk(
+                Batch(b"", len(items), events, {}, 0, receipts, items=len(items), priority=priority)
+            )
+            self._being_sealed = 0
 
     def _leave(self, reason: str, item: Item) -> None:
         """Count an item that will not be sent: as lost, but for what is journaled, which another process will send."""
-        events = item.events if isinstance(item, EndedSpan) else (item,)
-        spooled = sum(type(event) is SealedEvent and bool(event.receipt) for event in events)
-        self._ledger.note(self._signal.of_events("spooled"), spooled)
-        self._lose(reason, len(events) - spooled)
+        events = events_of(item)
+        lost = [event for event in events if not (type(event) is SealedEvent and event.receipt)]
+        self._losses.note("spooled", len(events) - len(lost))
+        for event in lost:
+            self._losses.lose(reason, 1, {event.event_type: 1})
 
-    def _lose(self, reason: str, events: int) -> None:
-        self._ledger.note(self._signal.of_events(f"lost.{reason}"), events)
+
+def _by_priority(items: Sequence[Item], priority: Callable[[Item], int]) -> list[list[Item]]:
+    """Return items of the same priority together, the most important first."""
+    groups: dict[int, list[Item]] = {}
+    for item in items:
+        groups.setdefault(priority(item), []).append(item)
+    return [groups[each] for each in sorted(groups, reverse=True)]
+
+
+def _on_an_event_loop() -> bool:
+    running = sys.modules.get("asyncio.events")
+    return running is not None and running._get_running_loop() is not None
 
 
 def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) -> bool:
@@ -382,10 +445,6 @@ def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) ->
         time.sleep(0.005)
     done = [worker.relax(ending=ending) for worker in workers]
     return all(done)
-
-
-def _events(item: Item) -> int:
-    return len(item.events) if isinstance(item, EndedSpan) else 1
 
 
 def _flush_at_multiprocessing_exit(worker: Worker) -> None:

@@ -5,7 +5,7 @@ Bytes in, bytes out: it knows neither OpenTelemetry nor ezlogs' events.
 
 from ezlogs.journal.directory import Directory, UnusableDirectoryError, journal_directories, journal_directory
 from ezlogs.journal.journal import Journal, Receipt
-from ezlogs.journal.record import Kind, Priority
+from ezlogs.journal.record import Kind, Priority, Record
 from ezlogs.journal.recovery import Abandoned, adopt
 from ezlogs.journal.story import Ending, Found
 
@@ -18,6 +18,7 @@ __all__ = [
     "Kind",
     "Priority",
     "Receipt",
+    "Record",
     "UnusableDirectoryError",
     "adopt",
     "journal_directories",

@@ -12,7 +12,7 @@ from zlib import crc32
 from ezlogs.journal.directory import Directory
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.process import process_mark
-from ezlogs.journal.record import BODY_AT, HEAD_SIZE, Priority, pack_check_into, pack_head
+from ezlogs.journal.record import BODY_AT, HEAD_SIZE, Priority, Record, pack_check_into, pack_head
 from ezlogs.journal.segment import Segment
 from ezlogs.journal.shelf import Shelf
 from ezlogs.journal.tally import Tally
@@ -205,6 +205,32 @@ class Journal:
             self.forget()
         else:
             self._acks.append(receipts)
+
+    def read(self, receipts: Iterable[Receipt]) -> list[Record] | None:
+        """Return the records that some receipts stand for, but for those that are done or were given up.
+
+        For a worker's thread; None while another one is at work.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        turn = self._preparing
+        try:
+            turn.pop()
+        except IndexError:
+            return None
+        try:
+            positions = (receipt.position if isinstance(receipt, Deferred) else receipt for receipt in receipts)
+            return [record for position in positions if (record := self._record_at(position)) is not None]
+        finally:
+            turn.append(None)
+
+    def _record_at(self, position: int) -> Record | None:
+        while position in self._shelf.moved:
+            position = self._shelf.moved[position]
+        segment = self._shelf.segments.get(position >> _SERIAL)
+        record = None if segment is None else segment.record_at(position & _OFFSET)
+        return None if record is None or record.done else record
 
     def forget(self) -> None:
         """In a forked child: leave everything to the parent, and begin anew."""

@@ -17,6 +17,8 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 from zlib import crc32
 
+from ezlogs.priority import Priority as Priority
+
 
 class Kind(IntEnum):
     """What a record tells."""
@@ -35,15 +37,6 @@ class Kind(IntEnum):
     """A transaction, by its id, was committed."""
     ROLLED_BACK = 7
     """A transaction, by its id, was rolled back."""
-
-
-class Priority(IntEnum):
-    """What goes first when there is no room: the lowest."""
-
-    DEBUG = 0
-    NORMAL = 1
-    ERROR = 2
-    AUDIT = 3
 
 
 WAITING: Final = 0
@@ -153,6 +146,12 @@ def read_record(data: bytes, offset: int, salt: int) -> Record | None:
         data[offset + STATE_AT] == DONE,
         kind & MOVED != 0,
     )
+
+
+def size_at(head: bytes) -> int:
+    """Return the bytes that a whole record takes, from its first `SMALLEST` bytes."""
+    size: int = _HEAD.unpack_from(head, BODY_AT)[0]
+    return BODY_AT + size
 
 
 def read_records(data: bytes, offset: int, salt: int) -> Iterator[Record]:

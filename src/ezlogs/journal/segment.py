@@ -18,7 +18,19 @@ from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from ezlogs.journal.filesystems import Writing
-from ezlogs.journal.record import BODY_AT, DONE, STATE_AT, Record, check_of, pack_check_into, read_records, record_of
+from ezlogs.journal.record import (
+    BODY_AT,
+    DONE,
+    SMALLEST,
+    STATE_AT,
+    Record,
+    check_of,
+    pack_check_into,
+    read_record,
+    read_records,
+    record_of,
+    size_at,
+)
 
 VERSION: Final = 1
 _MAGIC: Final = b"EZLOGSJ\n"
@@ -228,6 +240,21 @@ class Segment:
         memory = self.memory
         data = os.pread(self._descriptor, self.position, 0) if memory is None else memory[: self.position]
         return (record for record in read_records(data, self.start, self.salt) if not record.done)
+
+    def record_at(self, offset: int) -> Record | None:
+        """Return the record that begins at an offset; None if none does.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        if not self.start <= offset < self.position:
+            return None
+        size = size_at(self._bytes(offset, SMALLEST))
+        return read_record(self._bytes(offset, size), 0, self.salt)
+
+    def _bytes(self, offset: int, size: int) -> bytes:
+        memory = self.memory
+        return os.pread(self._descriptor, size, offset) if memory is None else memory[offset : offset + size]
 
     def lowest(self) -> int | None:
         """Return the lowest priority of the records that wait, or None where none does."""

@@ -3,6 +3,7 @@
 from ezlogs.otlp.answer import TOO_LARGE, Delivered, Outcome, Rejected, Retry
 from ezlogs.otlp.encode import (
     EVENT_HEADS,
+    EVENT_OF_SPAN,
     ResourceGroup,
     ScopeGroup,
     encode_event,
@@ -10,6 +11,7 @@ from ezlogs.otlp.encode import (
     encode_resource,
     encode_scope,
     encode_span,
+    encode_span_end,
     event_parts,
 )
 from ezlogs.otlp.http import HttpTransport
@@ -17,6 +19,7 @@ from ezlogs.otlp.logs import LOG_RECORD_HEADS, encode_log_record
 
 __all__ = [
     "EVENT_HEADS",
+    "EVENT_OF_SPAN",
     "LOG_RECORD_HEADS",
     "TOO_LARGE",
     "Delivered",
@@ -32,5 +35,6 @@ __all__ = [
     "encode_resource",
     "encode_scope",
     "encode_span",
+    "encode_span_end",
     "event_parts",
 ]

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _RESOURCE = heads(b"\x0a")
 _SCOPE = heads(b"\x1a")
 EVENT_HEADS = heads(b"\x1a")
+EVENT_OF_SPAN = b"\x5a"
+"""The tag of an event in a span."""
 _LINK = heads(b"\x22")
 _SPAN = heads(b"\x4a")
 
@@ -123,9 +125,9 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         parts.append(count_field(b"\x50", dropped))
     for event in span.events:
         body = encode_event(event.name, event.timestamp, event.attributes, event.dropped_attributes)
-        parts += (b"\x5a", varint(len(body)), body)
+        parts += (EVENT_OF_SPAN, varint(len(body)), body)
     for body in events:
-        parts += (b"\x5a", varint(len(body)), body)
+        parts += (EVENT_OF_SPAN, varint(len(body)), body)
     if dropped := span.dropped_events:
         parts.append(count_field(b"\x60", dropped))
     for link in span.links:
@@ -133,6 +135,24 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
     if dropped := span.dropped_links:
         parts.append(count_field(b"\x70", dropped))
     parts += (b"\x7a", _encode_status(span.status), b"\x85\x01", _remoteness(parent))
+    return b"".join(parts)
+
+
+def encode_span_end(end_time_unix_nano: int, attributes: Mapping[str, Any]) -> bytes:
+    """Encode what is known later of a span: to be appended to `encode_span`'s result of when it had not ended.
+
+    Of a field that is there twice readers of protobuf take the last, and attributes they take all.
+
+    Args:
+        end_time_unix_nano: When it ended, nanoseconds since 1970.
+        attributes: Further ones.
+
+    Example:
+        >>> len(encode_span_end(0, {"ezlogs.interrupted": True}))
+        35
+    """
+    parts = [time_field(b"\x41", end_time_unix_nano)]
+    append_attributes(parts, _SPAN, attributes)
     return b"".join(parts)
 
 

@@ -123,8 +123,17 @@ class Delivery(Group):
     max_queue_size: Annotated[int, Setting(Count(1, 10_000_000, "items"))] = 200_000
     """How much is kept while the collector is away."""
 
-    durability: Annotated[Literal["memory", "process"], Setting(Choice(("memory", "process")))] = "memory"
-    """What events outlive: nothing, or the end of their process, in a journal on disk."""
+    max_queue_bytes: Annotated[int, Setting(Count(1 << 16, 1 << 40, "bytes"))] = 64 << 20
+    """How much memory that may take."""
+
+    audit_events: Annotated[tuple[str, ...], Setting(EventTypes("event types"))] = ("auth.*", "data.change")
+    """Which events are the last to be given up when not all can be kept."""
+
+    audit_wait: Annotated[float, Setting(Seconds(0, 60))] = 0.0
+    """How long such an event may make the application wait for room; never on an event loop."""
+
+    durability: Annotated[Literal["memory", "process"], Setting(Choice(("memory", "process")))] = "process"
+    """What events outlive: nothing, or the end of their process, in a journal on disk - where an endpoint is named."""
 
     state_dir: Annotated[str | None, Setting(Location("a directory"))] = None
     """Where journals are; the platform's directory for the state of programs if left out."""

@@ -24,7 +24,7 @@ from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
 
 from .test_riders import emitted
-from .test_worker import Transport
+from .test_worker import Transport, end_of_threads
 
 UNDER = SpanContext(0xA1, 0xB2, False, TraceFlags(TraceFlags.SAMPLED))
 SHOP = Resource({"service.name": "shop"})
@@ -88,8 +88,7 @@ def bench(directory: Directory) -> Iterator[Made]:
     yield make
     for one in made:
         one.worker.stop()
-    for thread in threading.enumerate():
-        assert thread.name != "ezlogs-delivery" or not thread.join(5)
+    end_of_threads()
 
 
 def waiting(directory: Directory) -> int:
@@ -200,7 +199,7 @@ def test_events_of_different_resources_are_not_mixed(directory: Directory) -> No
     reader = Journaling(directory, EncodedResource(b"me", ""), cap=64 << 20, max_age=60)
     found = []
     while (left := reader.left(10)) is not None:
-        found.append((left.resource.body, [event.body for event in left.events]))
+        found.append((left.resource.body, [event.body for event in left.items]))
         reader.done(left.receipts, adopted=True)
     reader.close()
     assert found == [(b"one", [b"a"]), (b"two", [b"b", b"c"])]
@@ -215,7 +214,7 @@ def test_records_of_a_later_version_are_passed_over(directory: Directory) -> Non
     reader = Journaling(directory, EncodedResource(b"", ""), cap=64 << 20, max_age=60)
     left = reader.left(10)
     assert left is not None
-    assert [event.body for event in left.events] == [b"a"]
+    assert [event.body for event in left.items] == [b"a"]
     assert len(left.receipts) == 2
     reader.close()
 
@@ -257,7 +256,7 @@ def test_what_another_process_left_and_cannot_be_read_is_said_once(
     assert flush([made.worker], 5)
     threading.Event().wait(0.3)
     assert made.ledger.counts()["delivered"] == 3
-    assert caplog.text.count("what another process left on disk cannot be delivered: somebody else was here") == 1
+    assert caplog.text.count("what was left on disk cannot be delivered: somebody else was here") == 1
     assert "the delivery worker failed" not in caplog.text
 
 

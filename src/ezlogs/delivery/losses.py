@@ -1,0 +1,78 @@
+"""Losses: what became of events, by reason, counted under the names of their signal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from ezlogs.delivery.batch import Batch
+from ezlogs.delivery.signal import Signal
+from ezlogs.otlp import Delivered
+from ezlogs.runtime import Ledger
+
+_MOST_TYPES = 1000
+
+
+class Losses:
+    """Counts deliveries and losses of one signal.
+
+    Args:
+        ledger: Where to.
+        signal: Whose.
+    """
+
+    def __init__(self, ledger: Ledger, signal: Signal) -> None:
+        self._ledger = ledger
+        self._signal = signal
+        self._types: dict[str, Counter[str]] = {}
+
+    def note(self, what: str, events: int = 1) -> None:
+        """Count something that is no loss."""
+        self._ledger.note(self._signal.of_events(what), events)
+
+    def lose(self, reason: str, events: int, types: Mapping[str, int] | None = None) -> None:
+        """Count events that will not be delivered.
+
+        Args:
+            reason: Why: ``queue_full``, ``rejected`` ...
+            events: How many.
+            types: How many of which type, where that is known.
+        """
+        if events:
+            self._ledger.note(self._signal.of_events(f"lost.{reason}"), events)
+        if types:
+            known = self._types.setdefault(reason, Counter())
+            for event_type, number in types.items():
+                known[event_type if event_type in known or len(known) < _MOST_TYPES else "other"] += number
+
+    def lose_batch(self, reason: str, batch: Batch) -> None:
+        """Count the events of a batch that will not be delivered."""
+        if batch.adopted:  # this process was never handed them
+            self.note(f"adopted_{reason}", batch.events)
+        else:
+            self.lose(reason, batch.events, batch.types)
+        self._redacted(batch)
+
+    def delivered(self, batch: Batch, answer: Delivered) -> None:
+        """Count a batch that the collector took, but for what it refused of it."""
+        refused = self._signal.events_in(answer.rejected, batch.records, batch.events)
+        self.note("adopted" if batch.adopted else "delivered", batch.events - refused)
+        if refused:
+            types = batch.types if refused == batch.events else {}
+            self.lose_batch("rejected", batch._replace(events=refused, types=types, redactions={}))
+        self._ledger.note(f"delivered_{self._signal.records}", batch.records)
+        self._ledger.note(f"rejected_{self._signal.records}", answer.rejected)
+        self._redacted(batch)
+
+    def by_type(self) -> dict[str, dict[str, int]]:
+        """Return how many events of each type were lost, by reason, as far as it is known."""
+        return {reason: dict(types) for reason, types in self._types.copy().items()}
+
+    def forget(self) -> None:
+        """In a forked child: what was lost before is the parent's."""
+        self._types = {}
+
+    def _redacted(self, batch: Batch) -> None:
+        self.note("redacted", sum(batch.redactions.values()))
+        for rule, times in batch.redactions.items():
+            self.note(f"redacted_by.{rule}", times)
