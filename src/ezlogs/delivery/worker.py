@@ -38,8 +38,6 @@ _LAST_TURN = 0.2
 _MARGIN = 1024
 """Items past the bound that are taken until the next turn, which finds out what of all there is matters least."""
 
-_SMALLEST_BATCH = 16
-
 
 class Encoder(Protocol):
     """What makes batches of items."""
@@ -358,10 +356,10 @@ class Worker:
 
     def _seal(self) -> None:
         now, items = monotonic(), self._items
-        away = self._breaker.is_failing() or self._outbox.is_crowded()
         size = self._max_batch_size
+        away = self._breaker.is_failing() or self._outbox.is_crowded() or len(items) > self._room
         if away:  # batches of one priority, and small enough to be given up without giving up much
-            size = max(_SMALLEST_BATCH, min(size, self._max_queue_size // 16))
+            size = max(1, min(size, self._max_queue_size // 16))
         while len(items) >= size or (items and (self._urgent or now - self._sealed_at >= self._flush_interval)):
             self._seal_next(min(size, len(items)), away=away)
             self._sealed_at = now
