@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 from itertools import count
 from time import time_ns
 
 EVENT_ID_PREFIX = "evt_"
 
 _VERSION, _VARIANT = 7 << 12, 0b10 << 62
+_pack = struct.Struct(">QQ").pack
 _TAIL_BITS, _SEQUENCE_BITS = 62, 32
 _LARGEST_TAIL, _LARGEST_SEQUENCE = (1 << _TAIL_BITS) - 1, (1 << _SEQUENCE_BITS) - 1
 
@@ -70,9 +72,9 @@ def event_id(timestamp: int, tail: int) -> str:
         >>> event_id(1_700_000_000_000_500_000, 7)
         'evt_018bcfe5680078008000000000000007'
     """
-    moment = (timestamp << 12) // 1_000_000  # the milliseconds, and twelve bits of their fraction
-    high = (moment >> 12 & 0xFFFF_FFFF_FFFF) << 16 | _VERSION | moment & 0xFFF
-    return f"{EVENT_ID_PREFIX}{high:016x}{_VARIANT | tail & _LARGEST_TAIL:016x}"
+    milliseconds, rest = divmod(timestamp, 1_000_000)
+    high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | _VERSION | (rest << 12) // 1_000_000
+    return EVENT_ID_PREFIX + _pack(high, _VARIANT | tail & _LARGEST_TAIL).hex()
 
 
 def new_event_id(timestamp: int | None = None) -> str:

@@ -38,18 +38,21 @@ class Priorities:
     """
 
     def __init__(self, audit: Sequence[str] = ()) -> None:
-        self._is_audit: Remembered[str, bool] = Remembered(lambda event_type: matches(audit, event_type))
+        self._usual: Remembered[str, Priority] = Remembered(
+            lambda event_type: Priority.AUDIT if matches(audit, event_type) else Priority.NORMAL
+        )
 
     def of(self, event: UniversalEvent) -> Priority:
         """Return the priority of an event."""
-        if self._is_audit[event.event_type]:
-            return Priority.AUDIT
+        usual = self._usual[event.event_type]
+        severity = event.said_severity
+        if severity is None and event.said_outcome == "success" and event.error is None:
+            return usual
+        if usual is Priority.AUDIT:
+            return usual
         if event.said_outcome != "success" or event.error is not None:
             return Priority.ERROR
-        severity = event.said_severity
-        if severity is None:
-            return Priority.NORMAL
-        return _OF_SEVERITY.get(severity, Priority.NORMAL)
+        return _OF_SEVERITY.get(severity or "info", Priority.NORMAL)
 
     def of_all(self, events: Iterable[UniversalEvent]) -> Priority:
         """Return the priority of a span with some events on it: that of the most important."""

@@ -14,6 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from ezlogs.delivery.event_encoder import EventEncoder
+from ezlogs.delivery.packing import packed
 from ezlogs.delivery.riders import RidingEvent
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
@@ -152,7 +153,9 @@ class Sources:
         if scope is None:
             return EncodedScope(b"", "")
         attributes = self._scrubber.attributes(scope.attributes or {}, [], "scope.")
-        return EncodedScope(encode_scope(scope.name, scope.version or "", attributes=attributes), scope.schema_url or "")
+        return EncodedScope(
+            encode_scope(scope.name, scope.version or "", attributes=attributes), scope.schema_url or ""
+        )
 
 
 Groups = dict[EncodedResource, dict[EncodedScope, list[bytes]]]
@@ -180,21 +183,22 @@ class SpanEncoder:
         self._priorities = priorities or Priorities()
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, EVENT_HEADS)
+        self._trace_ids: Remembered[str, bytes] = Remembered(
+            lambda correlation_id: _trace_id_of(correlation_id).to_bytes(16, "big")
+        )
 
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent, scrubbed and encoded."""
-        parts = event_parts(event.event_type, event.timestamp)
-        rules = self._events.append(parts, event)
-        trace_id, span_id = (under.trace_id, under.span_id) if under is not None and under.is_valid else (0, 0)
-        return SealedEvent(
-            b"".join(parts),
-            event.timestamp,
-            trace_id or _trace_id_of(event),
-            span_id,
-            rules,
-            event.event_type,
-            self._priorities.of(event),
-        )
+        if under is None or not under.is_valid:
+            trace_id, span_id = self._trace_ids[event.correlation.correlation_id], 0
+        else:
+            trace_id, span_id = under.trace_id.to_bytes(16, "big"), under.span_id
+        event_type, priority = event.event_type, self._priorities.of(event)
+        if self._events.is_plain(event) and (plain := packed(event)) is not None:
+            return SealedEvent(plain, event.timestamp, trace_id, span_id, (), event_type, priority, 0, event)
+        rules: list[str] = []
+        body = self._body(event, rules)
+        return SealedEvent(body, event.timestamp, trace_id, span_id, rules, event_type, priority)
 
     def seal_span(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
         """Return a span as it will be sent - now, where it has not ended - and the events that rode on it."""
@@ -246,7 +250,9 @@ class SpanEncoder:
         """Return an encoded event; append the rules by which privacy kept something back."""
         if isinstance(event, SealedEvent):
             rules += event.rules
-            return event.body
+            if event.plain is None:
+                return event.body
+            event = event.plain
         parts = event_parts(event.event_type, event.timestamp)
         rules += self._events.append(parts, event)
         return b"".join(parts)
@@ -321,10 +327,10 @@ def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpa
     groups: dict[tuple[int, int], list[Rider]] = {}
     for item in loose:
         if isinstance(item, SealedEvent):
-            groups.setdefault((item.trace_id, item.span_id), []).append(item)
+            groups.setdefault((int.from_bytes(item.trace_id, "big"), item.span_id), []).append(item)
             continue
         event, under = (item, INVALID_SPAN_CONTEXT) if isinstance(item, UniversalEvent) else item
-        key = (under.trace_id, under.span_id) if under.is_valid else (_trace_id_of(event), 0)
+        key = (under.trace_id, under.span_id) if under.is_valid else (_trace_id_of(event.correlation.correlation_id), 0)
         groups.setdefault(key, []).append(event)
     spans = []
     for (trace_id, parent_span_id), events in groups.items():
@@ -334,9 +340,8 @@ def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpa
     return spans
 
 
-def _trace_id_of(event: UniversalEvent) -> int:
+def _trace_id_of(correlation_id: str) -> int:
     """Return the trace id that a story outside any trace is known by."""
-    correlation_id = event.correlation.correlation_id
     try:
         trace_id = int(correlation_id, 16) if len(correlation_id) == 32 else 0
     except ValueError:

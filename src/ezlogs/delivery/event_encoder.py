@@ -9,17 +9,18 @@ searched, and only what is new is encoded, all of it at once. Every other event 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+from weakref import ref
 
 from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import ENDLESS, is_right, usual_severity
 from ezlogs.ids import event_id, sequence_of
-from ezlogs.otlp.values import VARINTS, Heads, Remembered, append_attributes, varint
+from ezlogs.otlp.values import Heads, Remembered, append_attributes, varint
 from ezlogs.party import Actor, Subject, party
 from ezlogs.privacy import Scrubber
-from ezlogs.privacy.memory import Memory
+from ezlogs.privacy.memory import MOST
 from ezlogs.snapshot import as_sent, text
 from ezlogs.wire import (
     METADATA,
@@ -34,7 +35,9 @@ from ezlogs.wire import (
 _CARD = 10**13
 """Numbers below this are no payment cards."""
 
-_SMALL = len(VARINTS)
+_LONGEST = 256
+"""Characters of a text that may come again."""
+
 _pack_double = struct.Struct("<cd").pack
 
 
@@ -53,12 +56,13 @@ class EventEncoder:
         self._actors = Remembered(self._encoded_actor)
         self._correlations = Remembered(self._encoded_correlation)
         self._subjects = Remembered(self._encoded_subject_type)
-        self._texts = Memory()
-        self._metadata = Remembered(self._metadata_heads)
-        self._event_id = self._heads_of("ezlogs.event.id").texts
-        self._sequence = self._heads_of("ezlogs.sequence").values
-        self._subject_id = self._heads_of("ezlogs.subject.id").texts
-        self._duration = self._heads_of("ezlogs.duration").values[9]
+        self._texts = AllTexts(scrubber.is_clean)
+        self._metadata = Remembered(self._of_metadata)
+        of_id = heads.texts["ezlogs.event.id"]
+        self._event_id: Remembered[int, str] = Remembered(lambda size: of_id[size].decode("latin-1"))
+        self._sequence = self._value_heads("ezlogs.sequence")
+        self._subject_id = self._texts_of("ezlogs.subject.id")
+        self._duration = self._value_heads("ezlogs.duration")[9]
 
     def append(self, parts: list[bytes], event: UniversalEvent) -> list[str]:
         """Append an event's attributes to the parts of a message; return the rules of the redactions in them."""
@@ -100,11 +104,10 @@ class EventEncoder:
                 return None
             pieces.append(subject_type)
             if subject_id is not None:
-                if type(subject_id) is int:
-                    subject_id = str(subject_id)
-                if subject_id not in self._texts and not self._is_plain(subject_id):
+                encoded_id = self._subject_id[str(subject_id) if type(subject_id) is int else subject_id]
+                if encoded_id is None:
                     return None
-                pieces += (self._subject_id[len(subject_id)], subject_id)
+                pieces.append(encoded_id)
         if duration is not None:
             if type(duration) is not float or not 0.0 <= duration < ENDLESS:
                 return None
@@ -113,17 +116,61 @@ class EventEncoder:
             return None
         return "".join(pieces).encode("latin-1")
 
-    def _add_metadata(self, pieces: list[str], metadata: Mapping[Any, Any]) -> bool:
-        of_keys, texts = self._metadata, self._texts
-        for key, value in metadata.items():
-            heads = of_keys[key]
-            if heads is None:
+    def is_plain(self, event: UniversalEvent) -> bool:
+        """Return whether there is nothing to keep back in an event, nor anything but ASCII texts and plain numbers."""
+        tail, own_id, subject, duration = event.said_tail, event.said_id, event.said_subject, event.said_duration
+        if tail is None or event.error is not None or event.changes or (own_id is not None and not own_id.isascii()):
+            return False
+        try:
+            if (
+                self._kinds[event.said_action, event.said_outcome, event.said_severity] is None
+                or self._actors[event.said_actor] is None
+                or self._correlations[event.correlation] is None
+            ):
                 return False
+            if subject is not None:
+                if type(subject) is not tuple or self._subjects[subject[0]] is None:
+                    return False
+                subject_id = subject[1]
+                if subject_id is not None and (
+                    self._subject_id[str(subject_id) if type(subject_id) is int else subject_id] is None
+                ):
+                    return False
+        except TypeError:  # a part of an actor or a subject that is no text, and cannot even be looked up
+            return False
+        if duration is not None and (type(duration) is not float or not 0.0 <= duration < ENDLESS):
+            return False
+        metadata = event.said_metadata
+        if metadata:
+            of_keys = self._metadata
+            for key, value in metadata.items():
+                of_key = of_keys[key]
+                if of_key is None:
+                    return False
+                kind = type(value)
+                if kind is str:
+                    if of_key[0][value] is None:
+                        return False
+                elif kind is int or kind is float:
+                    if not -_CARD < value < _CARD:
+                        return False
+                elif kind is not bool:
+                    return False
+        return True
+
+    def _add_metadata(self, pieces: list[str], metadata: Mapping[Any, Any]) -> bool:
+        of_keys, append = self._metadata, pieces.append
+        for key, value in metadata.items():
+            of_key = of_keys[key]
+            if of_key is None:
+                return False
+            texts, heads = of_key
             kind = type(value)
             if kind is str:
-                if value not in texts and not self._is_plain(value):
+                known = texts[value]
+                if known is None:
                     return False
-                pieces += (heads.texts[len(value)], value)
+                append(known)
                 continue
             if kind is int and -_CARD < value < _CARD:
                 encoded = _integer(value)
@@ -133,15 +180,9 @@ class EventEncoder:
                 encoded = "\x10\x01" if value else "\x10\x00"
             else:
                 return False
-            pieces += (heads.values[len(encoded)], encoded)
+            append(heads[len(encoded)])
+            append(encoded)
         return True
-
-    def _is_plain(self, value: str) -> bool:
-        """Return whether a text is clean and its own encoding; one that may come again is remembered."""
-        plain = value.isascii() and self._scrubber.is_clean(value)
-        if plain and not value.isdigit():
-            self._texts.remember(value)
-        return plain
 
     def _encoded_kind(self, kind: tuple[str, str, str | None]) -> str | None:
         action, outcome, severity = kind
@@ -169,18 +210,21 @@ class EventEncoder:
             return None
         return self._encoded(correlation_attributes(correlation))
 
-    def _metadata_heads(self, key: object) -> KeyHeads | None:
-        """Return the heads of a metadata attribute, or None for a key that privacy or the snapshot would change."""
+    def _of_metadata(self, key: object) -> OfKey | None:
+        """Return what is known of a metadata attribute, or None for a key that privacy or the snapshot would change."""
         if type(key) is not str or as_sent(text(key)) != key or self._scrubber.keys.denies(key):
             return None
-        return self._heads_of(METADATA + key) if self._scrubber.finds_nothing(key) else None
+        if not self._scrubber.finds_nothing(key):
+            return None
+        return OfKey(self._texts_of(METADATA + key), self._value_heads(METADATA + key))
 
-    def _heads_of(self, key: str) -> KeyHeads:
-        texts, values = self._heads
-        return KeyHeads(
-            Remembered(lambda size: texts[key][size].decode("latin-1")),
-            Remembered(lambda size: values[key][size].decode("latin-1")),
-        )
+    def _texts_of(self, key: str) -> Texts:
+        heads = self._heads.texts
+        return self._texts.of(lambda value: heads[key][len(value)].decode("latin-1"))
+
+    def _value_heads(self, key: str) -> Remembered[int, str]:
+        heads = self._heads.values
+        return Remembered(lambda size: heads[key][size].decode("latin-1"))
 
     def _encoded_as_sent(self, attributes: Mapping[str, str]) -> str:
         return self._encoded({key: as_sent(value) for key, value in attributes.items()})
@@ -191,13 +235,77 @@ class EventEncoder:
         return b"".join(parts).decode("latin-1")
 
 
-class KeyHeads(NamedTuple):
-    """What stands in front of one key's values, by their size in bytes."""
+class Texts(dict[str, str | None]):
+    """The values of one attribute: each encoded with its head, or None for one that is not clean, or no ASCII."""
 
-    texts: Remembered[int, str]
-    values: Remembered[int, str]
+    __slots__ = ("__weakref__", "_all", "_head")
+
+    def __init__(self, of: AllTexts, head: Callable[[str], str]) -> None:
+        self._all = of
+        self._head = head
+
+    def __missing__(self, value: str) -> str | None:
+        if not value.isascii() or not self._all.is_clean(value):
+            return None
+        encoded = self._head(value) + value
+        if len(value) <= _LONGEST and not value.isdigit():  # a number of something hardly comes again
+            self._all.has_one_more()
+            self[value] = encoded
+        return encoded
+
+
+class AllTexts:
+    """The values of all attributes, which are not too many together.
+
+    Args:
+        is_clean: Whether privacy lets a text pass.
+    """
+
+    def __init__(self, is_clean: Callable[[str], bool]) -> None:
+        self.is_clean = is_clean
+        self._each: list[ref[Texts]] = []
+        self._number = 0
+
+    def of(self, head: Callable[[str], str]) -> Texts:
+        """Return those of one more attribute.
+
+        Args:
+            head: Returns what stands in front of a value.
+        """
+        if len(self._each) > MOST:
+            self._each = [each for each in self._each if each() is not None]
+        texts = Texts(self, head)
+        self._each.append(ref(texts))
+        return texts
+
+    def has_one_more(self) -> None:
+        """Count one that is remembered; past the bound all are forgotten."""
+        self._number += 1
+        if self._number > MOST:
+            self._number = 0
+            for each in self._each:
+                if (texts := each()) is not None:
+                    texts.clear()
+
+    def __len__(self) -> int:
+        """Return how many are remembered."""
+        return self._number
+
+
+class OfKey(NamedTuple):
+    """What is known of one attribute: its texts, and what stands in front of other values by their size in bytes."""
+
+    texts: Texts
+    heads: Remembered[int, str]
 
 
 def _integer(number: int) -> str:
-    encoded = VARINTS[number] if 0 <= number < _SMALL else varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-    return (b"\x18" + encoded).decode("latin-1")
+    if number < 0:
+        return "\x18" + varint(number & 0xFFFF_FFFF_FFFF_FFFF).decode("latin-1")
+    return _LAST[number] if number < 0x80 else _FIRST[number & 0x7F] + _REST[number >> 7]
+
+
+_LAST: Final = tuple(f"\x18{chr(number)}" for number in range(0x80))
+_FIRST: Final = tuple(f"\x18{chr(number | 0x80)}" for number in range(0x80))
+_REST: Final[Remembered[int, str]] = Remembered(lambda number: varint(number).decode("latin-1"))
+"""Of numbers that are told one after the other most bits are the same."""

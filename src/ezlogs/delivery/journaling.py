@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanContext
 
-from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan, as_unknown, opened, opened_span
+from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan, make_unknown, opened, opened_span
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Abandoned, Directory, Ending, Found, Journal, Kind, Record, adopt
 from ezlogs.otlp import encode_span_end
@@ -22,6 +22,8 @@ from ezlogs.runtime import log
 
 _ITEM_ID: Final = struct.Struct(">QQ").pack
 """Makes what tells an event from all others, of its time and its tail: what its id is made of."""
+
+_EVENT: Final = int(Kind.EVENT)
 
 _TURNS: Final = 100
 """How often other threads get their turn, a microsecond each, for one of them to finish what it writes."""
@@ -81,8 +83,14 @@ class Journaling:
         """
         tail = event.said_tail
         item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(sealed.timestamp, tail)
-        owner = _span_id(sealed.trace_id, sealed.span_id) if on_span else b""
-        sealed.receipt = self._append(Kind.EVENT, item_id, sealed.payload(), sealed.priority, owner)
+        owner = sealed.trace_id + sealed.span_id.to_bytes(8, "big") if on_span else b""
+        receipt = sealed.receipt = self._journal.append(
+            _EVENT, item_id, sealed.head(), sealed.priority, owner=owner, more=sealed.body
+        )
+        if not receipt and receipt != 0:
+            self._wait_for(receipt)
+        if sealed.plain is not None:
+            sealed.body = b""  # it is made again from the event
 
     def open_span(self, sealed: SealedSpan, under: SpanContext) -> object:
         """Journal that a span has begun; return a receipt, to be given to `keep_span`.
@@ -91,7 +99,7 @@ class Journaling:
             sealed: The span as it is now.
             under: The same.
         """
-        return self._append(Kind.SPAN_OPEN, _span_id(under.trace_id, under.span_id), self._payload(sealed), sealed.priority)
+        return self._append(Kind.SPAN_OPEN, _key(under), self._payload(sealed), sealed.priority)
 
     def keep_span(self, sealed: SealedSpan, under: SpanContext, openings: Sequence[object]) -> None:
         """Journal a span that ended. Never raises, waits for no lock.
@@ -101,7 +109,7 @@ class Journaling:
             under: The same.
             openings: What `open_span` returned of it.
         """
-        receipt = self._append(Kind.SPAN_CLOSE, _span_id(under.trace_id, under.span_id), self._payload(sealed), sealed.priority)
+        receipt = self._append(Kind.SPAN_CLOSE, _key(under), self._payload(sealed), sealed.priority)
         sealed.receipts = (receipt, *(opening for opening in openings if opening != 0))
 
     def open_scope(self, sealed: SealedEvent, event_id: str) -> object:
@@ -111,20 +119,25 @@ class Journaling:
             sealed: That event, as it would be sent then.
             event_id: Its id, which is the later one's too.
         """
-        return self._append(Kind.SCOPE_OPEN, event_id.encode(), sealed.payload(), sealed.priority)
+        return self._append(Kind.SCOPE_OPEN, event_id.encode(), sealed.head() + sealed.body, sealed.priority)
 
     def _payload(self, sealed: SealedSpan) -> bytes:
         own = sealed.resource
         written = own.written() if isinstance(own, EncodedResource) and own != self._resource else b""
         return sealed.payload(written)
 
-    def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int, owner: bytes = b"") -> object:
-        receipt = self._journal.append(kind, item_id, payload, priority, owner=owner)
-        turns = 0
-        while not receipt and receipt != 0 and turns < _TURNS:
-            sleep(0)  # another thread was writing, and journals this one too as soon as it runs again
-            turns += 1
+    def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int) -> object:
+        receipt = self._journal.append(kind, item_id, payload, priority)
+        if not receipt and receipt != 0:
+            self._wait_for(receipt)
         return receipt
+
+    def _wait_for(self, receipt: object) -> None:
+        """Let another thread go on that was writing, and journals this record too as soon as it does."""
+        for _ in range(_TURNS):
+            if receipt:
+                return
+            sleep(0)
 
     def done(self, receipts: Sequence[Any], *, adopted: bool = False) -> None:
         """Take note that events were delivered, or never will be.
@@ -244,9 +257,9 @@ class Journaling:
         return self._journal.health()
 
 
-def _span_id(trace_id: int, span_id: int) -> bytes:
+def _key(span: SpanContext) -> bytes:
     """Return what a span is known by in the journal."""
-    return trace_id.to_bytes(16, "big") + span_id.to_bytes(8, "big")
+    return span.trace_id.to_bytes(16, "big") + span.span_id.to_bytes(8, "big")
 
 
 def _item(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan:
@@ -259,7 +272,8 @@ def _item(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan:
         return opened(found.payload)
     if found.kind == Kind.PREPARED:
         event = opened(found.payload)
-        event.body = event.body if found.ending is Ending.COMMITTED else as_unknown(event.body)
+        if found.ending is not Ending.COMMITTED:
+            make_unknown(event)
         return event
     span = opened_span(found.payload, resource)
     events = span.events = [opened(event.payload) for event in found.events]

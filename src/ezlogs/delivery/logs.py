@@ -10,9 +10,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
 
 from ezlogs import otel_compat
-from ezlogs.delivery.batch import SCOPE, Batch, Sources, Tally, receipts_of, request_of
+from ezlogs.delivery.batch import SCOPE, Batch, Sources, Tally, events_of, receipts_of, request_of
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.foreign import exports
+from ezlogs.delivery.packing import packed
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_logs import (
@@ -62,24 +63,37 @@ class LogEncoder:
         for item in items:
             tally.receipts += receipts_of(item)
             try:
-                sealed = item if type(item) is SealedEvent else self.seal(*item)
+                body, rules = self._encode(*item) if type(item) is not SealedEvent else self._of_sealed(item)
             except Exception:  # one event that cannot be encoded must not cost the others
                 log.exception("ezlogs: an event could not be encoded")
                 tally.broken += 1
                 continue
-            records.append(sealed.body)
-            tally.take((sealed,), sealed.rules, sealed.priority)
+            records.append(body)
+            tally.take(events_of(item), rules, self.priority(item))
         groups = {self._sources.resource(resource): {self._sources.scope(SCOPE): records}}
         return tally.batch(request_of(groups))
 
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent, scrubbed and encoded."""
         under = under or trace.INVALID_SPAN_CONTEXT
-        encoded, redacted = self._encode(event, under)
-        priority = self._priorities.of(event)
+        plain = packed(event) if self._events.is_plain(event) else None
+        body, rules = (plain, ()) if plain is not None else self._encode(event, under)
         return SealedEvent(
-            encoded, event.timestamp, under.trace_id, under.span_id, redacted, event.event_type, priority
+            body,
+            event.timestamp,
+            under.trace_id.to_bytes(16, "big"),
+            under.span_id,
+            rules,
+            event.event_type,
+            self._priorities.of(event),
+            under.trace_flags,
+            None if plain is None else event,
         )
+
+    def _of_sealed(self, sealed: SealedEvent) -> tuple[bytes, Sequence[str]]:
+        if sealed.plain is None:
+            return sealed.body, sealed.rules
+        return self._encode(sealed.plain, sealed.under())
 
     def encoded(self, resource: AnyResource) -> EncodedResource:
         """Return a resource as it is sent."""
@@ -89,7 +103,7 @@ class LogEncoder:
         """Return whether an item goes before others, where not all can be kept."""
         return item.priority if type(item) is SealedEvent else self._priorities.of(item[0])
 
-    def _encode(self, event: UniversalEvent, under: SpanContext) -> tuple[bytes, list[str]]:
+    def _encode(self, event: UniversalEvent, under: SpanContext) -> tuple[bytes, Sequence[str]]:
         """Return an encoded event, and the rules by which privacy kept something back."""
         attributes: list[bytes] = []
         redacted = self._events.append(attributes, event)

@@ -79,7 +79,7 @@ class Outbox:
             self._add(Held(_without_body(batch), on_disk=True))
 
     def take(self) -> Held | None:
-        """Return what is to be sent next, with its body, or None where nothing is. It stays pending until it is done."""
+        """Return what is to be sent next, with its body, or None; it stays pending until it is `done`."""
         with self._lock:
             for waiting in self._waiting.values():
                 if waiting:
@@ -141,7 +141,10 @@ class Outbox:
     def empty(self) -> list[Batch]:
         """Take out everything, also what is being sent."""
         with self._lock:
-            held = [*([self._in_flight] if self._in_flight else ()), *(one for of in self._waiting.values() for one in of)]
+            held = [
+                *([self._in_flight] if self._in_flight else ()),
+                *(one for of in self._waiting.values() for one in of),
+            ]
             for waiting in self._waiting.values():
                 waiting.clear()
             self._in_flight = None

@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from ezlogs import otel_compat
 from ezlogs.delivery.batch import EndedSpan, Rider, SpanEncoder
-from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.breaker import Limits
+from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan

@@ -1,4 +1,4 @@
-"""Sealed spans and events: scrubbed and encoded before the application goes on, so that they can outlive its process."""
+"""Sealed spans and events: what may leave, fixed before the application goes on, to outlive its process."""
 
 from __future__ import annotations
 
@@ -6,45 +6,63 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import SpanContext, TraceFlags
 
+from ezlogs.delivery.packing import unpacked
 from ezlogs.event import UniversalEvent
 from ezlogs.otlp.protobuf import fields, pieces
 from ezlogs.otlp.values import message_field
 from ezlogs.priority import Priority
 
-_HEAD: Final = struct.Struct(">QQQq")
+_HEAD: Final = struct.Struct(">BB16sQq")
+_ENCODED, _PACKED = 0, 1
+_pack_head: Final = _HEAD.pack
 _SIZE: Final = struct.Struct(">I")
-_HALF: Final = 64
-_LOW: Final = (1 << _HALF) - 1
 _KEY, _OUTCOME = 1, b"ezlogs.outcome"
 _UNKNOWN: Final = message_field(b"\x0a", _OUTCOME) + message_field(b"\x12", message_field(b"\x0a", b"unknown"))
 
 
 class SealedEvent:
-    """An event of which only its bytes are left, and what a batch must know of it.
+    """An event that may leave the application: what is in the journal of it, and what a batch must know of it.
 
     Args:
-        body: The event as it is encoded in its signal, without a length in front.
+        body: The event, scrubbed and as it is encoded in its signal, without a length in front; or packed.
         timestamp: When it happened: nanoseconds since 1970.
-        trace_id: The trace that it belongs to.
+        trace_id: The trace that it belongs to, in 16 bytes.
         span_id: The span under which it happened; 0 for none.
         rules: By which rules privacy kept something back.
         event_type: What it is, to count it by; not known of one that another process left.
         priority: Whether it goes before others, where not all can be kept.
+        flags: The trace flags of that span.
+        plain: The event itself, where nothing had to be kept back: then it is encoded with its batch.
     """
 
-    __slots__ = ("body", "event_type", "priority", "receipt", "rules", "span_id", "timestamp", "trace_id")
+    __slots__ = (
+        "body",
+        "event_type",
+        "flags",
+        "plain",
+        "priority",
+        "receipt",
+        "rules",
+        "span_id",
+        "timestamp",
+        "trace_id",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # by position: names cost each event
         self,
         body: bytes,
         timestamp: int,
-        trace_id: int,
+        trace_id: bytes,
         span_id: int,
         rules: Sequence[str] = (),
         event_type: str = "",
         priority: int = Priority.NORMAL,
+        flags: int = 0,
+        plain: UniversalEvent | None = None,
     ) -> None:
         self.body = body
         self.timestamp = timestamp
@@ -53,49 +71,64 @@ class SealedEvent:
         self.rules = rules
         self.event_type = event_type
         self.priority = priority
+        self.flags = flags
+        self.plain = plain
         self.receipt: object = None
         """What it is acknowledged by in the journal; true once it is in there."""
 
-    def payload(self) -> bytes:
-        """Return what is journaled of it; `opened` reads it.
+    def under(self) -> SpanContext:
+        """Return the span that it happened under."""
+        return SpanContext(int.from_bytes(self.trace_id, "big"), self.span_id, False, TraceFlags(self.flags))
 
-        >>> event = SealedEvent(b"body", 7, 1 << 100, 5)
-        >>> again = opened(event.payload())
+    def head(self) -> bytes:
+        """Return what stands in front of the body in what is journaled of it; `opened` reads both.
+
+        >>> event = SealedEvent(b"body", 7, bytes(15) + b"1", 5)
+        >>> again = opened(event.head() + event.body)
         >>> again.body, again.timestamp, again.trace_id == event.trace_id, again.span_id
         (b'body', 7, True, 5)
         """
-        return _HEAD.pack(self.trace_id >> _HALF, self.trace_id & _LOW, self.span_id, self.timestamp) + self.body
+        form = _ENCODED if self.plain is None else _PACKED
+        return _pack_head(form, self.flags, self.trace_id, self.span_id, self.timestamp)
 
 
 def opened(payload: bytes) -> SealedEvent:
     """Return an event from what was journaled of it.
 
     Args:
-        payload: What `SealedEvent.payload` returned.
+        payload: What `SealedEvent.head` returned, and the body.
 
     Raises:
-        struct.error: It is no such payload.
+        ValueError: It is no such payload.
+        struct.error: So it is, too.
     """
-    high, low, span_id, timestamp = _HEAD.unpack_from(payload)
-    return SealedEvent(payload[_HEAD.size :], timestamp, high << _HALF | low, span_id)
+    form, flags, trace_id, span_id, timestamp = _HEAD.unpack_from(payload)
+    body, plain = payload[_HEAD.size :], None
+    if form == _PACKED:
+        plain = unpacked(body)
+    elif form != _ENCODED:
+        raise ValueError(f"form {form}")
+    event_type = "" if plain is None else plain.event_type
+    return SealedEvent(body, timestamp, trace_id, span_id, (), event_type, flags=flags, plain=plain)
 
 
-def as_unknown(body: bytes) -> bytes:
-    """Return an encoded event with the outcome ``unknown`` in place of its own: nobody knows whether it came about.
-
-    Args:
-        body: A span event or a log record, as `SealedEvent` has it.
+def make_unknown(event: SealedEvent) -> None:
+    """Give an event the outcome ``unknown`` in place of its own: nobody knows whether it came about.
 
     >>> from ezlogs.otlp import encode_event
-    >>> before = encode_event("data.change", 0, {"ezlogs.outcome": "success", "ezlogs.sequence": 1})
-    >>> as_unknown(before) == encode_event("data.change", 0, {"ezlogs.outcome": "unknown", "ezlogs.sequence": 1})
+    >>> event = SealedEvent(encode_event("data.change", 0, {"ezlogs.outcome": "success"}), 0, bytes(16), 0)
+    >>> make_unknown(event)
+    >>> event.body == encode_event("data.change", 0, {"ezlogs.outcome": "unknown"})
     True
     """
-    return b"".join(
+    if event.plain is not None:
+        event.plain = msgspec.structs.replace(event.plain, said_outcome="unknown")
+        return
+    event.body = b"".join(
         message_field(bytes([number << 3 | 2]), _UNKNOWN)
         if isinstance(value, bytes) and fields(value).get(_KEY) == _OUTCOME
         else whole
-        for number, value, whole in pieces(body)
+        for number, value, whole in pieces(event.body)
     )
 
 
@@ -150,7 +183,7 @@ class SealedSpan:
 
     __slots__ = ("body", "events", "priority", "receipts", "resource", "rules", "scope")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # as above
         self,
         body: bytes,
         scope: EncodedScope,

@@ -32,8 +32,10 @@ class Signal(NamedTuple):
             of_records: All of them.
             of_events: The events in those.
 
-        >>> Signal("logs").events_in(3, 10, 10), Signal("spans").events_in(3, 10, 12), Signal("spans").events_in(9, 9, 12)
-        (3, 0, 12)
+        >>> Signal("logs").events_in(3, 10, 10)
+        3
+        >>> Signal("spans").events_in(3, 10, 12), Signal("spans").events_in(9, 9, 12)
+        (0, 12)
         """
         if self.records == "logs":
             return min(records, of_events)

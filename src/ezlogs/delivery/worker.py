@@ -186,7 +186,7 @@ class Worker:
             self._journaling.keep_span(sealed, under, openings)
 
     def handed_over(self, events: Sequence[UniversalEvent | SealedEvent], openings: Sequence[object] = ()) -> None:
-        """Take note that another pipeline has some events, which were kept for this one, and the span that they were on.
+        """Take note that another pipeline has some events that were kept for this one, and the span that they were on.
 
         Args:
             events: The events.

@@ -12,10 +12,11 @@ from zlib import crc32
 from ezlogs.journal.directory import Directory
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.process import process_mark
-from ezlogs.journal.record import BODY_AT, HEAD_SIZE, Priority, Record, pack_check_into, pack_head
+from ezlogs.journal.record import BODY_AT, HEAD_SIZE, Record, pack_check_into, pack_head
 from ezlogs.journal.segment import Segment
 from ezlogs.journal.shelf import Shelf
 from ezlogs.journal.tally import Tally
+from ezlogs.priority import Priority
 
 _MOST_DEFERRED: Final = 32 << 20
 """Bytes of records that wait for the worker to journal them."""
@@ -139,6 +140,7 @@ class Journal:
         *,
         owner: bytes = b"",
         timestamp: int = 0,
+        more: bytes = b"",
     ) -> Receipt:
         """Journal one record.
 
@@ -149,6 +151,7 @@ class Journal:
             priority: A `Priority`.
             owner: The span that an event rides on, or the transaction that a prepared event belongs to.
             timestamp: Unix time in nanoseconds; now, if left out.
+            more: The rest of the payload, where it is in two parts.
 
         Returns:
             A receipt to acknowledge it by. It is true when the record survives the process from now on. When it is not,
@@ -157,13 +160,9 @@ class Journal:
         if not self._mark[0]:
             self.forget()
         try:
-            size = HEAD_SIZE + len(item_id) + len(owner) + len(payload)
-            body = (
-                pack_head(size, kind, priority, len(item_id), len(owner), timestamp or time_ns())
-                + item_id
-                + owner
-                + payload
-            )
+            size = HEAD_SIZE + len(item_id) + len(owner) + len(payload) + len(more)
+            head = pack_head(size, kind, priority, len(item_id), len(owner), timestamp or time_ns())
+            body = b"".join((head, item_id, owner, payload, more))
         except Exception:
             self._tally.note("invalid")
             return 0

@@ -17,8 +17,6 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from ezlogs.priority import Priority as Priority
-
 
 class Kind(IntEnum):
     """What a record tells."""

@@ -12,9 +12,10 @@ from ezlogs.journal.directory import Directory, UnusableDirectoryError
 from ezlogs.journal.filesystems import Writing, writing
 from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import Home, found_home, homes, tidy
-from ezlogs.journal.record import BODY_AT, MOVED, Priority, Record, body_of
+from ezlogs.journal.record import BODY_AT, MOVED, Record, body_of
 from ezlogs.journal.segment import PAGE, Segment, header_size
 from ezlogs.journal.tally import Tally
+from ezlogs.priority import Priority
 
 _SERIAL: Final = 32
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from ezlogs.journal.directory import Directory, UnusableDirectoryError
 from ezlogs.journal.files import Segments
 from ezlogs.journal.liveness import Home, adopt_home, homes, is_segment
-from ezlogs.journal.record import Priority
 from ezlogs.journal.story import Found, found_in
+from ezlogs.priority import Priority
 
 _FOREVER: Final = -(1 << 62)
 

@@ -181,12 +181,12 @@ def varint(number: int) -> bytes:
 
 
 def _long_varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
+    encoded = _CONTINUED[number & 0x7F]
+    number >>= 7
+    while number >= len(VARINTS):
+        encoded += _CONTINUED[number & 0x7F]
         number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    return encoded + VARINTS[number]
 
 
 VARINTS = (
@@ -194,6 +194,9 @@ VARINTS = (
     *(bytes((low, high)) for high in range(1, 0x80) for low in range(0x80, 0x100)),
 )
 """The varints of one and two bytes, by number."""
+
+_CONTINUED = tuple(bytes((number | 0x80,)) for number in range(0x80))
+"""Seven bits of a varint after which more come."""
 
 
 class Remembered(dict[_K, _T]):

@@ -13,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 import ezlogs
 from ezlogs.correlation import Correlation
 from ezlogs.delivery.event_encoder import EventEncoder
+from ezlogs.delivery.packing import packed, unpacked
 from ezlogs.emit import record
 from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Subject, UniversalEvent
 from ezlogs.facts import Change, Failure
@@ -99,6 +100,23 @@ def test_the_encoding_is_that_of_the_long_way(event: UniversalEvent) -> None:
         assert parsed(parts) == expected
 
 
+@settings(max_examples=400)
+@given(told())
+def test_plain_is_what_the_short_way_encodes(event: UniversalEvent) -> None:
+    """And comes back from the journal as it was told."""
+    plain = SHARED.is_plain(event)
+    try:
+        known = event.said_tail is not None and SHARED._known(event, event.said_tail) is not None
+    except TypeError:
+        known = False
+    assert plain == known
+    data = packed(event) if plain else None
+    if data is not None:
+        again = unpacked(data)
+        assert (again, again.timestamp, again.event_id) == (event, event.timestamp, event.event_id)
+        assert long_way(again) == long_way(event)
+
+
 def test_an_event_that_was_read_is_encoded_from_its_facts() -> None:
     """Such as one from a file, which nobody told in this process."""
     with capture() as captured:
@@ -118,9 +136,11 @@ def test_what_is_kept_is_bounded() -> None:
             event: Any = record("order.action", f"a{number}", metadata={f"field{number}": f"value {number}"})
             for _ in range(2):  # the first time a text is searched, then it is known
                 assert encoder.append(parts, event) == []
-    kept = [value for value in vars(encoder).values() if isinstance(value, (dict, set))]
+    kept = [value for value in vars(encoder).values() if isinstance(value, dict)]
     assert len(kept) >= 5
     assert max(map(len, kept)) <= 4096
+    assert 0 < len(encoder._texts) <= 4096
+    assert sum(each() is not None for each in encoder._texts._each) <= 600, "of keys that are forgotten"
 
 
 @pytest.mark.parametrize(

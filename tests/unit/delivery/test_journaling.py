@@ -188,13 +188,13 @@ def test_an_event_that_cannot_be_encoded_is_as_it_was(bench: Made, monkeypatch: 
 def test_events_of_different_resources_are_not_mixed(directory: Directory) -> None:
     """Each request has one."""
     journal = Journaling(directory, EncodedResource(b"one", ""), cap=64 << 20, max_age=60)
-    journal.keep(SealedEvent(b"a", 1, 2, 3), emitted(1))
+    journal.keep(SealedEvent(b"a", 1, bytes(16), 3), emitted(1))
     journal._journal.resource = EncodedResource(b"two", "schema").written()
     journal._journal._segment = None
     journal._journal._ready.clear()
     journal.turn()
-    journal.keep(SealedEvent(b"b", 1, 2, 3), emitted(2))
-    journal.keep(SealedEvent(b"c", 1, 2, 3), emitted(3))
+    journal.keep(SealedEvent(b"b", 1, bytes(16), 3), emitted(2))
+    journal.keep(SealedEvent(b"c", 1, bytes(16), 3), emitted(3))
     journal.close()
     reader = Journaling(directory, EncodedResource(b"me", ""), cap=64 << 20, max_age=60)
     found = []
@@ -209,7 +209,7 @@ def test_records_of_a_later_version_are_passed_over(directory: Directory) -> Non
     """What they mean is not known here."""
     journal = Journaling(directory, EncodedResource(b"", ""), cap=64 << 20, max_age=60)
     journal._journal.append(Kind.EVENT, b"short", b"x")
-    journal.keep(SealedEvent(b"a", 1, 2, 3), emitted(1))
+    journal.keep(SealedEvent(b"a", 1, bytes(16), 3), emitted(1))
     journal.close()
     reader = Journaling(directory, EncodedResource(b"", ""), cap=64 << 20, max_age=60)
     left = reader.left(10)
