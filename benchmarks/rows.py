@@ -96,6 +96,14 @@ ROWS = (
         0.11,
     ),
     Row(
+        "whole_way_journaled",
+        "the same with durability=process",
+        Side("whole_way.journaled", "journaled"),
+        Side("whole_way.otel", "otel"),
+        0.17,
+        0.12,
+    ),
+    Row(
         "scrub_clean",
         "privacy over the metadata of an event without a finding / add_event",
         Side(_SCRUBBING, "clean.p50"),
@@ -158,6 +166,7 @@ WITH_COLLECTOR = frozenset(
         "start.ezlogs",
         "start.otel",
         "whole_way.ezlogs",
+        "whole_way.journaled",
         "whole_way.otel",
     }
 )

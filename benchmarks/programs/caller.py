@@ -38,7 +38,7 @@ def memory(endpoint: str) -> dict[str, float]:
     from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
     span = TracerProvider(span_limits=SpanLimits(max_events=1000)).get_tracer("bench").start_span("bench")
-    ezlogs.configure(endpoint=endpoint, instrument="none", **_ASLEEP)
+    ezlogs.configure(endpoint=endpoint, instrument="none", durability="memory", **_ASLEEP)
     encoder = EventEncoder(current_runtime().scrubber, heads(b"\x1a"))  # type: ignore[union-attr]  # just configured
 
     def add_event(attributes: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ def on_a_span() -> dict[str, float]:
     """An SDK span with ten events, ezlogs' and OpenTelemetry's, and one without any."""
     from opentelemetry import trace
 
-    ezlogs.configure(endpoint="http://127.0.0.1:1", instrument="none", pipeline="owned", **_ASLEEP)
+    ezlogs.configure(endpoint="http://127.0.0.1:1", instrument="none", pipeline="owned", durability="memory", **_ASLEEP)
     tracer = trace.get_tracer("bench")
 
     def bare(number: int) -> None:

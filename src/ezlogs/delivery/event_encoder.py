@@ -58,8 +58,7 @@ class EventEncoder:
         self._subjects = Remembered(self._encoded_subject_type)
         self._texts = AllTexts(scrubber.is_clean)
         self._metadata = Remembered(self._of_metadata)
-        of_id = heads.texts["ezlogs.event.id"]
-        self._event_id: Remembered[int, str] = Remembered(lambda size: of_id[size].decode("latin-1"))
+        self._event_id = _as_text(heads.texts["ezlogs.event.id"])
         self._sequence = self._value_heads("ezlogs.sequence")
         self._subject_id = self._texts_of("ezlogs.subject.id")
         self._duration = self._value_heads("ezlogs.duration")[9]
@@ -219,12 +218,10 @@ class EventEncoder:
         return OfKey(self._texts_of(METADATA + key), self._value_heads(METADATA + key))
 
     def _texts_of(self, key: str) -> Texts:
-        heads = self._heads.texts
-        return self._texts.of(lambda value: heads[key][len(value)].decode("latin-1"))
+        return self._texts.of(_as_text(self._heads.texts[key]))
 
     def _value_heads(self, key: str) -> Remembered[int, str]:
-        heads = self._heads.values
-        return Remembered(lambda size: heads[key][size].decode("latin-1"))
+        return _as_text(self._heads.values[key])
 
     def _encoded_as_sent(self, attributes: Mapping[str, str]) -> str:
         return self._encoded({key: as_sent(value) for key, value in attributes.items()})
@@ -238,16 +235,16 @@ class EventEncoder:
 class Texts(dict[str, str | None]):
     """The values of one attribute: each encoded with its head, or None for one that is not clean, or no ASCII."""
 
-    __slots__ = ("__weakref__", "_all", "_head")
+    __slots__ = ("__weakref__", "_all", "_heads")
 
-    def __init__(self, of: AllTexts, head: Callable[[str], str]) -> None:
+    def __init__(self, of: AllTexts, heads: Remembered[int, str]) -> None:
         self._all = of
-        self._head = head
+        self._heads = heads
 
     def __missing__(self, value: str) -> str | None:
         if not value.isascii() or not self._all.is_clean(value):
             return None
-        encoded = self._head(value) + value
+        encoded = self._heads[len(value)] + value
         if len(value) <= _LONGEST and not value.isdigit():  # a number of something hardly comes again
             self._all.has_one_more()
             self[value] = encoded
@@ -266,15 +263,15 @@ class AllTexts:
         self._each: list[ref[Texts]] = []
         self._number = 0
 
-    def of(self, head: Callable[[str], str]) -> Texts:
+    def of(self, heads: Remembered[int, str]) -> Texts:
         """Return those of one more attribute.
 
         Args:
-            head: Returns what stands in front of a value.
+            heads: What stands in front of a value, by its size in bytes.
         """
         if len(self._each) > MOST:
             self._each = [each for each in self._each if each() is not None]
-        texts = Texts(self, head)
+        texts = Texts(self, heads)
         self._each.append(ref(texts))
         return texts
 
@@ -297,6 +294,10 @@ class OfKey(NamedTuple):
 
     texts: Texts
     heads: Remembered[int, str]
+
+
+def _as_text(heads: Mapping[int, bytes]) -> Remembered[int, str]:
+    return Remembered(lambda size: heads[size].decode("latin-1"))
 
 
 def _integer(number: int) -> str:
