@@ -9,6 +9,7 @@ import msgspec
 from ezlogs.otlp.protobuf import bytes_of, fields, text_of
 
 _LONGEST_MESSAGE = 200
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -81,6 +82,16 @@ def partial_success(content_type: str, content: bytes) -> Delivered:
     rejected = partial_fields.get(1)
     message = text_of(partial_fields.get(2))
     return Delivered(rejected if isinstance(rejected, int) and rejected < 1 << 63 else 0, message)
+
+
+def is_page(content_type: str, content: bytes) -> bool:
+    """Return whether an answer is a page for people, which no collector sends: a proxy's or a portal's.
+
+    >>> is_page("text/html; charset=utf-8", b"<!doctype html><title>Sign in</title>"), is_page("text/html", b"")
+    (True, False)
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type in _PAGES and content.lstrip().removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
 
 
 def error_message(content_type: str, content: bytes) -> str:

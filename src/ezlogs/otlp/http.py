@@ -1,7 +1,7 @@
 """OTLP over HTTP: one POST of an encoded request, and what the collector's answer means for it.
 
-Follows https://opentelemetry.io/docs/specs/otlp/#otlphttp, with two additions that favour delivery: 408 and
-500 count as transient, since a gateway that crashes or restarts answers with them.
+Follows https://opentelemetry.io/docs/specs/otlp/#otlphttp, with additions that favour delivery: 408 and
+500 count as transient, since a gateway that crashes or restarts answers with them, and so does a page of HTML.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ezlogs.otlp.address import USER_AGENT, Address, basic_authorization, split
-from ezlogs.otlp.answer import Outcome, Rejected, Retry, error_message, partial_success, presentable, secrets
+from ezlogs.otlp.address import USER_AGENT, basic_authorization, split
+from ezlogs.otlp.answer import Outcome, Rejected, Retry, error_message, is_page, partial_success, presentable, secrets
 from ezlogs.otlp.compression import Compression, compressor
 from ezlogs.otlp.loading import load_client
+from ezlogs.otlp.proxies import proxy_of
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
@@ -143,7 +144,7 @@ class HttpTransport:
         from ezlogs.otlp.connections import hurried
 
         manager: PoolManager
-        if proxy := _proxy_of(self._address):
+        if proxy := proxy_of(self._address.host, self._address.scheme):
             credentials = basic_authorization("proxy-authorization", proxy.login)
             manager = ProxyManager(f"{proxy.scheme}://{proxy.host}", proxy_headers=credentials, **self._tls)
         else:
@@ -159,9 +160,13 @@ class HttpTransport:
 
     def _judge(self, answer: BaseHTTPResponse, content: bytes) -> Outcome:
         content_type = answer.headers.get("content-type", "")
-        if 200 <= answer.status < 300:
-            return partial_success(content_type, content)
         reason = f"the collector at {self._origin} answered {answer.status} {_phrase(answer.status)}"
+        if 200 <= answer.status < 300:
+            if is_page(content_type, content):
+                return Retry(
+                    f"{reason} with a page of HTML, which no collector does: is a proxy or a login in the way?"
+                )
+            return partial_success(content_type, content)
         if message := presentable(error_message(content_type, content), self._secrets):
             reason += f": {message}"
         if answer.status in _TRANSIENT:
@@ -183,17 +188,6 @@ class _Pool(NamedTuple):
     pid: int
     manager: PoolManager
     connections: HTTPConnectionPool
-
-
-def _proxy_of(address: Address) -> Address | None:
-    """Return the proxy that the environment names for an address, read as the standard library reads it."""
-    from urllib.request import getproxies_environment, proxy_bypass
-
-    proxies = getproxies_environment()
-    proxy = proxies.get(address.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(address.host):
-        return None
-    return split(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:
