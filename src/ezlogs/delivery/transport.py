@@ -9,6 +9,7 @@ from ezlogs.otlp import HttpTransport, Outcome
 from ezlogs.settings import OtlpSignal, Settings, setting_of
 
 GRPC: Final = "grpc"
+JSON: Final = "http/json"
 
 
 class Transport(Protocol):
@@ -58,7 +59,8 @@ def transport(settings: Settings, endpoint: str, signal: OtlpSignal, timeout: fl
         "client_key_file": said("client_key"),
     }
     if said("protocol") != GRPC:
-        return HttpTransport(endpoint, compression=said("compression"), **common)
+        as_json = signal if said("protocol") == JSON else None
+        return HttpTransport(endpoint, compression=said("compression"), as_json=as_json, **common)
     from ezlogs.otlp.grpc import GrpcTransport  # grpcio is large, and few need it
 
     packed: Literal["none", "gzip"] = "none" if said("compression") == "none" else "gzip"  # all that grpcio has

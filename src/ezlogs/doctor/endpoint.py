@@ -103,6 +103,8 @@ def _advice(reason: str, address: Address, protocol: str = "http/protobuf") -> s
     """Say what to do about a reason: the first words of the transport that are known."""
     if protocol != "grpc" and urlsplit(address.endpoint).port == _GRPC_PORT:
         return "is that the port of OTLP/gRPC? set protocol to grpc, or use OTLP/HTTP's, usually 4318"
+    if protocol == "http/json" and "answered 415" in reason:
+        return "it takes no OTLP as JSON; set protocol to http/protobuf"
     for words, advice in _ADVICE.items():
         if re.search(words, reason):
             return advice

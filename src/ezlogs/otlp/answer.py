@@ -104,7 +104,7 @@ def error_message(content_type: str, content: bytes) -> str:
 
 
 def _is_json(content_type: str) -> bool:
-    return content_type.startswith("application/json")
+    return content_type.lower().startswith("application/json")
 
 
 def _json_answer(content: bytes) -> _JsonAnswer:

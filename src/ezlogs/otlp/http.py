@@ -11,7 +11,7 @@ import queue
 import re
 from collections.abc import Mapping
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ezlogs.otlp.address import USER_AGENT, basic_authorization, split
 from ezlogs.otlp.answer import Outcome, Rejected, Retry, error_message, is_page, partial_success, presentable, secrets
@@ -39,6 +39,7 @@ class HttpTransport:
         headers: Additional headers, such as credentials. Their values appear in no text that comes back.
         timeout: Seconds for each part of one `send`: the connection, the request, and the whole of the answer.
         compression: ``gzip`` or ``zstd``, both at level 1, or ``none``.
+        as_json: The signal that is sent, to have it written as OTLP/JSON; protobuf if left out.
         certificate_file: PEM file of the authorities that may sign the collector's certificate, in place of
             the system's.
         client_certificate_file: PEM file of the certificate shown to the collector.
@@ -60,12 +61,14 @@ class HttpTransport:
         headers: Mapping[str, str],
         timeout: float,
         compression: Compression,
+        as_json: Literal["traces", "logs"] | None = None,
         certificate_file: str | None = None,
         client_certificate_file: str | None = None,
         client_key_file: str | None = None,
     ) -> None:
         self._timeout = timeout
         self._pack = compressor(compression)
+        self._as_json = as_json
         self._tls: dict[str, Any] = {
             "ca_certs": certificate_file,
             "cert_file": client_certificate_file,
@@ -77,7 +80,7 @@ class HttpTransport:
             "user-agent": USER_AGENT,
             **basic_authorization("authorization", self._address.login),
             **{name.lower(): value for name, value in headers.items()},
-            "content-type": "application/x-protobuf",
+            "content-type": "application/json" if as_json else "application/x-protobuf",
             **({} if compression == "none" else {"content-encoding": compression}),
         }
         self._secrets = secrets([*headers.values(), self._headers.get("authorization", "")])
@@ -92,6 +95,13 @@ class HttpTransport:
         Returns:
             What became of it.
         """
+        if self._as_json is not None:
+            from ezlogs.otlp.transcode import to_json  # few need it
+
+            try:
+                body = to_json(body, self._as_json)
+            except ValueError:
+                return Rejected("the request is no OTLP, and cannot be written as JSON", 400)
         deadline = monotonic() + self._timeout
         try:
             answer = self._post(self._pack(body))

@@ -32,7 +32,9 @@ from ezlogs.settings.kinds import (
 from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers, Packing
 from ezlogs.settings.treatments import NO_TREATMENTS, Secret, TreatmentList
 
-_PROTOCOL = Choice(("http/protobuf", "grpc"))
+OtlpProtocol = Literal["http/protobuf", "http/json", "grpc"]
+
+_PROTOCOL = Choice(("http/protobuf", "http/json", "grpc"))
 _TIMEOUT = Seconds(0.001, 600)
 _COMPRESSION = Packing(("none", "gzip", "zstd"))
 _PEM = Location("a PEM file")
@@ -77,8 +79,8 @@ class Delivery(Group):
     5
     """
 
-    protocol: Annotated[Literal["http/protobuf", "grpc"], _exporter("PROTOCOL", _PROTOCOL)] = "http/protobuf"
-    """How requests are sent: OTLP/HTTP or OTLP/gRPC, the same bytes in either."""
+    protocol: Annotated[OtlpProtocol, _exporter("PROTOCOL", _PROTOCOL)] = "http/protobuf"
+    """How requests are sent: OTLP/HTTP or OTLP/gRPC, the same bytes in either, or OTLP/HTTP as JSON."""
 
     insecure: Annotated[bool, _exporter("INSECURE", Boolean(), TrueOrFalse())] = False
     """Over gRPC, whether an `endpoint` without a scheme is reached without TLS."""
@@ -113,7 +115,7 @@ class Delivery(Group):
     client_key: Annotated[str | None, _exporter("CLIENT_KEY", _PEM)] = None
     """The private key of that certificate."""
 
-    logs_protocol: Annotated[Literal["http/protobuf", "grpc"], _of_logs("PROTOCOL", _PROTOCOL)] = "http/protobuf"
+    logs_protocol: Annotated[OtlpProtocol, _of_logs("PROTOCOL", _PROTOCOL)] = "http/protobuf"
     """The same for log records; this and the next ones are as for spans where they are left out."""
 
     logs_insecure: Annotated[bool, _of_logs("INSECURE", Boolean(), TrueOrFalse())] = False
