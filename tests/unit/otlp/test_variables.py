@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
@@ -125,6 +128,26 @@ def test_insecure(grpc_collector: GrpcCollector, middle: str, said: str) -> None
     assert isinstance(send(environ, OF[middle][0]), Retry)
     environ |= {name(middle, "INSECURE"): "false", name("", "ENDPOINT"): grpc_collector.url}
     assert send(environ, OF[middle][0]) == Delivered()
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs sockets of Unix")
+def test_insecure_counts_for_other_forms_of_grpcs() -> None:
+    """Such as the path of a socket, which has no host and no scheme."""
+    calls: list[bytes] = []
+    handler = grpc.unary_unary_rpc_method_handler(lambda body, context: (calls.append(body), b"")[1])
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_registered_method_handlers("opentelemetry.proto.collector.trace.v1.TraceService", {"Export": handler})
+    with TemporaryDirectory() as short:  # a path of a socket has a hundred characters at most
+        address = f"unix:{short}/collector"
+        server.add_insecure_port(address)
+        server.start()
+        environ = {name("", "PROTOCOL"): "grpc", name("TRACES_", "ENDPOINT"): address, name("", "TIMEOUT"): "2"}
+        try:
+            assert isinstance(send(environ, "traces"), Retry)
+            assert send({**environ, name("", "INSECURE"): "true"}, "traces") == Delivered()
+        finally:
+            server.stop(0).wait(5)
+    assert calls == [b"x"]
 
 
 @pytest.fixture
