@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -39,6 +40,9 @@ from ezlogs.otlp import (
 )
 
 _T = TypeVar("_T")
+
+as_found = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
+"""For properties of whole batches: to make one smaller takes longer than a test may."""
 
 TEXT = st.text(max_size=200) | st.text(st.characters(categories=["Cs", "Lu"]), max_size=5)
 KEYS = st.text(max_size=150)

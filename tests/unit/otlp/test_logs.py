@@ -16,10 +16,11 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from ezlogs.otlp import encode_log_record
 
-from .telemetry import documented_logs, encoded_logs, log_records
+from .telemetry import as_found, documented_logs, encoded_logs, log_records
 from .test_encode import endless
 
 
+@as_found
 @given(log_records())
 def test_it_agrees_with_the_official_encoder(records: list[ReadableLogRecord]) -> None:
     """Whatever the SDK can hold arrives as the official encoder would have sent it."""

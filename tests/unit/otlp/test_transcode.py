@@ -35,7 +35,7 @@ from ezlogs.otlp.transcode import to_json
 from ezlogs.settings import OtlpSignal
 
 from .collectors import Collector, respond
-from .telemetry import encoded_logs, encoded_spans, log_records, spans
+from .telemetry import as_found, encoded_logs, encoded_spans, log_records, spans
 
 REQUESTS: dict[OtlpSignal, Callable[[], Message]] = {
     "traces": ExportTraceServiceRequest,
@@ -67,12 +67,14 @@ def agrees(body: bytes, signal: OtlpSignal) -> None:
     assert MessageToDict(read, use_integers_for_enums=True) == official
 
 
+@as_found
 @given(spans())
 def test_any_spans_agree(spans: list[ReadableSpan]) -> None:
     """Whatever the SDK can hold."""
     agrees(encoded_spans(spans), "traces")
 
 
+@as_found
 @given(log_records())
 def test_any_log_records_agree(records: list[ReadableLogRecord]) -> None:
     """Whatever the SDK can hold."""
