@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, Protocol, TypedDict
+from typing import Any, Final, Literal, Protocol, TypedDict
 
 from ezlogs.otlp import HttpTransport, Outcome
-from ezlogs.settings import Settings
-
-OtlpSignal = Literal["traces", "logs"]
+from ezlogs.settings import OtlpSignal, Settings, setting_of
 
 GRPC: Final = "grpc"
+JSON: Final = "http/json"
 
 
 class Transport(Protocol):
@@ -38,7 +37,7 @@ def transport(settings: Settings, endpoint: str, signal: OtlpSignal, timeout: fl
     """Return the transport of one signal.
 
     Args:
-        settings: Protocol, credentials and certificates.
+        settings: Protocol, credentials and certificates, each as it is for the signal.
         endpoint: Where to; over gRPC its path means nothing.
         signal: What is sent.
         timeout: Seconds for one request; as the settings say if left out.
@@ -48,16 +47,21 @@ def transport(settings: Settings, endpoint: str, signal: OtlpSignal, timeout: fl
         >>> type(transport(Settings(), "http://localhost:4318/v1/traces", "traces")).__name__
         'HttpTransport'
     """
+
+    def said(name: str) -> Any:
+        return getattr(settings, setting_of(signal, name))
+
     common: _Common = {
-        "headers": settings.headers,
-        "timeout": settings.timeout if timeout is None else timeout,
-        "certificate_file": settings.certificate,
-        "client_certificate_file": settings.client_certificate,
-        "client_key_file": settings.client_key,
+        "headers": said("headers"),
+        "timeout": said("timeout") if timeout is None else timeout,
+        "certificate_file": said("certificate"),
+        "client_certificate_file": said("client_certificate"),
+        "client_key_file": said("client_key"),
     }
-    if settings.protocol != GRPC:
-        return HttpTransport(endpoint, compression=settings.compression, **common)
+    if said("protocol") != GRPC:
+        as_json = signal if said("protocol") == JSON else None
+        return HttpTransport(endpoint, compression=said("compression"), as_json=as_json, **common)
     from ezlogs.otlp.grpc import GrpcTransport  # grpcio is large, and few need it
 
-    packed: Literal["none", "gzip"] = "none" if settings.compression == "none" else "gzip"  # all that grpcio has
-    return GrpcTransport(endpoint, signal=signal, compression=packed, **common)
+    packed: Literal["none", "gzip"] = "none" if said("compression") == "none" else "gzip"  # all that grpcio has
+    return GrpcTransport(endpoint, signal=signal, compression=packed, insecure=said("insecure"), **common)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 import threading
-import zlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
@@ -28,14 +27,12 @@ from ezlogs.dev.decode import (
     decode_logs_request,
     decode_request,
 )
+from ezlogs.dev.unpacking import LONGEST_REQUEST, TooLong, UnknownEncoding, unpack
 
 OnSpans = Callable[[list[ReceivedSpan]], object]
 OnLogs = Callable[[list[ReceivedLog]], object]
 
 _Received = TypeVar("_Received", ReceivedSpan, ReceivedLog)
-
-LONGEST_REQUEST = 16 * 1024 * 1024
-"""Bytes of a request, packed and unpacked."""
 
 # A page on the web may have its own name resolve to 127.0.0.1 to talk to this endpoint: the name gives it away.
 LOCAL_HOSTS = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)
@@ -52,7 +49,8 @@ def otlp_routes(on_spans: OnSpans, on_logs: OnLogs) -> list[Route]:
         on_logs: The same for log records.
 
     Returns:
-        ``POST /v1/traces`` and ``POST /v1/logs`` (protobuf and JSON, plain and gzip), and ``GET /healthz``.
+        ``POST /v1/traces`` and ``POST /v1/logs`` (protobuf and JSON; plain, gzip, and zstd where Python has
+        it), and ``GET /healthz``.
 
     Example:
         >>> app = Starlette(routes=otlp_routes(print, print), middleware=[LOCAL_HOSTS])
@@ -80,14 +78,15 @@ async def _answer(
     """Answer an export request of one signal as a collector does, once what is in it has been taken."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if content_type not in {PROTOBUF, JSON} or encoding not in {"identity", "gzip"}:
-        return PlainTextResponse(f"send {PROTOBUF} or {JSON}, plain or gzip", 415)
+    if content_type not in {PROTOBUF, JSON}:
+        return PlainTextResponse(f"send {PROTOBUF} or {JSON}", 415)
     try:
-        body = await _read(request)
-        received = decode(_unzip(body) if encoding == "gzip" else body, content_type)
+        received = decode(unpack(await _read(request), encoding), content_type)
+    except UnknownEncoding as problem:
+        return PlainTextResponse(str(problem), 415)
     except Malformed as problem:
         return PlainTextResponse(str(problem), 400)
-    except _TooLong:
+    except TooLong:
         return PlainTextResponse(f"send at most {LONGEST_REQUEST} bytes", 413)
     try:
         take(received)
@@ -246,27 +245,10 @@ class _QuietConfig(uvicorn.Config):
         """Leave the process-wide loggers of uvicorn as they are."""
 
 
-class _TooLong(Exception):  # noqa: N818  # not an error here: it is answered
-    """A request is longer than `LONGEST_REQUEST`."""
-
-
 async def _read(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LONGEST_REQUEST:
-            raise _TooLong
+            raise TooLong
     return bytes(body)
-
-
-def _unzip(body: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(body, LONGEST_REQUEST + 1)
-    except zlib.error as problem:
-        raise Malformed("the body is not gzip") from problem
-    if len(unpacked) > LONGEST_REQUEST:
-        raise _TooLong
-    if not unpacker.eof:
-        raise Malformed("the gzip body is cut off")
-    return unpacked

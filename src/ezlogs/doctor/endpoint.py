@@ -9,12 +9,13 @@ from threading import Thread
 from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
-from ezlogs.delivery.transport import OtlpSignal, Transport, transport
+from ezlogs.delivery.transport import Transport, transport
 from ezlogs.doctor.finding import Finding
 from ezlogs.otlp import Delivered, Outcome
-from ezlogs.settings import TABLE, Address, Loaded, logs_address, traces_address
+from ezlogs.otlp.address import split
+from ezlogs.otlp.proxies import proxy_of
+from ezlogs.settings import TABLE, Address, Loaded, OtlpSignal, logs_address, setting_of, traces_address
 
 LONGEST: Final = 5.0
 """Seconds that the answer may take, whatever ``timeout`` allows."""
@@ -37,6 +38,7 @@ _ADVICE: Final = {
     "answered 40[13]": "it wants to know who sends; see the setting headers",
     "answered 40[45]": "it is no OTLP endpoint; is the path of the setting endpoint right?",
     "answered 415": "it takes no OTLP over HTTP as protobuf",
+    "a page of HTML": "is the address that of a collector, and does a proxy ask for a login?",
     "answered 3": "redirects are not followed; give the address that it leads to",
 }
 """What to do, by words of the reason, the most telling first."""
@@ -49,38 +51,39 @@ def endpoints(loaded: Loaded, longest: float = LONGEST) -> Iterator[Finding]:
         loaded: The settings.
         longest: Seconds to wait at most, for each.
     """
-    unreadable = list(_unreadable(loaded))
-    if unreadable:
-        yield from unreadable
-        return
     addresses: dict[OtlpSignal, Address] = {"traces": traces_address(loaded)}
     if loaded.settings.carrier != "span":
         addresses["logs"] = logs_address(loaded)
+    unreadable = dict.fromkeys(finding for signal in addresses for finding in _unreadable(loaded, signal))
+    if unreadable:
+        yield from unreadable
+        return
     # Two addresses of one collector that is away are one finding.
     yield from dict.fromkeys(_answer(loaded, address, signal, longest) for signal, address in addresses.items())
 
 
 def _answer(loaded: Loaded, address: Address, signal: OtlpSignal, longest: float) -> Finding:
     settings = loaded.settings
-    timeout = min(settings.timeout, longest)
+    timeout = min(getattr(settings, setting_of(signal, "timeout")), longest)
     begin = perf_counter()
     outcome = _within(timeout + _LONGEST_LOOKUP, transport(settings, address.endpoint, signal, timeout))
     shown = str(TABLE["endpoint"].kind.shown(address.endpoint))
-    proxied = _proxied(address.endpoint)
+    protocol = getattr(settings, setting_of(signal, "protocol"))
+    proxied = _proxied(address.endpoint, protocol)
     if isinstance(outcome, Delivered):
         return Finding("fine", shown, f"answered in {(perf_counter() - begin) * 1000:.0f} ms{proxied}")
     reason = outcome.reason if outcome else f"no answer from {shown}: looking up the host takes too long"
     reason = _PLACE_IN_C.sub("", reason)
-    return Finding(
-        "problem" if address.given else "warning", "", reason + proxied, _advice(reason, address, settings.protocol)
-    )
+    advice = _advice(reason, address, protocol)
+    return Finding("problem" if address.given else "warning", "", reason + proxied, advice)
 
 
-def _unreadable(loaded: Loaded) -> Iterator[Finding]:
+def _unreadable(loaded: Loaded, signal: OtlpSignal) -> Iterator[Finding]:
     for name in _FILES:
-        path = getattr(loaded.settings, name)
+        setting = setting_of(signal, name)
+        path = getattr(loaded.settings, setting)
         if path and not (os.path.isfile(path) and os.access(path, os.R_OK)):
-            yield Finding("problem", name, f"'{path}' cannot be read", f"see {loaded.sources[name]}")
+            yield Finding("problem", name, f"'{path}' cannot be read", f"see {loaded.sources[setting]}")
 
 
 def _within(seconds: float, sender: Transport) -> Outcome | None:
@@ -100,15 +103,16 @@ def _advice(reason: str, address: Address, protocol: str = "http/protobuf") -> s
     """Say what to do about a reason: the first words of the transport that are known."""
     if protocol != "grpc" and urlsplit(address.endpoint).port == _GRPC_PORT:
         return "is that the port of OTLP/gRPC? set protocol to grpc, or use OTLP/HTTP's, usually 4318"
+    if protocol == "http/json" and "answered 415" in reason:
+        return "it takes no OTLP as JSON; set protocol to http/protobuf"
     for words, advice in _ADVICE.items():
         if re.search(words, reason):
             return advice
     return "" if address.given else "try ezlogs dev, or set EZLOGS_ENDPOINT"
 
 
-def _proxied(address: str) -> str:
+def _proxied(address: str, protocol: str) -> str:
     """Say so if the way there leads through a proxy, without its address, which may hold a password."""
-    url = urlsplit(address)
-    proxies = getproxies_environment()
-    by_proxy = (url.scheme in proxies or "all" in proxies) and not proxy_bypass(url.netloc)
-    return ", by way of the proxy in the environment" if by_proxy else ""
+    url = split(address)
+    schemes = ("grpc", "https", "http") if protocol == "grpc" else (url.scheme,)
+    return ", by way of the proxy in the environment" if proxy_of(url.host, *schemes) else ""

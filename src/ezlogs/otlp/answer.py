@@ -9,6 +9,7 @@ import msgspec
 from ezlogs.otlp.protobuf import bytes_of, fields, text_of
 
 _LONGEST_MESSAGE = 200
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -83,6 +84,16 @@ def partial_success(content_type: str, content: bytes) -> Delivered:
     return Delivered(rejected if isinstance(rejected, int) and rejected < 1 << 63 else 0, message)
 
 
+def is_page(content_type: str, content: bytes) -> bool:
+    """Return whether an answer is a page for people, which no collector sends: a proxy's or a portal's.
+
+    >>> is_page("text/html; charset=utf-8", b"<!doctype html><title>Sign in</title>"), is_page("text/html", b"")
+    (True, False)
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type in _PAGES and content.lstrip().removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+
+
 def error_message(content_type: str, content: bytes) -> str:
     """Read what a collector says about a failure: a ``google.rpc.Status``, or the plain text of a proxy."""
     if _is_json(content_type):
@@ -93,7 +104,7 @@ def error_message(content_type: str, content: bytes) -> str:
 
 
 def _is_json(content_type: str) -> bool:
-    return content_type.startswith("application/json")
+    return content_type.lower().startswith("application/json")
 
 
 def _json_answer(content: bytes) -> _JsonAnswer:

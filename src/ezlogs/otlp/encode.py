@@ -1,9 +1,12 @@
 """OTLP/protobuf encoder in plain Python: spans, events, resources and scopes become an export request.
 
 Field numbers follow opentelemetry-proto 1.x (``trace/v1/trace.proto``, ``common/v1/common.proto``). A tag is
-written as the bytes it has on the wire: ``field number << 3 | wire type``. Two things that readers of OTLP
-choke on are kept out: lone surrogates in text are replaced, and an attribute that has no OTLP form is left
-out and counted in ``dropped_attributes_count``.
+written as the bytes it has on the wire: ``field number << 3 | wire type``.
+
+What is read back is what OpenTelemetry's own encoder would have sent, for whatever the SDK can hold. Where that
+one loses an attribute or a batch, more arrives from here: lone surrogates in text become question marks, integers
+beyond 64 bits and keys that are no text become text, bytearray and memoryview are bytes. An attribute that has no
+OTLP form is left out and counted in ``dropped_attributes_count``.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from ezlogs.otlp.answer import TOO_LARGE, Delivered, Outcome, Rejected, Retry, p
 from ezlogs.otlp.forking import CallGate, ForkingError
 from ezlogs.otlp.loading import held_off, load_modules
 from ezlogs.otlp.protobuf import bytes_of, fields, iterate_fields, text_of
+from ezlogs.otlp.proxies import proxy_of
 
 _METHODS = {
     signal: f"/opentelemetry.proto.collector.{name}.v1.{service}/Export"
@@ -205,12 +206,13 @@ class GrpcTransport:
     def _connect(self) -> _Channel:
         grpc: Any = sys.modules["grpc"]
         compression = grpc.Compression.Gzip if self._compressed else grpc.Compression.NoCompression
+        options = (*_OPTIONS, _proxy(self._target.address))
         if self._target.secure:
             authorities, key, certificate = self._files
             credentials = grpc.ssl_channel_credentials(_authorities(authorities), _content(key), _content(certificate))
-            made = grpc.secure_channel(self._target.address, credentials, _OPTIONS, compression)
+            made = grpc.secure_channel(self._target.address, credentials, options, compression)
         else:
-            made = grpc.insecure_channel(self._target.address, _OPTIONS, compression)
+            made = grpc.insecure_channel(self._target.address, options, compression)
         # The serializers are left out: bytes go in, and bytes come out.
         return _Channel(os.getpid(), grpc, made, made.unary_unary(self._method))
 
@@ -255,7 +257,7 @@ class _Channel(NamedTuple):
 
 def _load() -> None:
     """Load gRPC; under gevent in the way that does not stop all greenlets for the length of a call."""
-    load_modules("grpc")
+    load_modules("grpc", "urllib.request")
     monkey = sys.modules.get("gevent.monkey")
     if _gate.first_user is None and monkey is not None and monkey.is_module_patched("threading"):
         load_modules("grpc.experimental.gevent")
@@ -268,6 +270,18 @@ def _lost_in_a_fork() -> bool:
     if _gate.first_user in (None, os.getpid()):
         return False
     return os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "1").lower() not in _TRUE
+
+
+def _proxy(host: str) -> tuple[str, Any]:
+    """Return the option of a channel that says by which proxy it goes.
+
+    gRPC itself has grpc_proxy, https_proxy and http_proxy for any endpoint, and reads them in small letters alone.
+    """
+    proxy = proxy_of(host, "grpc", "https", "http")
+    if proxy is None:
+        return "grpc.enable_http_proxy", 0
+    login = f"{proxy.login}@" if proxy.login else ""
+    return "grpc.http_proxy", f"{proxy.scheme}://{login}{proxy.host}"
 
 
 def _value(name: str, value: str) -> str | bytes:

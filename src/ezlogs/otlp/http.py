@@ -1,7 +1,7 @@
 """OTLP over HTTP: one POST of an encoded request, and what the collector's answer means for it.
 
-Follows https://opentelemetry.io/docs/specs/otlp/#otlphttp, with two additions that favour delivery: 408 and
-500 count as transient, since a gateway that crashes or restarts answers with them.
+Follows https://opentelemetry.io/docs/specs/otlp/#otlphttp, with additions that favour delivery: 408 and
+500 count as transient, since a gateway that crashes or restarts answers with them, and so does a page of HTML.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import queue
 import re
 from collections.abc import Mapping
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ezlogs.otlp.address import USER_AGENT, Address, basic_authorization, split
-from ezlogs.otlp.answer import Outcome, Rejected, Retry, error_message, partial_success, presentable, secrets
+from ezlogs.otlp.address import USER_AGENT, basic_authorization, split
+from ezlogs.otlp.answer import Outcome, Rejected, Retry, error_message, is_page, partial_success, presentable, secrets
 from ezlogs.otlp.compression import Compression, compressor
 from ezlogs.otlp.loading import load_client
+from ezlogs.otlp.proxies import proxy_of
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
@@ -38,6 +39,7 @@ class HttpTransport:
         headers: Additional headers, such as credentials. Their values appear in no text that comes back.
         timeout: Seconds for each part of one `send`: the connection, the request, and the whole of the answer.
         compression: ``gzip`` or ``zstd``, both at level 1, or ``none``.
+        as_json: The signal that is sent, to have it written as OTLP/JSON; protobuf if left out.
         certificate_file: PEM file of the authorities that may sign the collector's certificate, in place of
             the system's.
         client_certificate_file: PEM file of the certificate shown to the collector.
@@ -59,12 +61,14 @@ class HttpTransport:
         headers: Mapping[str, str],
         timeout: float,
         compression: Compression,
+        as_json: Literal["traces", "logs"] | None = None,
         certificate_file: str | None = None,
         client_certificate_file: str | None = None,
         client_key_file: str | None = None,
     ) -> None:
         self._timeout = timeout
         self._pack = compressor(compression)
+        self._as_json = as_json
         self._tls: dict[str, Any] = {
             "ca_certs": certificate_file,
             "cert_file": client_certificate_file,
@@ -76,7 +80,7 @@ class HttpTransport:
             "user-agent": USER_AGENT,
             **basic_authorization("authorization", self._address.login),
             **{name.lower(): value for name, value in headers.items()},
-            "content-type": "application/x-protobuf",
+            "content-type": "application/json" if as_json else "application/x-protobuf",
             **({} if compression == "none" else {"content-encoding": compression}),
         }
         self._secrets = secrets([*headers.values(), self._headers.get("authorization", "")])
@@ -91,6 +95,13 @@ class HttpTransport:
         Returns:
             What became of it.
         """
+        if self._as_json is not None:
+            from ezlogs.otlp.transcode import to_json  # few need it
+
+            try:
+                body = to_json(body, self._as_json)
+            except ValueError:
+                return Rejected("the request is no OTLP, and cannot be written as JSON", 400)
         deadline = monotonic() + self._timeout
         try:
             answer = self._post(self._pack(body))
@@ -143,7 +154,7 @@ class HttpTransport:
         from ezlogs.otlp.connections import hurried
 
         manager: PoolManager
-        if proxy := _proxy_of(self._address):
+        if proxy := proxy_of(self._address.host, self._address.scheme):
             credentials = basic_authorization("proxy-authorization", proxy.login)
             manager = ProxyManager(f"{proxy.scheme}://{proxy.host}", proxy_headers=credentials, **self._tls)
         else:
@@ -159,9 +170,13 @@ class HttpTransport:
 
     def _judge(self, answer: BaseHTTPResponse, content: bytes) -> Outcome:
         content_type = answer.headers.get("content-type", "")
-        if 200 <= answer.status < 300:
-            return partial_success(content_type, content)
         reason = f"the collector at {self._origin} answered {answer.status} {_phrase(answer.status)}"
+        if 200 <= answer.status < 300:
+            if is_page(content_type, content):
+                return Retry(
+                    f"{reason} with a page of HTML, which no collector does: is a proxy or a login in the way?"
+                )
+            return partial_success(content_type, content)
         if message := presentable(error_message(content_type, content), self._secrets):
             reason += f": {message}"
         if answer.status in _TRANSIENT:
@@ -183,17 +198,6 @@ class _Pool(NamedTuple):
     pid: int
     manager: PoolManager
     connections: HTTPConnectionPool
-
-
-def _proxy_of(address: Address) -> Address | None:
-    """Return the proxy that the environment names for an address, read as the standard library reads it."""
-    from urllib.request import getproxies_environment, proxy_bypass
-
-    proxies = getproxies_environment()
-    proxy = proxies.get(address.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(address.host):
-        return None
-    return split(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:

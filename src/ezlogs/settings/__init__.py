@@ -26,9 +26,11 @@ from ezlogs.settings.table import (
     Emission,
     Instrumentation,
     Jobs,
+    OtlpSignal,
     Privacy,
     Sampling,
     Settings,
+    setting_of,
     variable,
 )
 
@@ -49,6 +51,7 @@ __all__ = [
     "Jobs",
     "Kind",
     "Loaded",
+    "OtlpSignal",
     "Privacy",
     "Problem",
     "Sampling",
@@ -57,6 +60,7 @@ __all__ = [
     "UnacceptableError",
     "load",
     "logs_address",
+    "setting_of",
     "spelled",
     "traces_address",
     "variable",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -18,7 +18,7 @@ from ezlogs.propagation.hosts import is_near
 from ezlogs.settings.kinds import spelled
 from ezlogs.settings.layers import Given
 from ezlogs.settings.problem import Problem, in_environment
-from ezlogs.settings.table import TABLE, Settings
+from ezlogs.settings.table import TABLE, OtlpSignal, Settings, setting_of
 
 AUDITED: Final = ("auth.*", "data.*")
 """The types of events, of those that ezlogs makes by itself, in which an audit allows no gaps."""
@@ -26,6 +26,8 @@ AUDITED: Final = ("auth.*", "data.*")
 _SECRET = re.compile(r"auth|token|key|secret|password|credential|cookie", re.IGNORECASE)
 _ONLY_FOR_SPANS = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _HTTP_PORT, _GRPC_PORT = 4318, 4317
+_PROVIDER = "OTEL_PYTHON_EXPORTER_OTLP_{}_{}CREDENTIAL_PROVIDER"
+_NO_PROVIDER = "not used, since ezlogs has connections of its own; use headers or client_certificate"
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -41,10 +43,31 @@ class Situation(msgspec.Struct, frozen=True):
 
     environ: Mapping[str, str]
 
-    def addresses(self) -> Iterator[tuple[str, SplitResult]]:
-        """The addresses that were given and are used, by setting."""
-        used = ("endpoint",) if self.settings.carrier == "span" else ("endpoint", "logs_endpoint")
-        return ((name, urlsplit(getattr(self.settings, name))) for name in used if name in self.given)
+    def signals(self) -> tuple[OtlpSignal, ...]:
+        """The signals that events are sent by."""
+        return ("traces",) if self.settings.carrier == "span" else ("traces", "logs")
+
+    def said(self, signal: OtlpSignal, name: str) -> Any:
+        """Return the value of a setting of exporters for a signal."""
+        return getattr(self.settings, setting_of(signal, name))
+
+    def own(self, name: str) -> bool:
+        """Return whether a setting was given by its own name, and not by that of the one that it follows."""
+        return name in self.given and self.given[name].name == name
+
+    def given_for(self, *names: str) -> Iterator[tuple[OtlpSignal, str]]:
+        """The settings of exporters, of those of some names, that were given and are used; each with its signal."""
+        found = ((signal, setting_of(signal, name)) for signal in self.signals() for name in names)
+        return ((signal, setting) for signal, setting in found if self.own(setting))
+
+    def taken_from(self, signal: OtlpSignal, name: str) -> bool:
+        """Return whether a signal has what was given to a setting, its own or the one that it follows."""
+        given = self.given.get(setting_of(signal, name.removeprefix("logs_")))
+        return given is not None and given.name == name
+
+    def addresses(self) -> Iterator[tuple[OtlpSignal, str, SplitResult]]:
+        """The addresses that were given and are used, by signal and by setting."""
+        return ((signal, name, urlsplit(getattr(self.settings, name))) for signal, name in self.given_for("endpoint"))
 
     def about(self, name: str, reason: str) -> Problem:
         """Say something about the value of a setting that was given."""
@@ -74,6 +97,8 @@ def doubts(situation: Situation) -> tuple[Problem, ...]:
         _zstd_over_grpc,
         _logs_without_carrier,
         _carrier_without_logs,
+        _secret_for_two,
+        _credentials_of_a_provider,
         _secret_in_a_file,
         _exported_twice,
         _exported_by_another,
@@ -84,54 +109,60 @@ def doubts(situation: Situation) -> tuple[Problem, ...]:
 
 
 def _found(situation: Situation, *checks: Check) -> tuple[Problem, ...]:
-    return tuple(problem for check in checks for problem in check(situation))
+    return tuple(dict.fromkeys(problem for check in checks for problem in check(situation)))
 
 
 def _key_without_certificate(at: Situation) -> Iterator[Problem]:
-    if at.settings.client_key and not at.settings.client_certificate:
-        yield at.about("client_key", "a key alone identifies nobody; set client_certificate too")
+    for signal in at.signals():
+        if at.said(signal, "client_key") and not at.said(signal, "client_certificate"):
+            certificate = setting_of(signal, "client_certificate")
+            yield at.about(setting_of(signal, "client_key"), f"a key alone identifies nobody; set {certificate} too")
+            return
 
 
 def _readable_on_the_way(at: Situation) -> Iterator[Problem]:
-    for name, url in at.addresses():
+    for signal, name, url in at.addresses():
         if url.scheme == "http" and not is_near(url.hostname or ""):
-            what = "events and the headers" if at.settings.headers else "events"
+            what = "events and the headers" if at.said(signal, "headers") else "events"
             meant = url._replace(scheme="https", query="").geturl()
             yield at.about(name, f"{what} can be read by anybody on the way; use '{meant}'")
 
 
 def _certificate_without_tls(at: Situation) -> Iterator[Problem]:
-    addresses = [at.settings.endpoint, at.settings.logs_endpoint or "http:"]
-    for name in ("certificate", "client_certificate"):
-        if getattr(at.settings, name) and all(address.startswith("http:") for address in addresses):
+    for _, name in at.given_for("certificate", "client_certificate"):
+        used_by = [signal for signal in at.signals() if at.taken_from(signal, name)]
+        if all(at.said(signal, "endpoint").startswith("http:") for signal in used_by):
             yield at.about(name, "not used, since the endpoint is an http:// address; use https://")
 
 
 def _port_of_the_other_protocol(at: Situation) -> Iterator[Problem]:
-    grpc = at.settings.protocol == "grpc"
-    wrong, right = (_HTTP_PORT, _GRPC_PORT) if grpc else (_GRPC_PORT, _HTTP_PORT)
-    its, other = ("http/protobuf", "grpc") if grpc else ("grpc", "http/protobuf")
-    for name, url in at.addresses():
+    for signal, name, url in at.addresses():
+        protocol = at.said(signal, "protocol")
+        wrong, right = (_HTTP_PORT, _GRPC_PORT) if protocol == "grpc" else (_GRPC_PORT, _HTTP_PORT)
+        other = "http/protobuf" if protocol == "grpc" else "grpc"
         if url.port == wrong:
             meant = url._replace(netloc=url.netloc.replace(f":{wrong}", f":{right}"), query="").geturl()
-            yield at.about(name, f"{wrong} is the port of {its}, and protocol is {other!r}; use '{meant}', or {its!r}")
+            reason = f"{wrong} is the port of {other}, and protocol is {protocol!r}; use '{meant}', or {other!r}"
+            yield at.about(name, reason)
 
 
 def _zstd_over_grpc(at: Situation) -> Iterator[Problem]:
-    if at.settings.protocol == "grpc" and at.settings.compression == "zstd" and "compression" in at.given:
-        yield at.about("compression", "gRPC in Python has gzip only, which is used; use gzip, or http/protobuf")
+    for signal, name in at.given_for("compression"):
+        if at.said(signal, "protocol") == "grpc" and getattr(at.settings, name) == "zstd":
+            yield at.about(name, "gRPC in Python has gzip only, which is used; use gzip, or http/protobuf")
 
 
 def _logs_without_carrier(at: Situation) -> Iterator[Problem]:
-    given = at.given.get("logs_endpoint")
-    if at.settings.carrier == "span" and given and not given.source.startswith("OTEL_"):
-        yield at.about("logs_endpoint", "not used, since events are span events; use carrier 'log' or 'both'")
+    if at.settings.carrier == "span":
+        for name in (name for name, row in TABLE.items() if row.follows and at.own(name)):
+            if not at.given[name].source.startswith("OTEL_"):
+                yield at.about(name, "not used, since events are span events; use carrier 'log' or 'both'")
 
 
 def _carrier_without_logs(at: Situation) -> Iterator[Problem]:
     known = at.given.get("endpoint")
     only_for_spans = known is not None and known.source == in_environment(_ONLY_FOR_SPANS)
-    if at.settings.carrier != "span" and only_for_spans and not at.settings.logs_endpoint:
+    if at.settings.carrier != "span" and only_for_spans and "logs_endpoint" not in at.given:
         yield at.about(
             "carrier",
             f"log records go to a collector on this machine, since {_ONLY_FOR_SPANS} is for spans only; "
@@ -139,10 +170,27 @@ def _carrier_without_logs(at: Situation) -> Iterator[Problem]:
         )
 
 
+def _secret_for_two(at: Situation) -> Iterator[Problem]:
+    logs, traces = urlsplit(at.settings.logs_endpoint), urlsplit(at.settings.endpoint)
+    secret = at.own("headers") and any(map(_SECRET.search, at.settings.headers)) and at.taken_from("logs", "headers")
+    if secret and "logs" in at.signals() and at.own("logs_endpoint") and logs.netloc != traces.netloc:
+        yield at.about("headers", "sent to the collector of log records, too; use logs_headers for that one's")
+
+
+def _credentials_of_a_provider(at: Situation) -> Iterator[Problem]:
+    for signal in at.signals():
+        protocol = "GRPC" if at.said(signal, "protocol") == "grpc" else "HTTP"
+        for name in (_PROVIDER.format(protocol, ""), _PROVIDER.format(protocol, f"{signal.upper()}_")):
+            given = at.given.get(setting_of(signal, "endpoint"))
+            if at.environ.get(name, "").strip() and (given is None or given.source.startswith("OTEL_")):
+                yield Problem(in_environment(name), "", _NO_PROVIDER)
+
+
 def _secret_in_a_file(at: Situation) -> Iterator[Problem]:
-    secrets = [name for name in at.settings.headers if _SECRET.search(name)]
-    if secrets and "headers" in at.in_files:
-        yield at.about("headers", "a secret in a file travels with every copy of it; use the variable EZLOGS_HEADERS")
+    for name in ("headers", "logs_headers"):
+        if name in at.in_files and any(map(_SECRET.search, getattr(at.settings, name))):
+            instead = TABLE[name].variable
+            yield at.about(name, f"a secret in a file travels with every copy of it; use the variable {instead}")
     if at.settings.hash_key and "hash_key" in at.in_files:
         yield at.about("hash_key", "a secret in a file travels with every copy of it; use the variable EZLOGS_HASH_KEY")
 

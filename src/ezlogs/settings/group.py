@@ -28,13 +28,16 @@ PREFIX: Final = "EZLOGS_"
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """All that is known about one setting. A field of a `Group` is declared with the first three of these."""
+    """All that is known about one setting. A field of a `Group` is declared with the first four of these."""
 
     kind: Kind
     """How a value is read, wherever it comes from."""
 
     otel: Mapping[str, Kind] = MappingProxyType({})
     """The OpenTelemetry variables that also set it, the strongest first, each with how it is read."""
+
+    follows: tuple[str, Kind] | None = None
+    """The setting whose value it takes where nobody gives it one, with how that value is read here."""
 
     since: str = "0.1.0"
     """The version that introduced it."""

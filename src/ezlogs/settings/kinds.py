@@ -54,6 +54,10 @@ class Kind(msgspec.Struct, frozen=True):
         """
         return None
 
+    def under(self, settings: Mapping[str, object]) -> Kind:
+        """Return how a value is read where other settings, those above it in the table, have these values."""
+        return self
+
     def beginning_at(self, folder: str, given: object) -> object:
         """Return what was given in a file of some folder, as it would be given anywhere else."""
         return given
@@ -90,13 +94,13 @@ class Boolean(Kind, frozen=True):
         raise self.refusal()
 
 
-class SwitchedOff(Kind, frozen=True):
-    """The switch of a variable that disables, as OpenTelemetry reads it: only the words true and false count.
+class TrueOrFalse(Kind, frozen=True):
+    """A switch as OpenTelemetry reads it: only the words true and false count.
 
     Source: OpenTelemetry specification, Environment Variable Specification, "Boolean".
 
-    >>> SwitchedOff().parse("TRUE")
-    False
+    >>> TrueOrFalse().parse("TRUE")
+    True
     """
 
     @property
@@ -107,7 +111,18 @@ class SwitchedOff(Kind, frozen=True):
         word = _word(given)
         if word not in ("true", "false"):
             raise self.refusal()
-        return word == "false"
+        return word == "true"
+
+
+class SwitchedOff(TrueOrFalse, frozen=True):
+    """The switch of a variable that disables.
+
+    >>> SwitchedOff().parse("TRUE")
+    False
+    """
+
+    def parse(self, given: object) -> object:
+        return not super().parse(given)
 
 
 class OneWord(Kind, frozen=True):

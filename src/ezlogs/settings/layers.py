@@ -19,6 +19,9 @@ Path = tuple[str, ...]
 class Given(NamedTuple):
     """A value that somebody gave a setting."""
 
+    name: str
+    """The setting that it was given to; others may follow that one."""
+
     source: str
     """Where: ``"configure()"``, ``"ezlogs.toml:3"`` or ``"EZLOGS_TIMEOUT in the environment"``."""
 
@@ -97,7 +100,7 @@ def layer(values: Mapping[str, object], place: Place) -> Layer:
         reason = _stranger(path, value, place)
         if not reason:
             kind = TABLE[name].kind
-            new = Given(place.source(path), place.label(path), kind, place.read(kind, value))
+            new = Given(name, place.source(path), place.label(path), kind, place.read(kind, value))
             reason = _contradiction(given.setdefault(name, new), new)
         if reason:
             problems.append(Problem(place.source(path), place.label(path), reason))

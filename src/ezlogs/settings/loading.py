@@ -103,17 +103,19 @@ def load(
     in_files = [file.layer() for file in files.found]
     unknown = [problem for one in (*in_files, now) for problem in one.problems]
     problems = [*files.problems, *_unknown_variables(environ), *unknown]
+    of_followers: list[Problem] = []
     values: dict[str, Any] = {}
     counted: dict[str, Given] = {}
     for row in TABLE.values():
         for given in _strongest_first(row, in_code, environ, in_files):
             try:
-                values[row.name] = given.kind.parse(given.value)
+                values[row.name] = given.kind.under(values).parse(given.value)
             except NothingSaidError:
                 continue
             except UnacceptableError as refusal:
                 quoted = f"{given.label} {given.kind.quoted(given.value)}"
-                problems.append(Problem(given.source, quoted, str(refusal)))
+                told = problems if given.name == row.name else of_followers
+                told.append(Problem(given.source, quoted, str(refusal)))
                 closed = given.kind.closed(given.value)
                 if closed is None:
                     continue
@@ -122,6 +124,8 @@ def load(
             break
     from_files = {name for name, one in counted.items() if any(one is file.given.get(name) for file in in_files)}
     situation = Situation(Settings(**values), counted, from_files, environ)
+    if situation.settings.carrier != "span":
+        problems += (problem for problem in of_followers if problem not in problems)
     return Loaded(
         situation.settings,
         MappingProxyType({name: counted[name].source if name in counted else DEFAULT for name in TABLE}),
@@ -134,16 +138,43 @@ def load(
 
 def _strongest_first(
     row: Setting, in_code: Mapping[str, Given], environ: Mapping[str, str], in_files: Sequence[Layer]
-) -> Iterator[Given]:
-    """Where a value of a setting was given, the strongest place first."""
+) -> Sequence[Given]:
+    """Where a value of a setting was given, the strongest place first.
+
+    One that follows another takes what the application itself says of that one over what OpenTelemetry's variables
+    say of it: those speak to every exporter.
+    """
+    ours = [*_ours(row, in_code, environ)]
+    from_files = [*_from_files(row, in_files)]
+    if row.follows is None:
+        return [*ours, *_of_opentelemetry(row, row, environ), *from_files]
+    name, kind = row.follows
+    leader = TABLE[name]
+    said = [given._replace(kind=kind) for given in _ours(leader, in_code, environ)]
+    in_its_files = [given._replace(kind=kind) for given in _from_files(leader, in_files)]
+    own = [*ours, *from_files] if said else ours
+    return [*own, *said, *_of_opentelemetry(row, leader, environ), *from_files, *in_its_files]
+
+
+def _ours(row: Setting, in_code: Mapping[str, Given], environ: Mapping[str, str]) -> Iterator[Given]:
+    """What the application itself says of a setting, in code and by ezlogs' own variable."""
     if (given := in_code.get(row.name)) and given.value is not None:
         yield given
-    for key, kind in {row.variable: row.kind, **row.otel}.items():
+    if text := environ.get(row.variable, "").strip():
+        yield Given(row.name, in_environment(row.variable), row.name, row.kind, text)
+
+
+def _from_files(row: Setting, in_files: Sequence[Layer]) -> Iterator[Given]:
+    """What files say of a setting, the strongest first."""
+    return (file.given[row.name] for file in reversed(in_files) if row.name in file.given)
+
+
+def _of_opentelemetry(row: Setting, leader: Setting, environ: Mapping[str, str]) -> Iterator[Given]:
+    """What OpenTelemetry's variables say of a setting; those that speak of its leader, too, are the leader's."""
+    for key, kind in row.otel.items():
         if text := environ.get(key, "").strip():
-            yield Given(in_environment(key), row.name, kind, text)
-    for file in reversed(in_files):
-        if given := file.given.get(row.name):
-            yield given
+            name = leader.name if key in leader.otel else row.name
+            yield Given(name, in_environment(key), name, kind, text)
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -18,20 +18,22 @@ LOGS_PATH = "/v1/logs"
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name: RFC 9110, section 5.6.2
 _CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://|//)?.*@", re.DOTALL)
+_OF_GRPC = re.compile(r"(dns|unix|unix-abstract|vsock|ipv4|ipv6|xds):", re.IGNORECASE)
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 
 class Endpoint(Kind, frozen=True):
-    """An OTLP/HTTP address; ``appended`` says when the path of its signal is appended to it.
+    """The address of a collector; ``appended`` says when the path of its signal is appended to it.
 
     ``"always"`` is the rule for OTEL_EXPORTER_OTLP_ENDPOINT, ``"never"`` the one for
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and ``"unless there"`` takes either form.
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, ``"unless there"`` takes either form, and ``"beside"`` an address for traces.
+    Over gRPC an address needs no scheme; see `Target`.
 
     >>> Endpoint("unless there", "/v1/traces").parse("https://collector:4318")
     'https://collector:4318/v1/traces'
     """
 
-    appended: Literal["always", "never", "unless there"]
+    appended: Literal["always", "never", "unless there", "beside"]
     path: str
 
     @property
@@ -45,15 +47,51 @@ class Endpoint(Kind, frozen=True):
         path = url.path.rstrip("/")
         if self.appended == "never":
             return text
+        if self.appended == "beside":
+            path = path.removesuffix(TRACES_PATH)
         if self.appended == "always" or not path.endswith(self.path):
             path += self.path
         return url._replace(path=path).geturl()
+
+    def under(self, settings: Mapping[str, object]) -> Kind:
+        of = "logs_" if self.path == LOGS_PATH else ""
+        if settings.get(f"{of}protocol") != "grpc":
+            return self
+        return Target(self.appended, self.path, settings.get(f"{of}insecure") is True)
 
     def shown(self, value: object) -> object:
         return None if value is None else masked_address(str(value))
 
     def quoted(self, given: object) -> str:
         return super().quoted(masked_address(given) if isinstance(given, str) else given)
+
+
+class Target(Endpoint, frozen=True):
+    """An OTLP/gRPC address: a URL, whose scheme says whether there is TLS, or any form that gRPC itself takes.
+
+    What has no scheme is reached by TLS unless it is ``insecure``.
+
+    >>> Target("never", "/v1/traces", insecure=True).parse("collector:4317")
+    'http://collector:4317'
+    >>> Target("always", "/v1/traces").parse("unix:/run/collector.sock")
+    'unix:/run/collector.sock'
+
+    Source: OpenTelemetry specification, "OpenTelemetry Protocol Exporter", OTEL_EXPORTER_OTLP_INSECURE;
+    https://github.com/grpc/grpc/blob/master/doc/naming.md.
+    """
+
+    insecure: bool = False
+
+    @property
+    def allowed(self) -> str:
+        return "an address such as collector:4317, or an http:// or https:// one"
+
+    def parse(self, given: object) -> object:
+        if not isinstance(given, str) or not (text := given.strip()):
+            raise self.refusal()
+        if _OF_GRPC.match(text):
+            return text
+        return super().parse(text if "://" in text else f"{'http' if self.insecure else 'https'}://{text}")
 
 
 class Headers(Fixed[str]):

@@ -25,17 +25,31 @@ from ezlogs.settings.kinds import (
     Seconds,
     SwitchedOff,
     Text,
+    TrueOrFalse,
     WordOrNames,
     Words,
 )
 from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers, Packing
 from ezlogs.settings.treatments import NO_TREATMENTS, Secret, TreatmentList
 
+OtlpProtocol = Literal["http/protobuf", "http/json", "grpc"]
 
-def _exporter(suffix: str, kind: Kind) -> Setting:
+_PROTOCOL = Choice(("http/protobuf", "http/json", "grpc"))
+_TIMEOUT = Seconds(0.001, 600)
+_COMPRESSION = Packing(("none", "gzip", "zstd"))
+_PEM = Location("a PEM file")
+
+
+def _exporter(suffix: str, kind: Kind, in_otel: Kind | None = None) -> Setting:
     """A setting that OTLP exporters have in common: one variable for traces over one for all signals."""
     variables = (f"OTEL_EXPORTER_OTLP_TRACES_{suffix}", f"OTEL_EXPORTER_OTLP_{suffix}")
-    return Setting(kind, dict.fromkeys(variables, kind))
+    return Setting(kind, dict.fromkeys(variables, in_otel or kind))
+
+
+def _of_logs(suffix: str, kind: Kind, in_otel: Kind | None = None) -> Setting:
+    """The same for log records, to which what OpenTelemetry's variables say of traces alone means nothing."""
+    variables = (f"OTEL_EXPORTER_OTLP_LOGS_{suffix}", f"OTEL_EXPORTER_OTLP_{suffix}")
+    return Setting(kind, dict.fromkeys(variables, in_otel or kind), (suffix.lower(), kind))
 
 
 class Core(Group):
@@ -65,6 +79,12 @@ class Delivery(Group):
     5
     """
 
+    protocol: Annotated[OtlpProtocol, _exporter("PROTOCOL", _PROTOCOL)] = "http/protobuf"
+    """How requests are sent: OTLP/HTTP or OTLP/gRPC, the same bytes in either, or OTLP/HTTP as JSON."""
+
+    insecure: Annotated[bool, _exporter("INSECURE", Boolean(), TrueOrFalse())] = False
+    """Over gRPC, whether an `endpoint` without a scheme is reached without TLS."""
+
     endpoint: Annotated[
         str,
         Setting(
@@ -77,41 +97,59 @@ class Delivery(Group):
     ] = "http://localhost:4318/v1/traces"
     """Where events are sent; over HTTP /v1/traces is appended to a base address, over gRPC a path means nothing."""
 
+    headers: Annotated[Mapping[str, str], _exporter("HEADERS", HeaderList())] = Headers()
+    """Headers sent with each request, such as a token; never shown."""
+
+    timeout: Annotated[float, _exporter("TIMEOUT", _TIMEOUT)] = 10.0
+    """How long one request may take."""
+
+    compression: Annotated[Literal["none", "gzip", "zstd"], _exporter("COMPRESSION", _COMPRESSION)] = "none"
+    """How request bodies are compressed."""
+
+    certificate: Annotated[str | None, _exporter("CERTIFICATE", _PEM)] = None
+    """Who may sign the collector's certificate."""
+
+    client_certificate: Annotated[str | None, _exporter("CLIENT_CERTIFICATE", _PEM)] = None
+    """The certificate shown to the collector."""
+
+    client_key: Annotated[str | None, _exporter("CLIENT_KEY", _PEM)] = None
+    """The private key of that certificate."""
+
+    logs_protocol: Annotated[OtlpProtocol, _of_logs("PROTOCOL", _PROTOCOL)] = "http/protobuf"
+    """The same for log records; this and the next ones are as for spans where they are left out."""
+
+    logs_insecure: Annotated[bool, _of_logs("INSECURE", Boolean(), TrueOrFalse())] = False
+    """Over gRPC, whether a `logs_endpoint` without a scheme is reached without TLS."""
+
     logs_endpoint: Annotated[
-        str | None,
+        str,
         Setting(
             Endpoint("unless there", LOGS_PATH),
             {
                 "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": Endpoint("never", LOGS_PATH),
                 "OTEL_EXPORTER_OTLP_ENDPOINT": Endpoint("always", LOGS_PATH),
             },
+            ("endpoint", Endpoint("beside", LOGS_PATH)),
         ),
-    ] = None
+    ] = "http://localhost:4318/v1/logs"
     """Where events are sent as log records; /v1/logs is appended to a base address; beside `endpoint` if left out."""
 
-    protocol: Annotated[Literal["http/protobuf", "grpc"], _exporter("PROTOCOL", Choice(("http/protobuf", "grpc")))] = (
-        "http/protobuf"
-    )
-    """How requests are sent: OTLP/HTTP or OTLP/gRPC, the same bytes in either."""
+    logs_headers: Annotated[Mapping[str, str], _of_logs("HEADERS", HeaderList())] = Headers()
+    """Headers sent with log records, in place of `headers`."""
 
-    headers: Annotated[Mapping[str, str], _exporter("HEADERS", HeaderList())] = Headers()
-    """Headers sent with each request, such as a token; never shown."""
+    logs_timeout: Annotated[float, _of_logs("TIMEOUT", _TIMEOUT)] = 10.0
+    """How long one request of log records may take."""
 
-    timeout: Annotated[float, _exporter("TIMEOUT", Seconds(0.001, 600))] = 10.0
-    """How long one request may take."""
+    logs_compression: Annotated[Literal["none", "gzip", "zstd"], _of_logs("COMPRESSION", _COMPRESSION)] = "none"
+    """How bodies of log records are compressed."""
 
-    compression: Annotated[
-        Literal["none", "gzip", "zstd"], _exporter("COMPRESSION", Packing(("none", "gzip", "zstd")))
-    ] = "none"
-    """How request bodies are compressed."""
+    logs_certificate: Annotated[str | None, _of_logs("CERTIFICATE", _PEM)] = None
+    """Who may sign the certificate of the collector of log records."""
 
-    certificate: Annotated[str | None, _exporter("CERTIFICATE", Location("a PEM file"))] = None
-    """Who may sign the collector's certificate."""
+    logs_client_certificate: Annotated[str | None, _of_logs("CLIENT_CERTIFICATE", _PEM)] = None
+    """The certificate shown to that collector."""
 
-    client_certificate: Annotated[str | None, _exporter("CLIENT_CERTIFICATE", Location("a PEM file"))] = None
-    """The certificate shown to the collector."""
-
-    client_key: Annotated[str | None, _exporter("CLIENT_KEY", Location("a PEM file"))] = None
+    logs_client_key: Annotated[str | None, _of_logs("CLIENT_KEY", _PEM)] = None
     """The private key of that certificate."""
 
     flush_interval: Annotated[float, Setting(Seconds(0.01, 3600))] = 1.0
@@ -287,6 +325,8 @@ TABLE: Final[Mapping[str, Setting]] = Settings.rows
 GROUPS: Final[Mapping[str, type[Group]]] = MappingProxyType({group_name(base): base for base in Settings.__bases__})
 """The groups by name, in the same order."""
 
+OtlpSignal = Literal["traces", "logs"]
+
 CONFIG_FILE: Final = "EZLOGS_CONFIG_FILE"
 """The variable that names the file of settings."""
 
@@ -294,6 +334,15 @@ CONFIG_FILE: Final = "EZLOGS_CONFIG_FILE"
 _SERVICE_LINK = re.compile(
     r"EZLOGS_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"
 )
+
+
+def setting_of(signal: OtlpSignal, name: str) -> str:
+    """Return what a setting of exporters is called for a signal.
+
+    >>> setting_of("traces", "timeout"), setting_of("logs", "timeout")
+    ('timeout', 'logs_timeout')
+    """
+    return f"logs_{name}" if signal == "logs" else name
 
 
 def variable(name: str) -> str:

@@ -7,6 +7,8 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 import urllib3
@@ -14,8 +16,10 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
+from ezlogs.dev import unpacking
 from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
-from ezlogs.dev.receiver import LONGEST_REQUEST, Receiver
+from ezlogs.dev.receiver import Receiver
+from ezlogs.dev.unpacking import LONGEST_REQUEST
 from ezlogs.otlp import (
     Delivered,
     HttpTransport,
@@ -270,3 +274,40 @@ def test_it_changes_no_logger_of_the_process(client: urllib3.PoolManager, caplog
     after = (access.level, access.propagate, list(access.handlers), logging.getLogger("uvicorn.error").level)
     assert after == before
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+ZSTD = [
+    pytest.param(name, marks=pytest.mark.skipif(find_spec(name.partition(".")[0]) is None, reason=f"needs {name}"))
+    for name in ("compression.zstd", "backports.zstd")
+]
+
+
+@pytest.mark.parametrize("module", ZSTD)
+def test_zstd_is_read(receiver: Receiver, client: urllib3.PoolManager, module: str) -> None:
+    """As our own transport packs it; what is no zstd, is cut off or unpacks to too much is told apart."""
+    transport = HttpTransport(f"{receiver.endpoint}/v1/traces", headers={}, timeout=5.0, compression="zstd")
+    assert transport.send(body("a")) == Delivered()
+    transport.close()
+    assert names(receiver.spans) == ["a"]
+    packed = {**PROTOBUF, "content-encoding": "zstd"}
+    compress = import_module(module).compress
+    for content, status in (
+        (compress(body("b")), 200),
+        (b"no zstd", 400),
+        (compress(body("c"))[:-3], 400),
+        (compress(bytes(LONGEST_REQUEST + 1)), 413),
+    ):
+        answer = client.request("POST", f"{receiver.endpoint}/v1/traces", body=content, headers=packed)
+        assert answer.status == status, answer.data
+    assert names(receiver.spans) == ["a", "b"]
+
+
+@pytest.mark.parametrize("found", [None, "zstandard"])
+def test_where_nothing_reads_zstd_the_answer_says_what_would(
+    receiver: Receiver, client: urllib3.PoolManager, monkeypatch: pytest.MonkeyPatch, found: str | None
+) -> None:
+    """415, and what to send or to install."""
+    monkeypatch.setattr(unpacking, "zstd_module", lambda: found)
+    headers = {**PROTOBUF, "content-encoding": "zstd"}
+    answer = client.request("POST", f"{receiver.endpoint}/v1/traces", body=b"x", headers=headers)
+    assert (answer.status, answer.data.decode()) == (415, unpacking.WITHOUT_ZSTD)

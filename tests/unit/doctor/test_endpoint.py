@@ -111,6 +111,13 @@ def test_a_refusal_comes_with_what_it_means(serve: Serve, status: int, words: st
     assert str(finding) == f"the collector at {address} {words}"
 
 
+def test_who_takes_no_json_is_to_be_sent_protobuf(serve: Serve) -> None:
+    """That is what the refusal means where JSON was sent."""
+    address = serve(415)
+    finding = found(address, EZLOGS_PROTOCOL="http/json")
+    assert finding.advice == "it takes no OTLP as JSON; set protocol to http/protobuf"
+
+
 def test_nobody_there_is_a_problem_only_where_somebody_was_expected() -> None:
     """The default address is a guess, and comes with a hint for the beginning."""
     refused = "no collector at http://127.0.0.1:9: Connection refused"
@@ -168,6 +175,19 @@ def test_a_certificate_that_cannot_be_read_is_told_before_anything_is_sent(tmp_p
     ]
 
 
+def test_a_certificate_of_one_signal_is_told_where_that_is_sent(tmp_path: Path) -> None:
+    """Each signal has its own files; one that both have is told once."""
+    missing, other = str(tmp_path / "ca.pem"), str(tmp_path / "logs.pem")
+    environ = {"EZLOGS_ENDPOINT": "https://127.0.0.1:9", "EZLOGS_CERTIFICATE": missing, "EZLOGS_CARRIER": "both"}
+    told = f"certificate: '{missing}' cannot be read; see EZLOGS_CERTIFICATE in the environment"
+    assert [str(finding) for finding in endpoints(load(environ))] == [told]
+    environ["EZLOGS_LOGS_CERTIFICATE"] = other
+    assert [str(finding) for finding in endpoints(load(environ))] == [
+        told,
+        f"certificate: '{other}' cannot be read; see EZLOGS_LOGS_CERTIFICATE in the environment",
+    ]
+
+
 def test_a_proxy_on_the_way_is_mentioned(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
     """An answer may be the proxy's; its address, which may hold a password, is not shown."""
     monkeypatch.setenv("http_proxy", serve(403).replace("//", "//ada:hunter2@"))
@@ -187,6 +207,7 @@ def test_a_proxy_on_the_way_is_mentioned(monkeypatch: pytest.MonkeyPatch, serve:
         ("https://c", "[SSL] PEM lib", "is no PEM file"),
         ("https://c", "[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found", "is no PEM file"),
         ("http://c", "Connection reset by peer", "another protocol, such as TLS or gRPC"),
+        ("http://c", "answered 200 OK with a page of HTML", "does a proxy ask for a login?"),
         ("http://c:4317", "Connection reset by peer", "is that the port of OTLP/gRPC?"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -67,9 +68,13 @@ class Collector(Server):
         super().__init__()
         self.url = f"http://127.0.0.1:{self.port}/v1/traces"
 
+    def secured(self, connection: socket.socket) -> socket.socket:
+        """Return a connection as it is read and written: here as it is."""
+        return connection
+
     def serve(self, number: int, connection: socket.socket) -> None:
         """Answer each request."""
-        with connection, suppress(OSError), connection.makefile("rb") as stream:
+        with suppress(OSError), self.secured(connection) as secured, secured.makefile("rb") as stream:
             while line := stream.readline():
                 headers = {}
                 while (header := stream.readline()).strip():
@@ -81,9 +86,25 @@ class Collector(Server):
                 self.requests.append(request)
                 answer = self.answer(request)
                 if answer is None:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     return
-                connection.sendall(answer)
+                secured.sendall(answer)
+
+
+class TlsCollector(Collector):
+    """The same over TLS; it may demand that who connects has a certificate signed by its own."""
+
+    def __init__(self, certificate: tuple[str, str], *, demanding: bool = False) -> None:
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate[0])
+        self._context.load_cert_chain(*certificate)
+        if demanding:
+            self._context.verify_mode = ssl.CERT_REQUIRED
+        super().__init__()
+        self.url = f"https://127.0.0.1:{self.port}/v1/traces"
+
+    def secured(self, connection: socket.socket) -> socket.socket:
+        """Shake hands."""
+        return self._context.wrap_socket(connection, server_side=True)
 
 
 def respond(status: int, body: bytes = b"", content_type: str = "application/x-protobuf", **headers: str) -> bytes:

@@ -267,7 +267,11 @@ def test_partial_success_is_read(
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
-        (b"<html>hello</html>", "text/html"),
+        (b"", "text/html"),
+        (b"ok", "text/html; charset=utf-8"),
+        (b"<html>hello</html>", "text/plain"),
+        (b"<html>hello</html>", "application/octet-stream"),
+        (b"<html>hello</html>", ""),
         (b"\x0a", "application/x-protobuf"),
         (b"\x0a\x7f\x08", "application/x-protobuf"),
         (b"\x0a\x02\x08\xff", "application/x-protobuf"),
@@ -291,6 +295,26 @@ def test_an_answer_that_makes_no_sense_is_still_an_answer(
     """A request answered with 200 was taken, whatever stands in the answer."""
     collector.answer = lambda request: respond(200, body, content_type)
     assert transport(collector.url).send(b"x") == Delivered()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"<html>hello</html>", "text/html"),
+        (b"\xef\xbb\xbf \n<!doctype html><title>Sign in</title>" + b"x" * 100_000, "Text/HTML; charset=utf-8"),
+        (b'<?xml version="1.0"?><html/>', "application/xhtml+xml"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 203])
+def test_a_page_is_no_answer_of_a_collector(
+    collector: Collector, transport: Transports, status: int, body: bytes, content_type: str
+) -> None:
+    """A proxy or a portal that asks for a login has not taken the request, though it says that all is well."""
+    collector.answer = lambda request: respond(status, body, content_type)
+    result = transport(collector.url).send(b"x")
+    assert isinstance(result, Retry)
+    assert f"answered {status} " in result.reason
+    assert "a page of HTML" in result.reason
 
 
 def test_an_answer_that_is_no_http_is_worth_another_try(collector: Collector, transport: Transports) -> None:

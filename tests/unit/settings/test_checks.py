@@ -127,13 +127,15 @@ def test_what_is_meant_so_is_not_doubted(overrides: dict[str, object]) -> None:
     [
         ("[delivery.headers]\nauthorization = 'Bearer hunter2'", True),
         ("headers = 'x-api-key=hunter2'", True),
+        ("logs_headers = 'x-api-key=hunter2'\ncarrier = 'log'", True),
         ("headers = 'x-tenant=shop'", False),
     ],
 )
 def test_a_secret_in_a_file_is_doubted(text: str, warned: bool) -> None:
     """It is never shown; a header that is none may stand there."""
     told = warnings(text=text)
-    assert [line.endswith("use the variable EZLOGS_HEADERS") for line in told] == [True] * warned
+    name = "EZLOGS_LOGS_HEADERS" if "logs" in text else "EZLOGS_HEADERS"
+    assert [line.endswith(f"use the variable {name}") for line in told] == [True] * warned
     assert "hunter2" not in "".join(told)
 
 
@@ -171,6 +173,80 @@ def test_a_secret_in_the_environment_is_where_it_belongs() -> None:
 def test_what_other_exporters_are_told_is_heeded(environ: dict[str, str], warning: str) -> None:
     """Two exporters of one process must not get in each other's way."""
     assert warnings(environ=environ) == [warning]
+
+
+PROVIDED = "not used, since ezlogs has connections of its own; use headers or client_certificate"
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": "gcp"}, True),
+        ({"OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER": "gcp"}, True),
+        ({"OTEL_PYTHON_EXPORTER_OTLP_HTTP_LOGS_CREDENTIAL_PROVIDER": "gcp"}, False),
+        ({"OTEL_PYTHON_EXPORTER_OTLP_HTTP_LOGS_CREDENTIAL_PROVIDER": "gcp", "EZLOGS_CARRIER": "log"}, True),
+        ({"OTEL_PYTHON_EXPORTER_OTLP_GRPC_CREDENTIAL_PROVIDER": "gcp"}, False),
+        ({"OTEL_PYTHON_EXPORTER_OTLP_GRPC_CREDENTIAL_PROVIDER": "gcp", "EZLOGS_PROTOCOL": "grpc"}, True),
+        ({"OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": "gcp", "EZLOGS_CARRIER": "both"}, True),
+        ({"OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": "gcp", "EZLOGS_ENDPOINT": LOCAL}, False),
+    ],
+)
+def test_a_provider_of_credentials_is_not_asked(environ: dict[str, str], told: bool) -> None:
+    """OpenTelemetry's own exporters take sessions and channels of others; that ezlogs does not is said once."""
+    (provider,) = (key for key in environ if "PROVIDER" in key)
+    assert warnings(environ=environ) == [f"{provider} in the environment: {PROVIDED}"] * told
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"headers": {"authorization": "hunter2"}}, True),
+        ({"headers": {"x-tenant": "shop"}}, False),
+        ({"headers": {"authorization": "hunter2"}, "logs_headers": {}}, False),
+        ({"headers": {"authorization": "hunter2"}, "logs_endpoint": LOCAL}, False),
+        ({"headers": {"authorization": "hunter2"}, "carrier": "span"}, None),
+    ],
+)
+def test_a_secret_for_two_collectors_is_doubted(overrides: dict[str, object], told: bool | None) -> None:
+    """What is said for all signals goes to each of their collectors."""
+    given = {"endpoint": LOCAL, "logs_endpoint": FAR, "carrier": "both", **overrides}
+    reason = "sent to the collector of log records, too; use logs_headers for that one's"
+    assert [line.endswith(reason) for line in warnings(given) if "headers" in line] == [True] * bool(told)
+    assert "hunter2" not in "".join(warnings(given))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "about"),
+    [
+        ({"logs_certificate": "ca.pem", "logs_endpoint": LOCAL, "endpoint": FAR}, "logs_certificate"),
+        (
+            {"certificate": "ca.pem", "logs_endpoint": FAR, "endpoint": LOCAL, "logs_certificate": "ca.pem"},
+            "certificate",
+        ),
+        ({"logs_compression": "zstd", "logs_protocol": "grpc"}, "logs_compression"),
+        ({"logs_endpoint": "http://localhost:4318", "logs_protocol": "grpc"}, "logs_endpoint"),
+        ({"logs_endpoint": FAR, "logs_timeout": 5, "carrier": "span"}, "logs_endpoint"),
+    ],
+)
+def test_log_records_are_doubted_by_themselves(overrides: dict[str, object], about: str) -> None:
+    """Each setting of theirs is looked at beside the others of theirs."""
+    told = warnings({"carrier": "both", **overrides})
+    assert told[0].startswith(f"configure(): {about} ")
+    assert len(told) == 1 + ("logs_timeout" in overrides)
+
+
+def test_a_key_of_log_records_needs_a_certificate_of_theirs() -> None:
+    """One for traces alone is none; where there are no log records it does not matter."""
+    environ = {
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": "key.pem",
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": "me.pem",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": FAR,
+    }
+    assert not load(environ).problems
+    assert [str(problem) for problem in load({**environ, "EZLOGS_CARRIER": "log"}).problems] == [
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY in the environment: logs_client_key 'key.pem': "
+        "a key alone identifies nobody; set logs_client_certificate too"
+    ]
 
 
 @pytest.mark.parametrize(

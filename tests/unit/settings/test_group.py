@@ -51,7 +51,7 @@ def test_a_group_remembers_what_was_given() -> None:
         ({"timout": 5}, "Delivery has no setting 'timout'; did you mean 'timeout'?"),
         (
             {"sample_rate": 1},
-            "Delivery has no setting 'sample_rate'; it has endpoint, logs_endpoint, protocol, headers",
+            "Delivery has no setting 'sample_rate'; it has protocol, insecure, endpoint, headers",
         ),
     ],
 )

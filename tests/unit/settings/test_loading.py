@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ezlogs.settings import TABLE, InvalidSettings, Settings, load, variable
+from ezlogs.settings import TABLE, InvalidSettings, Settings, load, logs_address, traces_address, variable
+from ezlogs.settings.configfile import ConfigFile, Files
 
 
 def problems(environ: Mapping[str, str], overrides: Mapping[str, object] = MappingProxyType({})) -> list[str]:
@@ -212,3 +213,101 @@ def test_no_text_in_the_environment_stops_loading(environ: dict[str, str]) -> No
     told = {problem.source for problem in loaded.problems}
     told |= {loaded.sources[name] for name in TABLE if loaded.explicit(name)}
     assert told == {f"{key} in the environment" for key, text in environ.items() if text.strip()}
+
+
+GENERAL, OF_TRACES, OF_LOGS = (f"OTEL_EXPORTER_OTLP_{signal}COMPRESSION" for signal in ("", "TRACES_", "LOGS_"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "in_code", "text", "expected"),
+    [
+        ({}, {}, "", ("none", "default")),
+        ({GENERAL: "gzip"}, {}, "", ("gzip", f"{GENERAL} in the environment")),
+        ({OF_TRACES: "gzip"}, {}, "", ("none", "default")),
+        ({OF_LOGS: "gzip", GENERAL: "none"}, {}, "", ("gzip", f"{OF_LOGS} in the environment")),
+        ({"EZLOGS_COMPRESSION": "gzip", OF_LOGS: "none"}, {}, "", ("gzip", "EZLOGS_COMPRESSION in the environment")),
+        ({"EZLOGS_COMPRESSION": "none"}, {"logs_compression": "gzip"}, "", ("gzip", "configure()")),
+        (
+            {"EZLOGS_LOGS_COMPRESSION": "gzip"},
+            {"compression": "none"},
+            "",
+            ("gzip", "EZLOGS_LOGS_COMPRESSION in the environment"),
+        ),
+        ({"EZLOGS_COMPRESSION": "none"}, {}, "logs_compression = 'gzip'", ("gzip", "ezlogs.toml:1")),
+        ({GENERAL: "none"}, {}, "logs_compression = 'gzip'", ("none", f"{GENERAL} in the environment")),
+        ({}, {}, "compression = 'gzip'", ("gzip", "ezlogs.toml:1")),
+        ({}, {"compression": "gzip", "logs_compression": None}, "", ("gzip", "configure()")),
+    ],
+)
+def test_what_is_not_said_for_log_records_is_as_for_spans(
+    environ: dict[str, str], in_code: dict[str, object], text: str, expected: tuple[str, str]
+) -> None:
+    """Unless it is said for spans alone; what the application says to ezlogs is stronger than what all are told."""
+    loaded = load(environ, in_code, files=Files((ConfigFile("ezlogs.toml", text),)))
+    assert (loaded.settings.logs_compression, loaded.sources["logs_compression"]) == expected
+
+
+def test_a_bad_value_of_both_signals_is_told_once() -> None:
+    """Under the name that it has; and what only log records cannot use is told where there are some."""
+    environ = {"OTEL_EXPORTER_OTLP_TIMEOUT": "soon", "EZLOGS_CARRIER": "both"}
+    told = "OTEL_EXPORTER_OTLP_TIMEOUT in the environment: timeout 'soon': not a number; use 0.001 to 600 seconds"
+    assert problems(environ) == [told]
+    unlike = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"}
+    assert problems(unlike) == []
+    assert problems({**unlike, "EZLOGS_CARRIER": "log"}) == [
+        "OTEL_EXPORTER_OTLP_ENDPOINT in the environment: endpoint 'collector:4317': missing scheme; "
+        "use 'http://collector:4317'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "insecure", "endpoint"),
+    [
+        ("collector:4317", "", "https://collector:4317/v1/traces"),
+        ("collector:4317", "true", "http://collector:4317/v1/traces"),
+        ("[::1]:4317", "true", "http://[::1]:4317/v1/traces"),
+        ("http://collector:4317", "false", "http://collector:4317/v1/traces"),
+        ("https://collector:4317", "true", "https://collector:4317/v1/traces"),
+        ("unix:/run/collector.sock", "true", "unix:/run/collector.sock"),
+        ("DNS:///collector:4317", "", "DNS:///collector:4317"),
+    ],
+)
+def test_over_grpc_an_address_needs_no_scheme(address: str, insecure: str, endpoint: str) -> None:
+    """It has TLS unless it is told otherwise, and any form is taken that gRPC takes."""
+    environ = {"EZLOGS_PROTOCOL": "grpc", "EZLOGS_ENDPOINT": address, "OTEL_EXPORTER_OTLP_INSECURE": insecure}
+    loaded = load(environ)
+    assert (loaded.settings.endpoint, loaded.problems) == (endpoint, ())
+    assert traces_address(loaded) == (endpoint, True)
+    assert logs_address(loaded) == (endpoint.replace("traces", "logs"), True)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("me:hunter2@collector:4317", "a user name and password are not sent from here; use the setting 'headers'"),
+        ("collector:otlp", "the port must be a number from 1 to 65535"),
+        ("ftp://collector", "scheme 'ftp' is not supported; use 'http' or 'https'"),
+    ],
+)
+def test_over_grpc_a_wrong_address_is_refused_too(address: str, reason: str) -> None:
+    """With the part that is wrong."""
+    (problem,) = problems({"EZLOGS_PROTOCOL": "grpc", "EZLOGS_ENDPOINT": address})
+    assert problem.endswith(reason)
+    assert "hunter2" not in problem
+
+
+def test_over_grpc_a_blank_address_is_none() -> None:
+    """The refusal says what an address looks like."""
+    (problem,) = problems({}, {"protocol": "grpc", "endpoint": " "})
+    assert problem == "configure(): endpoint ' ': use an address such as collector:4317, or an http:// or https:// one"
+
+
+@pytest.mark.parametrize("said", ["1", "yes", "on"])
+def test_insecure_is_the_word_true_only(said: str) -> None:
+    """In OpenTelemetry's variable, as it defines its switches; another word is told, and means TLS."""
+    loaded = load({"OTEL_EXPORTER_OTLP_INSECURE": said})
+    assert not loaded.settings.insecure
+    assert [str(problem) for problem in loaded.problems] == [
+        f"OTEL_EXPORTER_OTLP_INSECURE in the environment: insecure '{said}': use true or false"
+    ]
+    assert load({"EZLOGS_INSECURE": said}).settings.insecure

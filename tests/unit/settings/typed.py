@@ -12,7 +12,7 @@ assert_type(Settings().service_name, str | None)
 
 Delivery(timeout="soon")  # type: ignore[arg-type]  # not a number
 Delivery(timout=5)  # type: ignore[call-arg]  # no such option
-Delivery("http://c")  # type: ignore[call-arg]  # by name only
+Delivery("grpc")  # type: ignore[call-arg]  # by name only
 Delivery(compression="brotli")  # type: ignore[arg-type]  # not one of its words
 Delivery().timeout = 5  # type: ignore[misc]  # immutable
 ezlogs.configure(delivery=Sampling())  # type: ignore[arg-type]  # another group
