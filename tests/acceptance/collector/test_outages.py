@@ -135,3 +135,23 @@ def test_the_service_is_killed_while_the_collector_is_away(
     wait_until(lambda: len(gateway.written()) >= len(emitted), "what was left came, too")
     assert gateway.written() == by_id(emitted)
     wait_until(lambda: service.health().get("adopted") == 3 * COUNT, "it counts what it delivered for others")
+
+
+@protocols
+def test_an_agent_whose_queue_is_full(collector: StartCollector, emitter: StartEmitter, protocol: str) -> None:
+    """It refuses more while the gateway is away; the service keeps that, and delivers it when there is room again."""
+    gateway = collector("gateway", "gateway.yaml", running=False)
+    queue = "exporters.otlp_grpc.sending_queue"
+    smaller = ["--set", f"{queue}.queue_size={COUNT}", "--set", f"{queue}.batch.min_size=1"]
+    smaller += ["--set", f"{queue}.batch.max_size={COUNT}", "--set", f"{queue}.num_consumers=1"]
+    agent = collector("agent", "agent.yaml", options=smaller, GATEWAY_ENDPOINT=gateway.address("grpc"))
+    service = emitter(agent.endpoint(protocol), protocol=protocol, carrier="log")  # one record an event
+    emitted: list[UniversalEvent] = []
+    while not service.health()["pending"]:
+        emitted += service.emit(COUNT)
+        service.flush(1)
+    assert "sending queue is full" in service.health()["logs"]["last_problem"]
+    gateway.start()
+    assert service.flush(), service.health()
+    all_written(gateway, emitted)
+    assert service.health()["lost"] == {}
