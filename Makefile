@@ -22,7 +22,7 @@ demo: .venv/.installed  ## Run the demo shop (ARGS=--json for its result as JSON
 	@$(PY) -m examples.shop.demo $(ARGS)
 
 test: .venv/.installed .venv-neighbours/.installed  ## Run all tests with coverage (ARGS='-k story')
-	@$(PY) -m pytest --numprocesses=auto --dist=loadfile --cov $(ARGS)
+	@$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile $(ARGS)
 ifndef ARGS
 	@echo 'And the instrumentors once more, beside those of other distributions:'
 	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet

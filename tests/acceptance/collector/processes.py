@@ -91,6 +91,9 @@ class Collector:
             **variables,
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._received: list[ReceivedSpan | ReceivedLog] = []
+        self._read = 0
+        """Bytes of the output that are in it."""
 
     def endpoint(self, protocol: str, scheme: str = "http") -> str:
         """Where it takes requests."""
@@ -130,9 +133,12 @@ class Collector:
 
     def received(self) -> list[ReceivedSpan | ReceivedLog]:
         """Return all spans and log records that it wrote."""
-        lines = self.output.read_bytes().split(b"\n") if self.output.exists() else []
-        whole = lines[:-1]  # behind the last end of line there is nothing, or what is being written
-        return [record for line in whole for record in decode_either(line, JSON)]
+        content = self.output.read_bytes() if self.output.exists() else b""
+        end = content.rfind(b"\n") + 1  # behind it there is nothing, or what is being written
+        for line in content[self._read : end].splitlines():
+            self._received += decode_either(line, JSON)
+        self._read = end
+        return self._received
 
     def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
