@@ -10,7 +10,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-h
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format bench leaks constraints clean
+COLLECTOR := .collector/otelcol-ezlogs
+.PHONY: help venv demo test collector lint format bench leaks constraints clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,11 +22,13 @@ demo: .venv/.installed  ## Run the demo shop (ARGS=--json for its result as JSON
 	@$(PY) -m examples.shop.demo $(ARGS)
 
 test: .venv/.installed .venv-neighbours/.installed  ## Run all tests with coverage (ARGS='-k story')
-	@$(PY) -m pytest --numprocesses=auto --dist=loadfile --cov $(ARGS)
+	@$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile $(ARGS)
 ifndef ARGS
 	@echo 'And the instrumentors once more, beside those of other distributions:'
 	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet
 endif
+
+collector: $(COLLECTOR)  ## Build the OpenTelemetry Collector that some acceptance tests send through; needs Go
 
 lint: .venv/.installed  ## Check style, format and types
 	@$(PY) -m ruff check
@@ -49,7 +52,7 @@ constraints:  ## Renew constraints/*.txt; needs uv (ARGS=--upgrade for the newes
 	@$(COMPILE) constraints/peers.in --output-file constraints/peers.txt >/dev/null
 
 clean:  ## Remove everything that the other targets made
-	@rm -rf .venv .venv-neighbours .venv-peers .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-neighbours .venv-peers .collector .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Setting up speaks on stderr only, so that the output of `make demo ARGS=--json` is JSON and nothing else.
@@ -67,3 +70,15 @@ clean:  ## Remove everything that the other targets made
 %/.installed: %/.locked pyproject.toml src/ezlogs/version.py
 	@$(@D)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable . >&2
 	@touch $@
+
+# What the network or Go itself lacks shows while packages are listed; what fails after that is a fault of ours.
+GO_FLAGS := -mod=readonly
+$(COLLECTOR): $(wildcard deploy/collector/*.go) deploy/collector/go.mod deploy/collector/go.sum
+	@command -v go >/dev/null || { echo 'Not built: the collector needs Go, and there is none on the PATH.' >&2; exit 1; }
+	@echo 'Building $@; the first time this takes a few minutes.' >&2
+	@cd deploy/collector && go list $(GO_FLAGS) -deps . >/dev/null || { echo 'Not built: the collector needs Go of the' \
+		'version in deploy/collector/go.mod, and the Go module proxy.' >&2; exit 1; }
+	@mkdir -p $(@D)
+	@cd deploy/collector && CGO_ENABLED=0 go build $(GO_FLAGS) -p 2 -trimpath -buildvcs=false -ldflags='-s -w' \
+		-o ../../$@.new .
+	@mv $@.new $@

@@ -66,7 +66,11 @@ class _Hurried(HTTPConnection):
         deadline = monotonic() + seconds
         for start in range(0, len(data), _RECORD):
             connection.settimeout(_left(deadline))
-            super().send(data[start : start + _RECORD])
+            try:
+                super().send(data[start : start + _RECORD])
+            except ssl.SSLEOFError as problem:
+                # The other side has gone. By this name urllib3 knows it, and reads what was said before, such as why.
+                raise BrokenPipeError(problem.errno, problem.strerror) from problem
         connection.settimeout(seconds)
 
 

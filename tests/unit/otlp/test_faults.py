@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import subprocess
@@ -331,6 +332,20 @@ class TestTls:
         """It breaks off, and the request is kept."""
         url = self.address(serve, encrypting(certificate, demanding=True))
         assert isinstance(send(url, certificate_file=certificate[0]), Retry)
+
+    def test_the_reason_is_read_from_a_collector_that_has_broken_off(
+        self, serve: Callable[..., str], certificate: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The request was not even sent; why it was not wanted had come by then."""
+
+        def too_late(connection: ssl.SSLSocket, *_: object) -> None:
+            select.select([connection], [], [], 5)
+            raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+
+        monkeypatch.setattr(ssl.SSLSocket, "sendall", too_late)
+        result = send(self.address(serve, encrypting(certificate, demanding=True)), certificate_file=certificate[0])
+        assert isinstance(result, Retry)
+        assert "certificate required" in result.reason
 
     @pytest.mark.parametrize("file", ["certificate_file", "client_certificate_file"])
     def test_a_file_that_is_no_certificate_is_no_reason_to_raise(
