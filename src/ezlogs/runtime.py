@@ -16,11 +16,12 @@ from ezlogs.facts import is_event_type
 from ezlogs.ids import sequence_of, tails
 from ezlogs.patterns import matches
 from ezlogs.privacy import Policy, Rule, Scrubber
-from ezlogs.sampling import Sampler
 from ezlogs.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+    from ezlogs.sampling.deciding import Decisions
 
 log = logging.getLogger("ezlogs")
 
@@ -111,9 +112,12 @@ class Runtime:
         self.scrubber = scrubber_of(settings, further_rules and partial(further_rules, self.warn_once))
         self.ledger = ledger or Ledger()
         self.carrier = carrier
-        rate = settings.sample_rate
-        self.sampler = Sampler(rate, settings.always_events) if rate < 1 else None
+        self.sampler: Decisions | None = None
         """Decides which stories are kept; None where all are."""
+        if settings.sampling_given():
+            from ezlogs.sampling.deciding import Decisions  # here: most keep everything
+
+            self.sampler = Decisions(self)
         self.event_types: dict[str, bool] = {}
         """Whether events of a type are made, for each right event type seen so far; decided once by `admits`."""
         self.reported: set[str] = set() if reported is None else reported

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from opentelemetry import trace
@@ -128,6 +128,10 @@ class Pipeline:
             and otel_compat.append_event(span, self._riding(event, self._scrubber))  # type: ignore[arg-type]  # an SDK span: it is in the register
             and riders.add(rider)
         )
+
+    def every_turn(self, call: Callable[[], object]) -> None:
+        """Have the worker call something now and then; it must not raise."""
+        self._worker.also = call
 
     def owned(self) -> bool:
         """Return whether ezlogs' processor is the current provider's only exporter; cheap while nothing changes."""

@@ -89,6 +89,8 @@ class Worker:
         self._max_queue_size = max_queue_size
         self._ever_delivered = False
         self._journaling: Journaling | None = None
+        self.also: Callable[[], object] | None = None
+        """What is called every turn besides."""
         self._start_over()
 
     def _start_over(self) -> None:
@@ -263,6 +265,8 @@ class Worker:
             return
         token = context.attach(suppressing())
         try:
+            if self.also is not None:
+                self.also()
             if self._journaling is not None:
                 self._journaling.turn()
             self._seal()

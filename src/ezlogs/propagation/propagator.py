@@ -11,6 +11,7 @@ from opentelemetry.propagators.textmap import Getter, Setter, TextMapPropagator,
 
 from ezlogs.correlation import BAGGAGE_MEMBERS, Correlation, current
 from ezlogs.propagation.header import HEADER, read, written
+from ezlogs.sampling.root import travelling
 
 
 class EzlogsPropagator(TextMapPropagator):
@@ -46,6 +47,7 @@ class EzlogsPropagator(TextMapPropagator):
         correlation = current(context)
         if correlation is None or _is_jobs(carrier):
             return
+        correlation = travelling(correlation, Context() if context is None else context)
         ids = {field: getattr(correlation, field) for field in BAGGAGE_MEMBERS}
         text = written(Correlation(**ids))
         if text is not None:

@@ -21,6 +21,8 @@ _NO_RATES: Mapping[str, float] = MappingProxyType({})
 _MOST_KNOWN = 4096
 _RATIO_BITS = 64
 _BY_OUTCOME = Verdict(True, 1.0, "outcome")
+_ALONE = Verdict(True, 1.0, "outcome", partial=True)
+"""The same, of a story that is left out."""
 
 
 class _Rule(NamedTuple):
@@ -76,11 +78,11 @@ class Rates:
         >>> rates = Rates(0.5, types={"data.*": 0.01}, routes={"GET /health": 0.0}, always=["auth.*"])
         >>> story = "0af7651916cd43dd84f8eb211c80319c"
         >>> rates.judge("order.action", "success", story)
-        Verdict(kept=True, probability=0.5, reason='rate', added=False)
+        Verdict(kept=True, probability=0.5, reason='rate', added=False, partial=False)
         >>> rates.judge("data.change", "success", story).reason, rates.judge("data.change", "failure", story).reason
         ('type:data.*', 'outcome')
         >>> rates.judge("http.request", "success", story, route="GET /health")
-        Verdict(kept=False, probability=0.0, reason='route:GET /health', added=False)
+        Verdict(kept=False, probability=0.0, reason='route:GET /health', added=False, partial=False)
     """
 
     def __init__(
@@ -132,15 +134,24 @@ class Rates:
         plan = self._plans.get((event_type, route, inherited)) or self._plan(event_type, route, inherited)
         if plan.settled is not None:
             return plan.settled
-        if outcome != "success":
-            return _BY_OUTCOME
         last, position = self._last
         if last is not story:
             position = self._position(story)
             self._last = (story, position)
-        if position.value >= plan.thresholds[position.scale]:
+        let_through = position.value >= plan.thresholds[position.scale]
+        if outcome != "success":
+            return _BY_OUTCOME if let_through else _ALONE
+        if let_through:
             return plan.yes
         return plan.no.adding("kept before") if kept else plan.no
+
+    def of_route(self, route: str) -> float:
+        """Return the share of stories that is kept of those that begin with a request of some route.
+
+        >>> Rates(0.5, routes={"GET /health": 0.0}).of_route("GET /health"), Rates(0.5).of_route("")
+        (0.0, 0.5)
+        """
+        return self._rate_of(None, route, None)[0]
 
     def _plan(self, event_type: str, route: str, inherited: float | None) -> _Plan:
         rule = most_specific(self._rules, event_type)
