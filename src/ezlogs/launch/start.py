@@ -240,6 +240,8 @@ def health() -> dict[str, object]:
             parts[kind][reason] = number
         else:
             whole[key] = number
+    if sampling:
+        sampling["sampled_out"] = sum(parts["sampled_out_by"].values())
     return {"running": True, **whole, **sampling, **parts, **runtime.carrier.health()}
 
 

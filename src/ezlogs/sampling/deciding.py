@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -51,6 +51,13 @@ class _Waiting(NamedTuple):
     verdict: Verdict
 
 
+class _Weighed(NamedTuple):
+    """A verdict, and whether it is to wait for the end of a root."""
+
+    verdict: Verdict
+    waits: bool = False
+
+
 class _End(NamedTuple):
     """The end of a root, or with no duration that it is kept already."""
 
@@ -86,6 +93,7 @@ class Decisions:
             agreement=settings.sampling_agreement,
         )
         limits = settings.rate_limits
+        self._limited = bool(limits)
         self._sampler = StorySampler(self._rates, RateLimits(limits) if limits else None)
         self._tail: Tail[LocalRoot, _Waiting] = Tail(
             errors=self._errors,
@@ -100,6 +108,8 @@ class Decisions:
 
     def _start_over(self) -> None:
         self._token = object()
+        self._counters: dict[str, Callable[[], object]] = {}
+        """What counts, by reason."""
         self._queue: deque[_Waiting | _End] = deque()
         self._turning = threading.Lock()
         self._turned_at = monotonic()
@@ -132,6 +142,27 @@ class Decisions:
             ctx: What it happened in.
             numbered: Whether it has a sequence number already; each event takes one, so that all add up.
         """
+        root = ctx.get(ROOT)
+        if root is None and story.sampling is None and not self._follows:  # most of them: nothing but their id counts
+            verdict = self._rates.judge(event_type, outcome, story.correlation_id)
+        else:
+            found = self._weighed(event_type, outcome, story, ctx)
+            if found.waits:
+                return found.verdict
+            verdict = found.verdict
+        if self._limited and verdict.kept:
+            verdict = self._sampler.limit(verdict, event_type)
+        if self._debug:
+            self._say(event_type, story, verdict)
+        if verdict.kept:
+            return verdict
+        if not numbered:
+            self._ledger.next_tail()
+        self._count(verdict.reason)
+        return None
+
+    def _weighed(self, event_type: str, outcome: str, story: Correlation, ctx: Context) -> _Weighed:
+        """Return the verdict on an event by all that is known: its local root, earlier services, its trace."""
         root = self._root(ctx)
         known = _NOTHING_KNOWN if story.sampling is None else self._told(story.sampling)
         inherited = known.rate if self._inherits else None
@@ -143,25 +174,16 @@ class Decisions:
             verdict = verdict._replace(kept=False, reason="route")
         elif self._follows:
             verdict = self._following(verdict, ctx)
-        if not verdict.kept and verdict.reason[:6] != "never:":
-            if root is not None and not root.settled:
+        if verdict.kept or verdict.reason.startswith("never:"):
+            return _Weighed(verdict)
+        if root is not None:
+            if not root.settled:
                 self._look_at_the_clock(root)
                 if verdict.reason == "route" or (self._holds and not root.kept):
-                    return verdict
-            if root is not None and root.kept:
-                verdict = verdict.adding(root.kept)
-            elif known.kept:
-                verdict = verdict.adding("kept before")
-        if verdict.kept:
-            verdict = self._sampler.limit(verdict, event_type)
-        if self._debug:
-            self._say(event_type, story, verdict)
-        if verdict.kept:
-            return verdict
-        if not numbered:
-            self._ledger.next_tail()
-        self._count(verdict.reason)
-        return None
+                    return _Weighed(verdict, waits=True)
+            if root.kept:
+                return _Weighed(verdict.adding(root.kept))
+        return _Weighed(verdict.adding("kept before") if known.kept else verdict)
 
     def take(self, event: UniversalEvent, ctx: Context, verdict: Verdict) -> UniversalEvent:
         """Take an event that was judged, and let it out or have it wait; return it as it is sent, if it is."""
@@ -378,11 +400,13 @@ class Decisions:
 
     def _count(self, reason: str) -> None:
         """Count an event that is not kept, by the kind of the reason."""
-        if reason == "limited":
-            self._ledger.note("lost.rate_limited")
-        else:
-            self._ledger.note("sampled_out")
-            self._ledger.note(f"sampled_out_by.{reason.partition(':')[0]}")
+        try:
+            self._counters[reason]()
+        except KeyError:  # of as many as there are lines in the settings
+            kind = reason.partition(":")[0]
+            what = "lost.rate_limited" if reason == "limited" else f"sampled_out_by.{kind}"
+            self._counters[reason] = self._ledger.ticker(what)
+            self._counters[reason]()
 
     def _say(self, event_type: str, story: Correlation, verdict: Verdict) -> None:
         from ezlogs.runtime import log

@@ -33,12 +33,8 @@ class _Rule(NamedTuple):
     rate: float
 
 
-class _Position(NamedTuple):
-    """Where a story stands among all: it is kept from the threshold of a rate on."""
-
-    value: int
-    scale: int
-    """Which of the thresholds of a rate it is to be compared with."""
+_Position = tuple[int, int]
+"""Where a story stands among all - it is kept from the threshold of a rate on - and which threshold that is."""
 
 
 class _Plan(NamedTuple):
@@ -107,7 +103,9 @@ class Rates:
         }
         self._routes = Routes({route: _Rule("route", route, share) for route, share in routes.items()})
         self._plans: dict[tuple[str, str, float | None], _Plan] = {}
-        self._last: tuple[str | None, _Position] = (None, _Position(0, 0))
+        self._plain: dict[str, _Plan] = {}
+        """Those of no route and no earlier service, by type."""
+        self._last: tuple[str | None, _Position] = (None, (0, 0))
         """The last story and its place: its events come one after the other, and share the text of its id."""
 
     def judge(
@@ -131,19 +129,22 @@ class Rates:
                 this service and its route, which other services know nothing of.
             kept: Whether an earlier hop has found that the story matters, and keeps all of it from there on.
         """
-        plan = self._plans.get((event_type, route, inherited)) or self._plan(event_type, route, inherited)
-        if plan.settled is not None:
-            return plan.settled
-        last, position = self._last
+        if route or inherited is not None:
+            plan = self._plans.get((event_type, route, inherited)) or self._plan(event_type, route, inherited)
+        else:
+            plan = self._plain.get(event_type) or self._plan(event_type, "", None)
+        settled, thresholds, yes, no = plan
+        if settled is not None:
+            return settled
+        last, (value, scale) = self._last
         if last is not story:
-            position = self._position(story)
+            position = value, scale = self._position(story)
             self._last = (story, position)
-        let_through = position.value >= plan.thresholds[position.scale]
+        if value >= thresholds[scale]:
+            return yes if outcome == "success" else _BY_OUTCOME
         if outcome != "success":
-            return _BY_OUTCOME if let_through else _ALONE
-        if let_through:
-            return plan.yes
-        return plan.no.adding("kept before") if kept else plan.no
+            return _ALONE
+        return no.adding("kept before") if kept else no
 
     def of_route(self, route: str) -> float:
         """Return the share of stories that is kept of those that begin with a request of some route.
@@ -164,7 +165,10 @@ class Rates:
             plan = _Plan(None, thresholds, Verdict(True, rate, reason), Verdict(False, rate, reason))
         if len(self._plans) >= _MOST_KNOWN:
             self._plans.clear()
+            self._plain.clear()
         self._plans[event_type, route, inherited] = plan
+        if not route and inherited is None:
+            self._plain[event_type] = plan
         return plan
 
     def _rate_of(self, rule: _Rule | None, route: str, inherited: float | None) -> tuple[float, str]:
@@ -177,7 +181,7 @@ class Rates:
 
 
 def _consistent(story: str) -> _Position:
-    return _Position(randomness(story), 0)
+    return (randomness(story), 0)
 
 
 def _ratio(story: str) -> _Position:
@@ -186,4 +190,4 @@ def _ratio(story: str) -> _Position:
     if trace_id is None:
         return _consistent(story)
     lowest = (1 << _RATIO_BITS) - 1
-    return _Position(lowest - (trace_id & lowest), 1)
+    return (lowest - (trace_id & lowest), 1)

@@ -156,7 +156,7 @@ def test_what_did_not_succeed_is_kept(outcome: str) -> None:
     rates = Rates(0.0, types={"data.*": 0.0}, routes={"/health": 0.0}, never=["debug.*"])
     for event_type in ("order.action", "data.change"):
         verdict = rates.judge(event_type, outcome, "0" * 32, route="/health")
-        assert verdict == Verdict(True, 1.0, "outcome")
+        assert verdict == Verdict(True, 1.0, "outcome", partial=True)
     assert rates.judge("debug.note", outcome, "0" * 32).reason == "never:debug.*"
 
 
