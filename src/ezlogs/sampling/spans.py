@@ -37,7 +37,7 @@ class StorySpans(Sampler):
         ValueError: The share is not from 0 to 1.
 
     Example:
-        >>> StorySpans(0.25).should_sample(None, 0x0af7651916cd43dd84f8eb211c80319c, "GET /").decision.is_sampled()
+        >>> StorySpans(0.25).should_sample(None, 0x0af7651916cd43dd8448eb211c80319c, "GET /").decision.is_sampled()
         False
         >>> StorySpans(0.25).get_description()
         'EzlogsSampler{0.25}'
@@ -50,7 +50,7 @@ class StorySpans(Sampler):
             raise ValueError(f"a share is from 0 to 1, not {ratio}")
         self._rejected = None if ratio is None else threshold(ratio)
 
-    def should_sample(
+    def should_sample(  # noqa: PLR0917  # as the SDK has it
         self,
         parent_context: Context | None,
         trace_id: int,

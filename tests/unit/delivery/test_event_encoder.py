@@ -15,7 +15,7 @@ from ezlogs.correlation import Correlation
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.emit import record
 from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Subject, UniversalEvent
-from ezlogs.facts import Change, Failure
+from ezlogs.facts import Change, Failure, Sampled
 from ezlogs.otlp.values import append_attributes, heads
 from ezlogs.privacy import Policy, Scrubber
 from ezlogs.testing import capture
@@ -66,7 +66,8 @@ def told(draw: st.DrawFn) -> UniversalEvent:
             event_id=draw(mostly(st.none(), st.sampled_from(["evt_1", "évt", "evt\u4e00"]))),
         )
     assert event is not None
-    return event
+    sampling = draw(st.none() | st.builds(Sampled, st.floats(0, 1), st.booleans(), st.booleans()))
+    return event if sampling is None else event.sampled(sampling)
 
 
 def parsed(parts: list[bytes]) -> dict[str, KeyValue]:
