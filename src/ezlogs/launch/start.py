@@ -227,12 +227,12 @@ def health() -> dict[str, object]:
     runtime = current_runtime()
     if runtime is None or runtime.carrier is None:
         return {"running": False}
-    counts = runtime.ledger.counts()
     parts: dict[str, dict[str, int]] = {"lost": {}, "redacted_by": {}}
     sampling: dict[str, object] = {}
     if runtime.sampler is not None:
         sampling["held"] = runtime.sampler.pending()
         parts["sampled_out_by"] = {}
+    counts = runtime.ledger.counts()
     whole = {"delivered": 0, "privacy_errors": runtime.scrubber.errors}
     for key, number in counts.items():
         kind, _, reason = key.partition(".")

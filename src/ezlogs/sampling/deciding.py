@@ -58,12 +58,12 @@ class _Weighed(NamedTuple):
     waits: bool = False
 
 
-class _End(NamedTuple):
-    """The end of a root, or with no duration that it is kept already."""
+class _News(NamedTuple):
+    """What has become of a root: it is kept now, its route is known, or with a duration that it has ended."""
 
     root: LocalRoot
-    failed: bool
-    duration: float | None
+    failed: bool = False
+    duration: float | None = None
 
 
 class Decisions:
@@ -110,7 +110,7 @@ class Decisions:
         self._token = object()
         self._counters: dict[str, Callable[[], object]] = {}
         """What counts, by reason."""
-        self._queue: deque[_Waiting | _End] = deque()
+        self._queue: deque[_Waiting | _News] = deque()
         self._turning = threading.Lock()
         self._turned_at = monotonic()
         self._known: dict[str, Known] = {}
@@ -177,6 +177,8 @@ class Decisions:
         if verdict.kept or verdict.reason.startswith("never:"):
             return _Weighed(verdict)
         if root is not None:
+            if known.kept:
+                self._keep(root, "kept before")
             if not root.settled:
                 self._look_at_the_clock(root)
                 if verdict.reason == "route" or (self._holds and not root.kept):
@@ -200,12 +202,19 @@ class Decisions:
             self.turn()
         return event
 
+    def routed(self, root: LocalRoot, route: str) -> None:
+        """Take note of the route of a root, for which events may wait."""
+        before, root.route = root.route, route
+        if before is None and root.held and self._by_route and root.token is self._token:
+            self._queue.append(_News(root))
+            self._advance()
+
     def end(self, root: LocalRoot, outcome: str, duration: float) -> None:
         """Take note that a root has ended."""
         if root.token is not self._token or root.settled:
             return
         if root.held:
-            self._queue.append(_End(root, outcome in FAILED, duration))
+            self._queue.append(_News(root, outcome in FAILED, duration))
             self._advance()
         else:
             if outcome in FAILED and self._errors:
@@ -295,7 +304,7 @@ class Decisions:
             return
         root.kept = reason
         if root.held and not self._lacks_route(root):
-            self._queue.append(_End(root, False, None))
+            self._queue.append(_News(root))
             self._advance()
 
     def _lacks_route(self, root: LocalRoot) -> bool:
@@ -321,7 +330,7 @@ class Decisions:
             if type(step) is _Waiting:
                 self._hold(step)
             else:
-                self._end(step)  # type: ignore[arg-type]  # the other one
+                self._take_note(step)  # type: ignore[arg-type]  # the other one
 
     def _hold(self, waiting: _Waiting) -> None:
         root = waiting.root
@@ -332,16 +341,27 @@ class Decisions:
         else:
             self._decided(root, self._tail.hold(root, waiting, size_of(waiting.event), route=root.route or ""))
 
-    def _end(self, end: _End) -> None:
-        root, failed, duration = end
+    def _take_note(self, news: _News) -> None:
+        root, failed, duration = news
         if duration is not None:
             root.route = root.route or ""
         if root.kept:
             self._decided(root, self._tail.keep(root, root.kept))
+        elif duration is None:
+            self._think_again(root)
         if duration is not None:
             decision = self._tail.end(root, failed=failed, duration=duration, route=root.route or "")
             root.settled = True
             self._decided(root, decision)
+
+    def _think_again(self, root: LocalRoot) -> None:
+        """Judge by its route what could not be judged before."""
+        for waiting in self._tail.take_back(root):
+            verdict = self._judged(waiting)
+            if verdict.kept or not self._holds:
+                self._finally(waiting, verdict)
+            else:
+                self._hold(waiting._replace(verdict=verdict))
 
     def _keep_these(self, decisions: Iterable[tuple[LocalRoot, Decision]]) -> None:
         for root, decision in decisions:

@@ -62,8 +62,9 @@ def unrooted(ctx: Context) -> Context:
 def routed(ctx: Context, owner: object, route: str) -> None:
     """Say which route a request is of, once that is known."""
     root = ctx.get(ROOT)
-    if type(root) is LocalRoot and root.owner is owner:
-        root.route = route
+    runtime = process.current
+    if type(root) is LocalRoot and root.owner is owner and runtime is not None and runtime.sampler is not None:
+        runtime.sampler.routed(root, route)
 
 
 def ended(ctx: Context, owner: object, outcome: str, duration: float | None = None) -> None:

@@ -145,6 +145,11 @@ class Tail(Generic[Root, Item]):
         entry = self._roots.get(root)
         return Decision(True, reason=reason) if entry is None else self._keep(entry, entry.kept or reason)
 
+    def take_back(self, root: Root) -> tuple[Item, ...]:
+        """Return what waits for a root, for whoever wants to think again; it waits no more."""
+        entry = self._roots.get(root)
+        return () if entry is None else tuple(self._empty(entry))
+
     def is_slow(self, route: str, duration: float) -> bool:
         """Return whether a root of some route is slow that takes, or has taken so far, some seconds."""
         slow = self._slowness(route)

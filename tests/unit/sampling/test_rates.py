@@ -190,9 +190,7 @@ def test_a_story_that_an_earlier_hop_keeps_is_kept() -> None:
     """Marked as added, but for what the id lets through anyway, and for types that are never kept."""
     rates = Rates(0.5, never=["debug.*"])
     low, high = "0" * 32, "f" * 32
-    assert rates.judge("order.action", "success", low, kept=True) == Verdict(False, 0.5, "rate").adding(
-        "kept before"
-    )
+    assert rates.judge("order.action", "success", low, kept=True) == Verdict(False, 0.5, "rate").adding("kept before")
     assert rates.judge("order.action", "success", high, kept=True) == Verdict(True, 0.5, "rate")
     assert not kept(rates, low, "debug.note", kept=True)
 
