@@ -1,4 +1,4 @@
-"""A service that samples: what it does follows from the path of a request, and it asks the next service if there is one.
+"""A service that samples: what it does follows from the path of a request, and it asks the next one if there is one.
 
 Arguments: its name, the endpoint, its settings as JSON, and the next service's port. It says at which port it listens.
 """
