@@ -130,8 +130,9 @@ class Pipeline:
         )
 
     def every_turn(self, call: Callable[[], object]) -> None:
-        """Have the worker call something now and then; it must not raise."""
-        self._worker.also = call
+        """Have the workers call something now and then; it must not raise."""
+        for worker in self._workers:
+            worker.also = call
 
     def owned(self) -> bool:
         """Return whether ezlogs' processor is the current provider's only exporter; cheap while nothing changes."""

@@ -70,7 +70,7 @@ def departing(headers: Iterable[Header], host: str, *, injecting: bool = True) -
         return _changed(sent, _without_story)
     added = _missing(names, ctx) if running and injecting else []
     actor = _actor(ctx) if running and may_know_actor else None
-    sampling = _sampling(ctx) if running else None
+    sampling = _sampling(ctx) if running and runtime and runtime.sampler else None
 
     def as_it_is_now(name: str, value: str) -> str | None:
         with_actor = _with_actor(name, value, actor)

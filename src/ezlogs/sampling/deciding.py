@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from opentelemetry.context import Context
 from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import SPAN_KEY
+from ezlogs.sampling.accounts import Counters, say
 from ezlogs.sampling.limits import RateLimits
 from ezlogs.sampling.probability import of_trace
 from ezlogs.sampling.rates import Rates
@@ -37,7 +38,6 @@ _MOST_QUEUED: Final = 256
 _TURN: Final = 1.0
 """Seconds after which somebody looks at what has waited long."""
 
-_MOST_KNOWN: Final = 1024
 _LAST_TURN: Final = 0.2
 _NOTHING_KNOWN: Final = Known()
 
@@ -108,12 +108,10 @@ class Decisions:
 
     def _start_over(self) -> None:
         self._token = object()
-        self._counters: dict[str, Callable[[], object]] = {}
-        """What counts, by reason."""
+        self._count = Counters(self._ledger)
         self._queue: deque[_Waiting | _News] = deque()
         self._turning = threading.Lock()
         self._turned_at = monotonic()
-        self._known: dict[str, Known] = {}
         self._heeds_exit = False
 
     def forget(self) -> None:
@@ -153,18 +151,18 @@ class Decisions:
         if self._limited and verdict.kept:
             verdict = self._sampler.limit(verdict, event_type)
         if self._debug:
-            self._say(event_type, story, verdict)
+            say(event_type, story.correlation_id, verdict)
         if verdict.kept:
             return verdict
         if not numbered:
             self._ledger.next_tail()
-        self._count(verdict.reason)
+        self._count(verdict)
         return None
 
     def _weighed(self, event_type: str, outcome: str, story: Correlation, ctx: Context) -> _Weighed:
         """Return the verdict on an event by all that is known: its local root, earlier services, its trace."""
         root = self._root(ctx)
-        known = _NOTHING_KNOWN if story.sampling is None else self._told(story.sampling)
+        known = _NOTHING_KNOWN if story.sampling is None else read(story.sampling)
         inherited = known.rate if self._inherits else None
         route = "" if root is None else root.route
         verdict = self._rates.judge(event_type, outcome, story.correlation_id, route=route or "", inherited=inherited)
@@ -229,7 +227,7 @@ class Decisions:
             text: What this one was told.
             ctx: The context that the story goes on from.
         """
-        known = _NOTHING_KNOWN if text is None else self._told(text)
+        known = _NOTHING_KNOWN if text is None else read(text)
         root = self._root(ctx)
         rate, kept = known
         if rate is None and root is not None and root.route is not None:
@@ -275,14 +273,6 @@ class Decisions:
         root = ctx.get(ROOT)
         return root if type(root) is LocalRoot and root.token is self._token else None
 
-    def _told(self, text: str) -> Known:
-        known = self._known.get(text)
-        if known is None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            known = self._known[text] = read(text)
-        return known
-
     def _following(self, verdict: Verdict, ctx: Context) -> Verdict:
         """Return a verdict by rate as it is where events follow the spans that they happen in."""
         span = ctx.get(SPAN_KEY)
@@ -323,10 +313,7 @@ class Decisions:
 
     def _work_off(self) -> None:
         while self._queue:
-            try:
-                step = self._queue.popleft()
-            except IndexError:  # pragma: no cover - `forget` in between
-                return
+            step = self._queue.popleft()  # nobody else takes anything out
             if type(step) is _Waiting:
                 self._hold(step)
             else:
@@ -399,9 +386,9 @@ class Decisions:
         if verdict.kept:
             verdict = self._sampler.limit(verdict, event.event_type)
         if self._debug:
-            self._say(event.event_type, event.correlation, verdict)
+            say(event.event_type, event.correlation.correlation_id, verdict)
         if not verdict.kept:
-            self._count(verdict.reason)
+            self._count(verdict)
             return
         try:
             self._let_out(event, waiting.ctx, verdict)
@@ -413,32 +400,8 @@ class Decisions:
         sampled = verdict.sampled(reasoned=self._debug)
         if sampled is not None:
             event = event.sampled(sampled)
-        carrier = self._runtime.carrier
-        if carrier is not None:
-            carrier.carry(event, ctx)
+        self._runtime.carrier.carry(event, ctx)  # type: ignore[union-attr]  # nothing is emitted without one
         return event
-
-    def _count(self, reason: str) -> None:
-        """Count an event that is not kept, by the kind of the reason."""
-        try:
-            self._counters[reason]()
-        except KeyError:  # of as many as there are lines in the settings
-            kind = reason.partition(":")[0]
-            what = "lost.rate_limited" if reason == "limited" else f"sampled_out_by.{kind}"
-            self._counters[reason] = self._ledger.ticker(what)
-            self._counters[reason]()
-
-    def _say(self, event_type: str, story: Correlation, verdict: Verdict) -> None:
-        from ezlogs.runtime import log
-
-        log.debug(
-            "ezlogs: %s of story %s is %s: %s (probability %g)",
-            event_type,
-            story.correlation_id,
-            "kept" if verdict.kept else "lost" if verdict.reason == "limited" else "left out",
-            verdict.reason,
-            verdict.probability,
-        )
 
     def _heed_multiprocessing_exit(self) -> None:
         """Children of multiprocessing end past atexit: have them let out first what waits."""

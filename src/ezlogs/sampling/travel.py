@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from ezlogs.sampling.threshold import as_text, from_text, rate_of, threshold
@@ -38,6 +39,7 @@ def written(known: Known) -> str | None:
     return (text + _KEPT if known.kept else text) or None
 
 
+@lru_cache(maxsize=1024)
 def read(text: str) -> Known:
     """Return what a text from another service says; of what is damaged nothing.
 

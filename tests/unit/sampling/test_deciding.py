@@ -18,8 +18,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 import ezlogs
 from ezlogs.correlation import Correlation, placed
 from ezlogs.facts import Sampled
-from ezlogs.runtime import current_runtime
+from ezlogs.runtime import current_runtime, install
 from ezlogs.sampling import deciding, root
+from ezlogs.sampling.size import size_of
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
 from ezlogs.trackers.http import HttpTracker
@@ -499,16 +500,32 @@ def test_a_forked_child_leaves_what_waits_to_its_parent() -> None:
         assert health()["held"] == 1
 
 
-def test_what_texts_from_elsewhere_say_is_remembered_only_so_far() -> None:
-    """They come from outside."""
-    with capture(sample_rate=0.5):
-        for number in range(3000):
-            with in_story(LEFT_OUT, sampling=f"{number:x}"):
-                happen("success")
-        runtime = current_runtime()
-        assert runtime is not None
-        assert runtime.sampler is not None
-        assert len(runtime.sampler._known) <= 1024
+def test_what_ends_when_ezlogs_has_ended_is_no_trouble() -> None:
+    """Nobody is there to be told."""
+    with capture(sample_rate=0) as captured, in_story(LEFT_OUT):
+        tracked = HttpTracker("example").begin("GET", "/orders", {})
+        assert tracked is not None
+        happen("success")
+        running = install(None)
+        tracked.finish(500, route="/orders")
+        install(running)
+    assert captured.events == []
+
+
+def test_the_size_of_what_waits_is_about_what_it_holds() -> None:
+    """Texts anywhere in it count."""
+    story = Correlation(correlation_id=LEFT_OUT)
+
+    def size(**fields: Any) -> int:
+        return size_of(ezlogs.UniversalEvent.create("order.action", "placed", correlation=story, **fields))
+
+    long = "x" * 5000
+    for fields in (
+        {"error": ValueError(long)},
+        {"changes": (ezlogs.Change("note", long, None),)},
+        {"metadata": {"a": {"b": [1, long]}}},
+    ):
+        assert 5000 < size(**fields) - size() < 5400
 
 
 def test_another_start_lets_out_what_waits(captured: Captured) -> None:

@@ -71,6 +71,12 @@ def test_every_service_finds_the_rate_again(known: Known, story: str) -> None:
         )
 
 
+@pytest.mark.parametrize("damaged", ["c:gone", "c:", "zz", "zz:kept", "c" * 15, ":"])
+def test_of_what_is_damaged_nothing_is_believed(damaged: str) -> None:
+    """Neither a rate nor that something is kept."""
+    assert read(damaged) == Known()
+
+
 @given(st.text(max_size=20))
 def test_anything_from_outside_is_read(text: str) -> None:
     """Without an error, and never as a rate that is none."""
