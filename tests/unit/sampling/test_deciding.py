@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing.util  # noqa: F401  # so that its exit is heeded
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -498,6 +500,25 @@ def test_a_forked_child_leaves_what_waits_to_its_parent() -> None:
                 os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert health()["held"] == 1
+
+
+def test_a_thread_that_was_slow_to_tell_comes_after_the_end() -> None:
+    """Its event was judged before the request ended, and arrives after that: it shares the request's fate."""
+    story = Correlation(correlation_id=LEFT_OUT)
+    for failing, expected in ((False, []), (True, ["told"])):
+        with capture(sample_rate=0) as captured, in_story(LEFT_OUT):
+            sampler = _sampler(time.monotonic)
+            sampler.turn()
+            with ezlogs.CorrelationManager.start_request_context():
+                ctx = trace.context_api.get_current()
+                verdict = sampler.judge("order.action", "success", story, ctx)
+                assert verdict is not None
+                if failing:
+                    ezlogs.event("auth.login", "refused", outcome="failure")
+            sampler.take(ezlogs.UniversalEvent.create("order.action", "told", correlation=story), ctx, verdict)
+            sampler.turn()
+            assert ezlogs.health()["held"] == 0
+        assert actions(captured) == expected
 
 
 def test_what_ends_when_ezlogs_has_ended_is_no_trouble() -> None:
