@@ -36,6 +36,8 @@ class Correlation(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defa
     """Which run of the job this is, counted from 1."""
     linked_correlation_id: str | None = None
     """Another story that this one belongs with, such as the one in which its flow began."""
+    sampling: str | None = None
+    """How the services before this one sample the story, as `ezlogs.sampling.travel` writes it."""
 
     @property
     def primary_correlation_id(self) -> str:
@@ -52,6 +54,7 @@ BAGGAGE_MEMBERS = {
     "flow_id": "ezlogs.flow_id",
     "parent_event_id": "ezlogs.parent_event_id",
     "session_id": "ezlogs.session_id",
+    "sampling": "ezlogs.sampling",
 }
 """The opaque ids that travel to other processes, and the names of their W3C baggage members."""
 

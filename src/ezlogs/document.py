@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from ezlogs.correlation import Correlation
-from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Facts, Failure
+from ezlogs.facts import OUTCOMES, SEVERITIES, Change, Facts, Failure, Sampled
 from ezlogs.party import Actor, Subject
 from ezlogs.snapshot import Pairs, frozen, plain
 
@@ -53,6 +53,7 @@ class EventDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     changes: tuple[ChangeDocument, ...] = ()
     error: Failure | None = None
     invalid: tuple[str, ...] = ()
+    sampling: Sampled | None = None
 
 
 def to_json(facts: Facts) -> bytes:
@@ -80,6 +81,7 @@ def to_json(facts: Facts) -> bytes:
             ),
             error=facts.error,
             invalid=facts.invalid,
+            sampling=facts.sampling,
         )
     )
 
@@ -113,6 +115,7 @@ def from_json(document: bytes | str) -> Facts:
         changes=tuple(Change(change.field, _side(change.before), _side(change.after)) for change in found.changes),
         error=found.error,
         invalid=found.invalid,
+        sampling=found.sampling,
     )
 
 

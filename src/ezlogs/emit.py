@@ -104,9 +104,10 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
             return None
         story: Correlation = correlation or ctx.get(CORRELATION) or begun(ctx)  # type: ignore[assignment]  # `placed`'s
         sampler = runtime.sampler
-        if sampler is not None and enabled and not sampler.keeps(event_type, outcome, story.correlation_id):
-            runtime.ledger.note("sampled_out")
-            return None
+        if sampler is not None and enabled:
+            verdict = sampler.judge(event_type, outcome, story, ctx)
+            if verdict is None:
+                return None
         now = time_ns() if timestamp is None else timestamp
         if actor is None:
             actor = current_actor(ctx)
@@ -180,6 +181,12 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                 return None
             if event.invalid:
                 repaired(event.invalid)
+        if sampler is not None:
+            if enabled is None:  # only now is its type known
+                verdict = sampler.judge(event.event_type, event.outcome, story, ctx, numbered=True)
+                if verdict is None:
+                    return None
+            return sampler.take(event, ctx, verdict)  # type: ignore[arg-type]  # a verdict
         runtime.carrier.carry(event, ctx)
     except InvalidEvent:
         raise

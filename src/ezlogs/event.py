@@ -15,6 +15,7 @@ from ezlogs.facts import (
     Facts,
     Failure,
     Outcome,
+    Sampled,
     Severity,
     checked,
     failure_of,
@@ -80,6 +81,8 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     said_tail: int | None
     """The end of its id otherwise, and its sequence number; see `ezlogs.ids.tails`. None if there were facts first."""
     _facts: Facts | msgspec.UnsetType = msgspec.UNSET
+    sampling: Sampled | None = None
+    """How it was sampled; None where it stands for itself alone."""
 
     @property
     def facts(self) -> Facts:
@@ -233,7 +236,15 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
             facts.timestamp,
             None,
             facts,
+            facts.sampling,
         )
+
+    def sampled(self, sampling: Sampled) -> UniversalEvent:
+        """Return the same event, with what sampling says of it."""
+        facts = self._facts
+        if facts is not msgspec.UNSET:
+            facts = msgspec.structs.replace(facts, sampling=sampling)
+        return msgspec.structs.replace(self, sampling=sampling, _facts=facts)
 
     def to_json(self) -> bytes:
         """Return the event as a JSON object; see `json_schema`.
@@ -311,6 +322,7 @@ def _settled(said: UniversalEvent) -> Facts:
             error=said.error,
             severity=said.said_severity or usual_severity(said.said_outcome),
             invalid=tuple(problems),
+            sampling=said.sampling,
         )
     else:
         facts = checked(
@@ -329,6 +341,8 @@ def _settled(said: UniversalEvent) -> Facts:
             timestamp=said.timestamp,
             sequence=sequence,
         )
+        if said.sampling is not None:
+            facts = msgspec.structs.replace(facts, sampling=said.sampling)
     if facts.invalid:
         from ezlogs.runtime import repaired  # it imports this module
 

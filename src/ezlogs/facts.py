@@ -46,6 +46,19 @@ class Failure(msgspec.Struct, gc=False, frozen=True):
     message: str | None = None
 
 
+class Sampled(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """What sampling says of an event that was kept, for whoever counts events or reads their story."""
+
+    probability: float = 1.0
+    """With which an event of this kind is kept by its story's id: it stands for one divided by this."""
+    added: bool = False
+    """Whether it was kept although its story's id says no; then others stand for it, and it counts as none."""
+    partial: bool = False
+    """Whether its story's id says no, so that other events of the story may be missing."""
+    reason: str | None = None
+    """What decided; told with the setting ``debug``."""
+
+
 class Facts(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """Every field of a UniversalEvent, each valid."""
 
@@ -64,6 +77,7 @@ class Facts(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     error: Failure | None = None
     severity: Severity = "info"
     invalid: tuple[str, ...] = ()
+    sampling: Sampled | None = None
 
 
 def checked(

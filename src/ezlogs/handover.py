@@ -21,6 +21,7 @@ from ezlogs.emit import guarded
 from ezlogs.origin import for_child
 from ezlogs.party import SYSTEM, Actor
 from ezlogs.propagation.clean import clean_id
+from ezlogs.sampling.root import travelling
 from ezlogs.scope import Scope
 
 _SERVING = frozenset(
@@ -122,6 +123,8 @@ def packed(ctx: Context) -> Parcel:
     trace: dict[str, str] = {}
     _trace.inject(trace, ctx)
     correlation = current(ctx)
+    if correlation is not None:
+        correlation = travelling(correlation, ctx)
     who = current_actor(ctx)
     return Parcel(
         trace,
@@ -169,6 +172,8 @@ def for_program(environ: Mapping[Any, Any], ctx: Context) -> dict[Any, Any] | No
         ctx: The context.
     """
     correlation, ids = current(ctx), Context()
+    if correlation is not None:
+        correlation = travelling(correlation, ctx)
     for field, member in BAGGAGE_MEMBERS.items():
         value = clean_id(valid_id(getattr(correlation, field, None)))
         if value is not None:

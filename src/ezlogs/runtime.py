@@ -7,6 +7,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.context import Context
@@ -16,11 +17,12 @@ from ezlogs.facts import is_event_type
 from ezlogs.ids import sequence_of, tails
 from ezlogs.patterns import matches
 from ezlogs.privacy import Policy, Rule, Scrubber
-from ezlogs.sampling import Sampler
 from ezlogs.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+    from ezlogs.sampling.deciding import Decisions
 
 log = logging.getLogger("ezlogs")
 
@@ -64,6 +66,7 @@ class Ledger:
         self._tails = tails()
         self.next_tail = self._tails.__next__
         """Numbers an event: its sequence, and the end of its id."""
+        self._tickers: dict[str, count[int]] = {}
         self._notes: deque[tuple[str, int]] = deque()
         self._folded: Counter[str] = Counter()
         self._folding = threading.Lock()
@@ -75,11 +78,15 @@ class Ledger:
         if len(self._notes) > 1024:
             self._fold(wait=False)
 
+    def ticker(self, what: str) -> Callable[[], object]:
+        """Return what counts one of something whenever it is called, at less than `note` costs; until `forget`."""
+        return self._tickers.setdefault(what, count()).__next__
+
     def counts(self) -> dict[str, int]:
         """Return every count so far, ``emitted`` included."""
         self._fold(wait=True)
-        coming = int(repr(self._tails)[len("count(") : -1])  # the one way to read it without taking a number
-        return {"emitted": sequence_of(coming) - 1, **self._folded}
+        ticked = Counter({what: _coming(ticker) for what, ticker in tuple(self._tickers.items())})
+        return {"emitted": sequence_of(_coming(self._tails)) - 1, **(self._folded + ticked)}
 
     def _fold(self, *, wait: bool) -> None:
         if not self._folding.acquire(blocking=wait):
@@ -90,6 +97,11 @@ class Ledger:
                 self._folded[what] += number
         finally:
             self._folding.release()
+
+
+def _coming(numbers: count[int]) -> int:
+    """Return the number that comes next, without taking it."""
+    return int(repr(numbers)[len("count(") : -1])
 
 
 class Runtime:
@@ -111,9 +123,12 @@ class Runtime:
         self.scrubber = scrubber_of(settings, further_rules and partial(further_rules, self.warn_once))
         self.ledger = ledger or Ledger()
         self.carrier = carrier
-        rate = settings.sample_rate
-        self.sampler = Sampler(rate, settings.always_events) if rate < 1 else None
+        self.sampler: Decisions | None = None
         """Decides which stories are kept; None where all are."""
+        if settings.sampling_given():
+            from ezlogs.sampling.deciding import Decisions  # here: most keep everything
+
+            self.sampler = Decisions(self)
         self.event_types: dict[str, bool] = {}
         """Whether events of a type are made, for each right event type seen so far; decided once by `admits`."""
         self.reported: set[str] = set() if reported is None else reported

@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 from ezlogs.correlation import Correlation, begun, current, from_mapping, new_story, placed, removed, valid_id
 from ezlogs.identity import id_text
 from ezlogs.origin import started_in
+from ezlogs.sampling.root import ended, rooted, unrooted
 from ezlogs.snapshot import text
 
 Handed = Correlation | Mapping[str, Any] | None
@@ -92,6 +93,27 @@ class Scope:
         self.close()
 
 
+class RootScope(Scope):
+    """A scope that may be a local root: a request, a job or a command of which nobody else tells the end."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, ctx: Context) -> None:
+        self._owner = object()
+        super().__init__(rooted(ctx, self._owner))
+
+    def close(self) -> None:
+        """Restore the context that was current before the scope, which has ended as it should."""
+        super().close()
+        ended(self.context, self._owner, "success")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().close()
+        ended(self.context, self._owner, "failure" if isinstance(error, Exception) else "success")
+
+
 class CorrelationManager:
     """The correlation of the present moment: methods that start, pass on, read and end it. None of them emits.
 
@@ -112,7 +134,7 @@ class CorrelationManager:
             'req-1'
         """
         correlation = current() or new_story()
-        return Scope(
+        return RootScope(
             placed(
                 correlation.replace(
                     request_id=_bounded(request_id), session_id=_bounded(session_id) or correlation.session_id
@@ -150,7 +172,7 @@ class CorrelationManager:
             ('story-1', 'j-1')
         """
         correlation = handed(parent) or new_story()
-        return Scope(placed(correlation.replace(job_id=_bounded(job_id), attempt=attempt), outside()))
+        return RootScope(placed(correlation.replace(job_id=_bounded(job_id), attempt=attempt), outside()))
 
     @staticmethod
     def start_schedule_context() -> Scope:
@@ -162,7 +184,7 @@ class CorrelationManager:
             ...         scope.correlation.correlation_id == request.correlation.correlation_id
             False
         """
-        return Scope(placed(new_story(), outside()))
+        return RootScope(placed(new_story(), outside()))
 
     @staticmethod
     def start_command_context() -> Scope:
@@ -174,7 +196,7 @@ class CorrelationManager:
             True
         """
         ctx = started_in(outside())
-        return Scope(placed(begun(ctx), ctx))
+        return RootScope(placed(begun(ctx), ctx))
 
     @staticmethod
     def inherit_context(parent: Handed) -> Scope:
@@ -221,7 +243,7 @@ class CorrelationManager:
 
 def outside(ctx: Context | None = None) -> Context:
     """Return a context in no story and no trace; the user's own baggage and values stay."""
-    return trace.set_span_in_context(trace.INVALID_SPAN, removed(ctx))
+    return trace.set_span_in_context(trace.INVALID_SPAN, unrooted(removed(ctx)))
 
 
 def in_flow(correlation: Correlation, flow_type: str, entity_id: object) -> Correlation:

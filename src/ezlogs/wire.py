@@ -10,7 +10,7 @@ import msgspec
 
 from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
-from ezlogs.facts import Change, Facts, Failure, Outcome, Severity
+from ezlogs.facts import Change, Facts, Failure, Outcome, Sampled, Severity
 from ezlogs.party import Actor, Subject
 from ezlogs.privacy.rule import REDACTED as REDACTED_TEXT
 from ezlogs.privacy.walk import DROPPED
@@ -37,6 +37,13 @@ _CORRELATION = {
     "job_id": "ezlogs.job.id",
     "attempt": "ezlogs.attempt",
     "linked_correlation_id": "ezlogs.linked_correlation.id",
+    "sampling": "ezlogs.sampling.inherited",
+}
+_SAMPLING = {
+    "probability": "ezlogs.sampling.probability",
+    "added": "ezlogs.sampling.added",
+    "partial": "ezlogs.sampling.partial",
+    "reason": "ezlogs.sampling.reason",
 }
 _GIVEN_IDS = ("flow_id", "parent_flow_id", "session_id", "request_id", "transaction_id", "job_id")
 """What applications choose: an e-mail address is somebody's id of a flow."""
@@ -64,6 +71,8 @@ def _attributes(event: Facts) -> dict[str, Any]:
         **actor_attributes(event.actor),
         **correlation_attributes(event.correlation),
     }
+    if event.sampling is not None:
+        found.update(sampling_attributes(event.sampling))
     if event.error is not None:
         found["error.type"] = event.error.type
         if event.error.message is not None:
@@ -127,6 +136,16 @@ def correlation_attributes(correlation: Correlation) -> dict[str, Any]:
     return found
 
 
+def sampling_attributes(sampling: Sampled) -> dict[str, Any]:
+    """Return the attributes of how an event was sampled; the probability is told always, so that none is lost."""
+    found: dict[str, Any] = {_SAMPLING["probability"]: sampling.probability}
+    for field in ("added", "partial", "reason"):
+        value = getattr(sampling, field)
+        if value:
+            found[_SAMPLING[field]] = value
+    return found
+
+
 def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -> UniversalEvent | None:
     """Return the event in a span event's attributes, or None when it is not one of ezlogs'."""
     event_id, correlation_id = found.get("ezlogs.event.id"), found.get("ezlogs.correlation.id")
@@ -175,8 +194,14 @@ def from_attributes(event_type: str, timestamp: int, found: Mapping[str, Any]) -
         ),
         error=Failure(error_type, found.get("ezlogs.error.message")) if error_type else None,
         invalid=tuple(found.get("ezlogs.invalid", ())),
+        sampling=_sampled(found),
     )
     return UniversalEvent.of(facts)
+
+
+def _sampled(found: Mapping[str, Any]) -> Sampled | None:
+    told = {field: found[key] for field, key in _SAMPLING.items() if key in found}
+    return Sampled(**told) if told else None
 
 
 def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, Any]:

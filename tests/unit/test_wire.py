@@ -9,6 +9,7 @@ from ezlogs import event
 from ezlogs.correlation import Correlation
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Change, Failure, Subject, UniversalEvent
+from ezlogs.facts import Sampled
 from ezlogs.otlp import EVENT_HEADS
 from ezlogs.privacy import Policy, Scrubber
 from ezlogs.snapshot import freeze
@@ -29,7 +30,8 @@ correlations = st.builds(
     **{name: some for name in Correlation.__struct_fields__ if name not in ("correlation_id", "attempt")},
     attempt=st.none() | st.integers(1, 99),
 )
-events = st.builds(
+samplings = st.builds(Sampled, st.floats(0, 1), st.booleans(), st.booleans(), st.none() | st.just("rate"))
+plain_events = st.builds(
     UniversalEvent.create,
     st.just("order.action"),
     st.just("placed"),
@@ -46,6 +48,7 @@ events = st.builds(
     error=st.none() | st.builds(Failure, text.filter(bool), some),
     sequence=st.integers(0, 2**31),
 )
+events = plain_events | st.builds(UniversalEvent.sampled, plain_events, samplings)
 
 
 @given(events)

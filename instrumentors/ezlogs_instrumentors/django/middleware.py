@@ -75,6 +75,10 @@ class StoryMiddleware:
             handling.response = await cast(Awaitable[Any], self._get_response(request))
         return handling.response
 
+    def process_view(self, request: Any, view: object, args: object, kwargs: object) -> None:
+        """Tell which route matched, before its view runs."""
+        request._ezlogs.routed()
+
     def process_exception(self, request: Any, exception: Exception) -> None:
         """Remember what a view raised, which Django is about to turn into a response."""
         request._ezlogs.error = exception
@@ -112,6 +116,12 @@ class _Handling:
             request_id=meta.get("HTTP_X_REQUEST_ID"),
             peek=peek_at_user(self._request),
         )
+
+    @guarded
+    def routed(self) -> None:
+        """Tell which route matched."""
+        if self._tracked is not None and (match := self._request.resolver_match) is not None:
+            self._tracked.routed(template(match.route))
 
     @guarded
     def _finish(self, tracked: HttpRequest, error: BaseException | None) -> None:

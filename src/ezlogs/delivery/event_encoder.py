@@ -15,7 +15,7 @@ from weakref import ref
 
 from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
-from ezlogs.facts import ENDLESS, is_right, usual_severity
+from ezlogs.facts import ENDLESS, Sampled, is_right, usual_severity
 from ezlogs.ids import event_id, sequence_of
 from ezlogs.otlp.values import Heads, Remembered, append_attributes, varint
 from ezlogs.party import Actor, Subject, party
@@ -29,6 +29,7 @@ from ezlogs.wire import (
     given_ids,
     kind_attributes,
     rules_of,
+    sampling_attributes,
     scrubbed_attributes,
 )
 
@@ -56,6 +57,7 @@ class EventEncoder:
         self._actors = Remembered(self._encoded_actor)
         self._correlations = Remembered(self._encoded_correlation)
         self._subjects = Remembered(self._encoded_subject_type)
+        self._sampling = Remembered(self._encoded_sampling)
         self._texts = AllTexts(scrubber.is_clean)
         self._metadata = Remembered(self._of_metadata)
         self._event_id = _as_text(heads.texts["ezlogs.event.id"])
@@ -94,6 +96,8 @@ class EventEncoder:
         sequence = _integer(sequence_of(tail))
         pieces = [kind, who, story, self._event_id[len(own_id)], own_id]
         pieces += (self._sequence[len(sequence)], sequence)
+        if event.sampling is not None:
+            pieces.append(self._sampling[event.sampling])
         subject, duration, metadata = event.said_subject, event.said_duration, event.said_metadata
         if subject is not None:
             if type(subject) is not tuple:
@@ -208,6 +212,9 @@ class EventEncoder:
         if not all(map(self._scrubber.finds_nothing, given_ids(correlation).values())):
             return None
         return self._encoded(correlation_attributes(correlation))
+
+    def _encoded_sampling(self, sampling: Sampled) -> str:
+        return self._encoded(sampling_attributes(sampling))
 
     def _of_metadata(self, key: object) -> OfKey | None:
         """Return what is known of a metadata attribute, or None for a key that privacy or the snapshot would change."""

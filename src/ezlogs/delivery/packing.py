@@ -11,6 +11,7 @@ import msgspec
 
 from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
+from ezlogs.facts import Sampled
 from ezlogs.otlp.values import Remembered
 from ezlogs.party import Actor
 
@@ -18,7 +19,19 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_correlation: Final = msgspec.msgpack.Decoder(Correlation).decode
 
 _Fields = tuple[
-    str, str, list[Any], list[Any] | None, dict[str, Any] | None, str, float | None, Any, Any, int, int, Any
+    str,  # event type
+    str,  # action
+    list[Any],  # actor
+    list[Any] | None,  # subject
+    dict[str, Any] | None,  # metadata
+    str,  # outcome
+    float | None,  # duration
+    Any,  # severity
+    Any,  # id
+    int,  # timestamp
+    int,  # tail
+    bytes,  # correlation
+    Sampled | None,
 ]
 _decode: Final = msgspec.msgpack.Decoder(_Fields).decode
 
@@ -58,6 +71,7 @@ def packed(event: UniversalEvent) -> bytes | None:
                 event.timestamp,
                 event.said_tail,
                 _correlations[event.correlation],
+                event.sampling,
             )
         )
     except OverflowError:
@@ -70,9 +84,10 @@ def unpacked(data: bytes) -> UniversalEvent:
     Raises:
         msgspec.MsgspecError: It is no such event.
     """
-    kind, action, actor, subject, metadata, outcome, duration, severity, own_id, at, tail, correlation = _decode(data)
+    event_type, action, actor, subject, *others, correlation, sampling = _decode(data)
+    metadata, outcome, duration, severity, own_id, timestamp, tail = others
     return UniversalEvent(
-        kind,
+        event_type,
         action,
         tuple(actor) if len(actor) == _PAIR else Actor(*actor),
         None if subject is None else tuple(subject),
@@ -84,8 +99,9 @@ def unpacked(data: bytes) -> UniversalEvent:
         None,
         severity,
         own_id,
-        at,
+        timestamp,
         tail,
+        sampling=sampling,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from opentelemetry import trace
@@ -151,6 +151,11 @@ class Pipeline:
             and otel_compat.append_event(span, self._riding(event, self._scrubber))  # type: ignore[arg-type]  # an SDK span: it is in the register
             and riders.add(rider)
         )
+
+    def every_turn(self, call: Callable[[], object]) -> None:
+        """Have the workers call something now and then; it must not raise."""
+        for worker in self._workers:
+            worker.also = call
 
     def owned(self) -> bool:
         """Return whether ezlogs' processor is the current provider's only exporter; cheap while nothing changes."""

@@ -98,6 +98,8 @@ class Worker:
         self._max_queue_bytes = max_queue_bytes
         self._audit_wait = audit_wait
         self._journaling: Journaling | None = None
+        self.also: Callable[[], object] | None = None
+        """What is called every turn besides."""
         self._losses = Losses(ledger, signal)
         self._breaker = CircuitBreaker(limits, on_change=told)
         self._outbox = Outbox(max_queue_size, max_queue_bytes)
@@ -344,6 +346,8 @@ class Worker:
             return
         token = context.attach(suppressing())
         try:
+            if self.also is not None:
+                self.also()
             if self._journaling is not None:
                 self._journaling.turn()
             self._seal()

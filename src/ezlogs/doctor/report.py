@@ -16,6 +16,7 @@ from ezlogs.doctor.endpoint import endpoints
 from ezlogs.doctor.finding import Finding
 from ezlogs.doctor.instrumentation import clients, foreign, own
 from ezlogs.doctor.pipeline import pipeline
+from ezlogs.doctor.sampling import sampling
 from ezlogs.launch import rules
 from ezlogs.launch.instrument import GROUP
 from ezlogs.runtime import scrubber_of
@@ -86,6 +87,7 @@ def examine(environ: Mapping[str, str] = os.environ, *, connect: bool = True) ->
         "settings": _settings(loaded),
         "delivery": endpoints(loaded) if connect and enabled else (),
         "pipeline": [pipeline(loaded, environ, _other(groups, environ))],
+        "sampling": sampling(loaded, environ),
         "launch": _launch(groups, environ),
         "instrumentation": [*own(points, loaded, environ), *foreign(points, loaded, environ)],
         "HTTP clients": clients(points, loaded, environ),

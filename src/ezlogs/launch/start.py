@@ -97,6 +97,7 @@ def configure(
     runtime = start(loaded, running)
     meet_provider(runtime)
     if running is not None and running.carrier is not None:
+        _let_out(running)
         running.carrier.shutdown(running.settings.shutdown_timeout)
     if loaded.settings.instrument != "none":  # finding instrumentors is a tenth of starting
         from ezlogs.launch.instrument import instrument
@@ -134,7 +135,9 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
     if loaded.settings.enabled:
         from ezlogs.delivery.pipeline import pipeline  # here, so that `import ezlogs` stays light
 
-        runtime.carrier = pipeline(loaded, runtime.ledger, runtime.scrubber)
+        runtime.carrier = carrier = pipeline(loaded, runtime.ledger, runtime.scrubber)
+        if runtime.sampler is not None:
+            carrier.every_turn(runtime.sampler.turn)
         if not loaded.explicit("endpoint"):  # events may leave with another pipeline, scrubbed before the call returns
             runtime.scrubber.search()
     install(runtime)
@@ -179,6 +182,7 @@ def end(runtime: Runtime) -> None:
     """Deliver what is pending, and leave the health report where ``health_dir`` says."""
     if runtime.carrier is None:
         return
+    _let_out(runtime)
     runtime.carrier.shutdown(runtime.settings.shutdown_timeout)
     if runtime.settings.health_dir:
         report = {"service": runtime.settings.service_name, "pid": os.getpid(), **health()}
@@ -191,7 +195,7 @@ def end(runtime: Runtime) -> None:
 
 
 def flush(timeout: float = 5.0) -> bool:
-    """Deliver what is pending now.
+    """Deliver what is pending now, and with it the events that wait for the end of what they happened in.
 
     Args:
         timeout: Seconds to wait at most.
@@ -200,11 +204,22 @@ def flush(timeout: float = 5.0) -> bool:
         Whether everything that was handed over has gone out.
     """
     runtime = current_runtime()
-    return runtime is None or runtime.carrier is None or runtime.carrier.flush(timeout)
+    if runtime is None or runtime.carrier is None:
+        return True
+    _let_out(runtime)
+    return runtime.carrier.flush(timeout)
+
+
+def _let_out(runtime: Runtime) -> None:
+    if runtime.sampler is not None:
+        runtime.sampler.release()
 
 
 def health() -> dict[str, object]:
     """Return what happened to events so far: emitted, delivered, pending, lost by reason; and the pipeline's state.
+
+    With sampling, ``held`` is how many events wait for the end of what they happened in, ``sampled_out`` how many were
+    left out, and ``sampled_out_by`` why. ``emitted`` is the sum of all that became of events.
 
     What privacy kept back is counted as ``redacted``, and by rule as ``redacted_by``; ``privacy_errors`` is how often a
     rule, or a function that decides about findings, raised: what it was about was redacted.
@@ -212,8 +227,12 @@ def health() -> dict[str, object]:
     runtime = current_runtime()
     if runtime is None or runtime.carrier is None:
         return {"running": False}
-    counts = runtime.ledger.counts()
     parts: dict[str, dict[str, int]] = {"lost": {}, "redacted_by": {}}
+    sampling: dict[str, object] = {}
+    if runtime.sampler is not None:
+        sampling["held"] = runtime.sampler.pending()
+        parts["sampled_out_by"] = {}
+    counts = runtime.ledger.counts()
     whole = {"delivered": 0, "privacy_errors": runtime.scrubber.errors}
     for key, number in counts.items():
         kind, _, reason = key.partition(".")
@@ -221,7 +240,9 @@ def health() -> dict[str, object]:
             parts[kind][reason] = number
         else:
             whole[key] = number
-    return {"running": True, **whole, **parts, **runtime.carrier.health()}
+    if sampling:
+        sampling["sampled_out"] = sum(parts["sampled_out_by"].values())
+    return {"running": True, **whole, **sampling, **parts, **runtime.carrier.health()}
 
 
 def _after_fork() -> None:
@@ -230,3 +251,5 @@ def _after_fork() -> None:
     if runtime is not None and runtime.carrier is not None:
         runtime.ledger.forget()
         runtime.carrier.forget()
+        if runtime.sampler is not None:
+            runtime.sampler.forget()

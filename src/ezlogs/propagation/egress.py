@@ -7,19 +7,20 @@ application's own baggage are its own business, or that of whoever instruments i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from opentelemetry import context, propagate
 from opentelemetry.context import Context
 
 from ezlogs.actor import current_actor
-from ezlogs.correlation import BAGGAGE_MEMBERS
+from ezlogs.correlation import BAGGAGE_MEMBERS, current
 from ezlogs.emit import is_suppressed, listening
 from ezlogs.propagation.clean import clean_actor
 from ezlogs.propagation.header import HEADER
 from ezlogs.propagation.hosts import is_named, is_near
 from ezlogs.propagation.inbound import ACTOR
 from ezlogs.runtime import current_runtime
+from ezlogs.sampling.root import travelling
 
 Header = tuple[str | bytes, str | bytes]
 """A name and a value, as clients hold them."""
@@ -28,6 +29,7 @@ Change = Callable[[str, str], str | None]
 
 BAGGAGE = "baggage"
 _STORY = BAGGAGE_MEMBERS["correlation_id"]
+_SAMPLING = BAGGAGE_MEMBERS["sampling"]
 _CARRIERS = frozenset({BAGGAGE, HEADER})
 
 
@@ -68,7 +70,13 @@ def departing(headers: Iterable[Header], host: str, *, injecting: bool = True) -
         return _changed(sent, _without_story)
     added = _missing(names, ctx) if running and injecting else []
     actor = _actor(ctx) if running and may_know_actor else None
-    changed = _changed([*sent, *added], lambda name, value: _with_actor(name, value, actor))
+    sampling = _sampling(ctx) if running and runtime and runtime.sampler else None
+
+    def as_it_is_now(name: str, value: str) -> str | None:
+        with_actor = _with_actor(name, value, actor)
+        return with_actor if with_actor is None or name == HEADER else _with_sampling(with_actor, sampling)
+
+    changed = _changed([*sent, *added], as_it_is_now)
     if changed is not None:
         return changed
     return [*sent, *added] if added else None
@@ -119,6 +127,15 @@ def _with_actor(name: str, value: str, actor: str | None) -> str | None:
     return f"{rest},{ACTOR}={quote(actor, safe='')}"
 
 
+def _with_sampling(value: str, sampling: str | None) -> str:
+    """Say beside a story how it is sampled by now, which may be more than its scope was told at the beginning."""
+    told = f"{_SAMPLING}={quote_plus(sampling or '')}"
+    if sampling is None or told in value.split(",") or _without_members(value, lambda key: key == _STORY) == value:
+        return value
+    rest = _without_members(value, lambda key: key == _SAMPLING)
+    return f"{rest},{told}"
+
+
 def _without_members(baggage: str, is_ours: Callable[[str], bool]) -> str | None:
     """Return a baggage header without some members, each other one with all its characters; None if none is left."""
     members = baggage.split(",")
@@ -131,6 +148,11 @@ def _without_members(baggage: str, is_ours: Callable[[str], bool]) -> str | None
 def _key(member: str) -> str:
     """Return the key of a baggage member as the most lenient of its readers would understand it."""
     return unquote_plus(member.partition(";")[0].partition("=")[0]).strip().lower()
+
+
+def _sampling(ctx: Context) -> str | None:
+    story = current(ctx)
+    return travelling(story, ctx).sampling if story else None
 
 
 def _actor(ctx: Context) -> str | None:

@@ -34,6 +34,8 @@ class Header(msgspec.Struct, omit_defaults=True, frozen=True):
     parent_flow_id: str | None = None
     session_id: str | None = None
     request_id: str | None = None
+    sampling: str | None = None
+    """How the story is sampled, as `ezlogs.sampling.travel` writes it."""
     actor: str | None = None
     """``type:id`` of whoever enqueued the job; never sent to other services."""
     on_behalf_of: str | None = None

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import baggage
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.propagators.textmap import Getter, Setter, TextMapPropagator, default_getter, default_setter
 
 from ezlogs.correlation import BAGGAGE_MEMBERS, Correlation, current
 from ezlogs.propagation.header import HEADER, read, written
+from ezlogs.sampling.root import travelling
 
 
 class EzlogsPropagator(TextMapPropagator):
@@ -46,6 +47,7 @@ class EzlogsPropagator(TextMapPropagator):
         correlation = current(context)
         if correlation is None or _is_jobs(carrier):
             return
+        correlation = travelling(correlation, get_current() if context is None else context)
         ids = {field: getattr(correlation, field) for field in BAGGAGE_MEMBERS}
         text = written(Correlation(**ids))
         if text is not None:

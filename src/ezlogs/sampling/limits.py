@@ -9,35 +9,12 @@ from collections.abc import Callable, Mapping
 from itertools import repeat
 from time import monotonic
 
-import msgspec
-
 from ezlogs.sampling.lookup import most_specific
+from ezlogs.settings.numbers import Limit
 
-_MOST_BURST = 1_000_000
+__all__ = ["Limit", "RateLimits"]
+
 _MOST_TYPES = 4096
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """A token bucket: it holds so many, and so many come a second.
-
-    Raises:
-        ValueError: One of them is not above zero, or the burst is above a million.
-
-    >>> Limit(per_second=10).burst
-    10
-    """
-
-    per_second: float
-    """Events a second, in the long run."""
-
-    burst: int = 0
-    """Events at once, after a time without any; those of one second if left out."""
-
-    def __post_init__(self) -> None:
-        if self.burst == 0:
-            msgspec.structs.force_setattr(self, "burst", max(1, round(self.per_second)))
-        if not self.per_second > 0 or not 1 <= self.burst <= _MOST_BURST:
-            raise ValueError("a limit lets through more than nothing a second, and at most a million at once")
 
 
 class RateLimits:

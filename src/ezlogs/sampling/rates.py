@@ -21,6 +21,8 @@ _NO_RATES: Mapping[str, float] = MappingProxyType({})
 _MOST_KNOWN = 4096
 _RATIO_BITS = 64
 _BY_OUTCOME = Verdict(True, 1.0, "outcome")
+_ALONE = Verdict(True, 1.0, "outcome", partial=True)
+"""The same, of a story that is left out."""
 
 
 class _Rule(NamedTuple):
@@ -31,12 +33,8 @@ class _Rule(NamedTuple):
     rate: float
 
 
-class _Position(NamedTuple):
-    """Where a story stands among all: it is kept from the threshold of a rate on."""
-
-    value: int
-    scale: int
-    """Which of the thresholds of a rate it is to be compared with."""
+_Position = tuple[int, int]
+"""Where a story stands among all - it is kept from the threshold of a rate on - and which threshold that is."""
 
 
 class _Plan(NamedTuple):
@@ -76,11 +74,11 @@ class Rates:
         >>> rates = Rates(0.5, types={"data.*": 0.01}, routes={"GET /health": 0.0}, always=["auth.*"])
         >>> story = "0af7651916cd43dd84f8eb211c80319c"
         >>> rates.judge("order.action", "success", story)
-        Verdict(kept=True, probability=0.5, reason='rate', added=False)
+        Verdict(kept=True, probability=0.5, reason='rate', added=False, partial=False)
         >>> rates.judge("data.change", "success", story).reason, rates.judge("data.change", "failure", story).reason
         ('type:data.*', 'outcome')
         >>> rates.judge("http.request", "success", story, route="GET /health")
-        Verdict(kept=False, probability=0.0, reason='route:GET /health', added=False)
+        Verdict(kept=False, probability=0.0, reason='route:GET /health', added=False, partial=False)
     """
 
     def __init__(
@@ -105,7 +103,9 @@ class Rates:
         }
         self._routes = Routes({route: _Rule("route", route, share) for route, share in routes.items()})
         self._plans: dict[tuple[str, str, float | None], _Plan] = {}
-        self._last: tuple[str | None, _Position] = (None, _Position(0, 0))
+        self._plain: dict[str, _Plan] = {}
+        """Those of no route and no earlier service, by type."""
+        self._last: tuple[str | None, _Position] = (None, (0, 0))
         """The last story and its place: its events come one after the other, and share the text of its id."""
 
     def judge(
@@ -129,18 +129,30 @@ class Rates:
                 this service and its route, which other services know nothing of.
             kept: Whether an earlier hop has found that the story matters, and keeps all of it from there on.
         """
-        plan = self._plans.get((event_type, route, inherited)) or self._plan(event_type, route, inherited)
-        if plan.settled is not None:
-            return plan.settled
-        if outcome != "success":
-            return _BY_OUTCOME
-        last, position = self._last
+        if route or inherited is not None:
+            plan = self._plans.get((event_type, route, inherited)) or self._plan(event_type, route, inherited)
+        else:
+            plan = self._plain.get(event_type) or self._plan(event_type, "", None)
+        settled, thresholds, yes, no = plan
+        if settled is not None:
+            return settled
+        last, (value, scale) = self._last
         if last is not story:
-            position = self._position(story)
+            position = value, scale = self._position(story)
             self._last = (story, position)
-        if position.value >= plan.thresholds[position.scale]:
-            return plan.yes
-        return plan.no.adding("kept before") if kept else plan.no
+        if value >= thresholds[scale]:
+            return yes if outcome == "success" else _BY_OUTCOME
+        if outcome != "success":
+            return _ALONE
+        return no.adding("kept before") if kept else no
+
+    def of_route(self, route: str) -> float:
+        """Return the share of stories that is kept of those that begin with a request of some route.
+
+        >>> Rates(0.5, routes={"GET /health": 0.0}).of_route("GET /health"), Rates(0.5).of_route("")
+        (0.0, 0.5)
+        """
+        return self._rate_of(None, route, None)[0]
 
     def _plan(self, event_type: str, route: str, inherited: float | None) -> _Plan:
         rule = most_specific(self._rules, event_type)
@@ -153,7 +165,10 @@ class Rates:
             plan = _Plan(None, thresholds, Verdict(True, rate, reason), Verdict(False, rate, reason))
         if len(self._plans) >= _MOST_KNOWN:
             self._plans.clear()
+            self._plain.clear()
         self._plans[event_type, route, inherited] = plan
+        if not route and inherited is None:
+            self._plain[event_type] = plan
         return plan
 
     def _rate_of(self, rule: _Rule | None, route: str, inherited: float | None) -> tuple[float, str]:
@@ -166,7 +181,7 @@ class Rates:
 
 
 def _consistent(story: str) -> _Position:
-    return _Position(randomness(story), 0)
+    return (randomness(story), 0)
 
 
 def _ratio(story: str) -> _Position:
@@ -175,4 +190,4 @@ def _ratio(story: str) -> _Position:
     if trace_id is None:
         return _consistent(story)
     lowest = (1 << _RATIO_BITS) - 1
-    return _Position(lowest - (trace_id & lowest), 1)
+    return (lowest - (trace_id & lowest), 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
+
+from ezlogs.facts import Sampled
 
 
 class Verdict(NamedTuple):
@@ -20,11 +21,14 @@ class Verdict(NamedTuple):
     """With which an event of this kind is kept by its story's id alone: 0 to 1."""
 
     reason: str
-    """What decided: ``rate``, ``type:data.*``, ``route:GET /health``, ``inherited``, ``always:auth.*``,
-    ``never:debug.*``, ``outcome``, ``error``, ``slow``, ``kept before`` or ``limited``."""
+    """What decided: ``rate``, ``type:data.*``, ``route:GET /health``, ``inherited``, ``trace``, ``always:auth.*``,
+    ``never:debug.*``, ``outcome``, ``error``, ``slow``, ``undecided``, ``kept before`` or ``limited``."""
 
     added: bool = False
     """Whether it is kept though its story's id says no, because the story turned out to matter."""
+
+    partial: bool = False
+    """Whether it is known to be part of a story of which the rest may be missing."""
 
     @property
     def adjusted_count(self) -> float:
@@ -35,20 +39,31 @@ class Verdict(NamedTuple):
         """
         return 1 / self.probability if self.kept and not self.added else 0.0
 
+    @property
+    def by_rate(self) -> bool:
+        """Whether the story's id decided, rather than a list or the outcome."""
+        return self.reason != "outcome" and not self.reason.startswith(("always:", "never:"))
+
     def adding(self, reason: str) -> Verdict:
         """Return what a verdict of "no" becomes once its story is kept all the same.
 
         >>> Verdict(False, 0.1, "rate").adding("slow")
-        Verdict(kept=True, probability=0.1, reason='slow', added=True)
+        Verdict(kept=True, probability=0.1, reason='slow', added=True, partial=True)
         """
-        return Verdict(True, self.probability, reason, added=True)
+        return Verdict(True, self.probability, reason, added=True, partial=True)
 
-    def attributes(self) -> Mapping[str, float | bool]:
-        """Return what tells a reader of the event how to count it; nothing where it stands for itself alone.
+    def sampled(self, *, reasoned: bool = False) -> Sampled | None:
+        """Return what tells a reader of the event how to count it; None where it stands for itself alone.
 
-        >>> dict(Verdict(True, 0.1, "rate").attributes()), dict(Verdict(True, 1.0, "always:auth.*").attributes())
-        ({'ezlogs.sampling.probability': 0.1}, {})
+        Args:
+            reasoned: Whether the reason is told too.
+
+        >>> Verdict(True, 0.1, "rate").sampled()
+        Sampled(probability=0.1, added=False, partial=False, reason=None)
+        >>> Verdict(True, 1.0, "always:auth.*").sampled()
         """
-        if self.added:
-            return {"ezlogs.sampling.probability": self.probability, "ezlogs.sampling.added": True}
-        return {} if self.probability == 1 else {"ezlogs.sampling.probability": self.probability}
+        if reasoned:
+            return Sampled(self.probability, self.added, self.partial, self.reason)
+        if self.added or self.partial or self.probability != 1:
+            return Sampled(self.probability, self.added, self.partial)
+        return None

@@ -104,6 +104,8 @@ def doubts(situation: Situation) -> tuple[Problem, ...]:
         _exported_by_another,
         _audit_with_gaps,
         _kept_and_disabled,
+        _kept_and_left_out,
+        _nothing_to_keep,
         _hashed_without_key,
     )
 
@@ -231,6 +233,18 @@ def _kept_and_disabled(at: Situation) -> Iterator[Problem]:
             yield at.about(
                 "always_events", f"'{pattern}' is in disabled_events too, and is never made; take it from one"
             )
+
+
+def _kept_and_left_out(at: Situation) -> Iterator[Problem]:
+    for pattern in at.settings.never_events:
+        if matches(at.settings.always_events, pattern):
+            yield at.about("never_events", f"'{pattern}' is in always_events too, and is kept; take it from one")
+
+
+def _nothing_to_keep(at: Situation) -> Iterator[Problem]:
+    for name in ("keep_slow", "keep_slow_routes"):
+        if name in at.given and not at.settings.sampling_given():
+            yield at.about(name, "not used, since nothing is left out; set sample_rate below 1")
 
 
 def _foreign_exporter(environ: Mapping[str, str]) -> str:

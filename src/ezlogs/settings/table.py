@@ -29,6 +29,7 @@ from ezlogs.settings.kinds import (
     WordOrNames,
     Words,
 )
+from ezlogs.settings.numbers import NO_LIMITS, NO_NUMBERS, Limit, OldSampler, PerSecond, Table
 from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers, Packing
 from ezlogs.settings.treatments import NO_TREATMENTS, Secret, TreatmentList
 
@@ -219,8 +220,59 @@ class Sampling(Group):
     sample_rate: Annotated[float, Setting(Ratio())] = 1.0
     """The share of stories whose events are kept; a story is kept or left out as a whole, in every service."""
 
+    sample_types: Annotated[Mapping[str, float], Setting(Table("type", Ratio()))] = NO_NUMBERS
+    """Further shares by type of event; the most specific counts, over `sample_rate`."""
+
+    sample_routes: Annotated[Mapping[str, float], Setting(Table("route", Ratio()))] = NO_NUMBERS
+    """Further shares by route of the request that began the story here; of type and route the lower one counts."""
+
     always_events: Annotated[tuple[str, ...], Setting(EventTypes("event types"))] = ()
     """Types of events that are kept in every story, as is whatever did not succeed."""
+
+    never_events: Annotated[tuple[str, ...], Setting(EventTypes("event types"))] = ()
+    """Types of events that are left out in every story, whatever their outcome."""
+
+    keep_errors: Annotated[bool, Setting(Boolean())] = True
+    """Whether a request, job or command in which something failed is kept as a whole, whatever its story's id says."""
+
+    keep_slow: Annotated[float | None, Setting(Seconds(0, 86_400))] = None
+    """From how long on a request, job or command is kept as a whole; none is for its length if left out."""
+
+    keep_slow_routes: Annotated[Mapping[str, float], Setting(Table("route", Seconds(0, 86_400)))] = NO_NUMBERS
+    """The same by route, where it differs."""
+
+    held_events: Annotated[int, Setting(Count(1, 10_000_000, "events"))] = 10_000
+    """How many events may wait for the end of their request, job or command."""
+
+    held_bytes: Annotated[int, Setting(Count(1 << 10, 1 << 40, "bytes"))] = 8 << 20
+    """How large these may be together, roughly."""
+
+    held_seconds: Annotated[float, Setting(Seconds(0.1, 86_400))] = 60.0
+    """How long an event may wait; it is then left out as its story's id says."""
+
+    rate_limits: Annotated[Mapping[str, Limit], Setting(Table("type", PerSecond()))] = NO_LIMITS
+    """How many events of a type pass a second, by type; more are lost, and counted as lost."""
+
+    sampling_events: Annotated[Literal["all", "follow_trace"], Setting(Choice(("all", "follow_trace")))] = "all"
+    """Whether events are kept whatever becomes of their trace, or only with the span that they happen in."""
+
+    sampling_agreement: Annotated[
+        Literal["consistent", "ratio"],
+        Setting(Choice(("consistent", "ratio")), {"OTEL_TRACES_SAMPLER": OldSampler()}),
+    ] = "consistent"
+    """With which samplers of spans stories agree: OpenTelemetry's consistent ones, or the older traceidratio."""
+
+    def sampling_given(self) -> bool:
+        """Return whether any event might be left out.
+
+        >>> Sampling().sampling_given(), Sampling(never_events=("debug.*",)).sampling_given()
+        (False, True)
+        """
+        return (
+            self.sample_rate < 1
+            or self.sampling_events != "all"
+            or bool(self.sample_types or self.sample_routes or self.never_events or self.rate_limits)
+        )
 
 
 class Correlation(Group):

@@ -47,6 +47,8 @@ def notes(tree: Tree) -> tuple[str, ...]:
         found.append(f"There are {beginnings:,} beginnings.")
     if tree.cycles:
         found.append(f"{counted(tree.cycles, 'circle')} of causes {'was' if tree.cycles == 1 else 'were'} cut.")
+    if any(node.event.sampling is not None and node.event.sampling.partial for node in tree.nodes):
+        found.append("Sampling kept a part of it.")
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from ezlogs.correlation import Correlation, begun, current, placed, valid_id
 from ezlogs.emit import guarded, record
 from ezlogs.event import Subject
 from ezlogs.identity import id_text
+from ezlogs.sampling.root import ended as ended_root
 from ezlogs.scope import Handed, Scope, handed, in_flow
 from ezlogs.trackers.work import Work, outcome_of, with_facts
 
@@ -79,7 +80,7 @@ class Flow(Work):
             subject=self._subject,
             metadata=self._metadata,
             correlation=self._outer,
-            ctx=ctx,
+            ctx=self.context,
         )
 
     @guarded
@@ -98,6 +99,7 @@ class Flow(Work):
             correlation=inner,
             ctx=self._present(),
         )
+        ended_root(self.context, self.event_id, outcome, duration)
 
     def _told_steps(self, end: float, *, ended: bool) -> Mapping[str, object] | None:
         if not self._steps:

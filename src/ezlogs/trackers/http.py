@@ -21,6 +21,7 @@ from ezlogs.ids import new_event_id
 from ezlogs.party import type_and_id
 from ezlogs.propagation.edge import entered, entered_in_span
 from ezlogs.propagation.inbound import claimed_actor, extract
+from ezlogs.sampling.root import ended, rooted, routed
 from ezlogs.scope import Scope
 from ezlogs.version import __version__
 
@@ -113,7 +114,15 @@ class HttpRequest:
         self._event_id = new_event_id()
         self._correlation = correlation
         inner = caused(correlation, HTTP_REQUEST, self._event_id)
-        self._scope = Scope(with_acting(placed(inner, ctx), peek=peek))
+        self._scope = Scope(with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=peek))
+
+    def routed(self, route: str) -> None:
+        """Say which route matched, as soon as that is known: what happens from then on is sampled by its rate.
+
+        Args:
+            route: The template, as for `finish`.
+        """
+        routed(self._scope.context, self._event_id, f"{self._method} {route}")
 
     def finish(
         self,
@@ -134,6 +143,8 @@ class HttpRequest:
         failed = status is None or status >= 500
         error = error if failed else None
         claimed = claimed_actor(self._scope.context)
+        self.routed(route or UNMATCHED)
+        duration, outcome = perf_counter() - self._began, "failure" if failed else "success"
         self._scope.close()
         record(
             HTTP_REQUEST,
@@ -152,10 +163,11 @@ class HttpRequest:
                 )
                 if value is not None
             },
-            outcome="failure" if failed else "success",
-            duration=perf_counter() - self._began,
+            outcome=outcome,
+            duration=duration,
             error=error,
         )
+        ended(self._scope.context, self._event_id, outcome, duration)
         if self._span is not None:
             _finish_span(self._span, self._method, status, route, error, failed=failed)
 

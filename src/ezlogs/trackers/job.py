@@ -27,6 +27,7 @@ from ezlogs.ids import new_event_id
 from ezlogs.propagation.header import HEADER, Header, read, written
 from ezlogs.propagation.inbound import extract
 from ezlogs.runtime import current_runtime
+from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
 from ezlogs.trackers.work import outcome_of
 from ezlogs.version import __version__
@@ -98,7 +99,7 @@ def enqueued(
             event_id=event_id,
             ctx=ctx,
         )
-        return _headers(caused(correlation, ENQUEUE, event_id), ctx, eta, traced)
+        return _headers(travelling(caused(correlation, ENQUEUE, event_id), ctx), ctx, eta, traced)
     finally:
         if span is not None:
             span.end()
@@ -232,7 +233,7 @@ class JobScope:
         self._span = span
         self._outer = correlation.replace(job_id=job.id, attempt=attempt, transaction_id=None)
         inner = caused(self._outer, EXECUTION, self._event_id)
-        self._context = context.set_value(_KEY, self, placed(inner, ctx))
+        self._context = context.set_value(_KEY, self, placed(inner, rooted(ctx, self._event_id)))
         self._scope = Scope(self._context)
         self._begin = perf_counter()
         self._told = False
@@ -256,6 +257,7 @@ class JobScope:
         if self._told:
             return
         self._told = True
+        duration = perf_counter() - self._begin
         record(
             EXECUTION,
             f"{self.job.name}.{verb}",
@@ -271,12 +273,13 @@ class JobScope:
                 next_retry_at=self.next_retry_at,
             ),
             outcome=outcome,
-            duration=perf_counter() - self._begin,
+            duration=duration,
             correlation=self._outer,
             error=error,
             event_id=self._event_id,
             ctx=None if self._is_current() else self._context,
         )
+        ended(self._context, self._event_id, outcome, duration)
         if self._span is not None:
             if outcome in ("failure", "dead"):
                 self._span.set_status(StatusCode.ERROR)
@@ -294,7 +297,8 @@ class JobScope:
         self.next_retry_at = eta
         ctx, span = _producer(self.job, traced)
         try:
-            return _headers(caused(self._outer, EXECUTION, self._event_id), ctx, eta, traced)
+            again = travelling(caused(self._outer, EXECUTION, self._event_id), self._context)
+            return _headers(again, ctx, eta, traced)
         finally:
             if span is not None:
                 span.end()

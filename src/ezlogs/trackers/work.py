@@ -19,6 +19,7 @@ from ezlogs.correlation import Correlation, begun, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Actor, Outcome, failure_of
 from ezlogs.ids import new_event_id
+from ezlogs.sampling.root import ended, rooted
 from ezlogs.scope import Scope, outside
 from ezlogs.snapshot import Pairs, freeze
 from ezlogs.trackers.calls import each_call
@@ -153,6 +154,7 @@ class Work:
         return context.get_current()
 
     def _inside(self, correlation: Correlation, ctx: Context) -> Context:
+        ctx = rooted(ctx, self.event_id)
         return context.set_value(_KEY, self, placed(caused(correlation, self.event_type, self.event_id), ctx))
 
     @guarded
@@ -170,6 +172,7 @@ class Work:
             correlation=self._outer,
             ctx=self._present(),
         )
+        ended(self.context, self.event_id, outcome, duration)
 
     def _outcome(self, error: BaseException | None) -> Outcome:
         return outcome_of(error)

@@ -17,8 +17,10 @@ from django.contrib.auth.models import User
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.db import connection
+from django.http import HttpResponse
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext, override_settings
+from django.urls import path
 
 import ezlogs
 from ezlogs.event import Failure
@@ -356,3 +358,27 @@ def test_at_the_edge_beside_opentelemetrys_instrumentor_the_story_alone_begins_a
     assert {event.correlation.linked_correlation_id for event in captured.events} == {TRACE}
     (story,) = {event.correlation.correlation_id for event in captured.events}
     assert story != TRACE
+
+
+def test_a_route_is_sampled_by_its_rate_before_its_view_runs(client):
+    """Nothing of the request has to wait for its end."""
+    with capture(sample_routes={"GET /nowhere": 0}) as captured:
+        held = []
+        with override_settings(ROOT_URLCONF=__name__):
+            WATCH.append(lambda: held.append(ezlogs.health()["held"]))
+            client.get("/watched/7")
+        assert [event.action for event in captured.of("order.action")] == ["watched"]
+    assert held == [0]
+
+
+WATCH = []
+
+
+def watched(request, number):
+    """Tell an event, and look at what waits."""
+    ezlogs.event("order.action", "watched")
+    WATCH.pop()()
+    return HttpResponse()
+
+
+urlpatterns = [path("watched/<int:number>", watched)]

@@ -16,7 +16,7 @@ from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.packing import packed, unpacked
 from ezlogs.emit import record
 from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Subject, UniversalEvent
-from ezlogs.facts import Change, Failure
+from ezlogs.facts import Change, Failure, Sampled
 from ezlogs.otlp.values import append_attributes, heads
 from ezlogs.privacy import Policy, Scrubber
 from ezlogs.testing import capture
@@ -67,7 +67,8 @@ def told(draw: st.DrawFn) -> UniversalEvent:
             event_id=draw(mostly(st.none(), st.sampled_from(["evt_1", "évt", "evt\u4e00"]))),
         )
     assert event is not None
-    return event
+    sampling = draw(st.none() | st.builds(Sampled, st.floats(0, 1), st.booleans(), st.booleans()))
+    return event if sampling is None else event.sampled(sampling)
 
 
 def parsed(parts: list[bytes]) -> dict[str, KeyValue]:

@@ -11,7 +11,6 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import TraceState
 
 from ezlogs.ids import new_trace_id
-from ezlogs.sampling import Sampler
 from ezlogs.sampling.rates import Rates
 from ezlogs.sampling.threshold import as_text, from_text, threshold
 
@@ -44,12 +43,11 @@ def kept(rates: Rates, story: str) -> bool:
 @at_the_bounds
 @given(trace_id=TRACE_IDS, rate=SHARES)
 def test_a_story_that_is_a_trace_is_kept_with_its_spans(trace_id: int, rate: float) -> None:
-    """By OpenTelemetry's consistent probability sampling at the same rate, and by the simple sampler here."""
+    """By OpenTelemetry's consistent probability sampling at the same rate."""
     composite = experimental.composite_sampler(experimental.composable_traceid_ratio_based(rate))
     spans = composite.should_sample(None, trace_id, "span").decision.is_sampled()
     story = f"{trace_id:032x}"
     assert kept(Rates(rate), story) is spans
-    assert Sampler(rate).keeps("order.action", "success", story) is spans
 
 
 @at_the_bounds

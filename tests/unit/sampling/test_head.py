@@ -6,24 +6,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
-from ezlogs.sampling import Sampler, randomness
+from ezlogs.sampling.head import randomness
+from ezlogs.sampling.rates import Rates
 
 TRACE_IDS = st.integers(1, 2**128 - 1).map("{:032x}".format)
 STORIES = TRACE_IDS | st.from_regex(r"[A-Za-z0-9_.:@-]{1,64}", fullmatch=True)
+
+
+def kept(rates: Rates, story: str) -> bool:
+    """Return whether an event of a story is kept."""
+    return rates.judge("order.action", "success", story).kept
 
 
 @given(STORIES, st.floats(0, 1), st.floats(0, 1))
 def test_a_higher_rate_keeps_what_a_lower_one_keeps(story: str, one: float, other: float) -> None:
     """Services with different rates keep stories that are subsets of one another, not unrelated ones."""
     low, high = sorted((one, other))
-    assert Sampler(high).keeps("order.action", "success", story) >= Sampler(low).keeps("order.action", "success", story)
+    assert kept(Rates(high), story) >= kept(Rates(low), story)
 
 
 @given(STORIES)
 def test_all_or_nothing_is_meant_literally(story: str) -> None:
     """At 1 every story is kept, at 0 none."""
-    assert Sampler(1).keeps("order.action", "success", story)
-    assert not Sampler(0).keeps("order.action", "success", story)
+    assert kept(Rates(1), story)
+    assert not kept(Rates(0), story)
 
 
 @given(TRACE_IDS)
@@ -45,6 +51,6 @@ def test_the_verdicts_of_some_stories_are_written_down() -> None:
 def test_about_the_share_is_kept() -> None:
     """Of many random stories as many are kept as the rate says."""
     new = RandomIdGenerator().generate_trace_id
-    sampler = Sampler(0.1)
-    kept = sum(sampler.keeps("order.action", "success", f"{new():032x}") for _ in range(20_000))
-    assert 1_700 < kept < 2_300
+    rates = Rates(0.1)
+    number = sum(kept(rates, f"{new():032x}") for _ in range(20_000))
+    assert 1_700 < number < 2_300

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ezlogs.facts import Sampled
 from ezlogs.sampling.rates import Rates
 from ezlogs.sampling.verdict import Verdict
 
@@ -156,7 +157,7 @@ def test_what_did_not_succeed_is_kept(outcome: str) -> None:
     rates = Rates(0.0, types={"data.*": 0.0}, routes={"/health": 0.0}, never=["debug.*"])
     for event_type in ("order.action", "data.change"):
         verdict = rates.judge(event_type, outcome, "0" * 32, route="/health")
-        assert verdict == Verdict(True, 1.0, "outcome")
+        assert verdict == Verdict(True, 1.0, "outcome", partial=True)
     assert rates.judge("debug.note", outcome, "0" * 32).reason == "never:debug.*"
 
 
@@ -189,19 +190,18 @@ def test_a_story_that_an_earlier_hop_keeps_is_kept() -> None:
     """Marked as added, but for what the id lets through anyway, and for types that are never kept."""
     rates = Rates(0.5, never=["debug.*"])
     low, high = "0" * 32, "f" * 32
-    assert rates.judge("order.action", "success", low, kept=True) == Verdict(True, 0.5, "kept before", added=True)
+    assert rates.judge("order.action", "success", low, kept=True) == Verdict(False, 0.5, "rate").adding("kept before")
     assert rates.judge("order.action", "success", high, kept=True) == Verdict(True, 0.5, "rate")
     assert not kept(rates, low, "debug.note", kept=True)
 
 
 def test_what_was_added_says_so() -> None:
     """A reader that counts needs to know; what stands for itself alone says nothing."""
-    assert dict(Verdict(True, 0.1, "rate").attributes()) == {"ezlogs.sampling.probability": 0.1}
-    assert dict(Verdict(True, 1.0, "outcome").attributes()) == {}
-    assert dict(Verdict(False, 0.1, "rate").adding("error").attributes()) == {
-        "ezlogs.sampling.probability": 0.1,
-        "ezlogs.sampling.added": True,
-    }
+    assert Verdict(True, 0.1, "rate").sampled() == Sampled(0.1)
+    assert Verdict(True, 1.0, "outcome").sampled() is None
+    assert Verdict(True, 1.0, "outcome", partial=True).sampled() == Sampled(partial=True)
+    assert Verdict(False, 0.1, "rate").adding("error").sampled() == Sampled(0.1, added=True, partial=True)
+    assert Verdict(True, 1.0, "always:auth.*").sampled(reasoned=True) == Sampled(reason="always:auth.*")
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan"), 50])

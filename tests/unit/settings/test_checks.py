@@ -87,6 +87,15 @@ def test_a_key_without_a_certificate_is_a_contradiction() -> None:
             "never made; take it from one",
         ),
         (
+            {"always_events": "auth.*", "never_events": "auth.login,debug.*"},
+            "configure(): never_events auth.login,debug.*: 'auth.login' is in always_events too, and is kept; take it "
+            "from one",
+        ),
+        (
+            {"keep_slow": 2},
+            "configure(): keep_slow 2: not used, since nothing is left out; set sample_rate below 1",
+        ),
+        (
             {"logs_endpoint": LOCAL},
             "configure(): logs_endpoint 'http://localhost:4318/v1/logs': not used, since events are span events; "
             "use carrier 'log' or 'both'",
@@ -114,6 +123,7 @@ def test_a_doubt_says_what_is_meant_and_what_to_do(overrides: dict[str, object],
         {"sample_rate": 0.1, "always_events": ()},
         {"sample_rate": 0.1, "disabled_events": "auth.*,data.*"},
         {"sample_rate": 1, "disabled_events": "data.*"},
+        {"keep_slow": 2, "sample_types": "data.*=0.1"},
         {"enabled": False, "endpoint": "http://collector.example.com:4317", "sample_rate": 0},
     ],
 )

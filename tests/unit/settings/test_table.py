@@ -10,6 +10,7 @@ from rich.pretty import pretty_repr
 
 from ezlogs.settings import TABLE, Headers, Settings, load, spelled, variable
 from ezlogs.settings.expressions import Patterns
+from ezlogs.settings.numbers import Numbers
 from ezlogs.settings.treatments import Treatments
 
 TYPES = get_type_hints(Settings)
@@ -53,7 +54,19 @@ EXAMPLES = {
     "carrier": "both",
     "disabled_events": "data.*",
     "sample_rate": "0.25",
+    "sample_types": "data.*=0.01,http.request=0.5",
+    "sample_routes": "GET /health=0,/static/*=0.01",
     "always_events": "auth.*,payment.action",
+    "never_events": "debug.*",
+    "keep_errors": "no",
+    "keep_slow": "2.5",
+    "keep_slow_routes": "GET /reports=30",
+    "held_events": "100",
+    "held_bytes": "1048576",
+    "held_seconds": "5",
+    "rate_limits": "data.*=100,http.request=50:500",
+    "sampling_events": "follow_trace",
+    "sampling_agreement": "ratio",
     "trust_inbound": "link",
     "propagate_to": "partner.example",
     "propagate_actor_to": "partner.example",
@@ -77,7 +90,7 @@ def test_a_kind_makes_values_of_the_type_of_its_setting(name: str) -> None:
     assert not loaded.problems
     assert value != TABLE[name].default
     # strict: nothing is converted, so this holds only for values that have the type already
-    assert isinstance(value, (Headers, Patterns, Treatments)) or msgspec.convert(value, TYPES[name]) == value
+    assert isinstance(value, (Headers, Numbers, Patterns, Treatments)) or msgspec.convert(value, TYPES[name]) == value
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ezlogs import Correlation, UniversalEvent
+from ezlogs.facts import Sampled
 from ezlogs.ids import new_event_id
 from ezlogs.story import Node, Story, Told, render_json, stories
 from ezlogs.story.tree import began
@@ -91,6 +92,13 @@ def test_a_story_without_a_beginning_says_so() -> None:
 def test_two_beginnings_are_said() -> None:
     """Two roots are not hidden behind one."""
     assert told(event("a"), event("b")).notes == ("There are 2 beginnings.",)
+
+
+def test_a_story_of_which_sampling_kept_a_part_says_so() -> None:
+    """What happened before it turned out to matter is missing, and no reader should think otherwise."""
+    added = event("a").sampled(Sampled(0.1, added=True, partial=True))
+    assert told(added, event("b", "a")).notes == ("Sampling kept a part of it.",)
+    assert told(event("a").sampled(Sampled(0.1)), event("b", "a")).notes == ()
 
 
 def test_a_whole_story_has_no_notes() -> None:
