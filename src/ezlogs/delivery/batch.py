@@ -70,6 +70,8 @@ class Batch(NamedTuple):
     adopted: bool = False
     """Whether a process that has ended left it."""
     items: int = 0
+    since: int = 0
+    """When its oldest event happened: nanoseconds since 1970, or 0 where that is not known."""
 
 
 class CarrierSpan:

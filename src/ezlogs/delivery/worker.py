@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch, EndedSpan, LooseEvent
+from ezlogs.delivery.oldest import oldest
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
 from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.split import split
@@ -255,6 +256,7 @@ class Worker:
     def _run(self) -> None:
         while not self._stopped:
             self._turn()
+            self._ledger.timing = True
             time.sleep(_POLL)  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:
@@ -292,7 +294,7 @@ class Worker:
                 self._lose("unencodable", sum(map(_events, items)))
                 raise
             self._lose("unencodable", batch.broken)
-            self._sealed.append(batch._replace(items=number))
+            self._sealed.append(batch._replace(items=number, since=oldest(items)))
         if not self._items:
             self._sealed_at = now
 
@@ -314,6 +316,8 @@ class Worker:
                 self._lose("rejected", refused)
                 self._ledger.note(f"delivered_{self._signal.records}", batch.records)
                 self._ledger.note(f"rejected_{self._signal.records}", result.rejected)
+                if batch.since:
+                    self._ledger.delivering.note(time.time_ns() - batch.since)
                 if self._failures and self._last_problem:
                     log.info("ezlogs: the collector is back")
                 self._ever_delivered = True

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from opentelemetry import trace
 
+from ezlogs.launch.health import health
 from ezlogs.launch.rules import installed_rules
 from ezlogs.runtime import Runtime, current_runtime, install, log
 from ezlogs.settings import (
@@ -137,6 +138,10 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
         runtime.carrier = pipeline(loaded, runtime.ledger, runtime.scrubber)
         if not loaded.explicit("endpoint"):  # events may leave with another pipeline, scrubbed before the call returns
             runtime.scrubber.search()
+        if loaded.settings.metrics:
+            from ezlogs.metrics import register
+
+            register()
     install(runtime)
     _heed_the_end_and_forks()
     return runtime
@@ -201,27 +206,6 @@ def flush(timeout: float = 5.0) -> bool:
     """
     runtime = current_runtime()
     return runtime is None or runtime.carrier is None or runtime.carrier.flush(timeout)
-
-
-def health() -> dict[str, object]:
-    """Return what happened to events so far: emitted, delivered, pending, lost by reason; and the pipeline's state.
-
-    What privacy kept back is counted as ``redacted``, and by rule as ``redacted_by``; ``privacy_errors`` is how often a
-    rule, or a function that decides about findings, raised: what it was about was redacted.
-    """
-    runtime = current_runtime()
-    if runtime is None or runtime.carrier is None:
-        return {"running": False}
-    counts = runtime.ledger.counts()
-    parts: dict[str, dict[str, int]] = {"lost": {}, "redacted_by": {}}
-    whole = {"delivered": 0, "privacy_errors": runtime.scrubber.errors}
-    for key, number in counts.items():
-        kind, _, reason = key.partition(".")
-        if kind in parts:
-            parts[kind][reason] = number
-        else:
-            whole[key] = number
-    return {"running": True, **whole, **parts, **runtime.carrier.health()}
 
 
 def _after_fork() -> None:
