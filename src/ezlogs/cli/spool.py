@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -35,6 +35,9 @@ from ezlogs.settings import TABLE, Loaded, Settings, load, logs_address, traces_
 from ezlogs.settings.files import find_files
 from ezlogs.story import Told, told
 from ezlogs.story.wording import counted
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _AGE: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
@@ -84,7 +87,7 @@ class Choice(NamedTuple):
         return [
             Process(directory, spooled)
             for directory in self.directories
-            for spooled in self._of(directory, list_spooled)
+            for spooled in self.tried(list_spooled, directory) or ()
             if self.process is None or self.process == str(spooled.pid) or spooled.home.startswith(self.process)
         ]
 
@@ -94,12 +97,13 @@ class Choice(NamedTuple):
         boxes = [Box(directory, DeadLetters(directory)) for directory in places]
         return [box for box in boxes if box.letters.size()[0]]
 
-    def _of(self, directory: Directory, listed: Callable[[Directory], list[Spooled]]) -> list[Spooled]:
+    def tried(self, what: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+        """Return what a call gives; where that is not possible with what is on disk, take note of why."""
         try:
-            return listed(directory)
+            return what(*arguments, **named)
         except (OSError, UnusableDirectoryError) as problem:
             self.problems.append(str(problem))
-            return []
+            return None
 
     def complain(self) -> None:
         """Say on standard error what was passed over."""
@@ -291,22 +295,18 @@ def send(
     sending = Resending(settings, endpoints)
     elsewhere = alive = 0
     try:
-        if dead:
-            for box in choice.boxes():
-                if mine is None or box.directory.names[-1] in mine:
-                    sending.dead(box.letters)
-                else:
-                    elsewhere += box.letters.size()[0]
-        else:
-            for place, spooled in choice.processes():
-                if spooled.living:
-                    alive += spooled.waiting
-                elif mine is not None and place.names[-1] not in mine:
-                    elsewhere += spooled.waiting
-                else:
-                    sending.left_by(place, spooled.home)
-    except (OSError, UnusableDirectoryError) as problem:
-        choice.problems.append(str(problem))
+        for box in choice.boxes() if dead else ():
+            if mine is None or box.directory.names[-1] in mine:
+                choice.tried(sending.dead, box.letters)
+            else:
+                elsewhere += box.letters.size()[0]
+        for place, spooled in () if dead else choice.processes():
+            if spooled.living:
+                alive += spooled.waiting
+            elif mine is None or place.names[-1] in mine:
+                choice.tried(sending.left_by, place, spooled.home)
+            else:
+                elsewhere += spooled.waiting
     finally:
         sending.close()
     shown = {signal: str(TABLE["endpoint"].kind.shown(address)) for signal, address in endpoints.items()}

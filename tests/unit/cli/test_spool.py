@@ -17,15 +17,19 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from tests.unit.otlp.collectors import Collector, Request, respond
 
 from ezlogs import UniversalEvent
+from ezlogs.cli import spool as spool_command
 from ezlogs.cli.app import app
 from ezlogs.correlation import Correlation
 from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.logs import LogEncoder
+from ezlogs.delivery.resend import Resending
 from ezlogs.dev.decode import decode_either, decode_logs_request, decode_request
-from ezlogs.journal import Directory, Journal, Kind, Priority, journal_directory
+from ezlogs.journal import Directory, Journal, Kind, Priority, UnusableDirectoryError, journal_directory
 from ezlogs.journal.dead import NAME, DeadLetters
 from ezlogs.journal.segment import VERSION
+from ezlogs.journal.spool import Spooled
 from ezlogs.privacy import Scrubber
+from ezlogs.settings import Settings
 
 UNDER = SpanContext(0xA1, 0xB2, False, TraceFlags(TraceFlags.SAMPLED))
 HERE = "http://localhost:4318/v1/traces"
@@ -457,3 +461,71 @@ def test_letters_that_others_may_change_are_not_shown() -> None:
     result = spool("ls", "--dead")
     assert "404" not in result.stdout
     assert "others than its owner may change .dead" in result.stderr
+
+
+def test_trouble_with_one_process_hinders_no_other(
+    leave: Leave, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told, and the exit status says so."""
+    leave(1, "billing", collector.url)
+    leave(2, endpoint=collector.url)
+    real, real_list = Resending.left_by, spool_command.list_spooled
+
+    def changed(self: Resending, directory: Directory, home: str) -> bool:
+        if "billing" in directory.path:
+            raise OSError("somebody removed it")
+        return real(self, directory, home)
+
+    monkeypatch.setattr(Resending, "left_by", changed)
+    result = spool("send", EZLOGS_ENDPOINT=collector.url)
+    assert (result.exit_code, event_ids(collector)) == (1, ["0", "1"])
+    assert "passed over: somebody removed it" in result.stderr
+
+    def unsafe(directory: Directory) -> list[Spooled]:
+        if "billing" in directory.path:
+            raise UnusableDirectoryError("others may change it")
+        return real_list(directory)
+
+    leave(2)
+    monkeypatch.setattr(spool_command, "list_spooled", unsafe)
+    result = spool("ls")
+    assert "shop" in result.stdout
+    assert "passed over: others may change it" in result.stderr
+
+
+def test_a_record_that_cannot_be_read_is_told(leave: Leave) -> None:
+    """Its text is none."""
+    journal = leave(1, alive=True)
+    journal.append(Kind.EVENT, b"damaged", bytes(32) + b"\x12\x02\xff\xff")
+    journal.prepare()
+    die(journal)
+    result = spool("show")
+    assert len(result.stdout.splitlines()) == 1
+    assert "not shown: 1 record that cannot be read" in result.stderr
+
+
+def test_a_refused_request_of_an_unknown_signal_stays(collector: Collector) -> None:
+    """A later version may know it; damaged ones are told."""
+    directory = journal_directory("shop", collector.url)
+    assert DeadLetters(directory).put("metrics", collector.url, reason="?", status=400, body=b"x", events=1)
+    Path(directory.path, NAME, "f-1.letter").write_bytes(b"x")
+    result = spool("send", "--dead", EZLOGS_ENDPOINT=collector.url)
+    assert (result.exit_code, collector.requests) == (1, [])
+    assert "1 event could not be sent" in result.stdout
+    assert "1 file that cannot be read" in words(spool("ls", "--dead").stdout)
+
+
+def test_a_state_directory_that_is_none_is_told(tmp_path: Path) -> None:
+    """A file, for one."""
+    (tmp_path / "file").touch()
+    result = spool("ls", EZLOGS_STATE_DIR=str(tmp_path / "file"))
+    assert f"passed over: {tmp_path / 'file'}: Not a directory" in result.stderr
+
+
+def test_a_living_process_is_not_adopted(leave: Leave) -> None:
+    """However it is asked for."""
+    journal = leave(1, alive=True)
+    sending = Resending(Settings(), {"traces": HERE})
+    home = os.path.basename(str(journal.health()["directory"]))
+    assert not sending.left_by(journal_directory("shop", HERE), home)
+    assert not sending.left_by(journal_directory("shop", HERE), "nobody")
