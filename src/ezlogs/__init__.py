@@ -9,7 +9,8 @@ from ezlogs.correlation import Correlation
 from ezlogs.emit import record as event
 from ezlogs.event import Actor, Change, InvalidEvent, Subject, UniversalEvent
 from ezlogs.identity import Identity, register_identity
-from ezlogs.launch.start import configure, flush, health, shutdown
+from ezlogs.launch.health import health, readiness
+from ezlogs.launch.start import configure, flush, shutdown
 from ezlogs.scope import CorrelationManager
 from ezlogs.settings import InvalidSettings
 from ezlogs.trackers.command import command
@@ -40,6 +41,7 @@ __all__ = [
     "flow",
     "flush",
     "health",
+    "readiness",
     "register_identity",
     "resume_flow",
     "schedule",

@@ -96,6 +96,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
         ctx = current_context()
     if (_SUPPRESSED in ctx or _SUPPRESSED_BY_SDK in ctx) and is_suppressed(ctx):
         return None
+    tail = 0
     try:
         enabled = runtime.event_types.get(event_type) if type(event_type) is str else None
         if enabled is None:
@@ -142,6 +143,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
             )
         except (TypeError, IndexError):  # what cannot even be compared, looked up, or has no last part
             fits = False
+        tail = runtime.ledger.next_tail()
         if fits:
             event = UniversalEvent(
                 event_type,
@@ -157,7 +159,7 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                 severity,  # type: ignore[arg-type]  # one of them
                 event_id,
                 now,
-                runtime.ledger.next_tail(),
+                tail,
             )
         else:
             event = UniversalEvent.create(
@@ -174,10 +176,11 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                 severity=severity,
                 event_id=event_id,
                 timestamp=now,
-                sequence=sequence_of(runtime.ledger.next_tail()),
+                sequence=sequence_of(tail),
                 strict=runtime.settings.strict,
             )
             if enabled is None and not runtime.admits(event.event_type):
+                runtime.ledger.note("not_made")
                 return None
             if event.invalid:
                 repaired(event.invalid)
@@ -188,9 +191,14 @@ def record(  # noqa: PLR0917  # keyword-only parameters cost each call 85 ns; gi
                     return None
             return sampler.take(event, ctx, verdict)  # type: ignore[arg-type]  # a verdict
         runtime.carrier.carry(event, ctx)
+        if runtime.ledger.timing and timestamp is None:
+            runtime.ledger.timing = False
+            runtime.ledger.emitting.note(time_ns() - now)
     except InvalidEvent:
+        runtime.ledger.note("not_made", int(tail > 0))
         raise
     except Exception as problem:  # never into the application
+        runtime.ledger.note("lost.internal_error", int(tail > 0))
         runtime.report("an event was lost", problem)
         return None
     return event

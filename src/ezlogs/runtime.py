@@ -15,6 +15,7 @@ from opentelemetry.context import Context
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import is_event_type
 from ezlogs.ids import sequence_of, tails
+from ezlogs.latency import Latency
 from ezlogs.patterns import matches
 from ezlogs.privacy import Policy, Rule, Scrubber
 from ezlogs.settings import Settings
@@ -67,6 +68,12 @@ class Ledger:
         self.next_tail = self._tails.__next__
         """Numbers an event: its sequence, and the end of its id."""
         self._tickers: dict[str, count[int]] = {}
+        self.emitting = Latency()
+        """How long the application waited for a call that made an event, of those that were timed."""
+        self.timing = False
+        """Whether the next such call is timed. The worker asks for one each time that it looks around: 20 a second."""
+        self.delivering = Latency()
+        """How old the oldest event of each request was when the collector had it."""
         self._notes: deque[tuple[str, int]] = deque()
         self._folded: Counter[str] = Counter()
         self._folding = threading.Lock()

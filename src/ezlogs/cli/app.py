@@ -11,10 +11,11 @@ from ezlogs.cli.doctor import doctor
 from ezlogs.cli.help import Group
 from ezlogs.cli.scrub import scrub
 from ezlogs.cli.settings import settings
+from ezlogs.cli.spool import spool
 from ezlogs.cli.story import story
 from ezlogs.version import __version__
 
-COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, scrub, doctor, settings)
+COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, scrub, spool, doctor, settings)
 """In the order in which the help lists them."""
 
 

@@ -16,7 +16,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Sta
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.packing import packed
 from ezlogs.delivery.riders import RidingEvent
-from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, SealedEvent, SealedSpan
+from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, Form, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
 from ezlogs.ids import new_span_id, new_trace_id
 from ezlogs.otlp import (
@@ -39,6 +39,8 @@ from ezlogs.wire import rules_of
 MAX_CARRIED = 100
 """Events on one carrier span."""
 
+
+_PACKED = int(Form.PACKED_FOR_SPANS)
 
 SCOPE = InstrumentationScope("ezlogs", __version__)
 """What carrier spans and log records of ezlogs' own say they come from."""
@@ -82,6 +84,10 @@ class Batch(NamedTuple):
     """That of its most important record."""
     types: Mapping[str, int] = MappingProxyType({})
     """How many events there are, by type."""
+    spans: int = 0
+    """How many of the records are spans of the application's: the others only carry events."""
+    since: int = 0
+    """When its oldest event happened: nanoseconds since 1970, or 0 where that is not known."""
 
     def journaled(self) -> bool:
         """Return whether all of it is in this process's journal, and could be read from there."""
@@ -195,7 +201,7 @@ class SpanEncoder:
             trace_id, span_id = under.trace_id.to_bytes(16, "big"), under.span_id
         event_type, priority = event.event_type, self._priorities.of(event)
         if self._events.is_plain(event) and (plain := packed(event)) is not None:
-            return SealedEvent(plain, event.timestamp, trace_id, span_id, (), event_type, priority, 0, event)
+            return SealedEvent(plain, event.timestamp, trace_id, span_id, (), event_type, priority, 0, event, _PACKED)
         rules: list[str] = []
         body = self._body(event, rules)
         return SealedEvent(body, event.timestamp, trace_id, span_id, rules, event_type, priority)
@@ -241,7 +247,8 @@ class SpanEncoder:
                 log.exception("ezlogs: a span could not be encoded")
                 tally.broken += len(item.events)
                 continue
-            tally.take(item.events, rules, span.priority)
+            is_carrier = isinstance(item, EndedSpan) and isinstance(item.span, CarrierSpan)
+            tally.take(item.events, rules, span.priority, is_span=not is_carrier)
             scopes = groups.setdefault(self._sources.resource(span.resource), {})
             scopes.setdefault(span.scope, []).append(b"".join(record))
         return tally.batch(request_of(groups))
@@ -264,14 +271,15 @@ class Tally:
     def __init__(self) -> None:
         self.receipts: list[Any] = []
         self.broken = 0
-        self._records = 0
+        self._records = self._spans = 0
         self._redactions: Counter[str] = Counter()
         self._types: Counter[str] = Counter()
         self._priority = int(Priority.DEBUG)
 
-    def take(self, events: Sequence[Rider], rules: Sequence[str], priority: int) -> None:
+    def take(self, events: Sequence[Rider], rules: Sequence[str], priority: int, *, is_span: bool = False) -> None:
         """Count a record with some events."""
         self._records += 1
+        self._spans += is_span
         self._redactions.update(rules)
         self._types.update([event.event_type for event in events])
         self._priority = max(self._priority, priority)
@@ -287,6 +295,7 @@ class Tally:
             self.receipts,
             priority=self._priority,
             types=self._types,
+            spans=self._spans,
         )
 
 

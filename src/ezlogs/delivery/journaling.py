@@ -14,11 +14,15 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanContext
 
-from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan, make_unknown, opened, opened_span
+from ezlogs.delivery.batch import Batch
+from ezlogs.delivery.restored import item_of, put_together
+from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
-from ezlogs.journal import Abandoned, Directory, Ending, Found, Journal, Kind, Record, adopt
-from ezlogs.otlp import encode_span_end
+from ezlogs.journal import Abandoned, Directory, Found, Journal, Kind, adopt
+from ezlogs.journal.dead import DeadLetters
+from ezlogs.journal.liveness import homes
 from ezlogs.runtime import log
+from ezlogs.settings import OtlpSignal
 
 _ITEM_ID: Final = struct.Struct(">QQ").pack
 """Makes what tells an event from all others, of its time and its tail: what its id is made of."""
@@ -27,9 +31,6 @@ _EVENT: Final = int(Kind.EVENT)
 
 _TURNS: Final = 100
 """How often other threads get their turn, a microsecond each, for one of them to finish what it writes."""
-
-INTERRUPTED: Final = {"ezlogs.interrupted": True}
-"""What a span says of which nobody saw the end."""
 
 _LOOKED_FOR: Final = 10.0
 """Seconds between two looks for what dead processes left."""
@@ -51,17 +52,31 @@ class Journaling:
         resource: What the events of this process belong to.
         cap: Bytes on disk, all processes of this service together.
         max_age: Seconds after which what nobody could deliver is given up.
+        signal: What the worker sends.
+        endpoint: Where to. Both are told of what is refused there.
     """
 
-    def __init__(self, directory: Directory, resource: EncodedResource, *, cap: int, max_age: float) -> None:
+    def __init__(  # by name, from one place
+        self,
+        directory: Directory,
+        resource: EncodedResource,
+        *,
+        cap: int,
+        max_age: float,
+        signal: OtlpSignal = "traces",
+        endpoint: str = "",
+    ) -> None:
         self._directory = directory
         self._resource = resource
+        self._signal: OtlpSignal = signal
+        self._endpoint = endpoint
         self._max_age = max_age
         self._journal = Journal(directory, resource=resource.written(), cap=cap, max_age=max_age)
         self._journal.prepare()
         self._begin()
 
     def _begin(self) -> None:
+        self._dead = DeadLetters(self._directory, max_age=self._max_age)
         self._abandoned: Abandoned | None = None
         self._found: Iterator[Found] = iter(())
         self._look_at = 0.0
@@ -70,7 +85,7 @@ class Journaling:
     def has_neighbours(self) -> bool:
         """Tell whether other processes have journals in the same place, dead ones or living ones."""
         with suppress(Exception):
-            return len(self._directory.entries()) > 1
+            return len(homes(self._directory)) > 1
         return False
 
     def keep(self, sealed: SealedEvent, event: UniversalEvent, *, on_span: bool = False) -> None:
@@ -154,6 +169,16 @@ class Journaling:
             except Exception as problem:
                 self._give_up(problem)
 
+    def bury(self, batch: Batch, reason: str, status: int) -> None:
+        """Keep what a collector refused for good, for people to look at and perhaps to send again. Never raises.
+
+        Args:
+            batch: What it was.
+            reason: What the collector said.
+            status: As a number.
+        """
+        self._dead.put(self._signal, self._endpoint, reason=reason, status=status, body=batch.body, events=batch.events)
+
     def turn(self) -> None:
         """Do what takes time. For the worker's thread; never raises."""
         self._journal.prepare()
@@ -167,7 +192,7 @@ class Journaling:
             return None
         if records is None:
             return None
-        return Left(tuple(_put_together(records, self._resource)), self._resource, receipts)
+        return Left(tuple(put_together(records, self._resource)), self._resource, receipts)
 
     def due(self) -> bool:
         """Return whether to look for what dead processes left."""
@@ -215,7 +240,7 @@ class Journaling:
         receipts: list[int] = []
         for one in found:
             with suppress(Exception):  # of a kind that this version does not journal
-                items.append(_item(one, resource))
+                items.append(item_of(one, resource))
             receipts += one.receipts
         if not items:
             self.done(receipts, adopted=True)
@@ -254,7 +279,7 @@ class Journaling:
 
     def health(self) -> dict[str, object]:
         """Return what is waiting, where, and what went wrong."""
-        return self._journal.health()
+        return {**self._journal.health(), "dead_letters": self._dead.health()}
 
 
 def _key(span: SpanContext) -> bytes:
@@ -262,56 +287,15 @@ def _key(span: SpanContext) -> bytes:
     return span.trace_id.to_bytes(16, "big") + span.span_id.to_bytes(8, "big")
 
 
-def _item(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan:
-    """Return what a dead process left as an item to be sent.
-
-    Raises:
-        Exception: It is of a kind that this version does not journal.
-    """
-    if found.kind in (Kind.EVENT, Kind.SCOPE_OPEN):
-        return opened(found.payload)
-    if found.kind == Kind.PREPARED:
-        event = opened(found.payload)
-        if found.ending is not Ending.COMMITTED:
-            make_unknown(event)
-        return event
-    span = opened_span(found.payload, resource)
-    events = span.events = [opened(event.payload) for event in found.events]
-    if found.ending is Ending.INTERRUPTED:
-        last = max((event.timestamp for event in events), default=found.timestamp)
-        span.body += encode_span_end(max(last, found.timestamp), INTERRUPTED)
-    return span
-
-
-def _put_together(records: Sequence[Record], resource: EncodedResource) -> Iterator[SealedEvent | SealedSpan]:
-    """Yield the items of some records of this process: spans with the events that rode on them, and other events."""
-    riding: dict[bytes, list[SealedEvent]] = {}
-    for record in records:
-        if record.kind == Kind.SPAN_CLOSE:
-            span = opened_span(record.payload, resource)
-            span.events = riding.pop(record.item_id, [])
-            yield span
-        elif record.kind == Kind.EVENT and record.owner:
-            riding.setdefault(record.owner, []).append(opened(record.payload))
-        elif record.kind == Kind.EVENT:
-            yield opened(record.payload)
-    for events in riding.values():  # their span was given up
-        yield from events
-
-
-def journaling(
-    directory: Callable[[], Directory], resource: EncodedResource, *, cap: int, max_age: float
-) -> Journaling | None:
+def journaling(directory: Callable[[], Directory], make: Callable[[Directory], Journaling]) -> Journaling | None:
     """Return the journal of a worker, or None where there can be none; why is logged once.
 
     Args:
         directory: Returns where; see `ezlogs.journal.journal_directory`.
-        resource: What the events of this process belong to.
-        cap: Bytes on disk.
-        max_age: Seconds.
+        make: Makes it there.
     """
     try:
-        return Journaling(directory(), resource, cap=cap, max_age=max_age)
+        return make(directory())
     except Exception as problem:
         log.warning("ezlogs: events wait in memory only, and are lost if the process is killed: %s", problem)
         return None

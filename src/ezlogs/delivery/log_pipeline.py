@@ -47,6 +47,10 @@ class LogPipeline(Pipeline):
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         return ((self._logs, self._logs_endpoint),)
 
+    def _pending_events(self) -> int:
+        copies = self._signal.copies
+        return super()._pending_events() + (0 if copies else self._logs.pending_events())
+
     def _delivers_logs(self) -> bool:
         """Return whether ezlogs delivers log records itself, whoever else would."""
         return self._logs_endpoint_given or self._settings.pipeline == "owned"

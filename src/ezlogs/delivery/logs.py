@@ -14,7 +14,7 @@ from ezlogs.delivery.batch import SCOPE, Batch, Sources, Tally, events_of, recei
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.packing import packed
-from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
+from ezlogs.delivery.sealed import AnyResource, EncodedResource, Form, SealedEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_logs import (
     BatchLogRecordProcessor,
@@ -88,6 +88,7 @@ class LogEncoder:
             self._priorities.of(event),
             under.trace_flags,
             None if plain is None else event,
+            Form.ENCODED_FOR_LOGS if plain is None else Form.PACKED_FOR_LOGS,
         )
 
     def _of_sealed(self, sealed: SealedEvent) -> tuple[bytes, Sequence[str]]:

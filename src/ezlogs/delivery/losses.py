@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from time import time_ns
 
 from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.signal import Signal
@@ -46,12 +47,22 @@ class Losses:
                 known[event_type if event_type in known or len(known) < _MOST_TYPES else "other"] += number
 
     def lose_batch(self, reason: str, batch: Batch) -> None:
-        """Count the events of a batch that will not be delivered."""
+        """Count the events of a batch that will not be delivered, and the spans of the application's in it."""
         if batch.adopted:  # this process was never handed them
             self.note(f"adopted_{reason}", batch.events)
         else:
             self.lose(reason, batch.events, batch.types)
+            self.lose_spans(reason, batch.spans)
         self._redacted(batch)
+
+    def lose_spans(self, reason: str, spans: int) -> None:
+        """Count spans of the application's that will not be delivered."""
+        self._ledger.note(f"lost.spans.{reason}", spans)
+
+    def refused(self, batch: Batch) -> None:
+        """Count a batch that the collector did not take."""
+        self._ledger.note(f"rejected_{self._signal.records}", batch.records)
+        self.lose_batch("rejected", batch)
 
     def delivered(self, batch: Batch, answer: Delivered) -> None:
         """Count a batch that the collector took, but for what it refused of it."""
@@ -59,10 +70,13 @@ class Losses:
         self.note("adopted" if batch.adopted else "delivered", batch.events - refused)
         if refused:
             types = batch.types if refused == batch.events else {}
-            self.lose_batch("rejected", batch._replace(events=refused, types=types, redactions={}))
-        self._ledger.note(f"delivered_{self._signal.records}", batch.records)
+            spans = batch.spans if types else 0
+            self.lose_batch("rejected", batch._replace(events=refused, types=types, spans=spans, redactions={}))
+        self._ledger.note(f"delivered_{self._signal.records}", max(0, batch.records - answer.rejected))
         self._ledger.note(f"rejected_{self._signal.records}", answer.rejected)
         self._redacted(batch)
+        if batch.since:
+            self._ledger.delivering.note(time_ns() - batch.since)
 
     def by_type(self) -> dict[str, dict[str, int]]:
         """Return how many events of each type were lost, by reason, as far as it is known."""

@@ -10,10 +10,11 @@ import threading
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ezlogs.delivery.batch import Batch
+from ezlogs.delivery.split import split
 from ezlogs.priority import Priority
 
 _PACKED_FROM: Final = 1 << 20
@@ -120,11 +121,22 @@ class Outbox:
                     held = waiting.popleft()
                     if held.on_disk or held.batch.adopted:
                         passed.append(held)
+                        continue
+                    self._count(held, -1)
+                    if parts := self._parts(held):
+                        for part in reversed(parts):
+                            self._count(part, 1)
+                            waiting.appendleft(part)
                     else:
-                        self._count(held, -1)
                         lost.append(held.batch)
                 waiting.extendleft(reversed(passed))
         return lost
+
+    def _parts(self, held: Held) -> Sequence[Held]:
+        """Return the halves of a batch of which some may stay; nothing where all of it must go."""
+        if self._items >= self._most_items or self._bytes >= self._most_bytes:
+            return ()
+        return tuple(map(Held, split(held.unpacked().batch) or ()))
 
     def _spill(self) -> None:
         """Keep no more of batches than what they are found by in the journal: the least important and newest first."""
@@ -158,6 +170,14 @@ class Outbox:
     def pending(self) -> int:
         """Return how many items are not delivered yet, those on disk included. For any thread."""
         return self._sum
+
+    def pending_events(self) -> int:
+        """Return how many events are not delivered yet, those that others left not among them."""
+        with self._lock:
+            held = [one for waiting in self._waiting.values() for one in waiting]
+            if self._in_flight is not None:
+                held.append(self._in_flight)
+        return sum(one.batch.events for one in held if not one.batch.adopted)
 
     def is_crowded(self) -> bool:
         """Return whether more waits than a collector that is there leaves for a moment."""

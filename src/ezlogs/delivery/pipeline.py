@@ -102,6 +102,7 @@ class Pipeline:
                 resource,
                 cap=settings.journal_size,
                 max_age=settings.journal_age,
+                endpoint=endpoint,
             )
         self._kept = self._worker.journals
 
@@ -204,12 +205,17 @@ class Pipeline:
             "pipeline": mode,
             "endpoint": self._endpoint,
             **self._worker.health(),
-            "pending": self._pending(),
+            "pending": sum(worker.pending() for worker in self._workers) + self._riding_events(),
+            "pending_events": self._pending_events(),
         }
 
-    def _pending(self) -> int:
-        """Return how many spans and events are not delivered yet, those that ride on open spans included."""
-        return sum(worker.pending() for worker in self._workers) + sum(map(len, self.processor.unfinished()))
+    def _riding_events(self) -> int:
+        """Return how many events ride on spans that have not ended."""
+        return sum(map(len, self.processor.unfinished()))
+
+    def _pending_events(self) -> int:
+        """Return how many events are not delivered yet, each once."""
+        return self._worker.pending_events() + self._riding_events()
 
     def ended(self, span: ReadableSpan, riders: Riders) -> None:
         """Take a sampled span that ended, and what rode on it."""

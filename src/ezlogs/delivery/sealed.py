@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,11 +18,19 @@ from ezlogs.otlp.values import message_field
 from ezlogs.priority import Priority
 
 _HEAD: Final = struct.Struct(">BB16sQq")
-_ENCODED, _PACKED = 0, 1
 _pack_head: Final = _HEAD.pack
 _SIZE: Final = struct.Struct(">I")
 _KEY, _OUTCOME = 1, b"ezlogs.outcome"
 _UNKNOWN: Final = message_field(b"\x0a", _OUTCOME) + message_field(b"\x12", message_field(b"\x0a", b"unknown"))
+
+
+class Form(IntEnum):
+    """How an event's body is written, and for which signal."""
+
+    ENCODED_FOR_SPANS = 0
+    PACKED_FOR_SPANS = 1
+    ENCODED_FOR_LOGS = 2
+    PACKED_FOR_LOGS = 3
 
 
 class SealedEvent:
@@ -36,13 +45,15 @@ class SealedEvent:
         event_type: What it is, to count it by; not known of one that another process left.
         priority: Whether it goes before others, where not all can be kept.
         flags: The trace flags of that span.
-        plain: The event itself, where nothing had to be kept back: then it is encoded with its batch.
+        plain: The event itself, where nothing had to be kept back: then it is packed, and encoded with its batch.
+        form: How the body is written.
     """
 
     __slots__ = (
         "body",
         "event_type",
         "flags",
+        "form",
         "plain",
         "priority",
         "receipt",
@@ -63,6 +74,7 @@ class SealedEvent:
         priority: int = Priority.NORMAL,
         flags: int = 0,
         plain: UniversalEvent | None = None,
+        form: int = Form.ENCODED_FOR_SPANS,
     ) -> None:
         self.body = body
         self.timestamp = timestamp
@@ -73,6 +85,7 @@ class SealedEvent:
         self.priority = priority
         self.flags = flags
         self.plain = plain
+        self.form = form
         self.receipt: object = None
         """What it is acknowledged by in the journal; true once it is in there."""
 
@@ -88,8 +101,10 @@ class SealedEvent:
         >>> again.body, again.timestamp, again.trace_id == event.trace_id, again.span_id
         (b'body', 7, True, 5)
         """
-        form = _ENCODED if self.plain is None else _PACKED
-        return _pack_head(form, self.flags, self.trace_id, self.span_id, self.timestamp)
+        return _pack_head(self.form, self.flags, self.trace_id, self.span_id, self.timestamp)
+
+
+_PACKED: Final = (Form.PACKED_FOR_SPANS, Form.PACKED_FOR_LOGS)
 
 
 def opened(payload: bytes) -> SealedEvent:
@@ -103,13 +118,10 @@ def opened(payload: bytes) -> SealedEvent:
         struct.error: So it is, too.
     """
     form, flags, trace_id, span_id, timestamp = _HEAD.unpack_from(payload)
-    body, plain = payload[_HEAD.size :], None
-    if form == _PACKED:
-        plain = unpacked(body)
-    elif form != _ENCODED:
-        raise ValueError(f"form {form}")
+    form, body = Form(form), payload[_HEAD.size :]
+    plain = unpacked(body) if form in _PACKED else None
     event_type = "" if plain is None else plain.event_type
-    return SealedEvent(body, timestamp, trace_id, span_id, (), event_type, flags=flags, plain=plain)
+    return SealedEvent(body, timestamp, trace_id, span_id, (), event_type, flags=flags, plain=plain, form=form)
 
 
 def make_unknown(event: SealedEvent) -> None:

@@ -60,6 +60,8 @@ class Sender:
         """Begin with no thread and nothing known of the collector, as a new process does."""
         self.failures = 0
         """How often sending has failed, ever."""
+        self.failures_in_a_row = 0
+        """How often since the collector took something."""
         self.ever_delivered = False
         self.last_problem: str | None = None
         self._stopped = False
@@ -94,7 +96,7 @@ class Sender:
                 pass
         except Exception as problem:  # the thread must live, and the batch is tried again
             self._outbox.put_back()
-            self.failures += 1
+            self._fail()
             self.last_problem = f"{type(problem).__qualname__} in the delivery worker"
             log.exception("ezlogs: the delivery worker failed")
         finally:
@@ -162,7 +164,7 @@ class Sender:
         if again is None:
             self._outbox.put_back()
             return None
-        made = self._remade(again)._replace(receipts=receipts, redactions=held.batch.redactions)
+        made = self._remade(again)._replace(receipts=receipts, redactions=held.batch.redactions, since=held.batch.since)
         self._losses.lose("journal_full", max(0, held.batch.events - made.events))
         if made.records:
             return made
@@ -177,9 +179,10 @@ class Sender:
                 permit.failed(result.reason)
             else:
                 permit.paused(result.after, result.reason)
-            self.failures += 1  # last: a process whose end waits for this has said why by then
+            self._fail()  # last: a process whose end waits for this has said why by then
             return False
         permit.succeeded()
+        self.failures_in_a_row = 0
         if isinstance(result, Rejected) and result.status == TOO_LARGE and (parts := split(batch)):
             self._outbox.done(parts)
             return True
@@ -190,12 +193,18 @@ class Sender:
             self.ever_delivered = True
             self.last_problem = None
         else:
-            self._losses.lose_batch("rejected", batch)
+            self._losses.refused(batch)
+            if self.journaling is not None:
+                self.journaling.bury(batch, result.reason, result.status)
             self._complain(f"{result.reason}; the events of such requests are lost")
         if self.journaling is not None and batch.receipts:
             self.journaling.done(batch.receipts, adopted=batch.adopted)
         self._outbox.done()
         return True
+
+    def _fail(self) -> None:
+        self.failures_in_a_row += 1
+        self.failures += 1
 
     def _complain(self, reason: str) -> None:
         """Say once per outage what is wrong."""

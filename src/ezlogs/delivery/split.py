@@ -21,9 +21,12 @@ def split(batch: Batch) -> tuple[Batch, Batch] | None:
         return None
     first, second = parts
     events = _events(batch, first, second)
-    items = min(batch.items, round(batch.items * first.records / (first.records + second.records)))
+    share = first.records / (first.records + second.records)
+    items, spans = min(batch.items, round(batch.items * share)), min(batch.spans, round(batch.spans * share))
     return (
-        batch._replace(body=first.body, records=first.records, events=events, receipts=(), items=items, types={}),
+        batch._replace(
+            body=first.body, records=first.records, events=events, receipts=(), items=items, types={}, spans=spans
+        ),
         batch._replace(
             body=second.body,
             records=second.records,
@@ -32,6 +35,7 @@ def split(batch: Batch) -> tuple[Batch, Batch] | None:
             broken=0,
             types={},
             items=batch.items - items,
+            spans=batch.spans - spans,
         ),
     )
 

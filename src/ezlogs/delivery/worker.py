@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,9 +15,10 @@ from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext
 
-from ezlogs.delivery.batch import Batch, Item, events_of, receipts_of
+from ezlogs.delivery.batch import Batch, EndedSpan, Item, events_of, receipts_of
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
 from ezlogs.delivery.losses import Losses
+from ezlogs.delivery.oldest import oldest
 from ezlogs.delivery.outbox import Outbox
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent, SealedSpan
 from ezlogs.delivery.sender import Sender, told
@@ -90,6 +92,7 @@ class Worker:
         audit_wait: float = 0.0,
         limits: Limits | None = None,
     ) -> None:
+        self._ledger = ledger
         self._encoder = encoder
         self._resource = resource
         self._flush_interval = flush_interval
@@ -100,6 +103,7 @@ class Worker:
         self._journaling: Journaling | None = None
         self.also: Callable[[], object] | None = None
         """What is called every turn besides."""
+        self._signal = signal
         self._losses = Losses(ledger, signal)
         self._breaker = CircuitBreaker(limits, on_change=told)
         self._outbox = Outbox(max_queue_size, max_queue_bytes)
@@ -136,13 +140,22 @@ class Worker:
         """Whether items are to be kept by `kept` and `kept_span` before they are put."""
         return self._journaling is not None
 
-    def journal(self, directory: Callable[[], Directory], resource: Resource, *, cap: int, max_age: float) -> None:
+    def journal(
+        self, directory: Callable[[], Directory], resource: Resource, *, cap: int, max_age: float, endpoint: str = ""
+    ) -> None:
         """Journal items from now on, if there can be a journal; see `ezlogs.delivery.journaling.journaling`."""
-        from ezlogs.delivery.journaling import journaling  # most of it is about files, and is not needed otherwise
+        from ezlogs.delivery.journaling import Journaling, journaling  # most of it is about files: only where needed
 
         if self._journaling is None:
-            encoded = self._encoder.encoded(resource)
-            self._journaling = journaling(directory, encoded, cap=cap, max_age=max_age)
+            make = partial(
+                Journaling,
+                resource=self._encoder.encoded(resource),
+                cap=cap,
+                max_age=max_age,
+                signal="logs" if self._signal.records == "logs" else "traces",
+                endpoint=endpoint,
+            )
+            self._journaling = journaling(directory, make)
             self._sender.journaling = self._journaling
             if self._journaling is not None and self._journaling.has_neighbours():
                 self._start()  # they may have died: what they left does not wait for events of this process
@@ -244,6 +257,11 @@ class Worker:
         """Return how many items are not delivered yet."""
         return len(self._items) + len(self._beyond) + self._being_sealed + self._outbox.pending()
 
+    def pending_events(self) -> int:
+        """Return how many events are not delivered yet, be it alone or on spans that have ended."""
+        waiting = (*tuple(self._items), *tuple(self._beyond))
+        return sum(len(events_of(item)) for item in waiting) + self._outbox.pending_events()
+
     def hurry(self) -> int:
         """Begin to send what is pending at once; return how often sending has failed so far."""
         self._breaker.hurry()
@@ -290,7 +308,7 @@ class Worker:
             if batch.journaled():
                 self._losses.note("spooled", batch.events)
             elif not batch.adopted:
-                self._losses.lose("shut_down", batch.events, batch.types)
+                self._losses.lose_batch("shut_down", batch)
         if self._journaling is not None:
             self._journaling.close()
         if at_rest:
@@ -313,7 +331,7 @@ class Worker:
             "pending_bytes": self._outbox.size() + int(len(self._items) * self._usual_size),
             "pending_on_disk": self._outbox.on_disk() + len(self._beyond),
             "breaker": self._breaker.snapshot(),
-            "failures": self._sender.failures,
+            "failures": self._sender.failures_in_a_row,
             "last_problem": self._sender.last_problem,
             "lost_by_type": self._losses.by_type(),
             **journal,
@@ -338,6 +356,7 @@ class Worker:
         while not self._stopped:
             self._turn()
             self._sender.start()
+            self._ledger.timing = True
             time.sleep(_POLL)  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:
@@ -360,12 +379,12 @@ class Worker:
 
     def _seal(self) -> None:
         now, items = monotonic(), self._items
-        size = self._max_batch_size
-        away = self._breaker.is_failing() or self._outbox.is_crowded() or len(items) > self._room
-        if away:  # batches of one priority, and small enough to be given up without giving up much
-            size = max(1, min(size, self._max_queue_size // 16))
+        too_many = len(items) + self._outbox.in_memory() > self._max_queue_size
+        # Each priority has batches of its own when some may have to be given up, or all are late.
+        away = too_many or self._breaker.is_failing() or self._outbox.is_crowded()
+        size = 1 if too_many else self._max_batch_size
         while len(items) >= size or (items and (self._urgent or now - self._sealed_at >= self._flush_interval)):
-            self._seal_next(min(size, len(items)), away=away)
+            self._seal_next(min(self._max_batch_size, len(items)), away=away)
             self._sealed_at = now
         if not items:
             self._sealed_at = now
@@ -383,7 +402,7 @@ class Worker:
                 batch = self._encoder.batch(alike, resource)
                 self._losses.lose("unencodable", batch.broken)
                 self._usual_size = max(256.0, 2 * len(batch.body) / len(alike))
-                self._outbox.put(batch._replace(items=len(alike)))
+                self._outbox.put(batch._replace(items=len(alike), since=oldest(alike)))
                 items = items[len(alike) :]
                 self._being_sealed -= len(alike)
         except Exception:
@@ -412,6 +431,8 @@ class Worker:
         self._losses.note("spooled", len(events) - len(lost))
         for event in lost:
             self._losses.lose(reason, 1, {event.event_type: 1})
+        if isinstance(item, EndedSpan) or (isinstance(item, SealedSpan) and not all(item.receipts)):
+            self._losses.lose_spans(reason, 1)
 
 
 def _by_priority(items: Sequence[Item], priority: Callable[[Item], int]) -> list[list[Item]]:

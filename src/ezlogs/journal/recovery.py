@@ -62,7 +62,7 @@ class Abandoned:
         return self._home.remove()
 
 
-def adopt(directory: Directory, max_age: float = 7 * 86_400.0) -> Abandoned | None:
+def adopt(directory: Directory, max_age: float = 7 * 86_400.0, home: str | None = None) -> Abandoned | None:
     """Adopt what one dead process left, if any did; exactly one living process gets it.
 
     Homes in which there is nothing are removed. Segments of a later version of ezlogs are left to that.
@@ -70,18 +70,19 @@ def adopt(directory: Directory, max_age: float = 7 * 86_400.0) -> Abandoned | No
     Args:
         directory: From `journal_directory`.
         max_age: Seconds after which a record is given up, and counted.
+        home: The name of one process's home; that of any when left out.
 
     Raises:
         UnusableDirectoryError: The directory is not safe.
     """
     oldest = time.time_ns() - int(max_age * 1e9)
     for place in homes(directory):
-        home = adopt_home(place)
-        if home is None:
+        adopted = adopt_home(place) if home is None or place.names[-1] == home else None
+        if adopted is None:
             continue
         segments = Segments(place, oldest=oldest, writable=True)
         segments.discard_unreadable()
         if segments.headers():
-            return Abandoned(home, segments)
-        home.remove()
+            return Abandoned(adopted, segments)
+        adopted.remove()
     return None

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from opentelemetry import trace
 
+from ezlogs.launch.health import health
 from ezlogs.launch.rules import installed_rules
 from ezlogs.runtime import Runtime, current_runtime, install, log
 from ezlogs.settings import (
@@ -140,6 +141,10 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
             carrier.every_turn(runtime.sampler.turn)
         if not loaded.explicit("endpoint"):  # events may leave with another pipeline, scrubbed before the call returns
             runtime.scrubber.search()
+        if loaded.settings.metrics:
+            from ezlogs.metrics import register
+
+            register()
     install(runtime)
     _heed_the_end_and_forks()
     return runtime
@@ -213,36 +218,6 @@ def flush(timeout: float = 5.0) -> bool:
 def _let_out(runtime: Runtime) -> None:
     if runtime.sampler is not None:
         runtime.sampler.release()
-
-
-def health() -> dict[str, object]:
-    """Return what happened to events so far: emitted, delivered, pending, lost by reason; and the pipeline's state.
-
-    With sampling, ``held`` is how many events wait for the end of what they happened in, ``sampled_out`` how many were
-    left out, and ``sampled_out_by`` why. ``emitted`` is the sum of all that became of events.
-
-    What privacy kept back is counted as ``redacted``, and by rule as ``redacted_by``; ``privacy_errors`` is how often a
-    rule, or a function that decides about findings, raised: what it was about was redacted.
-    """
-    runtime = current_runtime()
-    if runtime is None or runtime.carrier is None:
-        return {"running": False}
-    parts: dict[str, dict[str, int]] = {"lost": {}, "redacted_by": {}}
-    sampling: dict[str, object] = {}
-    if runtime.sampler is not None:
-        sampling["held"] = runtime.sampler.pending()
-        parts["sampled_out_by"] = {}
-    counts = runtime.ledger.counts()
-    whole = {"delivered": 0, "privacy_errors": runtime.scrubber.errors}
-    for key, number in counts.items():
-        kind, _, reason = key.partition(".")
-        if kind in parts:
-            parts[kind][reason] = number
-        else:
-            whole[key] = number
-    if sampling:
-        sampling["sampled_out"] = sum(parts["sampled_out_by"].values())
-    return {"running": True, **whole, **sampling, **parts, **runtime.carrier.health()}
 
 
 def _after_fork() -> None:

@@ -189,6 +189,9 @@ class Delivery(Group):
     health_dir: Annotated[str | None, Setting(Location("a directory"))] = None
     """Where each process writes its health as JSON at exit."""
 
+    metrics: Annotated[bool, Setting(Boolean())] = True
+    """Whether the application's metrics, where it has a meter provider, tell of deliveries, losses and latencies."""
+
 
 class Emission(Group):
     """Which events are made, and what brings them out.

@@ -173,7 +173,7 @@ def test_without_a_directory_events_wait_in_memory(caplog: pytest.LogCaptureFixt
     def nowhere() -> Directory:
         raise OSError("no room for it")
 
-    assert journaling(nowhere, EncodedResource(b"", ""), cap=1 << 20, max_age=60) is None
+    assert journaling(nowhere, lambda directory: pytest.fail("there is none")) is None
     assert caplog.text.count("events wait in memory only, and are lost if the process is killed: no room for it") == 1
 
 

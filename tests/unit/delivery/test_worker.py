@@ -107,7 +107,7 @@ def test_a_refused_batch_is_counted_and_not_sent_again(bench: type[Bench], caplo
     made.put(20)
     assert made.flush(5)
     counts = made.ledger.counts()
-    assert (counts["lost.rejected"], counts["rejected_spans"]) == (20, 1)
+    assert (counts["lost.rejected"], counts["rejected_spans"]) == (20, 2)
     assert "400 Bad Request; the events of such requests are lost" in caplog.text
     made.end(1)
 

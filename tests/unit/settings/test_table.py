@@ -50,6 +50,7 @@ EXAMPLES = {
     "journal_size": "1048576",
     "journal_age": "60",
     "health_dir": "/tmp/health",
+    "metrics": "off",
     "pipeline": "attached",
     "carrier": "both",
     "disabled_events": "data.*",
