@@ -61,7 +61,7 @@ def test_the_oldest_of_the_least_important_go_first(
 def test_processes_that_leave_little_leave_room_for_many(
     make_journal: MakeJournal, directory: Directory, how: Writing, closed: bool
 ) -> None:
-    """Each reserves a segment and leaves one record: those that end properly give the rest back, for others it is done."""
+    """Each reserves a segment and leaves a record: those that end properly give the rest back, others have it done."""
     journal = make_journal(cap=6 * 8192, segment_size=8192, how=how)
 
     def child() -> bool:
