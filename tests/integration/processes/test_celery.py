@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from celery import Celery
@@ -17,53 +18,66 @@ MakeService = Callable[..., Service]
 TASKS = 10
 
 
-def work(service: Service, pool: str, *options: str) -> None:
-    """Enqueue the tasks, have a worker do them, and end it as an operator does."""
-    app: Celery = make_app(service.home)
-    for number in range(TASKS):
-        app.send_task("work", [number])
-    app.close()
-    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
-    worker = service.start(
-        "-m", "celery", "--app=jobs", "worker", f"--pool={pool}", "--concurrency=2", *quiet, *options
-    )
-    service.reaches(lambda: sum(word.startswith("done") for _, word in service.said()) == TASKS)
-    worker.terminate()
-    assert worker.wait(DEADLINE) == 0, service.log()
-    assert len(service.emitted()) == TASKS
+POOLS = {"prefork": ["--max-tasks-per-child=1"], "threads": [], "solo": [], "gevent": []}
 
 
-def spans(receiver: Receiver) -> list[str]:
-    """The names of the spans of the tasks that arrived."""
-    return sorted(span.name for span in receiver.spans if span.name.startswith("task "))
+class Worker:
+    """A worker, for which the tasks are enqueued.
+
+    Args:
+        service: Whose process it is.
+        pool: A name of `POOLS`.
+    """
+
+    def __init__(self, service: Service, pool: str) -> None:
+        self.service = service
+        app: Celery = make_app(service.home)
+        for number in range(TASKS):
+            app.send_task("work", [number])
+        app.close()
+        quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
+        chosen = (f"--pool={pool}", "--concurrency=2", *POOLS[pool])
+        self.process = service.start("-m", "celery", "--app=jobs", "worker", *quiet, *chosen)
+
+    def works(self) -> None:
+        """Wait until it has done its tasks, and tell it to end as an operator does."""
+        self.service.reaches(lambda: sum(word.startswith("done") for _, word in self.service.said()) == TASKS)
+        self.process.terminate()
+
+    def ends(self) -> None:
+        """Wait until it has ended."""
+        assert self.process.wait(DEADLINE) == 0, self.service.log()
+        assert len(self.service.emitted()) == TASKS
 
 
 @pytest.mark.parametrize("durability", ["process", "memory"])
-@pytest.mark.parametrize(
-    ("pool", "options"),
-    [("prefork", ["--max-tasks-per-child=1"]), ("threads", []), ("solo", []), ("gevent", [])],
-    ids=["prefork", "threads", "solo", "gevent"],
-)
-def test_no_task_s_event_or_span_is_lost(
-    make_service: MakeService, receiver: Receiver, pool: str, options: list[str], durability: str
-) -> None:
-    """Each arrives once, before the worker has ended."""
-    service = make_service(receiver, instrument="celery", durability=durability)
-    work(service, pool, *options)
-    assert spans(receiver) == [f"task {number}" for number in range(TASKS)], service.log()
-    assert not service.missing(), service.described()
-    if pool == "prefork":
-        assert len(service.workers()) == TASKS
-    if durability == "process":
-        service.settle()
-    assert set(service.arrived().values()) == {1}
+def test_no_task_s_event_or_span_is_lost(make_service: MakeService, durability: str) -> None:
+    """In any pool: each arrives once, before the worker has ended."""
+    with ExitStack() as receivers:
+        workers = {}
+        for pool in POOLS:
+            receiver = receivers.enter_context(Receiver())
+            workers[pool] = Worker(make_service(receiver, instrument="celery", durability=durability), pool)
+        for worker in workers.values():
+            worker.works()
+        for pool, worker in workers.items():
+            worker.ends()
+            service = worker.service
+            spans = sorted(span.name for span in service.receiver.spans if span.name.startswith("task "))
+            assert spans == [f"task {number}" for number in range(TASKS)], (pool, service.log())
+            assert not service.missing(), (pool, service.described())
+            assert len(service.workers()) == (TASKS if pool == "prefork" else 1)
+            if durability == "process":
+                service.settle()
+            assert set(service.arrived().values()) == {1}, pool
 
 
 def test_what_processes_of_one_task_cannot_deliver_the_next_process_does(
     make_service: MakeService, closed: Receiver
 ) -> None:
     """All of them ended while the collector was away."""
-    service = make_service(closed, instrument="celery")
-    work(service, "prefork", "--max-tasks-per-child=1")
+    worker = Worker(make_service(closed, instrument="celery"), "prefork")
+    worker.works()
+    worker.ends()
     closed.start()
-    assert set(service.settle().values()) == {1}
+    assert set(worker.service.settle().values()) == {1}

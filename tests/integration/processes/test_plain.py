@@ -23,18 +23,35 @@ CHILDREN = ["os-fork", "fork", "spawn", "forkserver"]
 """What ends are two children of it; the last three are multiprocessing's."""
 
 
-def run(service: Service, how: str, ends: dict[str, int], *names: str, **settings: object) -> None:
-    """Run a program once for each end, or some of them, at the same time; each ends as it would without ezlogs."""
-    chosen = {end: ends[end] for end in (ends if how == "plain" else names)}
-    environ = {"UNENDED": "1"} if ends is ABRUPT else {}  # leave spans open that cannot be closed any more
-    processes = [service.start("plain.py", how, end, environ=environ, **settings) for end in chosen]
-    statuses = [process.wait(DEADLINE) for process in processes]
-    if how in ALONE:
-        assert statuses == list(chosen.values()), service.log()
-    else:
-        assert statuses == [0] * len(chosen), service.log()
-        assert service.statuses() == Counter(list(chosen.values()) * 2), service.log()
-    assert len(service.emitted()) >= 2 * len(chosen)
+class Run:
+    """A program, run once for each end or some of them, at the same time.
+
+    Args:
+        service: Whose processes these are.
+        how: How they are made.
+        ends: How they end, and with which status.
+        *names: Which of these, but for ``plain``, which ends in all ways.
+    """
+
+    def __init__(self, service: Service, how: str, ends: dict[str, int], *names: str) -> None:
+        self.service = service
+        self._alone = how in ALONE
+        self._chosen = {end: ends[end] for end in (ends if how == "plain" else names)}
+        environ = {"UNENDED": "1"} if ends is ABRUPT else {}  # leave spans open that cannot be closed any more
+        self._processes = [service.start("plain.py", how, end, environ=environ) for end in self._chosen]
+
+    def ended(self) -> None:
+        """Wait until they have ended, each as it would without ezlogs."""
+        statuses = [process.wait(DEADLINE) for process in self._processes]
+        expected = list(self._chosen.values())
+        assert statuses == (expected if self._alone else [0] * len(expected)), self.service.log()
+        assert self._alone or self.service.statuses() == Counter(expected * 2), self.service.log()
+        assert len(self.service.emitted()) >= 2 * len(expected)
+
+
+def run(service: Service, how: str, ends: dict[str, int], *names: str) -> None:
+    """Run a program and wait until it has ended; see `Run`."""
+    Run(service, how, ends, *names).ended()
 
 
 @pytest.mark.parametrize("how", ALONE + CHILDREN)
@@ -75,13 +92,20 @@ def test_nothing_is_lost_while_the_collector_is_down(make_service: MakeService, 
     assert set(service.settle().values()) == {1}
 
 
-@pytest.mark.parametrize("how", ALONE + CHILDREN)
-def test_no_process_waits_long_for_a_collector_that_hangs(make_service: MakeService, hung: Hung, how: str) -> None:
+@pytest.mark.parametrize("made", [ALONE, CHILDREN], ids=["alone", "children"])
+def test_no_process_waits_long_for_a_collector_that_hangs(
+    make_service: MakeService, hung: Hung, made: list[str]
+) -> None:
     """A request may take a minute, the end a second: it ends as ever, and the next process delivers."""
-    service = make_service(hung, timeout=60, shutdown_timeout=1)
-    run(service, how, GRACEFUL | ABRUPT, "return", "term")
+    runs = [
+        Run(make_service(hung, timeout=60, shutdown_timeout=1), how, GRACEFUL | ABRUPT, "return", "term")
+        for how in made
+    ]
+    for one in runs:
+        one.ended()
     hung.cured()
-    assert set(service.settle()) >= service.emitted()
+    for one in runs:
+        assert set(one.service.settle()) >= one.service.emitted()
 
 
 def test_by_default_the_end_waits_five_seconds(make_service: MakeService, hung: Hung) -> None:

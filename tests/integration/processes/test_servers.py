@@ -85,10 +85,10 @@ def test_gunicorn_s_workers_may_come_and_go(
     process = gunicorn(service, free_port, worker, "--max-requests", "5")
     with ThreadPoolExecutor(2) as clients:
         assert set(clients.map(answer, [free_port] * 30)) == {b"ok"}
+        ask_until(service, free_port, 3)
         process.send_signal(signal.SIGHUP)
-        assert set(clients.map(answer, [free_port] * 10)) == {b"ok"}
+        ask_until(service, free_port, len(service.workers()) + 2)
     stop(service, process)
-    assert len(service.workers()) >= 4
     assert set(service.settle()) >= service.emitted()
     if worker != UVICORN:
         assert set(service.arrived().values()) == {1}
