@@ -84,7 +84,7 @@ def test_metrics_say_what_health_says(
     collector.answer = lambda request: respond(503)
     for number in range(60):
         place(number)
-    eventually(lambda: ezlogs.health()["pending"] == 50)
+    eventually(lambda: ezlogs.health()["pending"] == 50 and ezlogs.health()["failures"] > 0)
     told: dict[str, Any] = ezlogs.health()
     found = collected(reader)
     assert found["ezlogs.emitted"] == {(): told["emitted"]} == {(): 62}

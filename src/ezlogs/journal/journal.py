@@ -58,7 +58,8 @@ class Journal:
     """Segments of one process, one after the other.
 
     ``append`` and ``ack`` are for any thread, at any moment - in a signal handler, in ``__del__``, in a forked child.
-    They never wait, never raise, and make no system call where files are mapped. Everything else, and all that touches
+    They never wait, never raise, and make no system call where files are mapped - but for the first record of a forked
+    child, which has no file yet. Everything else, and all that touches
     the disk, is ``prepare``, for one worker thread to call every few milliseconds.
 
     Args:
@@ -120,6 +121,8 @@ class Journal:
         self._preparing: list[None] = [None]
         self._tally = Tally()
         self._closed = False
+        self._forked = False
+        """Whether this is a child that may have room at once, and has none yet."""
         self._mark = process_mark()  # last: until then a fork starts over
 
     @property
@@ -176,6 +179,8 @@ class Journal:
                 return self._defer(body)
             segment = self._segment
             if segment is None or segment.memory is None or segment.position + BODY_AT + size > segment.size:
+                if segment is None and self._forked:
+                    self._settle()
                 return (self._may_write() and self._write(body)) or self._defer(body)
             # What follows is `Segment.write`, here because a call costs a tenth of it.
             memory, start = segment.memory, segment.position
@@ -233,8 +238,10 @@ class Journal:
 
     def forget(self) -> None:
         """In a forked child: leave everything to the parent, and begin anew."""
+        may_write = self._may_write()  # as in the parent: where files are on a network, the worker does it all
         self._shelf.forget()
         self._begin()
+        self._forked = may_write
 
     def prepare(self) -> None:
         """Have room ready, journal what was deferred, mark what was acknowledged, and remove what is done with.
@@ -294,6 +301,21 @@ class Journal:
             "evicted": self._shelf.evicted.counts(),
             "expired": self._shelf.expired,
         }
+
+    def _settle(self) -> None:
+        """Have room at once, in a forked child: it may end right after its first record, before a worker has run."""
+        self._forked = False
+        turn = self._preparing
+        try:
+            turn.pop()
+        except IndexError:  # the worker is at it
+            return
+        try:
+            self._make_ready()
+        except Exception as problem:
+            self._shelf.has_problem(problem)
+        finally:
+            turn.append(None)
 
     def _defer(self, body: bytes) -> Receipt:
         """Leave a record to whoever writes next, or to the worker, if it can wait."""

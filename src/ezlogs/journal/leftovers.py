@@ -29,6 +29,28 @@ class Leftovers:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._known: dict[tuple[str, str], _Leftover] = {}
+        self._trimmed: set[tuple[str, str]] = set()
+
+    def trim(self) -> bool:
+        """Give back the room that was reserved and never written to; return False where there is none.
+
+        A killed process leaves a whole segment for one record: a hundred of them would leave no room for anything.
+        """
+        freed = 0
+        for home in homes(self._directory):
+            if (adopted := adopt_home(home)) is not None:
+                try:
+                    with adopted.opened() as within:
+                        for name in os.listdir(within):
+                            key = (home.names[-1], name)
+                            if is_segment(name) and key not in self._trimmed:
+                                self._trimmed.add(key)
+                                freed += _trim(name, within)
+                except (OSError, UnusableDirectoryError):
+                    continue
+                finally:
+                    adopted.release()
+        return freed > 0
 
     def evict(self, priority: int | None, lost: Callable[[int], None]) -> bool:
         """Remove the least important, and of those the oldest, segment; return False where none is to be removed.
@@ -88,3 +110,21 @@ def _read(name: str, within: int) -> _Leftover:
         return _Leftover(-1, 0, [])
     waiting = [record.priority for record in read_records(data, header.records_at, header.salt) if not record.done]
     return _Leftover(max(waiting, default=-1), header.created, waiting)
+
+
+def _trim(name: str, within: int) -> int:
+    """Cut off the zeros at the end of a segment; return how many bytes that frees."""
+    descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=within)
+    try:
+        data = read_file(descriptor)
+        header = read_header(data)
+        if header is None:
+            return 0
+        end = max((record.end for record in read_records(data, header.records_at, header.salt)), default=0)
+        end = max(end, header.records_at, len(data.rstrip(b"\0")))  # a torn record stays, to be counted
+        os.ftruncate(descriptor, end)
+        return len(data) - end
+    except NewerVersionError:
+        return 0  # not ours to change
+    finally:
+        os.close(descriptor)

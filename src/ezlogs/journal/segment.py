@@ -272,6 +272,19 @@ class Segment:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def leave(self, within: int) -> None:
+        """Let go of the file, and give back the room that nothing was written to: it waits for who knows how long.
+
+        Raises:
+            OSError: It is not there any more.
+        """
+        self.close()
+        descriptor = os.open(segment_name(self.serial), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=within)
+        try:
+            os.ftruncate(descriptor, self.position)
+        finally:
+            os.close(descriptor)
+
     def remove(self, within: int) -> None:
         """Let go of the file and remove it."""
         self.close()

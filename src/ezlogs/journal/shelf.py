@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import suppress
 from time import time_ns
 from typing import Final
 
@@ -197,7 +198,8 @@ class Shelf:
             return
         for segment in (*self.segments.values(), *self._spares):
             if segment.waiting:
-                segment.close()
+                with suppress(OSError), home.opened() as within:
+                    segment.leave(within)
             else:
                 self._remove(segment)
         home.remove()  # releases it, also where segments are left
@@ -251,7 +253,7 @@ class Shelf:
         for _ in range(_MOST_EVICTED):
             if self.total_seen + size <= self._cap - least:
                 return size
-            if not self._leftovers.evict(self._lowest(), self._note_evicted):
+            if not self._leftovers.trim() and not self._leftovers.evict(self._lowest(), self._note_evicted):
                 break
             self.total_seen = self._total()
         while self.total_seen + least > self._cap and (full := self._sealed()):  # others were faster

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ezlogs.latency import Latency
-from ezlogs.runtime import current_runtime
+from ezlogs.runtime import Runtime, current_runtime
 
 _OF_OTHERS: Final = ("logs.", "spans.")
 """Losses that are none of events: copies of them as log records, and spans."""
@@ -26,7 +26,11 @@ def health() -> dict[str, object]:
     seconds, how long calls that make events took (20 a second are timed), and how old the oldest event of a request was
     when the collector had it.
     """
-    runtime = current_runtime()
+    return health_of(current_runtime())
+
+
+def health_of(runtime: Runtime | None) -> dict[str, object]:
+    """Return the same of a runtime, whether it is the process's or was."""
     if runtime is None or runtime.carrier is None:
         return {"running": False}
     parts: dict[str, dict[str, int]] = {"lost": {}, "redacted_by": {}}

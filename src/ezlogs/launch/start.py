@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 from opentelemetry import trace
 
-from ezlogs.launch.health import health
+from ezlogs.launch.children import AtTheEndOfChildren
+from ezlogs.launch.health import health_of
+from ezlogs.launch.interrupt import interrupt_kept
 from ezlogs.launch.rules import installed_rules
 from ezlogs.runtime import Runtime, current_runtime, install, log
 from ezlogs.settings import (
@@ -153,7 +155,8 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
 @cache
 def _heed_the_end_and_forks() -> None:
     """Once a process: neither hook can be doubled, and both look at the runtime of their moment."""
-    atexit.register(shutdown)
+    atexit.register(_at_exit)
+    _children.heed()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
 
@@ -179,18 +182,40 @@ def shutdown() -> None:
     runtime = current_runtime()
     if runtime is None or runtime.carrier is None:
         return
-    end(runtime)
-    install(None)
+    drain()
+    install(None)  # first: what other threads emit from now on must not seem to have gone anywhere
+    end(runtime, 0)
 
 
-def end(runtime: Runtime) -> None:
-    """Deliver what is pending, and leave the health report where ``health_dir`` says."""
+def _at_exit() -> None:
+    with interrupt_kept():
+        shutdown()
+
+
+def drain() -> None:
+    """Deliver what is pending, within ``shutdown_timeout`` seconds; for a process that is about to end."""
+    runtime = current_runtime()
+    if runtime is not None and runtime.carrier is not None and runtime.carrier.processor is not None:
+        _let_out(runtime)
+        runtime.carrier.processor.shutdown()
+
+
+_children = AtTheEndOfChildren(shutdown, drain)
+
+
+def end(runtime: Runtime, timeout: float | None = None) -> None:
+    """Deliver what is pending, and leave the health report where ``health_dir`` says.
+
+    Args:
+        runtime: What ends.
+        timeout: Seconds; ``shutdown_timeout`` if left out.
+    """
     if runtime.carrier is None:
         return
     _let_out(runtime)
-    runtime.carrier.shutdown(runtime.settings.shutdown_timeout)
+    runtime.carrier.shutdown(runtime.settings.shutdown_timeout if timeout is None else timeout)
     if runtime.settings.health_dir:
-        report = {"service": runtime.settings.service_name, "pid": os.getpid(), **health()}
+        report = {"service": runtime.settings.service_name, "pid": os.getpid(), **health_of(runtime)}
         try:
             folder = Path(runtime.settings.health_dir)
             name = f"{runtime.settings.service_name or 'service'}-{os.getpid()}.json".replace("/", "_")
@@ -228,3 +253,4 @@ def _after_fork() -> None:
         runtime.carrier.forget()
         if runtime.sampler is not None:
             runtime.sampler.forget()
+        _children.heed()

@@ -462,8 +462,8 @@ def test_a_fork_begins_anew(make_journal: MakeJournal, directory: Directory) -> 
     assert in_a_fork(lambda: child(journal.prepare))
     assert in_a_fork(lambda: child(journal.close))
     assert in_a_fork(lambda: child(journal.forget))
-    assert in_a_fork(lambda: not journal.append(Kind.EVENT, b"never journaled", b""))
-    assert len(left_in(directory)) == 4
+    assert in_a_fork(lambda: journal.append(Kind.EVENT, b"the first thing it does", b""))
+    assert len(left_in(directory)) == 5
     journal.prepare()
     assert len(left_by(journal, directory)) == 10
 
@@ -542,8 +542,41 @@ def test_a_fork_writes_nothing_where_its_parent_writes(make_journal: MakeJournal
     """Though it has the same memory mapped, with room in it."""
     journal = make_journal()
     assert journal.append(Kind.EVENT, b"parent", b"")
-    assert in_a_fork(lambda: not journal.append(Kind.EVENT, b"child", b""))
+    assert in_a_fork(lambda: journal.append(Kind.EVENT, b"child", b""))
+    assert [item.item_id for item in left_in(directory)] == [b"child"]
     assert list(left_by(journal, directory)) == [b"parent"]
+
+
+def test_a_fork_that_ends_after_its_first_record_leaves_it(make_journal: MakeJournal, directory: Directory) -> None:
+    """No worker has run in it: it makes its own room, but where the worker is at that, or may have to wait."""
+    journal = make_journal()
+    assert in_a_fork(lambda: journal.append(Kind.EVENT, b"first", b""))
+    assert [item.item_id for item in left_in(directory)] == [b"first"]
+
+    def while_a_worker_prepares() -> bool:
+        journal.forget()
+        journal._preparing.pop()
+        return not journal.append(Kind.EVENT, b"deferred", b"")
+
+    assert in_a_fork(while_a_worker_prepares)
+    slow = make_journal(how=Writing.LATER)
+    assert in_a_fork(lambda: not slow.append(Kind.EVENT, b"on a network", b""))
+
+
+def test_a_fork_that_finds_no_room_goes_on(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with the directory, or with this."""
+    journal = make_journal()
+
+    def fail(wanted: int) -> None:
+        raise RuntimeError("something is wrong here")
+
+    def child() -> bool:
+        monkeypatch.setattr(journal._shelf, "fresh", fail)
+        return not journal.append(Kind.EVENT, b"id", b"") and journal.health()["problem"] == "something is wrong here"
+
+    assert in_a_fork(child)
 
 
 def test_what_came_first_is_journaled_first(make_journal: MakeJournal, directory: Directory) -> None:

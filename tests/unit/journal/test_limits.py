@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import homes
 from ezlogs.journal.segment import VERSION, Segment
 
-from .conftest import left_in
+from .conftest import in_a_fork, left_in
 from .test_journal import end_without_closing, left_by, number
 
 MakeJournal = Callable[..., Journal]
@@ -53,6 +55,59 @@ def test_the_oldest_of_the_least_important_go_first(
     debug = sorted(index for index in left if index % 3)
     assert len(left) + evicted["debug"] == 300
     assert debug == [index for index in range(debug[0], 300) if index % 3], "not the oldest went"
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_processes_that_leave_little_leave_room_for_many(
+    make_journal: MakeJournal, directory: Directory, how: Writing, closed: bool
+) -> None:
+    """Each reserves a segment and leaves a record: those that end properly give the rest back, others have it done."""
+    journal = make_journal(cap=6 * 8192, segment_size=8192, how=how)
+
+    def child() -> bool:
+        kept = bool(journal.append(Kind.EVENT, str(os.getpid()).encode(), bytes(100)))
+        if closed:
+            journal.close()
+        return kept
+
+    for _ in range(20):
+        assert in_a_fork(child)
+    assert size_of(directory) <= 6 * 8192
+    assert journal.health()["evicted"] == {}
+    assert len({item.item_id for item in left_in(directory)}) == 20
+
+
+def test_only_what_nothing_was_written_to_is_cut_off(make_journal: MakeJournal, directory: Directory) -> None:
+    """Not the zeros that a record ends with, nor what a later version wrote, nor what cannot be read."""
+    journal = make_journal()
+    assert in_a_fork(lambda: journal.append(Kind.EVENT, b"zeros", bytes(100)))
+    (home,) = (home for home in homes(directory) if home.path != journal.health()["directory"])
+    (name,) = (name for name in os.listdir(home.path) if name.endswith(".journal"))
+    whole = Path(home.path, name)
+    for other, begins in (
+        ("0000000a", b""),
+        ("0000000b", struct.pack("<8sHxxIqqIII", b"EZLOGSJ\n", VERSION + 1, *[0] * 6)),
+    ):
+        Path(home.path, f"{other}.journal").write_bytes(begins + bytes(8000 - len(begins)))
+    leftovers = Leftovers(directory)
+    assert leftovers.trim()
+    assert whole.stat().st_size < 4096
+    assert {path.stat().st_size for path in Path(home.path).glob("0000000[ab].journal")} == {8000}
+    assert not leftovers.trim(), "it was done already"
+    for other in Path(home.path).glob("0000000[ab].journal"):
+        other.unlink()
+    (found,) = left_in(directory)
+    assert found.payload == bytes(100)
+
+
+def test_a_dead_process_s_home_that_is_not_safe_is_passed_over(make_journal: MakeJournal, directory: Directory) -> None:
+    """While room is looked for in it."""
+    journal = make_journal()
+    assert in_a_fork(lambda: journal.append(Kind.EVENT, b"id", b""))
+    (home,) = (home for home in homes(directory) if home.path != journal.health()["directory"])
+    Path(home.path, "00000099.journal").symlink_to("/nonexistent")
+    Leftovers(directory).trim()
+    assert Path(home.path, "00000099.journal").is_symlink()
 
 
 def test_when_all_are_equal_the_oldest_go(make_journal: MakeJournal, directory: Directory) -> None:
