@@ -86,6 +86,8 @@ class Batch(NamedTuple):
     """How many events there are, by type."""
     spans: int = 0
     """How many of the records are spans of the application's: the others only carry events."""
+    number: int = 0
+    """How many items there were before, ever."""
     since: int = 0
     """When its oldest event happened: nanoseconds since 1970, or 0 where that is not known."""
 

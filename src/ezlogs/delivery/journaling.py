@@ -222,30 +222,32 @@ class Journaling:
             log.warning("ezlogs: what was left on disk cannot be delivered: %s", problem)
 
     def _left(self, most: int) -> Left | None:
-        if self._abandoned is None:
-            if monotonic() < self._look_at:
-                return None
+        while self._next_abandoned():
+            found = list(self._alike(most))
+            if not found:
+                self.let_go()
+                self._look_at = 0.0  # there may be another
+                continue
+            resource = EncodedResource.read(found[0].resource)
+            items: list[SealedEvent | SealedSpan] = []
+            receipts: list[int] = []
+            for one in found:
+                with suppress(Exception):  # of a kind that this version does not journal
+                    items.append(item_of(one, resource))
+                receipts += one.receipts
+            if items:
+                return Left(items, resource, receipts)
+            self.done(receipts, adopted=True)
+        return None
+
+    def _next_abandoned(self) -> bool:
+        """Adopt what a dead process left, unless something is adopted, if it is time to look; return whether it is."""
+        if self._abandoned is None and monotonic() >= self._look_at:
             self._look_at = monotonic() + _LOOKED_FOR
             self._abandoned = adopt(self._directory, self._max_age)
-            if self._abandoned is None:
-                return None
-            self._found = self._abandoned.found()
-        found = list(self._alike(most))
-        if not found:
-            self.let_go()
-            self._look_at = 0.0  # there may be another
-            return None
-        resource = EncodedResource.read(found[0].resource)
-        items: list[SealedEvent | SealedSpan] = []
-        receipts: list[int] = []
-        for one in found:
-            with suppress(Exception):  # of a kind that this version does not journal
-                items.append(item_of(one, resource))
-            receipts += one.receipts
-        if not items:
-            self.done(receipts, adopted=True)
-            return None
-        return Left(items, resource, receipts)
+            if self._abandoned is not None:
+                self._found = self._abandoned.found()
+        return self._abandoned is not None
 
     def _alike(self, most: int) -> Iterator[Found]:
         """Yield what is found next, as long as it has the same resource."""

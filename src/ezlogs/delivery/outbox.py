@@ -167,6 +167,16 @@ class Outbox:
         """Return how many batches there are, with the one that is being sent."""
         return sum(map(len, self._waiting.values())) + (self._in_flight is not None)
 
+    def has_of_first(self, items: int) -> bool:
+        """Return whether any of the first items that there ever were is not delivered yet."""
+        with self._lock:
+            in_flight = () if self._in_flight is None else (self._in_flight,)
+            return any(
+                held.batch.number < items and not held.batch.adopted
+                for waiting in (in_flight, *self._waiting.values())
+                for held in waiting
+            )
+
     def pending(self) -> int:
         """Return how many items are not delivered yet, those on disk included. For any thread."""
         return self._sum

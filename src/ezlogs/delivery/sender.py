@@ -199,6 +199,7 @@ class Sender:
             self._complain(f"{result.reason}; the events of such requests are lost")
         if self.journaling is not None and batch.receipts:
             self.journaling.done(batch.receipts, adopted=batch.adopted)
+            self.journaling.turn()  # on disk before anybody is told that it went out
         self._outbox.done()
         return True
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
@@ -39,6 +39,15 @@ _LAST_TURN = 0.2
 
 _MARGIN = 1024
 """Items past the bound that are taken until the next turn, which finds out what of all there is matters least."""
+
+
+class Hurry(NamedTuple):
+    """What is to be sent at once."""
+
+    items: int
+    """How many there were, ever."""
+    failures: int
+    """How often sending had failed, ever."""
 
 
 class Encoder(Protocol):
@@ -123,6 +132,8 @@ class Worker:
         self._beyond: deque[Item] = deque()
         """What found no room in memory, and is journaled."""
         self._being_sealed = 0
+        self._sealed_items = 0
+        """How many there were, ever."""
         self._sealed_at = monotonic()
         self._urgent = False
         self._hopeless = False
@@ -262,11 +273,12 @@ class Worker:
         waiting = (*tuple(self._items), *tuple(self._beyond))
         return sum(len(events_of(item)) for item in waiting) + self._outbox.pending_events()
 
-    def hurry(self) -> int:
-        """Begin to send what is pending at once; return how often sending has failed so far."""
+    def hurry(self) -> Hurry:
+        """Begin to send what is pending at once; return what that is, and how often sending has failed so far."""
         self._breaker.hurry()
         self._urgent = True
-        return self._sender.failures
+        coming = self._being_sealed + len(self._items) + len(self._beyond)
+        return Hurry(self._sealed_items + coming, self._sender.failures)
 
     def help(self) -> None:
         """Send from the caller's thread where there is none to do it: at interpreter exit none can start any more."""
@@ -274,22 +286,26 @@ class Worker:
             self._turn()
             self._sender.help()
 
-    def hopeful(self, failures: int, *, ending: bool) -> bool:
+    def has_sent(self, hurry: Hurry) -> bool:
+        """Return whether all went out that was pending when sending was hurried; what came later does not count."""
+        return self._sealed_items >= hurry.items and not self._outbox.has_of_first(hurry.items)
+
+    def hopeful(self, hurry: Hurry, *, ending: bool) -> bool:
         """Return whether anything is pending that is worth waiting for.
 
         Args:
-            failures: What `hurry` returned.
+            hurry: What `hurry` returned.
             ending: Whether the process ends.
         """
         sender = self._sender
-        failing = sender.failures > failures
+        failing = sender.failures > hurry.failures
         # What is on disk is delivered by another process: no need to wait for a collector that does not answer.
         in_vain = self._hopeless or (failing and (self.journals or not sender.ever_delivered))
-        return self.pending() > 0 and not (ending and in_vain)
+        return not self.has_sent(hurry) and not (ending and in_vain)
 
-    def relax(self, *, ending: bool) -> bool:
+    def relax(self, hurry: Hurry, *, ending: bool) -> bool:
         """Take as much time as before again; return whether everything went out."""
-        done = not self.pending()
+        done = self.has_sent(hurry)
         if ending:
             self._hopeless = not done
         self._urgent = False
@@ -346,7 +362,6 @@ class Worker:
                 thread.start()
                 self._thread = thread
                 self._measure()
-                _flush_at_multiprocessing_exit(self)
         except RuntimeError:  # the interpreter is ending; shutdown sends from its own thread
             pass
         finally:
@@ -402,26 +417,33 @@ class Worker:
                 batch = self._encoder.batch(alike, resource)
                 self._losses.lose("unencodable", batch.broken)
                 self._usual_size = max(256.0, 2 * len(batch.body) / len(alike))
-                self._outbox.put(batch._replace(items=len(alike), since=oldest(alike)))
+                self._outbox.put(batch._replace(items=len(alike), since=oldest(alike), number=self._sealed_items))
                 items = items[len(alike) :]
-                self._being_sealed -= len(alike)
         except Exception:
             self._losses.lose("unencodable", sum(len(events_of(item)) for item in items))
             raise
         finally:
+            self._sealed_items += number
             self._being_sealed = 0
 
     def _set_aside(self) -> None:
         """Keep no more of what found no room than where it is in the journal."""
         while self._beyond:
-            self._being_sealed = min(self._max_batch_size, len(self._beyond))
-            items = [self._beyond.popleft() for _ in range(self._being_sealed)]
-            receipts = [receipt for item in items for receipt in receipts_of(item)]
-            events = sum(len(events_of(item)) for item in items)
-            priority = max(map(self._encoder.priority, items))
-            self._outbox.put_on_disk(
-                Batch(b"", len(items), events, {}, 0, receipts, items=len(items), priority=priority)
+            number = self._being_sealed = min(self._max_batch_size, len(self._beyond))
+            items = [self._beyond.popleft() for _ in range(number)]
+            batch = Batch(
+                b"",
+                records=number,
+                events=sum(len(events_of(item)) for item in items),
+                redactions={},
+                broken=0,
+                receipts=[receipt for item in items for receipt in receipts_of(item)],
+                items=number,
+                priority=max(map(self._encoder.priority, items)),
+                number=self._sealed_items,
             )
+            self._outbox.put_on_disk(batch)
+            self._sealed_items += number
             self._being_sealed = 0
 
     def _leave(self, reason: str, item: Item) -> None:
@@ -462,15 +484,9 @@ def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) ->
     while True:
         for worker in workers:
             worker.help()
-        hopeful = [worker for worker, failures in hurried if worker.hopeful(failures, ending=ending)]
+        hopeful = [worker for worker, hurry in hurried if worker.hopeful(hurry, ending=ending)]
         if not hopeful or monotonic() >= deadline:
             break
         time.sleep(0.005)
-    done = [worker.relax(ending=ending) for worker in workers]
+    done = [worker.relax(hurry, ending=ending) for worker, hurry in hurried]
     return all(done)
-
-
-def _flush_at_multiprocessing_exit(worker: Worker) -> None:
-    """Children of multiprocessing end with ``os._exit``, past atexit: have them deliver first."""
-    if (util := sys.modules.get("multiprocessing.util")) is not None:
-        util.Finalize(None, flush, args=([worker], 5.0), kwargs={"ending": True}, exitpriority=10)

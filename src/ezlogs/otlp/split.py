@@ -16,6 +16,8 @@ from ezlogs.otlp.values import message_field
 
 _PATH = (1, 2, 2)
 _SPAN_ID, _ATTRIBUTES, _EVENTS_OF_SPAN, _ATTRIBUTES_OF_EVENT, _KEY = 2, 9, 11, 3, 1
+_OF_BYTES = 2
+"""The wire type of what is in a field of bytes."""
 _EVENT_ID, _CARRIER = b"ezlogs.event.id", b"ezlogs.carrier"
 
 
@@ -102,9 +104,9 @@ def _tag(number: int) -> bytes:
 
 
 def _values(message: bytes, path: tuple[int, ...]) -> Iterator[bytes]:
-    """Yield what is at the end of a path of fields."""
-    for number, value, _ in pieces(message):
-        if number == path[0]:
+    """Yield what is at the end of a path of fields: the time of a log record has the number of a span's events."""
+    for number, value, whole in pieces(message):
+        if number == path[0] and whole[0] & 7 == _OF_BYTES:
             if len(path) == 1:
                 yield bytes_of(value)
             else:

@@ -17,6 +17,7 @@ from ezlogs.bridge import EventToSpanEventBridge
 from ezlogs.correlation import Correlation
 from ezlogs.delivery import logs
 from ezlogs.delivery.logs import ForeignLogs, LogEncoder
+from ezlogs.delivery.split import split
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import SEVERITIES
 from ezlogs.privacy import Scrubber
@@ -100,6 +101,16 @@ def test_an_event_that_cannot_be_encoded_costs_only_itself(caplog: pytest.LogCap
     batch = LogEncoder(Scrubber()).batch([(placed(), broken), (placed(), UNDER)], RESOURCE)
     assert (batch.events, batch.broken) == (1, 1)
     assert "could not be encoded" in caplog.text
+
+
+def test_a_batch_that_is_too_large_is_split() -> None:
+    """Each record is in one half, and counted there."""
+    batch = LogEncoder(Scrubber()).batch([(placed(metadata={"n": n}), UNDER) for n in range(25)], RESOURCE)
+    parts = split(batch._replace(items=25))
+    assert parts is not None
+    assert [(part.events, part.records, part.items) for part in parts] == [(12, 12, 12), (13, 13, 13)]
+    requests = [ExportLogsServiceRequest.FromString(part.body) for part in parts]
+    assert [len(request.resource_logs[0].scope_logs[0].log_records) for request in requests] == [12, 13]
 
 
 @pytest.fixture
