@@ -169,6 +169,10 @@ class Journaling:
             except Exception as problem:
                 self._give_up(problem)
 
+    def settle(self) -> None:
+        """Have it on disk what was told by `done`; never raises."""
+        self._journal.settle()
+
     def bury(self, batch: Batch, reason: str, status: int) -> None:
         """Keep what a collector refused for good, for people to look at and perhaps to send again. Never raises.
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling, Left
 
 _POLL = 0.05
+_LAST_ANSWER = 0.3
+"""Seconds that the end waits for an answer that is due."""
 
 
 class Sender:
@@ -63,9 +65,11 @@ class Sender:
         self.failures_in_a_row = 0
         """How often since the collector took something."""
         self.ever_delivered = False
+        self.ending = False
+        """Whether the process ends: then nothing of others is begun."""
         self.last_problem: str | None = None
         self._stopped = False
-        self._unreadable = False
+        self._unreadable = self._in_transport = False
         self._thread: threading.Thread | None = None
         self._sending = threading.Lock()
 
@@ -104,14 +108,18 @@ class Sender:
             self._sending.release()
 
     def stop(self, timeout: float) -> bool:
-        """Send nothing more; return whether nothing is on its way any more.
+        """Send nothing more; return whether nothing is done here any more. Nobody waits long for a collector.
 
         Args:
-            timeout: Seconds to wait for that.
+            timeout: Seconds to wait for what is done besides.
         """
         self._stopped = True
         self._transport.close()
-        return self._sending.acquire(timeout=timeout)
+        begun = time.monotonic()
+        while not self._sending.acquire(timeout=_POLL):
+            if time.monotonic() - begun >= (min(timeout, _LAST_ANSWER) if self._in_transport else timeout):
+                return False
+        return True
 
     def forget(self) -> None:
         """In a forked child: leave thread and connections to the parent."""
@@ -125,7 +133,9 @@ class Sender:
             time.sleep(_POLL)  # by its module's name: gevent may take its place after this file was imported
 
     def _due(self) -> bool:
-        return bool(self._outbox) or (self.journaling is not None and self.journaling.due())
+        if self._outbox:
+            return True
+        return self.journaling is not None and not self.ending and self.journaling.due()
 
     def _send_next(self) -> bool:
         """Send one batch; return whether there may be another to send at once."""
@@ -137,7 +147,7 @@ class Sender:
         try:
             held = self._outbox.take()
             batch = None if held is None else self._whole(held)
-            result = None if batch is None else self._transport.send(batch.body)
+            result = None if batch is None else self._transported(batch.body)
         except BaseException:
             permit.given_back()
             raise
@@ -146,9 +156,16 @@ class Sender:
             return not self._unreadable
         return self._judge(batch, result, permit)
 
+    def _transported(self, body: bytes) -> Outcome:
+        self._in_transport = True
+        try:
+            return self._transport.send(body)
+        finally:
+            self._in_transport = False
+
     def _adopt(self) -> bool:
         """Take what dead processes of this service left, a request a time; return whether there was any."""
-        left = None if self.journaling is None else self.journaling.left(self._most)
+        left = None if self.journaling is None or self.ending else self.journaling.left(self._most)
         if left is None:
             return False
         self._outbox.put(self._remade(left)._replace(receipts=left.receipts, adopted=True))
@@ -199,7 +216,7 @@ class Sender:
             self._complain(f"{result.reason}; the events of such requests are lost")
         if self.journaling is not None and batch.receipts:
             self.journaling.done(batch.receipts, adopted=batch.adopted)
-            self.journaling.turn()  # on disk before anybody is told that it went out
+            self.journaling.settle()  # on disk before anybody is told that it went out
         self._outbox.done()
         return True
 

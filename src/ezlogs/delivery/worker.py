@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ezlogs.journal import Directory
 
 _POLL = 0.05
-_LAST_TURN = 0.2
+_LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
 
 _MARGIN = 1024
@@ -273,8 +273,9 @@ class Worker:
         waiting = (*tuple(self._items), *tuple(self._beyond))
         return sum(len(events_of(item)) for item in waiting) + self._outbox.pending_events()
 
-    def hurry(self) -> Hurry:
+    def hurry(self, *, ending: bool) -> Hurry:
         """Begin to send what is pending at once; return what that is, and how often sending has failed so far."""
+        self._sender.ending = ending
         self._breaker.hurry()
         self._urgent = True
         coming = self._being_sealed + len(self._items) + len(self._beyond)
@@ -308,7 +309,7 @@ class Worker:
         done = self.has_sent(hurry)
         if ending:
             self._hopeless = not done
-        self._urgent = False
+        self._urgent = self._sender.ending = False
         return done
 
     def stop(self) -> None:
@@ -480,7 +481,7 @@ def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) ->
             a second time.
     """
     deadline = monotonic() + timeout
-    hurried = [(worker, worker.hurry()) for worker in workers]
+    hurried = [(worker, worker.hurry(ending=ending)) for worker in workers]
     while True:
         for worker in workers:
             worker.help()

@@ -31,6 +31,9 @@ _PATIENCE: Final = 100
 _STUCK: Final = 5.0
 """Seconds after which a baton that never moved counts as dropped: an exception from a signal handler came between."""
 
+_SETTLED: Final = 0.5
+"""Seconds that one thread waits for another to mark what was acknowledged."""
+
 _SERIAL: Final = 32
 _OFFSET: Final = (1 << _SERIAL) - 1
 _NORMAL: Final = int(Priority.NORMAL)
@@ -268,6 +271,14 @@ class Journal:
             self._shelf.has_problem(problem)
         finally:
             turn.append(None)
+
+    def settle(self) -> None:
+        """Mark what was acknowledged, now, and not in the next turn of a worker that is at work. For another thread."""
+        deadline = time.monotonic() + _SETTLED
+        self.prepare()
+        while self._acks and not self._closed and time.monotonic() < deadline:
+            time.sleep(0.001)
+            self.prepare()
 
     def close(self) -> None:
         """Mark what was acknowledged and end; what was not stays on disk for another process to adopt."""
