@@ -43,6 +43,16 @@ class Carrier(Protocol):
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event, emitted in a context. Never blocks."""
 
+    @property
+    def notes_openings(self) -> bool:
+        """Whether it has a use for `opened` and `closed`."""
+
+    def opened(self, note: UniversalEvent, ctx: Context) -> None:
+        """Take an event that is to be delivered if the one of the same id never comes. Never blocks."""
+
+    def closed(self, event_id: str) -> None:
+        """Forget what was taken for an event."""
+
     def flush(self, timeout: float) -> bool:
         """Deliver what was handed over, within ``timeout`` seconds; return whether all of it went out."""
 

@@ -7,11 +7,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from ezlogs.dev.decode import ReceivedLog
 from ezlogs.dev.receiver import Receiver
+
+from .orders import eventually
 
 SECONDS = 0.0, 0.3, 0.7
 RUNS, THREADS = len(SECONDS), 3
@@ -94,3 +98,53 @@ def test_no_event_is_lost_when_its_process_is_killed(port: int, carrier: str, tm
         on_spans = [span for span in receiver.spans if span.name == "ends" for event in span.events]
         assert len(on_spans) >= (len(emitted) - RUNS * THREADS) // 3, "what rode on a span came without it"
     assert len(homes) <= 1, "what was delivered is still there"
+
+
+def events_of(receiver: Receiver, carrier: str) -> dict[str, Mapping[str, object]]:
+    """The attributes of the events that arrived, by type; each came once."""
+    found: dict[str, Mapping[str, object]] = {}
+    records = receiver.logs if carrier == "log" else [event for span in receiver.spans for event in span.events]
+    for record in records:
+        name = record.event_name if isinstance(record, ReceivedLog) else record.name
+        key = str(record.attributes["ezlogs.action"]) if name == "order.action" else name
+        assert key not in found, "it came twice"
+        found[key] = record.attributes
+    return found
+
+
+def interrupted(port: int, carrier: str, home: Path, how: str) -> None:
+    """Run the program that begins a command and a job; with ``kill`` it does not come to their end."""
+    environ = {**os.environ, "EZLOGS_STATE_DIR": str(home), "CARRIER": carrier}
+    command = [sys.executable, str(PROGRAM.with_name("interrupted.py")), f"http://127.0.0.1:{port}", how]
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in the middle\n"
+        if how == "kill":
+            process.kill()
+
+
+@pytest.mark.parametrize("carrier", ["span", "log", "both"])
+def test_what_was_under_way_is_told_as_interrupted(port: int, carrier: str, tmp_path: Path) -> None:
+    """So that what happened in it has a parent; of what came to its end there is nothing besides."""
+    interrupted(port, carrier, tmp_path, "kill")
+    with Receiver(port=port) as receiver:
+        with run(port, "wait", "log" if carrier == "log" else "span", tmp_path) as process:
+            eventually(lambda: len(events_of(receiver, carrier)) == 5, 30)
+            assert process.stdin is not None
+            process.stdin.close()
+        found = events_of(receiver, carrier)
+        command, job = found["cli.command"], found["job.execution"]
+        assert (command["ezlogs.action"], job["ezlogs.action"]) == ("import", "send_mail.interrupted")
+        for event in (command, job):
+            assert (event["ezlogs.outcome"], event["ezlogs.metadata.reason"]) == ("unknown", "interrupted")
+        assert found["placed"]["ezlogs.parent_event.id"] == command["ezlogs.event.id"]
+        assert found["packed"]["ezlogs.parent_event.id"] == job["ezlogs.event.id"]
+        assert job["ezlogs.parent_event.id"] == command["ezlogs.event.id"]
+    with Receiver(port=port) as receiver:
+        interrupted(port, carrier, tmp_path, "finish")
+        eventually(lambda: len(events_of(receiver, carrier)) == 4, 30)
+        found = events_of(receiver, carrier)
+        assert found["job.execution"]["ezlogs.outcome"] == found["cli.command"]["ezlogs.outcome"] == "success"
+    assert not [name for _, _, names in os.walk(tmp_path) for name in names if name.endswith(".journal")]

@@ -47,6 +47,10 @@ class LogPipeline(Pipeline):
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         return ((self._logs, self._logs_endpoint),)
 
+    @property
+    def _of_events(self) -> Worker:
+        return self._worker if self._signal.copies else self._logs
+
     def _pending_events(self) -> int:
         copies = self._signal.copies
         return super()._pending_events() + (0 if copies else self._logs.pending_events())

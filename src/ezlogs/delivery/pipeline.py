@@ -128,6 +128,25 @@ class Pipeline:
         else:
             self._hand_over(event, span)
 
+    @property
+    def notes_openings(self) -> bool:
+        """Whether events are journaled, and so what will be told of them later."""
+        return self._of_events.journals
+
+    def opened(self, note: UniversalEvent, ctx: Context) -> None:
+        """Journal what is to be delivered if this process does not get to the event of the same id."""
+        span = otel_compat.current_span(ctx)
+        self._of_events.open_scope(note, None if span is None else span.get_span_context())
+
+    def closed(self, event_id: str) -> None:
+        """Take back what was journaled for an event, which is journaled itself by now, or will never be."""
+        self._of_events.close_scope(event_id)
+
+    @property
+    def _of_events(self) -> Worker:
+        """The worker that delivers events."""
+        return self._worker
+
     def _kept_on(self, event: UniversalEvent, span: trace.Span, riders: Riders | None) -> Rider:
         """Journal an event, and before the first one of a span that it is open."""
         if riders is not None and not riders.openings:

@@ -129,6 +129,8 @@ class Worker:
     def _begin(self) -> None:
         """Begin with nothing queued and no thread, as a new process does."""
         self._items: deque[Item] = deque()
+        self._notes: dict[str, list[object]] = {}
+        """What is journaled for events that have not come."""
         self._beyond: deque[Item] = deque()
         """What found no room in memory, and is journaled."""
         self._being_sealed = 0
@@ -190,6 +192,23 @@ class Worker:
             return event
         journal.keep(sealed, event, on_span=on_span)
         return sealed
+
+    def open_scope(self, note: UniversalEvent, under: SpanContext | None) -> None:
+        """Journal an event that is to be delivered if the one of the same id never comes.
+
+        Args:
+            note: The event.
+            under: The span that it will happen under.
+        """
+        if self._journaling is not None:
+            receipt = self._journaling.open_scope(self._encoder.seal(note, under), note.event_id)
+            self._notes.setdefault(note.event_id, []).append(receipt)
+
+    def close_scope(self, event_id: str) -> None:
+        """Take back what was journaled for an event by `open_scope`."""
+        receipts = self._notes.pop(event_id, None)
+        if receipts and self._journaling is not None:
+            self._journaling.done(receipts)
 
     def opened(self, sealed: SealedSpan, under: SpanContext) -> object:
         """Journal that a span is open on which events ride from now on; return the receipt to give to `keep_span`.

@@ -60,6 +60,15 @@ class Captured:
     def meet(self, provider: TracerProvider) -> None:
         """Leave the provider alone."""
 
+    notes_openings = False
+    """Nothing here outlives the process."""
+
+    def opened(self, note: UniversalEvent, ctx: Context) -> None:
+        """Do nothing."""
+
+    def closed(self, event_id: str) -> None:
+        """Do nothing."""
+
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Keep an event."""
         self._events.append(event)

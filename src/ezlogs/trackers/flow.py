@@ -101,6 +101,9 @@ class Flow(Work):
         )
         ended_root(self.context, self.event_id, outcome, duration)
 
+    def _note(self, began_at: int) -> None:
+        """Do nothing: the event that all in the flow is caused by is told when it begins."""
+
     def _told_steps(self, end: float, *, ended: bool) -> Mapping[str, object] | None:
         if not self._steps:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Any
 
 from opentelemetry import context, trace
@@ -18,6 +18,7 @@ from ezlogs.correlation import Correlation, placed, valid_id
 from ezlogs.emit import caused, record, tracking
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
+from ezlogs.opening import closed, opened
 from ezlogs.party import type_and_id
 from ezlogs.propagation.edge import entered, entered_in_span
 from ezlogs.propagation.inbound import claimed_actor, extract
@@ -103,18 +104,19 @@ class HttpTracker:
 class HttpRequest:
     """A request under way. Made by `HttpTracker.begin`."""
 
-    __slots__ = ("_began", "_correlation", "_event_id", "_method", "_scope", "_span")
+    __slots__ = ("_began", "_began_at", "_correlation", "_event_id", "_method", "_scope", "_span")
 
     def __init__(
         self, method: str, ctx: Context, span: Span | None, correlation: Correlation, peek: Peek | None
     ) -> None:
         self._method = method
         self._span = span
-        self._began = perf_counter()
-        self._event_id = new_event_id()
+        self._began, self._began_at = perf_counter(), time_ns()
+        self._event_id = new_event_id(self._began_at)
         self._correlation = correlation
         inner = caused(correlation, HTTP_REQUEST, self._event_id)
         self._scope = Scope(with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=peek))
+        self._note(UNMATCHED)
 
     def routed(self, route: str) -> None:
         """Say which route matched, as soon as that is known: what happens from then on is sampled by its rate.
@@ -123,6 +125,18 @@ class HttpRequest:
             route: The template, as for `finish`.
         """
         routed(self._scope.context, self._event_id, f"{self._method} {route}")
+        self._note(route)
+
+    def _note(self, route: str) -> None:
+        opened(
+            HTTP_REQUEST,
+            f"{self._method} {route}",
+            event_id=self._event_id,
+            correlation=self._correlation,
+            ctx=self._scope.context,
+            metadata={"method": self._method},
+            timestamp=self._began_at,
+        )
 
     def finish(
         self,
@@ -143,7 +157,7 @@ class HttpRequest:
         failed = status is None or status >= 500
         error = error if failed else None
         claimed = claimed_actor(self._scope.context)
-        self.routed(route or UNMATCHED)
+        routed(self._scope.context, self._event_id, f"{self._method} {route or UNMATCHED}")
         duration, outcome = perf_counter() - self._began, "failure" if failed else "success"
         self._scope.close()
         record(
@@ -168,6 +182,7 @@ class HttpRequest:
             error=error,
         )
         ended(self._scope.context, self._event_id, outcome, duration)
+        closed(self._event_id)
         if self._span is not None:
             _finish_span(self._span, self._method, status, route, error, failed=failed)
 

@@ -24,6 +24,7 @@ from ezlogs.correlation import Correlation, begun, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Actor, Subject, failure_of
 from ezlogs.ids import new_event_id
+from ezlogs.opening import closed, opened
 from ezlogs.propagation.header import HEADER, Header, read, written
 from ezlogs.propagation.inbound import extract
 from ezlogs.runtime import current_runtime
@@ -227,7 +228,8 @@ class JobScope:
         self.max_retries = job.max_retries
         self.next_retry_at: datetime | str | None = None
         """When the framework will run the next attempt."""
-        self._event_id = new_event_id()
+        began_at = time_ns()
+        self._event_id = new_event_id(began_at)
         self._worker = worker
         self._queue_wait = queue_wait
         self._span = span
@@ -237,6 +239,16 @@ class JobScope:
         self._scope = Scope(self._context)
         self._begin = perf_counter()
         self._told = False
+        opened(
+            EXECUTION,
+            f"{job.name}.interrupted",
+            event_id=self._event_id,
+            correlation=self._outer,
+            ctx=self._context,
+            subject=Subject("job", job.id, job.name),
+            metadata=_known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
+            timestamp=began_at,
+        )
 
     def succeeded(self) -> None:
         """The attempt did its work."""
@@ -280,6 +292,7 @@ class JobScope:
             ctx=None if self._is_current() else self._context,
         )
         ended(self._context, self._event_id, outcome, duration)
+        closed(self._event_id)
         if self._span is not None:
             if outcome in ("failure", "dead"):
                 self._span.set_status(StatusCode.ERROR)

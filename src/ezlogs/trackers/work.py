@@ -6,7 +6,7 @@ What happens meanwhile has that event as its parent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import perf_counter
+from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from ezlogs.correlation import Correlation, begun, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Actor, Outcome, failure_of
 from ezlogs.ids import new_event_id
+from ezlogs.opening import closed, opened
 from ezlogs.sampling.root import ended, rooted
 from ezlogs.scope import Scope, outside
 from ezlogs.snapshot import Pairs, freeze
@@ -87,9 +88,11 @@ class Work:
 
     def begin(self) -> None:
         """Begin, without being entered: nothing is in the work yet but what is run in its ``context``."""
-        self.event_id = new_event_id()
+        began_at = time_ns()
+        self.event_id = new_event_id(began_at)
         self.context, self._outer = context.get_current(), None
         self._enter()
+        self._note(began_at)
         self._began = perf_counter()
 
     def end(self, error: BaseException | None = None) -> None:
@@ -157,6 +160,19 @@ class Work:
         ctx = rooted(ctx, self.event_id)
         return context.set_value(_KEY, self, placed(caused(correlation, self.event_type, self.event_id), ctx))
 
+    def _note(self, began_at: int) -> None:
+        if self._outer is not None:
+            opened(
+                self.event_type,
+                self.action,
+                event_id=self.event_id,
+                correlation=self._outer,
+                ctx=self.context,
+                subject=self._subject,
+                metadata=self._metadata,
+                timestamp=began_at,
+            )
+
     @guarded
     def _leave(self, error: BaseException | None, duration: float) -> None:
         outcome = self._outcome(error)
@@ -173,6 +189,7 @@ class Work:
             ctx=self._present(),
         )
         ended(self.context, self.event_id, outcome, duration)
+        closed(self.event_id)
 
     def _outcome(self, error: BaseException | None) -> Outcome:
         return outcome_of(error)

@@ -1,0 +1,71 @@
+"""Openings: what begins, and will be told when it ends, is noted where it outlives the process, as interrupted.
+
+If the process is killed meanwhile, the note is delivered in place of the event, under its id: what happened in a
+request, a job or a command has a parent in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opentelemetry.context import Context
+
+from ezlogs import runtime as process
+from ezlogs.actor import current_actor
+from ezlogs.correlation import Correlation
+from ezlogs.emit import guarded
+from ezlogs.event import UniversalEvent
+
+_NO_SEQUENCE = 0
+"""Such an event takes no number from those that are told."""
+
+
+@guarded
+def opened(
+    event_type: str,
+    action: str,
+    *,
+    event_id: str,
+    correlation: Correlation,
+    ctx: Context,
+    subject: object = None,
+    metadata: Mapping[str, object] | None = None,
+    timestamp: int,
+) -> None:
+    """Note that something began. Once more for the same event it takes the place of the first note.
+
+    Args:
+        event_type: Of the event that will tell it; this and what follows as for `ezlogs.emit.record`.
+        action: As far as it is known.
+        event_id: Of that event.
+        correlation: Where it belongs.
+        ctx: The context in which it will be told.
+        subject: As far as it is known.
+        metadata: Facts that are known.
+        timestamp: When it began: nanoseconds since 1970.
+    """
+    runtime = process.current
+    carrier = None if runtime is None else runtime.carrier
+    if runtime is None or carrier is None or not carrier.notes_openings or runtime.admits(event_type) is not True:
+        return
+    note = UniversalEvent.create(
+        event_type,
+        action,
+        actor=current_actor(ctx),
+        subject=subject,
+        metadata={**(metadata or {}), "reason": "interrupted"},
+        outcome="unknown",
+        correlation=correlation,
+        event_id=event_id,
+        timestamp=timestamp,
+        sequence=_NO_SEQUENCE,
+    )
+    carrier.opened(note, ctx)
+
+
+@guarded
+def closed(event_id: str) -> None:
+    """Take note that something has ended which was `opened`; its event, if there is one, is told already."""
+    runtime = process.current
+    if runtime is not None and runtime.carrier is not None and runtime.carrier.notes_openings:
+        runtime.carrier.closed(event_id)
