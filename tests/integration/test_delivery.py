@@ -418,3 +418,21 @@ def test_events_arrive_over_grpc(use_provider: UseProvider, carrier: str) -> Non
     finally:
         ezlogs.shutdown()
         collector.close()
+
+
+def test_spans_that_never_end_cost_no_event(
+    receiver: Receiver, use_provider: UseProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What rode on the oldest is delivered by itself when there are too many; what rides on the others, at the end."""
+    monkeypatch.setattr("ezlogs.delivery.processor._MAX_OPEN", 3)
+    use_provider()
+    start(receiver)
+    tracer = trace.get_tracer("app")
+    for number in range(5):
+        with trace.use_span(tracer.start_span("endless"), end_on_exit=False):
+            place(number)
+    eventually(lambda: set(arrived(receiver)) == {"0", "1"})
+    assert ezlogs.health()["pending"] == 3
+    ezlogs.shutdown()
+    assert set(arrived(receiver)) == {"0", "1", "2", "3", "4"}
+    assert {span.name for span in receiver.spans} == {"ezlogs.events"}

@@ -199,13 +199,13 @@ class Pipeline:
     def drain(self) -> None:
         """Deliver what can be delivered before the process ends, also what rides on spans that have not ended."""
         for riders in self.processor.unfinished():
-            self._put_all_loose(riders)
+            self.abandon(riders)
         flush(self._workers, self._settings.shutdown_timeout, ending=True)
 
     def shutdown(self, timeout: float) -> None:
         """Deliver what can be delivered within ``timeout`` seconds, count the rest as lost, and end."""
         for riders in self.processor.unfinished():
-            self._put_all_loose(riders)
+            self.abandon(riders)
         flush(self._workers, timeout, ending=True)
         for worker in self._workers:
             worker.stop()
@@ -245,12 +245,12 @@ class Pipeline:
                 self._worker.keep_span(sealed, riders.under, riders.openings)
             self._put(sealed or item)
         elif self._endpoint_given:  # another exporter came while the span was open: it has the span, we have the events
-            self._put_all_loose(riders)
+            self.abandon(riders)
             self._worker.handed_over((), riders.openings)
         else:  # it has both
             self._worker.handed_over(riders.close(), riders.openings)
 
-    def _put_all_loose(self, riders: Riders) -> None:
+    def abandon(self, riders: Riders) -> None:
         """Deliver events without the span that they ride on."""
         for event in riders.close():
             self._put(event if isinstance(event, SealedEvent) else (event, riders.under))  # type: ignore[arg-type]  # of a span

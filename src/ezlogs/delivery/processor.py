@@ -19,6 +19,9 @@ class Destination(Protocol):
     def ended(self, span: ReadableSpan, riders: Riders) -> None:
         """Take a sampled span that ended, and what rode on it. Never blocks."""
 
+    def abandon(self, riders: Riders) -> None:
+        """Take the events of a span whose end nobody waits for any more. Never blocks."""
+
     def flush(self, timeout: float) -> bool:
         """Deliver what was handed over within ``timeout`` seconds; return whether all of it went out."""
 
@@ -41,7 +44,9 @@ class EzlogsSpanProcessor(SpanProcessor):
         span_context = span.get_span_context()
         if span_context.trace_flags.sampled:
             if len(self._open) >= _MAX_OPEN:  # spans that never end: their later events go on carrier spans
-                self._open.pop(next(iter(self._open), 0), None)
+                oldest = self._open.pop(next(iter(self._open), 0), None)
+                if oldest is not None:
+                    self.destination.abandon(oldest)
             self._open[span_context.span_id] = Riders(span_context)
 
     def on_end(self, span: ReadableSpan) -> None:

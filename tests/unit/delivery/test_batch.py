@@ -71,7 +71,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.spans: list[str] = []
-        self.drained = 0
+        self.drained = self.abandoned = 0
 
     def ended(self, span: ReadableSpan, riders: object) -> None:
         """Take a span."""
@@ -80,6 +80,10 @@ class Sink:
     def flush(self, timeout: float) -> bool:
         """Say how it went."""
         return timeout == 1.5
+
+    def abandon(self, riders: object) -> None:
+        """Count."""
+        self.abandoned += 1
 
     def drain(self) -> None:
         """Count."""
@@ -97,7 +101,7 @@ def test_spans_that_never_end_are_forgotten_in_time(monkeypatch: pytest.MonkeyPa
     assert [processor.riders(span) is not None for span in spans] == [False, True, True]
     for span in spans:
         span.end()
-    assert sink.spans == ["two", "three"]
+    assert (sink.spans, sink.abandoned) == (["two", "three"], 1)
     assert processor.force_flush(1500)
     provider.shutdown()
     assert sink.drained == 1
