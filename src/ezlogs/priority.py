@@ -29,12 +29,12 @@ class Priorities:
         audit: Patterns of the types of audit events.
 
     Example:
-        >>> from ezlogs import UniversalEvent
-        >>> priorities = Priorities(("auth.*",))
-        >>> priorities.of(UniversalEvent.create("auth.session", "login", outcome="failure")).name
-        'AUDIT'
-        >>> priorities.of(UniversalEvent.create("order.action", "ship", outcome="failure")).name
-        'ERROR'
+        >>> import ezlogs
+        >>> from ezlogs.testing import capture
+        >>> with capture():
+        ...     events = [ezlogs.event(name, "tried", outcome="failure") for name in ("auth.session", "order.action")]
+        >>> [Priorities(("auth.*",)).of(event).name for event in events]
+        ['AUDIT', 'ERROR']
     """
 
     def __init__(self, audit: Sequence[str] = ()) -> None:

@@ -132,6 +132,7 @@ def _environment(folder: Path, receiver: Receiver, postbox: Postbox, options: ar
         "SHOP_SMTP_PORT": str(postbox.port),
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
         "EZLOGS_HEALTH_DIR": str(folder / "health"),
+        "EZLOGS_STATE_DIR": str(folder / "state"),
     }
     if options.broker:
         own["SHOP_BROKER"] = options.broker

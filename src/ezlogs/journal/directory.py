@@ -127,7 +127,9 @@ def journal_directory(
     """
     if not supported():
         raise UnusableDirectoryError("this platform cannot reserve room for files, or lock them")
-    base = state_directory(environ, platform)
+    base, home = state_directory(environ, platform), environ.get("HOME", "")
+    if home and base.startswith(os.path.join(home, "")) and not os.path.isdir(home):
+        raise UnusableDirectoryError(f"there is no home directory {home}")  # users of services have none
     directory = Directory(base, file_name(service_name), endpoint_name(endpoint))
     try:
         with directory.opened(create=True) as descriptor:

@@ -94,6 +94,7 @@ def body_of(
         struct.error: Something does not fit.
 
     Example:
+        >>> from ezlogs.priority import Priority
         >>> len(body_of(Kind.EVENT, b"id", b"payload", Priority.NORMAL))
         25
     """
@@ -110,6 +111,7 @@ def record_of(body: bytes, salt: int) -> bytes:
     """Return a whole record.
 
     Example:
+        >>> from ezlogs.priority import Priority
         >>> record = record_of(body_of(Kind.EVENT, b"id", b"payload", Priority.NORMAL), salt=1)
         >>> read_record(record, 0, salt=1).payload
         b'payload'

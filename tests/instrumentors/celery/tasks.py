@@ -26,6 +26,8 @@ HOME = Path(os.environ.get("JOBS_HOME", "."))
 class JsonLines:
     """A carrier that appends each event to a file, in the process that emitted it."""
 
+    notes_openings = False
+
     def carry(self, event, ctx):
         """Write an event."""
         self._write(msgspec.to_builtins(event.facts) | {"metadata": dict(event.metadata), "pid": os.getpid()})

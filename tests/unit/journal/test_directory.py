@@ -121,6 +121,16 @@ def test_the_state_directory_is_named_or_the_platforms(environ: dict[str, str], 
     assert state_directory(environ, platform) == expected
 
 
+def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """Users that only run a service have none, and a root that runs as them would make it."""
+    home = tmp_path / "nobody"
+    with pytest.raises(UnusableDirectoryError, match="there is no home directory"):
+        journal_directory("shop", "http://collector", {"HOME": str(home)}, "linux")
+    assert not home.exists()
+    home.mkdir()
+    assert journal_directory("shop", "http://collector", {"HOME": str(home)}, "linux").path.startswith(str(home))
+
+
 @pytest.mark.parametrize("environ", [{}, {"HOME": ""}, {"HOME": "relative"}])
 def test_without_a_home_there_is_no_state_directory(environ: dict[str, str]) -> None:
     """Then waiting telemetry is kept in memory."""
