@@ -44,7 +44,8 @@ def run(program: str = "checkout.py", venv: Path = Path(sys.prefix), *, plain: b
     """Run a program under ``opentelemetry-instrument`` in an environment that holds nothing else."""
     launcher = [] if plain else [str(venv / "bin" / "opentelemetry-instrument")]
     paths = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'instrumentors'}"
-    bare = {"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": paths}
+    state = {"EZLOGS_STATE_DIR": os.environ["EZLOGS_STATE_DIR"]}
+    bare = {"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": paths, **state}
     begin = time.perf_counter()
     done = subprocess.run(
         [*launcher, str(venv / "bin" / "python"), str(PROGRAMS / program)],
