@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from opentelemetry.context import Context
 
+from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.logs import ForeignLogs, LogEncoder, hand_over, span_context
 from ezlogs.delivery.pipeline import Pipeline
 from ezlogs.delivery.riders import LoggedRidingEvent
@@ -38,7 +39,7 @@ class LogPipeline(Pipeline):
         logger = None if self._delivers_logs() else self._foreign.logger()
         if logger is None:
             under = span_context(ctx)
-            kept = self._logs.kept(event, under)
+            kept = event if self._logs.keeper is None else self._logs.keeper.kept(event, under)
             self._logs.put((event, under) if kept is event else kept)
         else:
             hand_over(logger, event, ctx, self._scrubber)
@@ -48,8 +49,8 @@ class LogPipeline(Pipeline):
         return ((self._logs, self._logs_endpoint),)
 
     @property
-    def _of_events(self) -> Worker:
-        return self._worker if self._signal.copies else self._logs
+    def _keeper_of_events(self) -> Keeper | None:
+        return self._keeper if self._signal.copies else self._logs.keeper
 
     def _pending_events(self) -> int:
         copies = self._signal.copies

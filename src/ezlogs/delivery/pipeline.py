@@ -16,6 +16,7 @@ from ezlogs import otel_compat
 from ezlogs.delivery.batch import EndedSpan, Rider, SpanEncoder
 from ezlogs.delivery.breaker import Limits
 from ezlogs.delivery.foreign import exports
+from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan
@@ -54,8 +55,8 @@ class Pipeline:
         self._worker = self._make_worker(self._endpoint, self._spans, SPANS)
         self._workers = [self._worker]
         self._put = self._worker.put
-        self._kept = False
-        """Whether events are journaled before the application goes on."""
+        self._keeper: Keeper | None = None
+        """Journals what is handed over before the application goes on, where there is a journal."""
         self._watch = otel_compat.ProcessorWatch(None)
         self._owned = False
         self._own_resource: Resource | None = None
@@ -104,7 +105,7 @@ class Pipeline:
                 max_age=settings.journal_age,
                 endpoint=endpoint,
             )
-        self._kept = self._worker.journals
+        self._keeper = self._worker.keeper
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         """The workers, and where each of them sends to."""
@@ -113,46 +114,49 @@ class Pipeline:
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
         span: trace.Span | None = ctx.get(SPAN_KEY)  # type: ignore[assignment]  # what `set_span_in_context` puts there
+        keeper = self._keeper
         if span is None:
             if self._endpoint_given or self.owned():
-                self._put(self._worker.kept(event, None) if self._kept else event)
+                self._put(keeper.kept(event, None) if keeper else event)
             else:
                 self._ledger.note("lost.no_recording_span")
         elif self.owned():
             riders = self.processor.riders(span)
-            rider = self._kept_on(event, span, riders) if self._kept else event
+            rider = self._kept_on(keeper, event, span, riders) if keeper else event
             if riders is None or not self._ride(event, rider, span, riders):
                 self._put_loose(rider, span)
         elif self._endpoint_given:
-            self._put_loose(self._worker.kept(event, span.get_span_context()) if self._kept else event, span)
+            self._put_loose(keeper.kept(event, span.get_span_context()) if keeper else event, span)
         else:
             self._hand_over(event, span)
 
     @property
     def notes_openings(self) -> bool:
         """Whether events are journaled, and so what will be told of them later."""
-        return self._of_events.journals
+        return self._keeper_of_events is not None
 
     def opened(self, note: UniversalEvent, ctx: Context) -> None:
         """Journal what is to be delivered if this process does not get to the event of the same id."""
         span = otel_compat.current_span(ctx)
-        self._of_events.open_scope(note, None if span is None else span.get_span_context())
+        if self._keeper_of_events is not None:
+            self._keeper_of_events.note(note, None if span is None else span.get_span_context())
 
     def closed(self, event_id: str) -> None:
         """Take back what was journaled for an event, which is journaled itself by now, or will never be."""
-        self._of_events.close_scope(event_id)
+        if self._keeper_of_events is not None:
+            self._keeper_of_events.take_back(event_id)
 
     @property
-    def _of_events(self) -> Worker:
-        """The worker that delivers events."""
-        return self._worker
+    def _keeper_of_events(self) -> Keeper | None:
+        return self._keeper
 
-    def _kept_on(self, event: UniversalEvent, span: trace.Span, riders: Riders | None) -> Rider:
+    def _kept_on(self, keeper: Keeper, event: UniversalEvent, span: trace.Span, riders: Riders | None) -> Rider:
         """Journal an event, and before the first one of a span that it is open."""
+        under = span.get_span_context()
         if riders is not None and not riders.openings:
             sealed = self._sealed(EndedSpan(span, ()))  # type: ignore[arg-type]  # an SDK span, as `_ride` says
-            riders.openings.append(sealed and self._worker.opened(sealed, span.get_span_context()))
-        return self._worker.kept(event, span.get_span_context(), on_span=riders is not None)
+            riders.openings.append(sealed and keeper.open_span(sealed, under))
+        return keeper.kept(event, under, on_span=riders is not None)
 
     def _sealed(self, item: EndedSpan) -> SealedSpan | None:
         """Return a span as it will be sent; None where that cannot be, as the batch will say and count."""
@@ -240,15 +244,19 @@ class Pipeline:
         """Take a sampled span that ended, and what rode on it."""
         if self.owned():
             item = EndedSpan(span, riders.close())
-            sealed = self._sealed(item) if self._kept else None
-            if sealed is not None and riders.under is not None:
-                self._worker.keep_span(sealed, riders.under, riders.openings)
+            sealed = self._sealed(item) if self._keeper else None
+            if self._keeper and sealed is not None and riders.under is not None:
+                self._keeper.keep_span(sealed, riders.under, riders.openings)
             self._put(sealed or item)
-        elif self._endpoint_given:  # another exporter came while the span was open: it has the span, we have the events
+            return
+        events = []
+        if self._endpoint_given:  # another exporter came while the span was open: it has the span, we have the events
             self.abandon(riders)
-            self._worker.handed_over((), riders.openings)
         else:  # it has both
-            self._worker.handed_over(riders.close(), riders.openings)
+            events = riders.close()
+            self._worker.handed_over(len(events))
+        if self._keeper:
+            self._keeper.let_go(events, riders.openings)
 
     def abandon(self, riders: Riders) -> None:
         """Deliver events without the span that they ride on."""

@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch, EndedSpan, Item, events_of, receipts_of
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
+from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.oldest import oldest
 from ezlogs.delivery.outbox import Outbox
@@ -110,6 +111,8 @@ class Worker:
         self._max_queue_bytes = max_queue_bytes
         self._audit_wait = audit_wait
         self._journaling: Journaling | None = None
+        self.keeper: Keeper | None = None
+        """Keeps items in the journal before they are put; None where there is no journal."""
         self.also: Callable[[], object] | None = None
         """What is called every turn besides."""
         self._signal = signal
@@ -129,8 +132,6 @@ class Worker:
     def _begin(self) -> None:
         """Begin with nothing queued and no thread, as a new process does."""
         self._items: deque[Item] = deque()
-        self._notes: dict[str, list[object]] = {}
-        """What is journaled for events that have not come."""
         self._beyond: deque[Item] = deque()
         """What found no room in memory, and is journaled."""
         self._being_sealed = 0
@@ -148,11 +149,6 @@ class Worker:
         self._starting = threading.Lock()
         self._turning = threading.Lock()
 
-    @property
-    def journals(self) -> bool:
-        """Whether items are to be kept by `kept` and `kept_span` before they are put."""
-        return self._journaling is not None
-
     def journal(
         self, directory: Callable[[], Directory], resource: Resource, *, cap: int, max_age: float, endpoint: str = ""
     ) -> None:
@@ -168,78 +164,11 @@ class Worker:
                 signal="logs" if self._signal.records == "logs" else "traces",
                 endpoint=endpoint,
             )
-            self._journaling = journaling(directory, make)
-            self._sender.journaling = self._journaling
-            if self._journaling is not None and self._journaling.has_neighbours():
-                self._start()  # they may have died: what they left does not wait for events of this process
-
-    def kept(
-        self, event: UniversalEvent, under: SpanContext | None, *, on_span: bool = False
-    ) -> UniversalEvent | SealedEvent:
-        """Return an event as an item that is in the journal; as it is where that cannot be.
-
-        Args:
-            event: The event.
-            under: The span that it happened under.
-            on_span: Whether it rides on that span, and is to be delivered with it.
-        """
-        journal = self._journaling
-        if journal is None:
-            return event
-        try:
-            sealed = self._encoder.seal(event, under)
-        except Exception:  # the batch will say so, and count it
-            return event
-        journal.keep(sealed, event, on_span=on_span)
-        return sealed
-
-    def open_scope(self, note: UniversalEvent, under: SpanContext | None) -> None:
-        """Journal an event that is to be delivered if the one of the same id never comes.
-
-        Args:
-            note: The event.
-            under: The span that it will happen under.
-        """
-        if self._journaling is not None:
-            receipt = self._journaling.open_scope(self._encoder.seal(note, under), note.event_id)
-            self._notes.setdefault(note.event_id, []).append(receipt)
-
-    def close_scope(self, event_id: str) -> None:
-        """Take back what was journaled for an event by `open_scope`."""
-        receipts = self._notes.pop(event_id, None)
-        if receipts and self._journaling is not None:
-            self._journaling.done(receipts)
-
-    def opened(self, sealed: SealedSpan, under: SpanContext) -> object:
-        """Journal that a span is open on which events ride from now on; return the receipt to give to `keep_span`.
-
-        Args:
-            sealed: The span as it is now.
-            under: The same.
-        """
-        return 0 if self._journaling is None else self._journaling.open_span(sealed, under)
-
-    def keep_span(self, sealed: SealedSpan, under: SpanContext, openings: Sequence[object]) -> None:
-        """Journal a span that ended.
-
-        Args:
-            sealed: The span as it is sent.
-            under: The same.
-            openings: What `opened` returned of it.
-        """
-        if self._journaling is not None:
-            self._journaling.keep_span(sealed, under, openings)
-
-    def handed_over(self, events: Sequence[UniversalEvent | SealedEvent], openings: Sequence[object] = ()) -> None:
-        """Take note that another pipeline has some events that were kept for this one, and the span that they were on.
-
-        Args:
-            events: The events.
-            openings: What `opened` returned of the span.
-        """
-        self._losses.note("handed_over", len(events))
-        if self._journaling is not None:
-            self._journaling.done([*(event.receipt for event in events if isinstance(event, SealedEvent)), *openings])
+            self._journaling = self._sender.journaling = made = journaling(directory, make)
+            if made is not None:
+                self.keeper = Keeper(made, self._encoder)
+                if made.has_neighbours():
+                    self._start()  # they may have died: what they left does not wait for events of this process
 
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
@@ -283,6 +212,10 @@ class Worker:
         if self._stopped:  # meanwhile
             self._room = 0
 
+    def handed_over(self, events: int) -> None:
+        """Take note that another pipeline has some events."""
+        self._losses.note("handed_over", events)
+
     def pending(self) -> int:
         """Return how many items are not delivered yet."""
         return len(self._items) + len(self._beyond) + self._being_sealed + self._outbox.pending()
@@ -320,7 +253,7 @@ class Worker:
         sender = self._sender
         failing = sender.failures > hurry.failures
         # What is on disk is delivered by another process: no need to wait for a collector that does not answer.
-        in_vain = self._hopeless or (failing and (self.journals or not sender.ever_delivered))
+        in_vain = self._hopeless or (failing and (self.keeper is not None or not sender.ever_delivered))
         return not self.has_sent(hurry) and not (ending and in_vain)
 
     def relax(self, hurry: Hurry, *, ending: bool) -> bool:
@@ -355,6 +288,8 @@ class Worker:
         self._sender.forget()
         if self._journaling is not None:
             self._journaling.forget()
+        if self.keeper is not None:
+            self.keeper.forget()
         self._losses.forget()
         self._outbox.forget()
         self._begin()

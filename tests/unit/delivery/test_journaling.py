@@ -61,7 +61,7 @@ class Bench:
         """Hand over events under a span."""
         events = [emitted(position) for position in range(number)]
         for event in events:
-            kept = self.worker.kept(event, UNDER)
+            kept = self.worker.keeper.kept(event, UNDER)
             assert isinstance(kept, SealedEvent)
             self.worker.put(kept)
         return events
@@ -182,7 +182,7 @@ def test_an_event_that_cannot_be_encoded_is_as_it_was(bench: Made, monkeypatch: 
     made = bench(Delivered())
     event = emitted(1)
     monkeypatch.setattr(SpanEncoder, "seal", partial(int, "no number"))
-    assert made.worker.kept(event, UNDER) is event
+    assert made.worker.keeper.kept(event, UNDER) is event
 
 
 def test_events_of_different_resources_are_not_mixed(directory: Directory) -> None:
@@ -263,8 +263,9 @@ def test_what_another_process_left_and_cannot_be_read_is_said_once(
 def test_what_another_pipeline_took_is_not_delivered_again(bench: Made, directory: Directory) -> None:
     """Its receipts are given back."""
     made = bench(Delivered())
-    kept = [made.worker.kept(emitted(number), UNDER) for number in range(3)]
-    made.worker.handed_over(kept)
+    kept = [made.worker.keeper.kept(emitted(number), UNDER) for number in range(3)]
+    made.worker.handed_over(3)
+    made.worker.keeper.let_go(kept, ())
     made.worker.stop()
     assert waiting(directory) == 0
     assert made.ledger.counts()["handed_over"] == 3

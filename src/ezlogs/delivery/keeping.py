@@ -1,0 +1,101 @@
+"""Keeping: events and spans are sealed and in the journal before the application goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from opentelemetry.trace import SpanContext
+
+from ezlogs.delivery.sealed import SealedEvent, SealedSpan
+from ezlogs.event import UniversalEvent
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.journaling import Journaling
+
+
+class Sealer(Protocol):
+    """What seals events."""
+
+    def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
+        """Return an event as it will be sent."""
+
+
+class Keeper:
+    """Keeps what is handed over to one worker. For any thread; waits for none, and raises nothing.
+
+    Args:
+        journaling: Where to.
+        sealer: Makes of an event what is kept.
+    """
+
+    def __init__(self, journaling: Journaling, sealer: Sealer) -> None:
+        self._journaling = journaling
+        self._sealer = sealer
+        self.forget()
+
+    def forget(self) -> None:
+        """In a forked child: what has begun is the parent's to tell."""
+        self._notes: dict[str, list[object]] = {}
+        """What is journaled for events that have not come."""
+
+    def kept(
+        self, event: UniversalEvent, under: SpanContext | None, *, on_span: bool = False
+    ) -> UniversalEvent | SealedEvent:
+        """Return an event as an item that is in the journal; as it is where that cannot be.
+
+        Args:
+            event: The event.
+            under: The span that it happened under.
+            on_span: Whether it rides on that span, and is to be delivered with it.
+        """
+        try:
+            sealed = self._sealer.seal(event, under)
+        except Exception:  # the batch will say so, and count it
+            return event
+        self._journaling.keep(sealed, event, on_span=on_span)
+        return sealed
+
+    def note(self, event: UniversalEvent, under: SpanContext | None) -> None:
+        """Journal an event that is to be delivered if the one of the same id never comes.
+
+        Args:
+            event: The event.
+            under: The span that it will happen under.
+        """
+        receipt = self._journaling.open_scope(self._sealer.seal(event, under), event.event_id)
+        self._notes.setdefault(event.event_id, []).append(receipt)
+
+    def take_back(self, event_id: str) -> None:
+        """Take back what was journaled by `note`."""
+        if receipts := self._notes.pop(event_id, None):
+            self._journaling.done(receipts)
+
+    def open_span(self, sealed: SealedSpan, under: SpanContext) -> object:
+        """Journal that a span is open on which events ride from now on; return a receipt for `keep_span`.
+
+        Args:
+            sealed: The span as it is now.
+            under: The same.
+        """
+        return self._journaling.open_span(sealed, under)
+
+    def keep_span(self, sealed: SealedSpan, under: SpanContext, openings: Sequence[object]) -> None:
+        """Journal a span that ended.
+
+        Args:
+            sealed: The span as it is sent.
+            under: The same.
+            openings: What `open_span` returned of it.
+        """
+        self._journaling.keep_span(sealed, under, openings)
+
+    def let_go(self, events: Sequence[UniversalEvent | SealedEvent], openings: Sequence[object]) -> None:
+        """Take note that some events, and the span that they were on, are another's to deliver.
+
+        Args:
+            events: The events.
+            openings: What `open_span` returned of the span.
+        """
+        receipts = [event.receipt for event in events if isinstance(event, SealedEvent)]
+        self._journaling.done([*receipts, *openings])
