@@ -131,7 +131,7 @@ def test_a_missing_collector_costs_one_line_and_no_time() -> None:
     assert ran.errors.count("\n") == 1
     assert "127.0.0.1:9" in ran.errors
     without = run(OTEL_SDK_DISABLED="true")
-    assert ran.seconds < without.seconds + 2
+    assert ran.seconds < without.seconds + 4  # of the five that the end may take
 
 
 def test_without_a_launcher_configure_does_the_same(receiver: Receiver) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
@@ -15,6 +16,7 @@ from ezlogs.doctor.distributions import GROUPS, elect, told
 from ezlogs.doctor.endpoint import endpoints
 from ezlogs.doctor.finding import Finding
 from ezlogs.doctor.instrumentation import clients, foreign, own
+from ezlogs.doctor.journal import journal
 from ezlogs.doctor.pipeline import pipeline
 from ezlogs.doctor.sampling import sampling
 from ezlogs.launch import rules
@@ -86,6 +88,7 @@ def examine(environ: Mapping[str, str] = os.environ, *, connect: bool = True) ->
     findings = {
         "settings": _settings(loaded),
         "delivery": endpoints(loaded) if connect and enabled else (),
+        "journal": journal(loaded, environ, sys.platform),
         "pipeline": [pipeline(loaded, environ, _other(groups, environ))],
         "sampling": sampling(loaded, environ),
         "launch": _launch(groups, environ),

@@ -15,8 +15,8 @@ from ezlogs.settings import TABLE
 
 def test_everything_is_looked_at() -> None:
     """Each subject has its findings, in the order in which they are told; without problems it counts none."""
-    found = examine({"EZLOGS_ENDPOINT": "http://127.0.0.1:9"}, connect=False)
-    assert list(found.findings) == ["settings", "pipeline", "launch", "instrumentation", "HTTP clients"]
+    found = examine({"EZLOGS_ENDPOINT": "http://127.0.0.1:9", "EZLOGS_DURABILITY": "memory"}, connect=False)
+    assert list(found.findings) == ["settings", "journal", "pipeline", "launch", "instrumentation", "HTTP clients"]
     assert (found.problems, found.warnings) == (0, 0)
     assert str(found.findings["launch"][0]) == "distro: ezlogs"
     assert any(finding.about == "ezlogs_smtplib" for finding in found.findings["instrumentation"])
@@ -25,7 +25,8 @@ def test_everything_is_looked_at() -> None:
 def test_problems_and_warnings_are_counted() -> None:
     """Wherever they are found: in settings, and at the endpoint."""
     found = examine({"EZLOGS_ENDPOINT": "http://127.0.0.1:9", "EZLOGS_TIMOUT": "5", "EZLOGS_SAMPLE_RATE": "0.5"})
-    assert (found.problems, found.warnings) == (2, 1)
+    assert (found.problems, found.warnings) == (2, 2)
+    assert str(found.findings["journal"][0]).startswith("what waits is in memory: neither")
     assert "Connection refused" in str(found.findings["delivery"][0])
 
 
