@@ -39,7 +39,7 @@ def test_an_event_rides_on_the_current_span(receiver: Receiver, use_provider: Us
 def test_events_without_a_span_ride_on_a_carrier(receiver: Receiver, use_provider: UseProvider) -> None:
     """A carrier span of ezlogs' own, in the trace that the story is known by."""
     use_provider()
-    start(receiver)
+    start(receiver, flush_interval=3600)
     with ezlogs.CorrelationManager.start_request_context() as scope:
         place(1)
         place(2)

@@ -98,7 +98,7 @@ class Worker:
         flush_interval: float,
         max_batch_size: int,
         max_queue_size: int,
-        max_queue_bytes: int = 64 << 20,
+        max_queue_bytes: int = 128 << 20,
         audit_wait: float = 0.0,
         limits: Limits | None = None,
     ) -> None:
@@ -143,7 +143,7 @@ class Worker:
         self._stopped = False
         self._room = 0
         """Items that may wait to be sealed; none where each needs a closer look."""
-        self._usual_size = 1024.0
+        self._usual_size = 512.0
         """Bytes of an item, about."""
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -185,7 +185,7 @@ class Worker:
         elif self._thread is None and self.pending() < self._max_queue_size:
             self._items.append(item)
             self._start()
-        elif (receipts := receipts_of(item)) and all(receipts):
+        elif _is_journaled(item):
             self._beyond.append(item)
         elif self._has_margin(priority := self._encoder.priority(item)) or self._waited(priority):
             self._items.append(item)
@@ -358,7 +358,7 @@ class Worker:
             self._sealed_at = now
         if not items:
             self._sealed_at = now
-        self._set_aside()
+        self._seal_beyond()
         for batch in self._outbox.shrink():
             self._losses.lose_batch("queue_full", batch)
         self._measure()
@@ -369,10 +369,10 @@ class Worker:
         try:
             resource = self._resource()
             for alike in _by_priority(items, self._encoder.priority) if away else (items,):
-                batch = self._encoder.batch(alike, resource)
-                self._losses.lose("unencodable", batch.broken)
-                self._usual_size = max(256.0, 2 * len(batch.body) / len(alike))
-                self._outbox.put(batch._replace(items=len(alike), since=oldest(alike), number=self._sealed_items))
+                if self._breaker.is_failing() and all(map(_is_journaled, alike)):
+                    self._set_aside(alike)
+                else:
+                    self._make_batch(alike, resource)
                 items = items[len(alike) :]
         except Exception:
             self._losses.lose("unencodable", sum(len(events_of(item)) for item in items))
@@ -381,25 +381,34 @@ class Worker:
             self._sealed_items += number
             self._being_sealed = 0
 
-    def _set_aside(self) -> None:
-        """Keep no more of what found no room than where it is in the journal."""
+    def _make_batch(self, items: Sequence[Item], resource: Resource) -> None:
+        batch = self._encoder.batch(items, resource)
+        self._losses.lose("unencodable", batch.broken)
+        self._usual_size = max(256.0, len(batch.body) / len(items))
+        self._outbox.put(batch._replace(items=len(items), since=oldest(items), number=self._sealed_items))
+
+    def _seal_beyond(self) -> None:
         while self._beyond:
             number = self._being_sealed = min(self._max_batch_size, len(self._beyond))
-            items = [self._beyond.popleft() for _ in range(number)]
-            batch = Batch(
-                b"",
-                records=number,
-                events=sum(len(events_of(item)) for item in items),
-                redactions={},
-                broken=0,
-                receipts=[receipt for item in items for receipt in receipts_of(item)],
-                items=number,
-                priority=max(map(self._encoder.priority, items)),
-                number=self._sealed_items,
-            )
-            self._outbox.put_on_disk(batch)
+            self._set_aside([self._beyond.popleft() for _ in range(number)])
             self._sealed_items += number
             self._being_sealed = 0
+
+    def _set_aside(self, items: Sequence[Item]) -> None:
+        """Keep no more of items than where they are in the journal."""
+        batch = Batch(
+            b"",
+            records=len(items),
+            events=sum(len(events_of(item)) for item in items),
+            redactions={},
+            broken=0,
+            receipts=[receipt for item in items for receipt in receipts_of(item)],
+            items=len(items),
+            priority=max(map(self._encoder.priority, items)),
+            number=self._sealed_items,
+            since=oldest(items),
+        )
+        self._outbox.put_on_disk(batch)
 
     def _leave(self, reason: str, item: Item) -> None:
         """Count an item that will not be sent: as lost, but for what is journaled, which another process will send."""
@@ -410,6 +419,11 @@ class Worker:
             self._losses.lose(reason, 1, {event.event_type: 1})
         if isinstance(item, EndedSpan) or (isinstance(item, SealedSpan) and not all(item.receipts)):
             self._losses.lose_spans(reason, 1)
+
+
+def _is_journaled(item: Item) -> bool:
+    receipts = receipts_of(item)
+    return bool(receipts) and all(receipts)
 
 
 def _by_priority(items: Sequence[Item], priority: Callable[[Item], int]) -> list[list[Item]]:

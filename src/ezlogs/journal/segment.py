@@ -38,6 +38,7 @@ _HEADER: Final = struct.Struct("<8sHxxIqqIII")
 _MOVED_AT: Final = 10
 _LARGEST_FILE: Final = 256 << 20
 PAGE: Final = 4096
+_DONT_NEED: Final[int | None] = getattr(mmap, "MADV_DONTNEED", None)
 _DONE: Final = bytes((DONE,))
 
 
@@ -153,6 +154,7 @@ class Segment:
         self.start = self.position = len(header)
         self.appended = 0
         self.done = 0
+        self._pages_held = True
         self.sealed_at = 0
         """When it was left for the next one: Unix time in nanoseconds."""
         self.classes: dict[int, int] | None = None
@@ -263,6 +265,12 @@ class Segment:
             for record in self.live():
                 self.classes[record.priority] = self.classes.get(record.priority, 0) + 1
         return min((priority for priority, number in self.classes.items() if number > 0), default=None)
+
+    def let_go_of_pages(self) -> None:
+        """Leave what was written to the system's cache, once: nobody writes here any more, and few look."""
+        if self._pages_held and self.memory is not None and _DONT_NEED is not None:
+            self._pages_held = False
+            self.memory.madvise(_DONT_NEED)
 
     def close(self) -> None:
         """Let go of the file, which stays."""

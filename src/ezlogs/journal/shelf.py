@@ -182,6 +182,8 @@ class Shelf:
             elif segment.sealed_at < oldest:
                 self.expired += segment.waiting
                 self._remove(segment)
+            else:
+                segment.let_go_of_pages()
 
     def _spare(self, segment: Segment) -> None:
         """Keep a segment that is done with to be used again, if it is mapped and there are not enough of those."""

@@ -162,7 +162,7 @@ class Delivery(Group):
     max_queue_size: Annotated[int, Setting(Count(1, 10_000_000, "items"))] = 200_000
     """How much is kept while the collector is away."""
 
-    max_queue_bytes: Annotated[int, Setting(Count(1 << 16, 1 << 40, "bytes"))] = 64 << 20
+    max_queue_bytes: Annotated[int, Setting(Count(1 << 16, 1 << 40, "bytes"))] = 128 << 20
     """How much memory that may take."""
 
     audit_events: Annotated[tuple[str, ...], Setting(EventTypes("event types"))] = ("auth.*", "data.change")
