@@ -5,7 +5,7 @@ Audit events are above all others, then what failed, then the rest, and what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 
 from ezlogs.event import UniversalEvent
@@ -52,11 +52,17 @@ class Priorities:
             return usual
         if event.said_outcome != "success" or event.error is not None:
             return Priority.ERROR
-        return _OF_SEVERITY.get(severity or "info", Priority.NORMAL)
+        return _OF_SEVERITY.get(severity, Priority.NORMAL)
 
-    def of_all(self, events: Iterable[UniversalEvent]) -> Priority:
-        """Return the priority of a span with some events on it: that of the most important."""
-        return max(map(self.of, events), default=Priority.NORMAL)
+    def of_all(self, events: Sequence[UniversalEvent]) -> Priority:
+        """Return the priority of the most important of some events; that of a span, where there are none."""
+        if Priority.AUDIT in {self._usual[event.event_type] for event in events}:
+            return Priority.AUDIT
+        for event in events:
+            if event.said_outcome != "success" or event.error is not None:
+                return Priority.ERROR
+        severities = {event.said_severity for event in events} or {None}
+        return max(_OF_SEVERITY.get(severity, Priority.NORMAL) for severity in severities)
 
 
-_OF_SEVERITY = {"debug": Priority.DEBUG, "error": Priority.ERROR, "fatal": Priority.ERROR}
+_OF_SEVERITY: dict[str | None, Priority] = {"debug": Priority.DEBUG, "error": Priority.ERROR, "fatal": Priority.ERROR}

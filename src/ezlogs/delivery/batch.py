@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -191,16 +191,10 @@ class SpanEncoder:
         self._priorities = priorities or Priorities()
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, EVENT_HEADS)
-        self._trace_ids: Remembered[str, bytes] = Remembered(
-            lambda correlation_id: _trace_id_of(correlation_id).to_bytes(16, "big")
-        )
 
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent, scrubbed and encoded."""
-        if under is None or not under.is_valid:
-            trace_id, span_id = self._trace_ids[event.correlation.correlation_id], 0
-        else:
-            trace_id, span_id = under.trace_id.to_bytes(16, "big"), under.span_id
+        trace_id, span_id = place_of(event, under)
         event_type, priority = event.event_type, self._priorities.of(event)
         if self._events.is_plain(event) and (plain := packed(event)) is not None:
             return SealedEvent(plain, event.timestamp, trace_id, span_id, (), event_type, priority, 0, event, _PACKED)
@@ -230,9 +224,16 @@ class SpanEncoder:
             return item.priority
         if not isinstance(item, EndedSpan):
             return self._priorities.of(item if isinstance(item, UniversalEvent) else item[0])
-        failed = item.span.status.status_code is StatusCode.ERROR
-        own = Priority.ERROR if failed else Priority.NORMAL if not item.events else Priority.DEBUG
-        return max(own, *map(self.priority, item.events)) if item.events else own
+        if item.span.status.status_code is StatusCode.ERROR:
+            return max(Priority.ERROR, self._highest(item.events))
+        return self._highest(item.events)
+
+    def _highest(self, events: Sequence[Rider]) -> int:
+        sealed = [event.priority for event in events if type(event) is SealedEvent]
+        if sealed and len(sealed) == len(events):
+            return max(sealed)
+        others = [event for event in events if type(event) is UniversalEvent]
+        return max([*sealed, self._priorities.of_all(others)])
 
     def batch(self, items: Sequence[Item], resource: AnyResource) -> Batch:
         """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``."""
@@ -319,8 +320,8 @@ def events_of(item: Item) -> Sequence[Rider]:
 
 def receipts_of(item: Item) -> list[Any]:
     """Return what an item is acknowledged by in the journal: first the events on a span, then the span itself."""
-    own = item.receipts if isinstance(item, SealedSpan) else ()
-    return [*(event.receipt for event in events_of(item) if type(event) is SealedEvent), *own]
+    receipts = [event.receipt for event in events_of(item) if type(event) is SealedEvent]
+    return [*receipts, *item.receipts] if isinstance(item, SealedSpan) else receipts
 
 
 def without_riders(span: Any) -> Any:
@@ -335,26 +336,40 @@ def _is_rider(event: Any) -> bool:
 
 def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpan]:
     """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
-    groups: dict[tuple[int, int], list[Rider]] = {}
+    groups: dict[tuple[bytes, int], list[Rider]] = {}
     for item in loose:
         if isinstance(item, SealedEvent):
-            groups.setdefault((int.from_bytes(item.trace_id, "big"), item.span_id), []).append(item)
+            groups.setdefault((item.trace_id, item.span_id), []).append(item)
             continue
         event, under = (item, INVALID_SPAN_CONTEXT) if isinstance(item, UniversalEvent) else item
-        key = (under.trace_id, under.span_id) if under.is_valid else (_trace_id_of(event.correlation.correlation_id), 0)
-        groups.setdefault(key, []).append(event)
+        groups.setdefault(place_of(event, under), []).append(event)
     spans = []
-    for (trace_id, parent_span_id), events in groups.items():
-        remaining = iter(events)
+    for (trace, parent_span_id), events in groups.items():
+        trace_id, remaining = int.from_bytes(trace, "big"), iter(events)
         while chunk := list(islice(remaining, MAX_CARRIED)):
             spans.append(EndedSpan(CarrierSpan(trace_id, parent_span_id, chunk, resource), chunk))  # type: ignore[arg-type]  # a span by its public names
     return spans
 
 
-def _trace_id_of(correlation_id: str) -> int:
+def place_of(event: UniversalEvent, under: SpanContext | None) -> tuple[bytes, int]:
+    """Return where an event belongs that has no span to ride on: the trace in 16 bytes, and the id of the span above.
+
+    Args:
+        event: The event.
+        under: The span that it happened under.
+    """
+    if under is not None and under.is_valid:
+        return under.trace_id.to_bytes(16, "big"), under.span_id
+    return _TRACE_IDS[event.correlation.correlation_id], 0
+
+
+def _trace_id_of(correlation_id: str) -> bytes:
     """Return the trace id that a story outside any trace is known by."""
     try:
         trace_id = int(correlation_id, 16) if len(correlation_id) == 32 else 0
     except ValueError:
         trace_id = 0
-    return trace_id or new_trace_id()
+    return (trace_id or new_trace_id()).to_bytes(16, "big")
+
+
+_TRACE_IDS: Final[Remembered[str, bytes]] = Remembered(_trace_id_of)

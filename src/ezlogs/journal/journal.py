@@ -463,11 +463,18 @@ class Journal:
 
     def _mark_acks(self) -> None:
         """Mark acknowledged records, in the order in which they were acknowledged."""
+        moved, segments = self._shelf.moved, self._shelf.segments
         while self._acks:
             receipts = iter(self._acks.popleft())
             for receipt in receipts:
-                if not isinstance(receipt, Deferred):
-                    self._mark_done(receipt)
+                if type(receipt) is int:
+                    if receipt in moved:
+                        receipt = self._shelf.now_at(receipt)  # noqa: PLW2901  # the same, where it is now
+                    segment = segments.get(receipt >> _SERIAL)
+                    if segment is not None:
+                        segment.finish(receipt & _OFFSET)
+                elif not isinstance(receipt, Deferred):
+                    continue  # of what never was in the journal
                 elif receipt.position:
                     self._mark_done(receipt.position)
                 elif self._take_baton():
@@ -476,7 +483,7 @@ class Journal:
                 else:
                     self._acks.appendleft([receipt, *receipts])
                     return
-                if isinstance(receipt, Deferred) and receipt.position:
+                if type(receipt) is Deferred and receipt.position:
                     self._mark_done(receipt.position)
 
     def _mark_done(self, position: int) -> None:
