@@ -371,8 +371,8 @@ def _drop_left(choice: Choice, before: int | None, yes: bool) -> tuple[int, str]
     if not going:
         raise click.ClickException("there is nothing of a dead process to drop")
     waiting = sum(one.spooled.waiting for one in going)
-    _confirm(f"Drop {counted(waiting, 'event')} of {counted(len(going), 'process')}, undelivered?", yes)
-    return sum(drop_spooled(one.directory, one.spooled.home) for one in going), "event"
+    _confirm(f"Drop {counted(waiting, 'record')} of {counted(len(going), 'process')}, undelivered?", yes)
+    return sum(drop_spooled(one.directory, one.spooled.home) for one in going), "record"
 
 
 def _drop_dead(choice: Choice, before: int | None, yes: bool) -> tuple[int, str]:

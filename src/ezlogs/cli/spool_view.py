@@ -92,7 +92,7 @@ def _processes(spooled: Sequence[Spooled], now: int) -> Table:
         table.add_row(
             Text(one.home if one.pid is None or pids[one.pid] > 1 else str(one.pid), "bold"),
             Text("alive", "green") if one.living else Text("dead", "yellow"),
-            Text(counted(one.waiting, "event"), "" if one.waiting else "dim"),
+            Text(counted(one.waiting, "record"), "" if one.waiting else "dim"),
             Text(size(one.size), "dim"),
             Text("; ".join(filter(None, told)), "bold yellow" if one.problems else ""),
         )
@@ -128,10 +128,10 @@ def _summary(spooled: Sequence[Spooled], dead: Mapping[Names, DeadLetters]) -> T
     alive = sum(one.waiting for one in spooled if one.living)
     told = []
     if alive:
-        told.append(f"{counted(alive, 'event')} of living processes, which deliver them")
+        told.append(f"{counted(alive, 'record')} of living processes, which deliver them")
     if left:
         told.append(
-            f"{counted(left, 'event')} of dead ones: the next of their service delivers them, or ezlogs spool send"
+            f"{counted(left, 'record')} of dead ones: the next of their service delivers them, or ezlogs spool send"
         )
     if dead:
         told.append("ezlogs spool ls --dead says why something was refused")

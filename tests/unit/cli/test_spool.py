@@ -178,10 +178,10 @@ def test_each_process_is_listed(leave: Leave, columns: str) -> None:
     assert "\x1b" not in result.output
     assert "shop to http://localhost:4318/v1/traces" in text
     assert "billing to a collector that the settings do not name" in text
-    assert "dead 2 events 8.0 KiB" in text
-    assert "alive 1 event" in text
+    assert "dead 2 records 8.0 KiB" in text
+    assert "alive 1 record" in text
     assert "refused for good: 2 events in 1 request" in text
-    assert "5 events of dead ones" in text
+    assert "5 records of dead ones" in text
     assert max(map(len, result.stdout.splitlines())) <= int(columns)
     assert len(re.findall(rf"\b{os.getpid()}-[0-9a-f]+ ", text)) == 2, "told apart, where ids are the same"
     by_service = {str(one["service"]): one for one in listed()["processes"] if not one["alive"]}
@@ -381,13 +381,13 @@ def test_what_the_dead_left_is_dropped_when_it_is_confirmed(leave: Leave) -> Non
     for answer in ("n\n", ""):
         refused = spool("drop", given=answer)
         assert refused.exit_code == 1
-        assert "Drop 5 events of 2 processes, undelivered? This cannot be undone." in refused.stdout
+        assert "Drop 5 records of 2 processes, undelivered? This cannot be undone." in refused.stdout
     assert "nothing of a dead process" in spool("drop", "--older-than", "1h").stderr
     assert "use a number and s, m, h, d or w" in spool("drop", "--older-than", "soon").stderr
-    assert spool("drop", "--service", "billing", "--yes").stdout == "dropped 3 events\n"
+    assert spool("drop", "--service", "billing", "--yes").stdout == "dropped 3 records\n"
     assert len(listed()["processes"]) == 2
     time.sleep(0.01)
-    assert spool("drop", "--older-than", "0.001s", given="y\n").stdout.endswith("dropped 2 events\n")
+    assert spool("drop", "--older-than", "0.001s", given="y\n").stdout.endswith("dropped 2 records\n")
     assert [one["alive"] for one in listed()["processes"]] == [True]
 
 
