@@ -28,7 +28,7 @@ from ezlogs.otlp import (
     encode_span,
     event_parts,
 )
-from ezlogs.otlp.values import Remembered, message_field
+from ezlogs.otlp.values import Remembered, varint
 from ezlogs.priority import Priorities, Priority
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
@@ -245,7 +245,8 @@ class SpanEncoder:
                 span = item if isinstance(item, SealedSpan) else self.seal_span(*item)
                 rules, record = [*span.rules], [span.body]
                 for event in span.events:
-                    record.append(message_field(EVENT_OF_SPAN, self._body(event, rules)))
+                    body = self._body(event, rules)
+                    record += (EVENT_OF_SPAN, varint(len(body)), body)
             except Exception:  # one span that cannot be encoded must not cost the others
                 log.exception("ezlogs: a span could not be encoded")
                 tally.broken += len(item.events)

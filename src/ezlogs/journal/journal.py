@@ -464,13 +464,16 @@ class Journal:
     def _mark_acks(self) -> None:
         """Mark acknowledged records, in the order in which they were acknowledged."""
         moved, segments = self._shelf.moved, self._shelf.segments
+        latest, segment = 0, None
         while self._acks:
             receipts = iter(self._acks.popleft())
             for receipt in receipts:
                 if type(receipt) is int:
                     if receipt in moved:
                         receipt = self._shelf.now_at(receipt)  # noqa: PLW2901  # the same, where it is now
-                    segment = segments.get(receipt >> _SERIAL)
+                    serial = receipt >> _SERIAL
+                    if serial != latest:
+                        latest, segment = serial, segments.get(serial)
                     if segment is not None:
                         segment.finish(receipt & _OFFSET)
                 elif not isinstance(receipt, Deferred):

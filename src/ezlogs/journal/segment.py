@@ -215,15 +215,15 @@ class Segment:
         Raises:
             OSError: The file could not be written.
         """
-        memory = self.memory
+        memory, at = self.memory, offset + STATE_AT
         if memory is None:
-            if os.pread(self._descriptor, 1, offset + STATE_AT) == _DONE:
+            if os.pread(self._descriptor, 1, at) == _DONE:
                 return False
-            _write(self._descriptor, _DONE, offset + STATE_AT)
+            _write(self._descriptor, _DONE, at)
         else:
-            if memory[offset + STATE_AT] == DONE:
+            if memory[at] == DONE:
                 return False
-            memory[offset + STATE_AT] = DONE
+            memory[at] = DONE
         self.done += 1
         if self.classes is not None:
             priority = self._at(offset + BODY_AT + 5)
