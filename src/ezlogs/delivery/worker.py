@@ -297,8 +297,9 @@ class Worker:
         self._sender.ending = ending
         self._breaker.hurry()
         self._urgent = True
-        coming = self._being_sealed + len(self._items) + len(self._beyond)
-        return Hurry(self._sealed_items + coming, self._sender.failures)
+        # In the order in which items go on, so that what goes on meanwhile is counted twice rather than not at all.
+        coming = len(self._items) + len(self._beyond) + self._being_sealed
+        return Hurry(coming + self._sealed_items, self._sender.failures)
 
     def help(self) -> None:
         """Send from the caller's thread where there is none to do it: at interpreter exit none can start any more."""
@@ -308,7 +309,8 @@ class Worker:
 
     def has_sent(self, hurry: Hurry) -> bool:
         """Return whether all went out that was pending when sending was hurried; what came later does not count."""
-        return self._sealed_items >= hurry.items and not self._outbox.has_of_first(hurry.items)
+        to_seal = self._sealed_items < hurry.items and (self._items or self._beyond or self._being_sealed)
+        return not to_seal and not self._outbox.has_of_first(hurry.items)
 
     def hopeful(self, hurry: Hurry, *, ending: bool) -> bool:
         """Return whether anything is pending that is worth waiting for.
