@@ -226,10 +226,12 @@ class SpanEncoder:
 
     def priority(self, item: Item) -> int:
         """Return whether an item goes before others, where not all can be kept."""
+        if type(item) is UniversalEvent:
+            return self._priorities.of(item)
         if isinstance(item, (SealedEvent, SealedSpan)):
             return item.priority
         if not isinstance(item, EndedSpan):
-            return self._priorities.of(item if isinstance(item, UniversalEvent) else item[0])
+            return self._priorities.of(item[0])  # type: ignore[index]  # no event of a class derived from ours
         failed = item.span.status.status_code is StatusCode.ERROR
         own = Priority.ERROR if failed else Priority.NORMAL if not item.events else Priority.DEBUG
         return max(own, *map(self.priority, item.events)) if item.events else own

@@ -256,22 +256,24 @@ class Worker:
         elif self._thread is None and self.pending() < self._max_queue_size:
             self._items.append(item)
             self._start()
-        elif (receipts := receipts_of(item)) and all(receipts):
+        elif type(item) is not UniversalEvent and (receipts := receipts_of(item)) and all(receipts):
             self._beyond.append(item)
-        elif self._has_margin(priority := self._encoder.priority(item)) or self._waited(priority):
+        elif len(self._items) < self._room + _MARGIN * (1 + (priority := self._encoder.priority(item))) or (
+            self._audit_wait and self._waited(priority)
+        ):
             self._items.append(item)
+        elif type(item) is UniversalEvent:  # where too many come, none must cost more than one that finds room
+            event_type = item.event_type
+            (self._losses.ticks_without_room.get(event_type) or self._losses.without_room(event_type))()
         else:
             self._leave("queue_full", item)
 
-    def _has_margin(self, priority: int) -> bool:
-        return len(self._items) < self._room + _MARGIN * (1 + priority)
-
     def _waited(self, priority: int) -> bool:
         """Wait for room where that was asked for; return whether there is some."""
-        if priority < Priority.AUDIT or not self._audit_wait or _on_an_event_loop():
+        if priority < Priority.AUDIT or _on_an_event_loop():
             return False
-        deadline = monotonic() + self._audit_wait
-        while not (there := self._has_margin(priority)) and not self._stopped and monotonic() < deadline:
+        deadline, most = monotonic() + self._audit_wait, _MARGIN * (1 + priority)
+        while not (there := len(self._items) < self._room + most) and not self._stopped and monotonic() < deadline:
             time.sleep(_POLL / 10)
         return there
 
