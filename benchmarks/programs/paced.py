@@ -12,7 +12,7 @@ from benchmarks.programs.sides import Ezlogs, Otel, Tell
 _RATE = 2_000
 _PERIOD = 1_000_000_000 // _RATE
 _SECONDS = 3
-_TURNS = 2
+_TURNS, _CALLS = 5, 1_000
 _WARM = 1_000
 
 
@@ -81,7 +81,7 @@ def _hanging(endpoint: str, durability: str) -> dict[str, float]:
                     _told(tell, 1)
                     side.flush(60)
                     _have(endpoint, name)
-                    found = _told(tell, _RATE if turn else _WARM)[1]
+                    found = _told(tell, _CALLS)[1]
                     _have(endpoint, "answer")
                     side.flush(60)
                     if turn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from time import perf_counter_ns
-from typing import Any
 
 from benchmarks.programs.resident import forget_peak, peak, resident
 from benchmarks.programs.sides import Ezlogs, Otel
@@ -105,17 +104,17 @@ def _burst(side: Otel | Ezlogs, threads: int) -> tuple[int, int]:
     return _BURST - (side.delivered - before), max(0, peak() - had)
 
 
-def lasting(endpoint: str, events: str = "300000") -> dict[str, float]:
-    """Memory after many delivered events, and after the first tenth of them."""
-    side, number = Ezlogs(endpoint), int(events)
-    found: dict[str, Any] = {}
+def lasting(endpoint: str, events: str = "500000", settled: str = "300000") -> dict[str, float]:
+    """Memory after many delivered events, and after so many of them that the journal has all files that it needs."""
+    side = Ezlogs(endpoint)
+    found: dict[str, float] = {}
     with side.telling() as tell:
-        for told in range(0, number, _CHUNK):
+        for told in range(0, int(events), _CHUNK):
+            if told == int(settled):
+                found["settled"] = resident()
             for each in range(told, told + _CHUNK):
                 tell(each)
             assert side.flush(60), side.health()
-            if told + _CHUNK == number // 10:
-                found["tenth"] = resident()
     found["end"] = resident()
-    assert side.delivered == number, side.health()
+    assert side.delivered == int(events), side.health()
     return found
