@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.report import Result, document, table, write_pyperf
 from benchmarks.row import Row
-from benchmarks.rows import LONG, ON_LINUX, ROWS, TAKING_LONG, WITH_COLLECTOR
+from benchmarks.rows import LONG, ON_LINUX, ROWS, TAKING_LONG, WARMED, WITH_COLLECTOR
 
 _FEW = 3
 """Rounds of programs that take long."""
@@ -54,7 +54,7 @@ def run(rows: tuple[Row, ...], rounds: int, *, long: bool = False) -> list[Resul
     taken: dict[tuple[str, str], list[float]] = {}
     with null_collector() as endpoint:
         for program in programs:
-            if program not in TAKING_LONG:
+            if program not in WARMED:
                 measure(program, endpoint)  # writes bytecode, warms the disk's cache
         for number in range(rounds):
             for program in programs:

@@ -179,7 +179,10 @@ TAKING_LONG = frozenset(
         "throughput.lasting",
     }
 )
-"""Those that take seconds, and measure no time: three rounds tell enough, and none is needed to warm up."""
+"""Those that take seconds, and measure no time: three rounds tell enough."""
+
+WARMED = frozenset(program for program in WITH_COLLECTOR if program.startswith("paced.")) | TAKING_LONG
+"""Those that need no round to warm up."""
 
 ON_LINUX = TAKING_LONG
 """Those that ask the kernel how much memory they have: the same."""

@@ -98,7 +98,7 @@ def dropped(endpoint: str) -> dict[str, float]:
                 for each in range(5_000):  # what room the worker has made is taken
                     tell(each)
 
-        turns, calls = 40, 500
+        turns, calls = 20, 500
         with CorrelationManager.with_context(STORY):
             found = each_call(dict.fromkeys(runtimes, (tell, int)), turns=turns, calls=calls, before=before)
         lost = runtimes["dropped"].ledger.counts()["lost.queue_full"]
