@@ -10,9 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.report import Result, document, table, write_pyperf
-from benchmarks.rows import ROWS, WITH_COLLECTOR, Row
+from benchmarks.row import Row
+from benchmarks.rows import LONG, ON_LINUX, ROWS, TAKING_LONG, WARMED, WITH_COLLECTOR
+
+_FEW = 3
+"""Rounds of programs that take long."""
 
 _ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "EZLOGS_"))}
 # Packages come with bytecode, and ezlogs shall not be measured without it because this shell wants none written.
@@ -32,27 +37,43 @@ def null_collector() -> Iterator[str]:
         process.stdout.close()
 
 
-def measure(program: str, endpoint: str) -> dict[str, float]:
-    """Run one program in a fresh process and return its nanoseconds by series."""
-    arguments = [endpoint] if program in WITH_COLLECTOR else []
+def measure(program: str, endpoint: str, further: tuple[str, ...] = ()) -> dict[str, float]:
+    """Run one program in a fresh process, with a place for its journal, and return its figures by series."""
+    arguments = [*([endpoint] if program in WITH_COLLECTOR else []), *further]
     command = [sys.executable, "-m", "benchmarks.programs", program, *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=_ENVIRON)
+    with TemporaryDirectory() as state:
+        environ = {**_ENVIRON, "EZLOGS_STATE_DIR": state}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environ)
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-def run(rows: tuple[Row, ...], rounds: int) -> list[Result]:
+def run(rows: tuple[Row, ...], rounds: int, *, long: bool = False) -> list[Result]:
     """Measure the rows: in each round every program once, so that the sides take turns."""
     programs = dict.fromkeys(side.program for row in rows for side in (row.ours, row.theirs))
     taken: dict[tuple[str, str], list[float]] = {}
     with null_collector() as endpoint:
         for program in programs:
-            measure(program, endpoint)  # writes bytecode, warms the disk's cache
-        for _ in range(rounds):
+            if program not in WARMED:
+                measure(program, endpoint)  # writes bytecode, warms the disk's cache
+        for number in range(rounds):
             for program in programs:
-                for series, nanoseconds in measure(program, endpoint).items():
-                    taken.setdefault((program, series), []).append(nanoseconds)
+                further = LONG.get(program, ()) if long else ()
+                if number >= (1 if further else _FEW if program in TAKING_LONG else rounds):
+                    continue
+                for series, figure in measure(program, endpoint, further).items():
+                    taken.setdefault((program, series), []).append(figure)
     return [Result(row, taken[row.ours], taken[row.theirs]) for row in rows]
+
+
+def _measurable(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Return the rows that can be measured here; say which cannot."""
+    if Path("/proc/self/statm").exists():
+        return rows
+    left_out = [row.name for row in rows if row.ours.program in ON_LINUX]
+    if left_out:
+        print(f"left out, for they ask Linux how much memory is taken: {', '.join(left_out)}", file=sys.stderr)
+    return tuple(row for row in rows if row.name not in left_out)
 
 
 def main() -> int:
@@ -62,11 +83,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds (5)")
     parser.add_argument("--json", metavar="FILE", help="write ratios and figures as JSON, to - for standard output")
     parser.add_argument("--pyperf", metavar="FILE", help="write every figure for `python -m pyperf`")
+    parser.add_argument("--long", action="store_true", help="tell ten million events where memory must stay flat")
     options = parser.parse_args()
     unknown = set(options.rows) - {row.name for row in ROWS}
     if unknown:
         parser.error(f"no row is called {', '.join(sorted(unknown))}")
-    results = run(tuple(row for row in ROWS if not options.rows or row.name in options.rows), options.rounds)
+    rows = _measurable(tuple(row for row in ROWS if not options.rows or row.name in options.rows))
+    results = run(rows, options.rounds, long=options.long)
     if options.json == "-":
         print(json.dumps(document(results), indent=2))
     else:

@@ -1,28 +1,9 @@
-"""The rows: what is compared with what, and what the ratio must hold."""
+"""The rows, and what their programs need to be told."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Side(NamedTuple):
-    """One side of a comparison: a program, and the name under which it prints the nanoseconds."""
-
-    program: str
-    series: str
-
-
-class Row(NamedTuple):
-    """A comparison; its ratio is that of the medians, ``ours / theirs``."""
-
-    name: str
-    what: str
-    ours: Side
-    theirs: Side
-    must: float | None = None
-    """What the ratio must not exceed; None for a row that only tells."""
-    aim: float | None = None
-
+from benchmarks.row import Row, Side
+from benchmarks.under_load import UNDER_LOAD
 
 _MEMORY, _LEFT_OUT, _SCRUBBING = "caller.memory", "caller.left_out", "scrubbing.scrubbing"
 
@@ -103,6 +84,7 @@ ROWS = (
         0.17,
         0.12,
     ),
+    *UNDER_LOAD,
     Row(
         "scrub_clean",
         "privacy over the metadata of an event without a finding / add_event",
@@ -160,14 +142,50 @@ ROWS = (
 
 WITH_COLLECTOR = frozenset(
     {
+        "away.dropped",
         "caller.memory",
         "caller.process",
+        "paced.ezlogs",
+        "paced.hanging_memory",
+        "paced.hanging_process",
+        "paced.otel",
         "pooling.connections",
         "start.ezlogs",
         "start.otel",
+        "throughput.burst_1",
+        "throughput.burst_16",
+        "throughput.burst_4",
+        "throughput.burst_otel",
+        "throughput.lasting",
+        "throughput.memory",
+        "throughput.otel",
+        "throughput.process",
         "whole_way.ezlogs",
         "whole_way.journaled",
         "whole_way.otel",
     }
 )
 """The programs that take a collector's endpoint."""
+
+TAKING_LONG = frozenset(
+    {
+        "away.memory",
+        "away.otel",
+        "away.process",
+        "throughput.burst_1",
+        "throughput.burst_16",
+        "throughput.burst_4",
+        "throughput.burst_otel",
+        "throughput.lasting",
+    }
+)
+"""Those that take seconds, and measure no time: three rounds tell enough."""
+
+WARMED = frozenset(program for program in WITH_COLLECTOR if program.startswith("paced.")) | TAKING_LONG
+"""Those that need no round to warm up."""
+
+ON_LINUX = TAKING_LONG
+"""Those that ask the kernel how much memory they have: the same."""
+
+LONG = {"throughput.lasting": ("10000000", "1000000")}
+"""What programs are told where it may take an hour."""

@@ -77,7 +77,7 @@ class Ledger:
         self._tails = tails()
         self.next_tail = self._tails.__next__
         """Numbers an event: its sequence, and the end of its id."""
-        self._tickers: dict[str, count[int]] = {}
+        self._tickers: dict[tuple[str, str], count[int]] = {}
         self.emitting = Latency()
         """How long the application waited for a call that made an event, of those that were timed."""
         self.timing = False
@@ -95,14 +95,25 @@ class Ledger:
         if len(self._notes) > 1024:
             self._fold(wait=False)
 
-    def ticker(self, what: str) -> Callable[[], object]:
-        """Return what counts one of something whenever it is called, at less than `note` costs; until `forget`."""
-        return self._tickers.setdefault(what, count()).__next__
+    def ticker(self, what: str, kind: str = "") -> Callable[[], object]:
+        """Return what counts one of something whenever it is called, at less than `note` costs; until `forget`.
+
+        Args:
+            what: As for `note`.
+            kind: One of its kinds, of which `kinds` tells.
+        """
+        return self._tickers.setdefault((what, kind), count()).__next__
+
+    def kinds(self, what: str) -> dict[str, int]:
+        """Return how many of something were counted by tickers of its kinds, by kind."""
+        return {kind: _coming(ticker) for (of, kind), ticker in tuple(self._tickers.items()) if of == what and kind}
 
     def counts(self) -> dict[str, int]:
         """Return every count so far, ``emitted`` included."""
         self._fold(wait=True)
-        ticked = Counter({what: _coming(ticker) for what, ticker in tuple(self._tickers.items())})
+        ticked: Counter[str] = Counter()
+        for (what, _), ticker in tuple(self._tickers.items()):
+            ticked[what] += _coming(ticker)
         return {"emitted": sequence_of(_coming(self._tails)) - 1, **(self._folded + ticked)}
 
     def _fold(self, *, wait: bool) -> None:

@@ -220,10 +220,12 @@ class SpanEncoder:
 
     def priority(self, item: Item) -> int:
         """Return whether an item goes before others, where not all can be kept."""
+        if type(item) is UniversalEvent:
+            return self._priorities.of(item)
         if isinstance(item, (SealedEvent, SealedSpan)):
             return item.priority
         if not isinstance(item, EndedSpan):
-            return self._priorities.of(item if isinstance(item, UniversalEvent) else item[0])
+            return self._priorities.of(item[0])  # type: ignore[index]  # no event of a class derived from ours
         if item.span.status.status_code is StatusCode.ERROR:
             return max(Priority.ERROR, self._highest(item.events))
         return self._highest(item.events)

@@ -183,6 +183,10 @@ class Journaling:
         """
         self._dead.put(self._signal, self._endpoint, reason=reason, status=status, body=batch.body, events=batch.events)
 
+    def is_short_of_room(self) -> bool:
+        """Return whether the next `turn` is to come soon."""
+        return self._journal.is_short_of_room()
+
     def turn(self) -> None:
         """Do what takes time. For the worker's thread; never raises."""
         self._journal.prepare()

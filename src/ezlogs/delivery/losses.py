@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import time_ns
 
 from ezlogs.delivery.batch import Batch
@@ -25,7 +25,8 @@ class Losses:
     def __init__(self, ledger: Ledger, signal: Signal) -> None:
         self._ledger = ledger
         self._signal = signal
-        self._types: dict[str, Counter[str]] = {}
+        self._without_room = signal.of_events("lost.queue_full")
+        self.forget()
 
     def note(self, what: str, events: int = 1) -> None:
         """Count something that is no loss."""
@@ -45,6 +46,17 @@ class Losses:
             known = self._types.setdefault(reason, Counter())
             for event_type, number in types.items():
                 known[event_type if event_type in known or len(known) < _MOST_TYPES else "other"] += number
+
+    def without_room(self, event_type: str) -> Callable[[], object]:
+        """Return what counts an event of a type that is lost since the queue is full, at a tenth of what `lose` costs.
+
+        Where more is told than can be sent, this is what most calls come to.
+        """
+        known = len(self.ticks_without_room) < _MOST_TYPES
+        tick = self._ledger.ticker(self._without_room, event_type if known else "other")
+        if known:
+            self.ticks_without_room[event_type] = tick
+        return tick
 
     def lose_batch(self, reason: str, batch: Batch) -> None:
         """Count the events of a batch that will not be delivered, and the spans of the application's in it."""
@@ -80,11 +92,16 @@ class Losses:
 
     def by_type(self) -> dict[str, dict[str, int]]:
         """Return how many events of each type were lost, by reason, as far as it is known."""
-        return {reason: dict(types) for reason, types in self._types.copy().items()}
+        found = self._types.copy()
+        if without_room := self._ledger.kinds(self._without_room):
+            found["queue_full"] = found.get("queue_full", Counter()) + Counter(without_room)
+        return {reason: dict(types) for reason, types in found.items()}
 
     def forget(self) -> None:
         """In a forked child: what was lost before is the parent's."""
-        self._types = {}
+        self._types: dict[str, Counter[str]] = {}
+        self.ticks_without_room: dict[str, Callable[[], object]] = {}
+        """What `without_room` returned, by type."""
 
     def _redacted(self, batch: Batch) -> None:
         self.note("redacted", sum(batch.redactions.values()))

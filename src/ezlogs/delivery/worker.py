@@ -38,6 +38,9 @@ _POLL = 0.05
 _LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
 
+_MOST_JOURNALED = 10_000
+"""Items that wait in memory to be sealed though they are in the journal: more wait there alone."""
+
 _MARGIN = 1024
 """Items past the bound that are taken until the next turn, which finds out what of all there is matters least."""
 
@@ -142,7 +145,9 @@ class Worker:
         self._hopeless = False
         self._stopped = False
         self._room = 0
-        """Items that may wait to be sealed; none where each needs a closer look."""
+        """Items that may wait to be sealed without a closer look at each."""
+        self._whole_room = 0
+        """The same of those that are not in the journal."""
         self._usual_size = 512.0
         """Bytes of an item, about."""
         self._thread: threading.Thread | None = None
@@ -185,22 +190,26 @@ class Worker:
         elif self._thread is None and self.pending() < self._max_queue_size:
             self._items.append(item)
             self._start()
-        elif _is_journaled(item):
+        elif type(item) is not UniversalEvent and _is_journaled(item):
             self._beyond.append(item)
-        elif self._has_margin(priority := self._encoder.priority(item)) or self._waited(priority):
+        elif len(self._items) < self._whole_room + _MARGIN * (1 + (priority := self._encoder.priority(item))) or (
+            self._audit_wait and self._waited(priority)
+        ):
             self._items.append(item)
+        elif type(item) is UniversalEvent:  # where too many come, none must cost more than one that finds room
+            event_type = item.event_type
+            (self._losses.ticks_without_room.get(event_type) or self._losses.without_room(event_type))()
         else:
             self._leave("queue_full", item)
 
-    def _has_margin(self, priority: int) -> bool:
-        return len(self._items) < self._room + _MARGIN * (1 + priority)
-
     def _waited(self, priority: int) -> bool:
         """Wait for room where that was asked for; return whether there is some."""
-        if priority < Priority.AUDIT or not self._audit_wait or _on_an_event_loop():
+        if priority < Priority.AUDIT or _on_an_event_loop():
             return False
-        deadline = monotonic() + self._audit_wait
-        while not (there := self._has_margin(priority)) and not self._stopped and monotonic() < deadline:
+        deadline, most = monotonic() + self._audit_wait, _MARGIN * (1 + priority)
+        while (
+            not (there := len(self._items) < self._whole_room + most) and not self._stopped and monotonic() < deadline
+        ):
             time.sleep(_POLL / 10)
         return there
 
@@ -208,7 +217,8 @@ class Worker:
         """Find out how many items may wait to be sealed."""
         by_size = (self._max_queue_bytes - self._outbox.size()) / self._usual_size
         room = min(self._max_queue_size - self._outbox.in_memory() - self._being_sealed, int(by_size))
-        self._room = max(0, room)
+        self._whole_room = max(0, room)
+        self._room = self._whole_room if self.keeper is None else min(self._whole_room, _MOST_JOURNALED)
         if self._stopped:  # meanwhile
             self._room = 0
 
@@ -230,8 +240,9 @@ class Worker:
         self._sender.ending = ending
         self._breaker.hurry()
         self._urgent = True
-        coming = self._being_sealed + len(self._items) + len(self._beyond)
-        return Hurry(self._sealed_items + coming, self._sender.failures)
+        # In the order in which items go on, so that what goes on meanwhile is counted twice rather than not at all.
+        coming = len(self._items) + len(self._beyond) + self._being_sealed
+        return Hurry(coming + self._sealed_items, self._sender.failures)
 
     def help(self) -> None:
         """Send from the caller's thread where there is none to do it: at interpreter exit none can start any more."""
@@ -241,7 +252,8 @@ class Worker:
 
     def has_sent(self, hurry: Hurry) -> bool:
         """Return whether all went out that was pending when sending was hurried; what came later does not count."""
-        return self._sealed_items >= hurry.items and not self._outbox.has_of_first(hurry.items)
+        to_seal = self._sealed_items < hurry.items and (self._items or self._beyond or self._being_sealed)
+        return not to_seal and not self._outbox.has_of_first(hurry.items)
 
     def hopeful(self, hurry: Hurry, *, ending: bool) -> bool:
         """Return whether anything is pending that is worth waiting for.
@@ -327,7 +339,10 @@ class Worker:
             self._turn()
             self._sender.start()
             self._ledger.timing = True
-            time.sleep(_POLL)  # by its module's name: gevent may take its place after this file was imported
+            hurried = self._journaling is not None and self._journaling.is_short_of_room()
+            time.sleep(
+                _POLL / 10 if hurried else _POLL
+            )  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:
         """Seal what is due. One thread at a time: the worker's, or at exit the one that shuts down."""

@@ -31,6 +31,9 @@ _PATIENCE: Final = 100
 _STUCK: Final = 5.0
 """Seconds after which a baton that never moved counts as dropped: an exception from a signal handler came between."""
 
+_SCARCE: Final = 1 << 20
+"""Bytes of room that a busy process fills before the worker looks again."""
+
 _SETTLED: Final = 0.5
 """Seconds that one thread waits for another to mark what was acknowledged."""
 
@@ -271,6 +274,12 @@ class Journal:
             self._shelf.has_problem(problem)
         finally:
             turn.append(None)
+
+    def is_short_of_room(self) -> bool:
+        """Return whether `prepare` is to come soon: records wait for room, or would in a moment."""
+        segment = self._segment
+        left = sum(ready.size for ready in tuple(self._ready)) + (segment.size - segment.position if segment else 0)
+        return bool(self._deferred) or left < _SCARCE
 
     def settle(self) -> None:
         """Mark what was acknowledged, now, and not in the next turn of a worker that is at work. For another thread."""

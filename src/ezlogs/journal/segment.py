@@ -40,6 +40,7 @@ _LARGEST_FILE: Final = 256 << 20
 PAGE: Final = 4096
 _DONT_NEED: Final[int | None] = getattr(mmap, "MADV_DONTNEED", None)
 _DONE: Final = bytes((DONE,))
+_NOTHING: Final = bytes(1 << 16)
 
 
 class NewerVersionError(Exception):
@@ -178,7 +179,9 @@ class Segment:
         if memory is None:
             raise OSError("only what is mapped can be used again")
         os.rename(segment_name(self.serial), unborn, src_dir_fd=within, dst_dir_fd=within)
-        memory[: self.position] = bytes(self.position)
+        for start in range(0, self.position, len(_NOTHING)):  # not all at once: other threads would wait for it
+            end = min(self.position, start + len(_NOTHING))
+            memory[start:end] = _NOTHING[: end - start]
         header = self._begin(serial, started, created, resource)
         memory[: len(header)] = header
         os.rename(unborn, segment_name(serial), src_dir_fd=within, dst_dir_fd=within)

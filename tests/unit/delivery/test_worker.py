@@ -10,8 +10,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from ezlogs.delivery.batch import SpanEncoder
+from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.signal import Signal
-from ezlogs.delivery.worker import Worker, flush
+from ezlogs.delivery.worker import Hurry, Worker, flush
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.otlp.split import halves
 from ezlogs.privacy import Scrubber
@@ -248,6 +249,47 @@ def test_a_flush_during_a_send_sends_nothing_twice(bench: type[Bench], monkeypat
     made.put()
     made.end(5)
     assert len(made.transport.bodies) == made.ledger.counts()["delivered"] == 1
+
+
+def test_a_flush_does_not_wait_for_what_was_counted_twice(bench: type[Bench]) -> None:
+    """Items that go on while a flush counts them are in two places for a moment; they are not waited for as others."""
+    queue = bench(Delivered())
+    queue.put(3)
+    hurry = queue.worker.hurry(ending=False)
+    assert hurry.items == 3
+    twice = Hurry(6, hurry.failures)
+    assert not queue.worker.has_sent(twice)
+    assert queue.flush(5)
+    assert queue.worker.has_sent(twice)
+    queue.end(5)
+
+
+def test_events_without_room_are_counted_by_type(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What most calls come to where too many events are told is counted at little cost, and in every account."""
+    queue = bench(Retry("away"))
+    monkeypatch.setattr(queue.worker, "_turn", lambda: None)  # no room is made meanwhile
+    for position in range(5000):
+        queue.worker.put(emitted(position))
+    kept = queue.worker.pending()
+    lost = 5000 - kept
+    assert lost > 0
+    assert queue.ledger.counts()["lost.queue_full"] == lost
+    assert queue.worker.health()["lost_by_type"] == {"queue_full": {emitted(0).event_type: lost}}
+    monkeypatch.undo()
+    queue.worker.stop()
+    lost_by_type = queue.worker.health()["lost_by_type"]
+    assert lost_by_type == {"queue_full": {"order.action": lost}, "shut_down": {"order.action": kept}}
+    queue.end(0)
+
+
+def test_types_beyond_a_bound_are_counted_together(bench: type[Bench]) -> None:
+    """Types can be made up without end; an account of them cannot."""
+    losses = Losses(bench(Retry("away")).ledger, Signal("spans"))
+    for number in range(1002):
+        losses.without_room(f"made.up{number}")()
+    losses.lose("queue_full", 1, {"made.up0": 1})
+    found = losses.by_type()["queue_full"]
+    assert (found["made.up0"], found["made.up999"], found["other"]) == (2, 1, 2)
 
 
 def test_signals_are_flushed_at_the_same_time(bench: type[Bench]) -> None:
