@@ -142,6 +142,8 @@ class Worker:
         self._stopped = False
         self._room = 0
         """Items that may wait to be sealed; none where each needs a closer look."""
+        self._last_audit = self._max_queue_size
+        """How many items there may be, ever, before an audit event takes the place of another one."""
         self._usual_size = 1024.0
         """Bytes of an item, about."""
         self._thread: threading.Thread | None = None
@@ -258,7 +260,7 @@ class Worker:
             self._start()
         elif (receipts := receipts_of(item)) and all(receipts):
             self._beyond.append(item)
-        elif self._has_margin(priority := self._encoder.priority(item)) or self._waited(priority):
+        elif self._has_margin(self._waited(self._encoder.priority(item))):
             self._items.append(item)
         else:
             self._leave("queue_full", item)
@@ -266,20 +268,26 @@ class Worker:
     def _has_margin(self, priority: int) -> bool:
         return len(self._items) < self._room + _MARGIN * (1 + priority)
 
-    def _waited(self, priority: int) -> bool:
-        """Wait for room where that was asked for; return whether there is some."""
-        if priority < Priority.AUDIT or not self._audit_wait or _on_an_event_loop():
-            return False
-        deadline = monotonic() + self._audit_wait
-        while not (there := self._has_margin(priority)) and not self._stopped and monotonic() < deadline:
-            time.sleep(_POLL / 10)
-        return there
+    def _waited(self, priority: int) -> int:
+        """Wait until an audit event costs no other one, where that was asked for; return the priority."""
+        if priority == Priority.AUDIT and self._audit_wait and not _on_an_event_loop():
+            deadline = monotonic() + self._audit_wait
+            while self._audit_costs_another() and not self._stopped and monotonic() < deadline:
+                time.sleep(_POLL / 10)
+        return priority
+
+    def _audit_costs_another(self) -> bool:
+        return self._sealed_items + self._being_sealed + len(self._items) >= self._last_audit
 
     def _measure(self) -> None:
         """Find out how many items may wait to be sealed."""
         by_size = (self._max_queue_bytes - self._outbox.size()) / self._usual_size
         room = min(self._max_queue_size - self._outbox.in_memory() - self._being_sealed, int(by_size))
         self._room = max(0, room)
+        if self._audit_wait:
+            audits, size = self._outbox.of_audits()
+            room = min(self._max_queue_size - audits, int((self._max_queue_bytes - size) / self._usual_size))
+            self._last_audit = self._sealed_items + self._being_sealed + room
         if self._stopped:  # meanwhile
             self._room = 0
 
