@@ -110,6 +110,8 @@ class Worker:
         self._max_queue_bytes = max_queue_bytes
         self._audit_wait = audit_wait
         self._journaling: Journaling | None = None
+        self._no_journal: list[str] = []
+        """Why there is none, although there should be one."""
         self.also: Callable[[], object] | None = None
         """What is called every turn besides."""
         self._signal = signal
@@ -170,7 +172,7 @@ class Worker:
                 signal="logs" if self._signal.records == "logs" else "traces",
                 endpoint=endpoint,
             )
-            self._journaling = journaling(directory, make)
+            self._journaling = journaling(directory, make, self._no_journal.append)
             self._sender.journaling = self._journaling
             if self._journaling is not None and self._journaling.has_neighbours():
                 self._start()  # they may have died: what they left does not wait for events of this process
@@ -369,7 +371,9 @@ class Worker:
 
     def health(self) -> dict[str, object]:
         """Return the queue's length and the collector's state."""
-        journal = {} if self._journaling is None else {"journal": self._journaling.health()}
+        journal: dict[str, object] = {"journal": {"problem": self._no_journal[-1]}} if self._no_journal else {}
+        if self._journaling is not None:
+            journal = {"journal": self._journaling.health()}
         return {
             "pending": self.pending(),
             "pending_bytes": self._outbox.size() + int(len(self._items) * self._usual_size),

@@ -44,6 +44,8 @@ class Faulty(Collector):
         """Connections that met trouble, and requests that were not taken."""
         self.trouble = trouble
         self.taken: list[Request] = []
+        self._unread = 0
+        self._arrived: Counter[str] = Counter()
         self._faulty = answer
         self.healed = threading.Event()
         super().__init__()
@@ -83,14 +85,17 @@ class Faulty(Collector):
             trouble(connection)
 
     def arrived(self) -> Counter[str]:
-        """How often each event arrived, by id."""
-        return Counter(
-            str(event.attributes["ezlogs.event.id"])
-            for request in list(self.taken)
-            for item in decode_either(request.body)
-            for event in getattr(item, "events", [item])
-            if "ezlogs.event.id" in event.attributes
-        )
+        """How often each event arrived, by id; each request is read once."""
+        while self._unread < len(self.taken):
+            request = self.taken[self._unread]
+            self._unread += 1
+            self._arrived.update(
+                str(event.attributes["ezlogs.event.id"])
+                for item in decode_either(request.body)
+                for event in getattr(item, "events", [item])
+                if "ezlogs.event.id" in event.attributes
+            )
+        return self._arrived
 
     def seen(self) -> tuple[int, int]:
         """How many connections and requests there were."""
