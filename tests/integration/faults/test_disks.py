@@ -135,10 +135,10 @@ def test_a_disk_that_can_only_be_read_from_some_time_on(
     collector.fail(answer=lambda request: respond(503))
     start(collector, max_batch_size=50)
     ids = timed(100)
-    # Files that are written to keep a disk from it, but for those who ask for no more: so the directory goes, too.
-    remount = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True, check=False)
-    if remount.returncode:
-        shutil.rmtree(disk / "ezlogs", ignore_errors=True)
+    remount = ["mount", "-o", "remount,ro", str(disk)]
+    done = subprocess.run(remount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a disk that is written to cannot be made read-only here: {done.stderr.strip()}")
     ids += timed(100)
     all_arrive(collector, ids)
 
