@@ -6,10 +6,12 @@ Between the worker and `ezlogs.journal`, which knows bytes only.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from time import monotonic, sleep
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanContext
@@ -28,6 +30,11 @@ _ITEM_ID: Final = struct.Struct(">QQ").pack
 """Makes what tells an event from all others, of its time and its tail: what its id is made of."""
 
 _EVENT: Final = int(Kind.EVENT)
+
+_SEGMENT: Final = 2 << 20
+"""Bytes of a file of the journal, where it may have many."""
+
+_APPEND: Final = Journal.append.__code__
 
 _TURNS: Final = 100
 """How often other threads get their turn, a microsecond each, for one of them to finish what it writes."""
@@ -71,7 +78,13 @@ class Journaling:
         self._signal: OtlpSignal = signal
         self._endpoint = endpoint
         self._max_age = max_age
-        self._journal = Journal(directory, resource=resource.written(), cap=cap, max_age=max_age)
+        self._journal = Journal(
+            directory,
+            resource=resource.written(),
+            segment_size=min(_SEGMENT, cap // 8),  # so that there is always room for some
+            cap=cap,
+            max_age=max_age,
+        )
         self._journal.prepare()
         self._begin()
 
@@ -149,6 +162,8 @@ class Journaling:
 
     def _wait_for(self, receipt: object) -> None:
         """Let another thread go on that was writing, and journals this record too as soon as it does."""
+        if _is_interrupting():
+            return
         for _ in range(_TURNS):
             if receipt:
                 return
@@ -292,20 +307,36 @@ class Journaling:
         return {**self._journal.health(), "dead_letters": self._dead.health()}
 
 
+def _is_interrupting() -> bool:
+    """Return whether this thread itself is in the middle of writing: in a signal handler, or in ``__del__``."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is _APPEND:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _key(span: SpanContext) -> bytes:
     """Return what a span is known by in the journal."""
     return span.trace_id.to_bytes(16, "big") + span.span_id.to_bytes(8, "big")
 
 
-def journaling(directory: Callable[[], Directory], make: Callable[[Directory], Journaling]) -> Journaling | None:
+def journaling(
+    directory: Callable[[], Directory],
+    make: Callable[[Directory], Journaling],
+    on_problem: Callable[[str], object] = bool,
+) -> Journaling | None:
     """Return the journal of a worker, or None where there can be none; why is logged once.
 
     Args:
         directory: Returns where; see `ezlogs.journal.journal_directory`.
         make: Makes it there.
+        on_problem: Is told why there is none.
     """
     try:
         return make(directory())
     except Exception as problem:
         log.warning("ezlogs: events wait in memory only, and are lost if the process is killed: %s", problem)
+        on_problem(str(problem))
         return None

@@ -64,6 +64,7 @@ class Outbox:
         self._in_flight: Held | None = None
         self._bytes = 0
         self._items = 0
+        self._audits = self._bytes_of_audits = 0
         self._on_disk = 0
         self._sum = 0
         """What `pending` returns: one number, so that who reads it without the lock finds nothing half done."""
@@ -160,7 +161,7 @@ class Outbox:
             for waiting in self._waiting.values():
                 waiting.clear()
             self._in_flight = None
-            self._bytes = self._items = self._on_disk = self._sum = 0
+            self._bytes = self._items = self._on_disk = self._sum = self._audits = self._bytes_of_audits = 0
         return [one.batch for one in held]
 
     def __len__(self) -> int:
@@ -201,6 +202,10 @@ class Outbox:
         """Return how many bytes of memory is taken."""
         return self._bytes
 
+    def of_audits(self) -> tuple[int, int]:
+        """Return how many items memory holds that give way to nothing, and their bytes, about."""
+        return self._audits, self._bytes_of_audits
+
     def on_disk(self) -> int:
         """Return how many items are pending on disk only."""
         return self._on_disk
@@ -210,11 +215,15 @@ class Outbox:
         self._waiting[held.batch.priority].append(held)
 
     def _count(self, held: Held, sign: int) -> None:
-        self._bytes += sign * held.size()
+        size = sign * held.size()
+        self._bytes += size
         if held.on_disk:
             self._on_disk += sign * held.batch.items
         else:
             self._items += sign * held.batch.items
+            if held.batch.priority == Priority.AUDIT:
+                self._audits += sign * held.batch.items
+                self._bytes_of_audits += size
         self._sum += sign * held.batch.items
 
     def _too_much(self) -> bool:

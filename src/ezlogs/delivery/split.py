@@ -25,7 +25,13 @@ def split(batch: Batch) -> tuple[Batch, Batch] | None:
     items, spans = min(batch.items, round(batch.items * share)), min(batch.spans, round(batch.spans * share))
     return (
         batch._replace(
-            body=first.body, records=first.records, events=events, receipts=(), items=items, types={}, spans=spans
+            body=first.body,
+            records=first.records,
+            events=events,
+            receipts=(),
+            items=items,
+            types=first.types,
+            spans=spans,
         ),
         batch._replace(
             body=second.body,
@@ -33,7 +39,7 @@ def split(batch: Batch) -> tuple[Batch, Batch] | None:
             events=batch.events - events,
             redactions={},
             broken=0,
-            types={},
+            types=second.types,
             items=batch.items - items,
             spans=batch.spans - spans,
         ),

@@ -116,6 +116,8 @@ class Worker:
         self._journaling: Journaling | None = None
         self.keeper: Keeper | None = None
         """Keeps items in the journal before they are put; None where there is no journal."""
+        self._no_journal: list[str] = []
+        """Why there is none, although there should be one."""
         self.also: Callable[[], object] | None = None
         """What is called every turn besides."""
         self._signal = signal
@@ -148,6 +150,8 @@ class Worker:
         """Items that may wait to be sealed without a closer look at each."""
         self._whole_room = 0
         """The same of those that are not in the journal."""
+        self._last_audit = self._max_queue_size
+        """How many items there may be, ever, before an audit event takes the place of another one."""
         self._usual_size = 512.0
         """Bytes of an item, about."""
         self._thread: threading.Thread | None = None
@@ -169,7 +173,7 @@ class Worker:
                 signal="logs" if self._signal.records == "logs" else "traces",
                 endpoint=endpoint,
             )
-            self._journaling = self._sender.journaling = made = journaling(directory, make)
+            self._journaling = self._sender.journaling = made = journaling(directory, make, self._no_journal.append)
             if made is not None:
                 self.keeper = Keeper(made, self._encoder)
                 if made.has_neighbours():
@@ -192,9 +196,7 @@ class Worker:
             self._start()
         elif type(item) is not UniversalEvent and _is_journaled(item):
             self._beyond.append(item)
-        elif len(self._items) < self._whole_room + _MARGIN * (1 + (priority := self._encoder.priority(item))) or (
-            self._audit_wait and self._waited(priority)
-        ):
+        elif self._has_margin(self._waited(self._encoder.priority(item))):
             self._items.append(item)
         elif type(item) is UniversalEvent:  # where too many come, none must cost more than one that finds room
             event_type = item.event_type
@@ -202,16 +204,19 @@ class Worker:
         else:
             self._leave("queue_full", item)
 
-    def _waited(self, priority: int) -> bool:
-        """Wait for room where that was asked for; return whether there is some."""
-        if priority < Priority.AUDIT or _on_an_event_loop():
-            return False
-        deadline, most = monotonic() + self._audit_wait, _MARGIN * (1 + priority)
-        while (
-            not (there := len(self._items) < self._whole_room + most) and not self._stopped and monotonic() < deadline
-        ):
-            time.sleep(_POLL / 10)
-        return there
+    def _has_margin(self, priority: int) -> bool:
+        return len(self._items) < self._whole_room + _MARGIN * (1 + priority)
+
+    def _waited(self, priority: int) -> int:
+        """Wait until an audit event costs no other one, where that was asked for; return the priority."""
+        if priority == Priority.AUDIT and self._audit_wait and not _on_an_event_loop():
+            deadline = monotonic() + self._audit_wait
+            while self._audit_costs_another() and not self._stopped and monotonic() < deadline:
+                time.sleep(_POLL / 10)
+        return priority
+
+    def _audit_costs_another(self) -> bool:
+        return self._sealed_items + self._being_sealed + len(self._items) >= self._last_audit
 
     def _measure(self) -> None:
         """Find out how many items may wait to be sealed."""
@@ -219,6 +224,10 @@ class Worker:
         room = min(self._max_queue_size - self._outbox.in_memory() - self._being_sealed, int(by_size))
         self._whole_room = max(0, room)
         self._room = self._whole_room if self.keeper is None else min(self._whole_room, _MOST_JOURNALED)
+        if self._audit_wait:
+            audits, size = self._outbox.of_audits()
+            room = min(self._max_queue_size - audits, int((self._max_queue_bytes - size) / self._usual_size))
+            self._last_audit = self._sealed_items + self._being_sealed + room
         if self._stopped:  # meanwhile
             self._room = 0
 
@@ -308,7 +317,9 @@ class Worker:
 
     def health(self) -> dict[str, object]:
         """Return the queue's length and the collector's state."""
-        journal = {} if self._journaling is None else {"journal": self._journaling.health()}
+        journal: dict[str, object] = {"journal": {"problem": self._no_journal[-1]}} if self._no_journal else {}
+        if self._journaling is not None:
+            journal = {"journal": self._journaling.health()}
         return {
             "pending": self.pending(),
             "pending_bytes": self._outbox.size() + int(len(self._items) * self._usual_size),

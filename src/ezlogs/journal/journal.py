@@ -419,6 +419,11 @@ class Journal:
         if self._missed is None or self._missed[1] != progress:
             self._missed = now, progress
         elif now - self._missed[0] > _STUCK:
+            # Who has it may go on yet, and writes where it was: nobody else may write there any more.
+            segment, self._segment = self._segment, None
+            if segment is not None:
+                self._passed += segment.position
+                self._shelf.seal(segment)
             self._baton, self._missed = [None], None
             self._tally.note("baton_replaced")
         return False

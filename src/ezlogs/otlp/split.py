@@ -7,7 +7,10 @@ ezlogs made only to carry events, can be split further: its events go on two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ezlogs.ids import new_span_id
@@ -18,6 +21,7 @@ _PATH = (1, 2, 2)
 _SPAN_ID, _ATTRIBUTES, _EVENTS_OF_SPAN, _ATTRIBUTES_OF_EVENT, _KEY = 2, 9, 11, 3, 1
 _OF_BYTES = 2
 """The wire type of what is in a field of bytes."""
+_NAME_OF_EVENT, _NAME_OF_LOG_RECORD = 2, 12
 _EVENT_ID, _CARRIER = b"ezlogs.event.id", b"ezlogs.carrier"
 
 
@@ -28,6 +32,8 @@ class Part(NamedTuple):
     records: int
     riders: int
     """Events of ezlogs' on its spans; none in a request of log records."""
+    types: Mapping[str, int] = MappingProxyType({})
+    """How many events of ezlogs' there are, by type."""
 
 
 def halves(body: bytes) -> tuple[Part, Part] | None:
@@ -56,7 +62,14 @@ def halves(body: bytes) -> tuple[Part, Part] | None:
 def _part(body: bytes, begin: int, end: int) -> Part:
     records = enumerate(_values(body, _PATH))
     part = _with_records(body, _PATH, (record if begin <= at < end else None for at, record in records))
-    return Part(part, end - begin, sum(map(_riders, _values(part, _PATH))))
+    return _counted(part, [*_values(part, _PATH)])
+
+
+def _counted(body: bytes, records: list[bytes]) -> Part:
+    riders = [name for record in records for name in _riders(record)]
+    logged = chain.from_iterable(_values(record, (_NAME_OF_LOG_RECORD,)) for record in records)
+    types = Counter(name.decode(errors="replace") for name in riders or logged)
+    return Part(body, len(records), len(riders), types)
 
 
 def _carriers(body: bytes) -> tuple[Part, Part] | None:
@@ -68,7 +81,7 @@ def _carriers(body: bytes) -> tuple[Part, Part] | None:
         return None
     first = _with_events(span, range(middle))
     second = _with_events(span, range(middle, events), new_span_id().to_bytes(8, "big"))
-    return tuple(Part(_with_records(body, _PATH, iter([record])), 1, _riders(record)) for record in (first, second))  # type: ignore[return-value]  # two
+    return tuple(_counted(_with_records(body, _PATH, iter([record])), [record]) for record in (first, second))  # type: ignore[return-value]  # two
 
 
 def _with_events(span: bytes, wanted: range, span_id: bytes | None = None) -> bytes:
@@ -113,9 +126,10 @@ def _values(message: bytes, path: tuple[int, ...]) -> Iterator[bytes]:
                 yield from _values(bytes_of(value), path[1:])
 
 
-def _riders(record: bytes) -> int:
-    """Return how many of a span's events are ezlogs'."""
-    return sum(
-        any(fields(attribute).get(_KEY) == _EVENT_ID for attribute in _values(event, (_ATTRIBUTES_OF_EVENT,)))
+def _riders(record: bytes) -> list[bytes]:
+    """Return the types of those of a span's events that are ezlogs'."""
+    return [
+        b"".join(_values(event, (_NAME_OF_EVENT,)))
         for event in _values(record, (_EVENTS_OF_SPAN,))
-    )
+        if any(fields(attribute).get(_KEY) == _EVENT_ID for attribute in _values(event, (_ATTRIBUTES_OF_EVENT,)))
+    ]

@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from ezlogs.delivery import journaling as journaling_module
 from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.journaling import Journaling, journaling
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, opened
@@ -19,6 +20,7 @@ from ezlogs.delivery.worker import Worker, flush
 from ezlogs.dev.decode import decode_request
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Kind, adopt
+from ezlogs.journal import journal as journal_module
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
@@ -269,3 +271,22 @@ def test_what_another_pipeline_took_is_not_delivered_again(bench: Made, director
     made.worker.stop()
     assert waiting(directory) == 0
     assert made.ledger.counts()["handed_over"] == 3
+
+
+def test_nobody_waits_for_himself(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler, or ``__del__``, that emits while its own thread writes: its record is journaled after that."""
+    keeper = Journaling(directory, EncodedResource(b"", ""), cap=1 << 20, max_age=3600)
+    assert keeper._append(Kind.SCOPE_OPEN, b"first", b"", 1)  # opens a file
+    check, inner = journal_module.crc32, []
+
+    def interrupted(body: bytes, salt: int) -> int:
+        if b"outer" in body:
+            inner.append(keeper._append(Kind.SCOPE_OPEN, b"inner", b"", 1))
+        return check(body, salt)
+
+    monkeypatch.setattr(journal_module, "crc32", interrupted)
+    monkeypatch.setattr(journaling_module, "sleep", lambda _: pytest.fail("it waited"))
+    assert keeper._append(Kind.SCOPE_OPEN, b"outer", b"", 1)
+    (receipt,) = inner
+    assert receipt
+    keeper.close()

@@ -338,6 +338,38 @@ def test_a_baton_that_an_exception_dropped_is_replaced(
     assert list(left_by(journal, directory)) == [b"id"]
 
 
+def test_who_is_taken_for_stuck_and_goes_on_overwrites_nothing(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that gets no turn for long, in the middle of a record: others go on meanwhile, and it after them."""
+    monkeypatch.setattr(journal_module, "_STUCK", -1.0)
+    check, stuck, go_on = journal_module.crc32, threading.Event(), threading.Event()
+
+    def slow(body: bytes, salt: int) -> int:
+        if b"slow" in body:
+            stuck.set()
+            go_on.wait(20)
+        return check(body, salt)
+
+    monkeypatch.setattr(journal_module, "crc32", slow)
+    journal = make_journal()
+    assert journal.append(Kind.EVENT, b"before", b"")
+    thread = threading.Thread(target=journal.append, args=(Kind.EVENT, b"slow", b""))
+    thread.start()
+    assert stuck.wait(20)
+    waits = journal.append(Kind.EVENT, b"meanwhile", b"")
+    for _ in range(3):
+        journal.prepare()
+    assert waits
+    assert all(journal.append(Kind.EVENT, b"%d" % number, b"") for number in range(5))
+    go_on.set()
+    thread.join(20)
+    assert journal.append(Kind.EVENT, b"after", b"")
+    assert journal.health()["not_journaled"] == {"baton_replaced": 1}
+    names = {b"before", b"slow", b"meanwhile", b"after", *(b"%d" % number for number in range(5))}
+    assert set(left_by(journal, directory)) == names
+
+
 def test_closing_does_not_wait_for_a_thread_that_writes(make_journal: MakeJournal, directory: Directory) -> None:
     """What that holds is left to the next process."""
     journal = make_journal()
