@@ -35,11 +35,20 @@ if TYPE_CHECKING:
     from ezlogs.journal import Directory
 
 _POLL = 0.05
+_OF_AN_EVENT = 400
+"""Bytes of an event without its texts."""
+
 _LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
 
 _MOST_JOURNALED = 10_000
 """Items that wait in memory to be sealed though they are in the journal: more wait there alone."""
+
+_USUAL_REQUEST = 1 << 20
+"""Bytes of a request, about, before compression: large events come fewer in one."""
+
+_UNWEIGHED = 200
+"""Items that are taken before the first one is weighed."""
 
 _MARGIN = 1024
 """Items past the bound that are taken until the next turn, which finds out what of all there is matters least."""
@@ -152,8 +161,8 @@ class Worker:
         """The same of those that are not in the journal."""
         self._last_audit = self._max_queue_size
         """How many items there may be, ever, before an audit event takes the place of another one."""
-        self._usual_size = 512.0
-        """Bytes of an item, about."""
+        self._usual_size = 0.0
+        """Bytes of an item, about; 0 until one was weighed."""
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._turning = threading.Lock()
@@ -194,6 +203,10 @@ class Worker:
         elif self._thread is None and self.pending() < self._max_queue_size:
             self._items.append(item)
             self._start()
+        elif not self._usual_size:
+            self._weigh(_weight(item))
+            self._measure()
+            self.put(item)
         elif type(item) is not UniversalEvent and _is_journaled(item):
             self._beyond.append(item)
         elif self._has_margin(self._waited(self._encoder.priority(item))):
@@ -205,7 +218,8 @@ class Worker:
             self._leave("queue_full", item)
 
     def _has_margin(self, priority: int) -> bool:
-        return len(self._items) < self._whole_room + _MARGIN * (1 + priority)
+        margin = min(_MARGIN, self._max_queue_bytes / 16 / self._usual_size)
+        return len(self._items) < self._whole_room + margin * (1 + priority)
 
     def _waited(self, priority: int) -> int:
         """Wait until an audit event costs no other one, where that was asked for; return the priority."""
@@ -218,8 +232,16 @@ class Worker:
     def _audit_costs_another(self) -> bool:
         return self._sealed_items + self._being_sealed + len(self._items) >= self._last_audit
 
+    def _weigh(self, size: float) -> None:
+        """Learn what an item weighs: at once where it is more than was thought, little by little where it is less."""
+        self._usual_size = max(256.0, size, 0.9 * self._usual_size)
+
     def _measure(self) -> None:
         """Find out how many items may wait to be sealed."""
+        if not self._usual_size:
+            self._whole_room = min(_UNWEIGHED, self._max_queue_size)
+            self._room = 0 if self._stopped else self._whole_room
+            return
         by_size = (self._max_queue_bytes - self._outbox.size()) / self._usual_size
         room = min(self._max_queue_size - self._outbox.in_memory() - self._being_sealed, int(by_size))
         self._whole_room = max(0, room)
@@ -379,9 +401,16 @@ class Worker:
         # Each priority has batches of its own when some may have to be given up, or all are late.
         away = too_many or self._breaker.is_failing() or self._outbox.is_crowded()
         size = 1 if too_many else self._max_batch_size
-        while len(items) >= size or (items and (self._urgent or now - self._sealed_at >= self._flush_interval)):
-            self._seal_next(min(self._max_batch_size, len(items)), away=away)
+        due = len(items) if self._urgent or now - self._sealed_at >= self._flush_interval else 0
+        while items and (due > 0 or len(items) >= size):
+            if not self._usual_size:
+                self._weigh(_weight(items[0]))
+            most = max(1, min(self._max_batch_size, int(_USUAL_REQUEST / self._usual_size)))
+            number = min(most, len(items))
+            self._seal_next(number, away=away)
+            due -= number
             self._sealed_at = now
+            self._measure()
         if not items:
             self._sealed_at = now
         self._seal_beyond()
@@ -410,7 +439,7 @@ class Worker:
     def _make_batch(self, items: Sequence[Item], resource: Resource) -> None:
         batch = self._encoder.batch(items, resource)
         self._losses.lose("unencodable", batch.broken)
-        self._usual_size = max(256.0, len(batch.body) / len(items))
+        self._weigh(len(batch.body) / len(items))
         self._outbox.put(batch._replace(items=len(items), since=oldest(items), number=self._sealed_items))
 
     def _seal_beyond(self) -> None:
@@ -445,6 +474,21 @@ class Worker:
             self._losses.lose(reason, 1, {event.event_type: 1})
         if isinstance(item, EndedSpan) or (isinstance(item, SealedSpan) and not all(item.receipts)):
             self._losses.lose_spans(reason, 1)
+
+
+def _weight(item: Item) -> float:
+    """Return the bytes of an item, about: those of its texts, and some for all else."""
+    events = events_of(item)
+    return sum(map(_weight_of_event, events)) + (len(item.body) if isinstance(item, SealedSpan) else 0)
+
+
+def _weight_of_event(event: UniversalEvent | SealedEvent) -> int:
+    plain = event.plain if isinstance(event, SealedEvent) else event
+    if plain is None:
+        return len(event.body)  # type: ignore[union-attr]  # a sealed one
+    metadata = plain.said_metadata
+    values = metadata.values() if metadata else ()
+    return _OF_AN_EVENT + sum(len(value) for value in values if isinstance(value, (str, bytes)))
 
 
 def _is_journaled(item: Item) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, zip_longest
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from tests.unit.otlp.collectors import respond
 import ezlogs
 from ezlogs.launch.health import balance
 
-from .faulty import Faulty, emit, flushed, start
+from .faulty import Faulty, emit, flushed, program, start
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "debug": ("cache.lookup", {"severity": "debug"}),
@@ -193,3 +195,35 @@ class TestAuditWait:
             emit(1, "admin.change")
         assert time.monotonic() - begin < 10
         eventually(lambda: ezlogs.health()["lost"] == {"queue_full": 10})
+
+
+@pytest.mark.parametrize(
+    ("durability", "carrier", "events"), [("memory", "span", 4000), ("memory", "log", 4000), ("process", "span", 2000)]
+)
+def test_memory_is_bounded_in_bytes(collector: Faulty, state: Path, durability: str, carrier: str, events: int) -> None:
+    """Large events, while the collector hangs and a tenth of them is allowed: the others are counted, or on disk."""
+    size = 20_000
+    allowed = events * size // 10
+    collector.fail(trouble=collector.hang)
+    process = program(
+        "large",
+        events,
+        size,
+        state=state,
+        endpoint=collector.url,
+        durability=durability,
+        carrier=carrier,
+        max_queue_bytes=allowed,
+        shutdown_timeout=0.2,
+    )
+    output, errors = process.communicate(timeout=50)
+    print(output[:160], json.loads(output)["growth"])
+    assert process.returncode == 0, errors
+    seen = json.loads(output)
+    assert seen["balance"] == 0, seen
+    assert seen["pending_bytes"] <= allowed
+    assert seen["growth"] < events * size * 0.75, seen
+    if durability == "memory":
+        assert 0 < seen["lost"]["queue_full"] < events
+    else:
+        assert (seen["lost"], seen["pending"]) == ({}, events)
