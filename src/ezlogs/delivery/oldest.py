@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ezlogs.delivery.batch import Item, events_of, is_loose
+from ezlogs.delivery.sealed import SealedEvent
 
 
 def oldest(items: Iterable[Item]) -> int:
@@ -17,7 +18,7 @@ def oldest(items: Iterable[Item]) -> int:
     """
     times, loose = [], False
     for item in items:
-        if loose and is_loose(item):
+        if loose and (type(item) is SealedEvent or is_loose(item)):
             continue
         loose = loose or is_loose(item)
         times += [event.timestamp for event in events_of(item)[:1]]

@@ -424,8 +424,9 @@ class Worker:
         try:
             resource = self._resource()
             for alike in _by_priority(items, self._encoder.priority) if away else (items,):
-                if self._breaker.is_failing() and all(map(_is_journaled, alike)):
-                    self._set_aside(alike)
+                receipts = _receipts(alike) if self._breaker.is_failing() else None
+                if receipts:
+                    self._set_aside(alike, receipts)
                 else:
                     self._make_batch(alike, resource)
                 items = items[len(alike) :]
@@ -445,11 +446,12 @@ class Worker:
     def _seal_beyond(self) -> None:
         while self._beyond:
             number = self._being_sealed = min(self._max_batch_size, len(self._beyond))
-            self._set_aside([self._beyond.popleft() for _ in range(number)])
+            items = [self._beyond.popleft() for _ in range(number)]
+            self._set_aside(items, _receipts(items) or ())
             self._sealed_items += number
             self._being_sealed = 0
 
-    def _set_aside(self, items: Sequence[Item]) -> None:
+    def _set_aside(self, items: Sequence[Item], receipts: Sequence[object]) -> None:
         """Keep no more of items than where they are in the journal."""
         batch = Batch(
             b"",
@@ -457,7 +459,7 @@ class Worker:
             events=sum(len(events_of(item)) for item in items),
             redactions={},
             broken=0,
-            receipts=[receipt for item in items for receipt in receipts_of(item)],
+            receipts=receipts,
             items=len(items),
             priority=max(map(self._encoder.priority, items)),
             number=self._sealed_items,
@@ -494,6 +496,19 @@ def _weight_of_event(event: UniversalEvent | SealedEvent) -> int:
 def _is_journaled(item: Item) -> bool:
     receipts = receipts_of(item)
     return bool(receipts) and all(receipts)
+
+
+def _receipts(items: Sequence[Item]) -> list[object] | None:
+    """Return what items are acknowledged by, or None where one of them is not in the journal."""
+    receipts: list[object] = []
+    for item in items:
+        if type(item) is SealedEvent:
+            receipts.append(item.receipt)
+        elif own := receipts_of(item):
+            receipts += own
+        else:
+            return None
+    return receipts if all(receipts) else None
 
 
 def _by_priority(items: Sequence[Item], priority: Callable[[Item], int]) -> list[list[Item]]:
