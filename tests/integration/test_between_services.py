@@ -49,6 +49,7 @@ class Service:
 def python(*arguments: str) -> Service:
     """Start a Python service."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "EZLOGS_"))}
+    environ["EZLOGS_STATE_DIR"] = os.environ["EZLOGS_STATE_DIR"]
     return Service(sys.executable, str(PROGRAMS / "service.py"), *arguments, env=environ)
 
 

@@ -77,6 +77,7 @@ def test_what_the_documentation_says_works(framework: str, tmp_path: Path) -> No
     (tmp_path / "example.py").write_text(example[1])
     (tmp_path / "ask.py").write_text(f"import ezlogs\n{ASK[framework]}\n{TELL}")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "EZLOGS_"))}
+    environ["EZLOGS_STATE_DIR"] = os.environ["EZLOGS_STATE_DIR"]
     done = subprocess.run(
         [sys.executable, "ask.py"], check=False, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=50
     )

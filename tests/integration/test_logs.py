@@ -360,6 +360,7 @@ logs = ("opentelemetry._logs", "opentelemetry.sdk._logs", "ezlogs.otel_logs")
 print(any(name.startswith(logs) for name in sys.modules))
 """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "EZLOGS_"))}
+    environ["EZLOGS_STATE_DIR"] = os.environ["EZLOGS_STATE_DIR"]
     done = subprocess.run(
         [sys.executable, "-c", program], env=environ, capture_output=True, check=True, text=True, timeout=60
     )

@@ -271,6 +271,7 @@ print(emitted(reader), flush=True)
 def test_the_global_meter_provider_is_found_whenever_it_is_set(when: str) -> None:
     """Once, however often ezlogs is configured; a forked child tells of itself."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("EZLOGS_", "OTEL_"))}
+    environ["EZLOGS_STATE_DIR"] = os.environ["EZLOGS_STATE_DIR"]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM, when],
         env=environ,

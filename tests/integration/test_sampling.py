@@ -39,6 +39,7 @@ Events = list[tuple[str, ezlogs.UniversalEvent]]
 def service(name: str, endpoint: str, following: str = "", **settings: Any) -> Iterator[str]:
     """Run a service; its port."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "EZLOGS_"))}
+    environ["EZLOGS_STATE_DIR"] = os.environ["EZLOGS_STATE_DIR"]
     command = [sys.executable, str(PROGRAM), name, endpoint, json.dumps(settings), following]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
         try:

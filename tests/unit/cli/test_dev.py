@@ -61,6 +61,7 @@ def ezlogs_dev(*arguments: str, before: str = "") -> Iterator[subprocess.Popen[s
     code = f"{heed}{before}from ezlogs.cli import main; main()"
     command = [sys.executable, "-c", code, "dev", "--port", "0", *arguments]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "EZLOGS_"))}
+    environ["EZLOGS_STATE_DIR"] = os.environ["EZLOGS_STATE_DIR"]
     environ |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
     environ |= {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
     with subprocess.Popen(
