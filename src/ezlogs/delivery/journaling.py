@@ -198,6 +198,10 @@ class Journaling:
         """
         self._dead.put(self._signal, self._endpoint, reason=reason, status=status, body=batch.body, events=batch.events)
 
+    def is_roomy(self) -> bool:
+        """Return whether what is here may safely be here alone: nothing is wrong, and nothing will be given up soon."""
+        return self._journal.is_roomy()
+
     def is_short_of_room(self) -> bool:
         """Return whether the next `turn` is to come soon."""
         return self._journal.is_short_of_room()

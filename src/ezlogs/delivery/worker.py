@@ -207,7 +207,7 @@ class Worker:
             self._weigh(_weight(item))
             self._measure()
             self.put(item)
-        elif type(item) is not UniversalEvent and _is_journaled(item):
+        elif type(item) is not UniversalEvent and _is_journaled(item):  # past what memory is for: see `_measure`
             self._beyond.append(item)
         elif self._has_margin(self._waited(self._encoder.priority(item))):
             self._items.append(item)
@@ -245,7 +245,8 @@ class Worker:
         by_size = (self._max_queue_bytes - self._outbox.size()) / self._usual_size
         room = min(self._max_queue_size - self._outbox.in_memory() - self._being_sealed, int(by_size))
         self._whole_room = max(0, room)
-        self._room = self._whole_room if self.keeper is None else min(self._whole_room, _MOST_JOURNALED)
+        roomy = self._journaling is not None and self._journaling.is_roomy()
+        self._room = min(self._whole_room, _MOST_JOURNALED) if roomy else self._whole_room
         if self._audit_wait:
             audits, size = self._outbox.of_audits()
             room = min(self._max_queue_size - audits, int((self._max_queue_bytes - size) / self._usual_size))
@@ -314,8 +315,9 @@ class Worker:
         # Where the threads do not come to rest, another process adopts the journal when this one has ended.
         at_rest = self._turning.acquire(timeout=_LAST_TURN)
         self._sender.stop(_LAST_TURN)
-        for item in (*self._items, *self._beyond):
-            self._leave("shut_down", item)
+        for left in (self._items, self._beyond):
+            while left:
+                self._leave("shut_down", left.popleft())
         for batch in self._outbox.empty():
             if batch.journaled():
                 self._losses.note("spooled", batch.events)
@@ -424,11 +426,7 @@ class Worker:
         try:
             resource = self._resource()
             for alike in _by_priority(items, self._encoder.priority) if away else (items,):
-                receipts = _receipts(alike) if self._breaker.is_failing() else None
-                if receipts:
-                    self._set_aside(alike, receipts)
-                else:
-                    self._make_batch(alike, resource)
+                self._make_batch(alike, resource)
                 items = items[len(alike) :]
         except Exception:
             self._losses.lose("unencodable", sum(len(events_of(item)) for item in items))

@@ -275,6 +275,10 @@ class Journal:
         finally:
             turn.append(None)
 
+    def is_roomy(self) -> bool:
+        """Return whether no record is in danger of being given up."""
+        return self._shelf.is_roomy()
+
     def is_short_of_room(self) -> bool:
         """Return whether `prepare` is to come soon: records wait for room, or would in a moment."""
         segment = self._segment

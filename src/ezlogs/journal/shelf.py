@@ -95,6 +95,10 @@ class Shelf:
             position = self.moved.pop(position)
         return position
 
+    def is_roomy(self) -> bool:
+        """Return whether less than half of what is allowed is taken, and nothing is wrong."""
+        return self.problem is None and not self._gone and self.total_seen < self._cap // 2
+
     def lost_home(self) -> bool:
         """Return whether the home is no longer this process's: its lock was closed, or its directory removed."""
         return self._home is not None and (self._gone or not self._home.held())

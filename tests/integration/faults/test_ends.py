@@ -47,7 +47,7 @@ def test_events_from_everywhere_are_accounted_for_at_the_end(
 ) -> None:
     """In threads, finalizers, handlers of signals and exits: nothing stands still, and what was emitted arrives."""
     said, told, _ = end(state, collector, durability=durability, carrier=carrier)
-    assert len(said) > 800
+    assert len(said) > 200
     if durability == "process":
         with program("emitting", 0, state=state, endpoint=collector.url, carrier=carrier) as process:
             with suppress(AssertionError):

@@ -133,7 +133,7 @@ def worker(collector: Collector, directory: Directory) -> Iterator[Worker]:
         Ledger(),
         flush_interval=0.01,
         max_batch_size=4,
-        max_queue_size=50,
+        max_queue_size=1,
     )
     made.journal(lambda: directory, SHOP, cap=64 << 20, max_age=3600)
     yield made
