@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 # Readers refuse a request in which messages nest deeper than 100. A map in a map is three levels.
 _MAX_NESTING = 24
 
+_SHORT = 64
+"""Characters of a text that may come again, and how many such texts a key has."""
+
 _MAX_UINT32 = 0xFFFF_FFFF
 _MAX_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -23,17 +26,13 @@ def append_attributes(parts: list[bytes], of: Heads, attributes: Mapping[str, An
     """Append one ``KeyValue`` field per attribute; return how many have no OTLP form and were left out."""
     if not attributes:
         return 0
-    texts, values = of
+    _, values, fields = of
     append = parts.append
     left_out = 0
     for key, value in _snapshot(attributes).items():
         try:
             if type(value) is str:
-                try:
-                    encoded = value.encode()
-                except UnicodeEncodeError:
-                    encoded = _utf8(value)
-                append(texts[key][len(encoded)])
+                encoded = fields[key][value]
             else:
                 encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
                 encoded = encode(value, 0)
@@ -246,16 +245,41 @@ class _TextHeads(_ValueHeads):
         return super()._head(len(text_head) + size) + text_head
 
 
+class _TextFields(dict[str, bytes]):
+    """The whole attribute of one key, by its value: most texts are short and come again."""
+
+    __slots__ = ("_heads",)
+
+    def __init__(self, heads: _TextHeads) -> None:
+        self._heads = heads
+
+    def __missing__(self, value: str) -> bytes:
+        try:
+            encoded = value.encode()
+        except UnicodeEncodeError:
+            encoded = _utf8(value)
+        field = self._heads[len(encoded)] + encoded
+        if len(value) <= _SHORT:
+            if len(self) >= _SHORT:
+                self.clear()
+            self[value] = field
+        return field
+
+
 class Heads(NamedTuple):
     """What stands in front of attribute values, by key and size, in one kind of message."""
 
     texts: Remembered[str, _TextHeads]
     values: Remembered[str, _ValueHeads]
+    fields: Remembered[str, _TextFields]
+    """Attributes that are texts, by key and text."""
 
 
 def heads(tag: bytes) -> Heads:
     """Return the heads of attributes whose field has a tag."""
-    return Heads(Remembered(lambda key: _TextHeads(tag, key)), Remembered(lambda key: _ValueHeads(tag, key)))
+    texts: Remembered[str, _TextHeads] = Remembered(lambda key: _TextHeads(tag, key))
+    values: Remembered[str, _ValueHeads] = Remembered(lambda key: _ValueHeads(tag, key))
+    return Heads(texts, values, Remembered(lambda key: _TextFields(texts[key])))
 
 
 _MAP = heads(b"\x0a")
