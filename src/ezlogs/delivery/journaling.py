@@ -188,15 +188,17 @@ class Journaling:
         """Have it on disk what was told by `done`; never raises."""
         self._journal.settle()
 
-    def bury(self, batch: Batch, reason: str, status: int) -> None:
-        """Keep what a collector refused for good, for people to look at and perhaps to send again. Never raises.
+    def bury(self, batch: Batch, reason: str, status: int) -> bool:
+        """Keep what a collector refused for good, for people; return whether it is on disk. Never raises.
 
         Args:
             batch: What it was.
             reason: What the collector said.
             status: As a number.
         """
-        self._dead.put(self._signal, self._endpoint, reason=reason, status=status, body=batch.body, events=batch.events)
+        return self._dead.put(
+            self._signal, self._endpoint, reason=reason, status=status, body=batch.body, events=batch.events
+        )
 
     def is_roomy(self) -> bool:
         """Return whether what is here may safely be here alone: nothing is wrong, and nothing will be given up soon."""

@@ -32,6 +32,8 @@ class Held(NamedTuple):
     packed: bytes | None = None
     on_disk: bool = False
     """Whether its records must be read from the journal."""
+    tried: bool = False
+    """Whether it may have been received: then it is sent again byte for byte."""
 
     def size(self) -> int:
         """Return how many bytes of memory it takes, about."""
@@ -90,12 +92,34 @@ class Outbox:
             held = self._in_flight
         return None if held is None else held.unpacked()
 
+    def restored(self, made: Batch) -> Batch:
+        """Return what was taken from disk as it is in memory from now on, so that it is sent again byte for byte.
+
+        Args:
+            made: Its records, read from the journal.
+        """
+        with self._lock:
+            held = self._in_flight
+            if held is None:
+                return made
+            batch = held.batch._replace(
+                body=made.body, records=made.records, events=made.events, spans=made.spans, broken=made.broken
+            )
+            self._count(held, -1)
+            self._in_flight = Held(batch)
+            self._count(self._in_flight, 1)
+            return batch
+
+    def is_sending(self) -> bool:
+        """Return whether something was taken that is neither done nor put back."""
+        return self._in_flight is not None
+
     def put_back(self) -> None:
         """Have what was taken be next again."""
         with self._lock:
             held, self._in_flight = self._in_flight, None
             if held is not None:
-                self._waiting[held.batch.priority].appendleft(held)
+                self._waiting[held.batch.priority].appendleft(held._replace(tried=True))
 
     def done(self, parts: Iterable[Batch] = ()) -> None:
         """Forget what was taken.
@@ -120,7 +144,7 @@ class Outbox:
                 passed = []
                 while waiting and self._too_much():
                     held = waiting.popleft()
-                    if held.on_disk or held.batch.adopted:
+                    if held.on_disk or held.batch.adopted or held.batch.journaled():
                         passed.append(held)
                         continue
                     self._count(held, -1)
@@ -146,7 +170,7 @@ class Outbox:
                 if not self._too_much():
                     return
                 held = waiting[at]
-                if not held.on_disk and held.batch.journaled():
+                if not held.on_disk and not held.tried and held.batch.journaled():
                     kept = waiting[at] = Held(_without_body(held.batch), on_disk=True)
                     self._count(held, -1)
                     self._count(kept, 1)

@@ -181,14 +181,17 @@ class Sender:
         if again is None:
             self._outbox.put_back()
             return None
-        made = self._remade(again)._replace(receipts=receipts, redactions=held.batch.redactions, since=held.batch.since)
+        made = self._remade(again)
         self._losses.lose("journal_full", max(0, held.batch.events - made.events))
-        if made.records:
-            return made
-        self._outbox.done()
-        return None
+        if not made.records:
+            self._outbox.done()
+            return None
+        return self._outbox.restored(made)
 
     def _judge(self, batch: Batch, result: Outcome, permit: Permit) -> bool:
+        if not self._outbox.is_sending():  # the end came first, and has counted it
+            permit.given_back()
+            return False
         if isinstance(result, Retry):
             self._outbox.put_back()
             self._complain(f"{result.reason}; events are kept and sent again (try `ezlogs dev` for a local collector)")
@@ -211,9 +214,9 @@ class Sender:
             self.last_problem = None
         else:
             self._losses.refused(batch)
-            if self.journaling is not None:
-                self.journaling.bury(batch, result.reason, result.status)
-            self._complain(f"{result.reason}; the events of such requests are lost")
+            buried = self.journaling is not None and self.journaling.bury(batch, result.reason, result.status)
+            fate = "kept for `ezlogs spool show --dead`" if buried else "lost"
+            self._complain(f"{result.reason}; the events of such requests are {fate}")
         if self.journaling is not None and batch.receipts:
             self.journaling.done(batch.receipts, adopted=batch.adopted)
             self.journaling.settle()  # on disk before anybody is told that it went out

@@ -375,9 +375,8 @@ class Worker:
             self._sender.start()
             self._ledger.timing = True
             hurried = self._journaling is not None and self._journaling.is_short_of_room()
-            time.sleep(
-                _POLL / 10 if hurried else _POLL
-            )  # by its module's name: gevent may take its place after this file was imported
+            pause = _POLL / 10 if hurried else _POLL
+            time.sleep(pause)  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:
         """Seal what is due. One thread at a time: the worker's, or at exit the one that shuts down."""

@@ -201,6 +201,32 @@ def test_what_was_given_up_on_disk_is_lost_and_counted(
     assert worker.pending() == 0
 
 
+def test_what_was_read_again_is_sent_again_as_it_was(
+    worker: Worker, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte, and what of it was given up is counted once, however often the collector is asked."""
+    away(worker)
+    put(worker, 4)
+    until_on_disk(worker, 4)
+    read = Journal.read
+    monkeypatch.setattr(Journal, "read", lambda self, receipts: (read(self, receipts) or [])[1:])
+    asked: list[bytes] = []
+
+    def refuse_twice(body: bytes) -> Outcome:
+        asked.append(body)
+        return Retry("busy") if asked.count(body) < 3 else Delivered()
+
+    monkeypatch.setattr(collector, "send", refuse_twice)
+    for _ in range(40):
+        if flush([worker], 0.5):
+            break
+    assert worker.pending() == 0
+    assert {asked.count(body) for body in asked} == {3}
+    counts = worker._ledger.counts()
+    assert counts["delivered"] + counts["lost.journal_full"] == 5
+    assert counts["lost.journal_full"] <= 4, "it was counted at each attempt"
+
+
 def test_a_journal_that_cannot_be_read_now_is_read_later(
     worker: Worker, collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
