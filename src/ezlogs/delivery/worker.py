@@ -29,6 +29,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import suppressing
 from ezlogs.priority import Priority
 from ezlogs.runtime import Ledger, log
+from ezlogs.size import size_of
 
 if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
@@ -482,12 +483,9 @@ def _weight(item: Item) -> float:
 
 
 def _weight_of_event(event: UniversalEvent | SealedEvent) -> int:
-    plain = event.plain if isinstance(event, SealedEvent) else event
-    if plain is None:
-        return len(event.body)  # type: ignore[union-attr]  # a sealed one
-    metadata = plain.said_metadata
-    values = metadata.values() if metadata else ()
-    return _OF_AN_EVENT + sum(len(value) for value in values if isinstance(value, (str, bytes)))
+    if isinstance(event, SealedEvent):
+        return len(event.body) if event.plain is None else size_of(event.plain, _OF_AN_EVENT)
+    return size_of(event, _OF_AN_EVENT)
 
 
 def _is_journaled(item: Item) -> bool:

@@ -23,11 +23,11 @@ from ezlogs.sampling.limits import RateLimits
 from ezlogs.sampling.probability import of_trace
 from ezlogs.sampling.rates import Rates
 from ezlogs.sampling.root import FAILED, ROOT, LocalRoot
-from ezlogs.sampling.size import size_of
 from ezlogs.sampling.story import StorySampler
 from ezlogs.sampling.tail import Bounds, Decision, Tail
 from ezlogs.sampling.travel import Known, read, written
 from ezlogs.sampling.verdict import Verdict
+from ezlogs.size import size_of
 
 if TYPE_CHECKING:
     from ezlogs.runtime import Runtime

@@ -22,8 +22,8 @@ from ezlogs.correlation import Correlation, placed
 from ezlogs.facts import Sampled
 from ezlogs.runtime import current_runtime, install
 from ezlogs.sampling import deciding, root
-from ezlogs.sampling.size import size_of
 from ezlogs.scope import Scope
+from ezlogs.size import size_of
 from ezlogs.testing import Captured, capture
 from ezlogs.trackers.http import HttpTracker
 from ezlogs.trackers.job import Job, perform

@@ -10,8 +10,12 @@ _EMPTY = 1024
 _SCALAR = 32
 
 
-def size_of(event: UniversalEvent) -> int:
+def size_of(event: UniversalEvent, beside: int = _EMPTY) -> int:
     """Return about how many bytes an event holds.
+
+    Args:
+        event: The event.
+        beside: Bytes that one without metadata takes, with what waits beside it.
 
     >>> from ezlogs import Correlation, UniversalEvent
     >>> story = Correlation(correlation_id="story-1")
@@ -22,7 +26,7 @@ def size_of(event: UniversalEvent) -> int:
     >>> size_of(large) - size_of(small)
     4990
     """
-    size = _EMPTY + sum(_of((change.field, change.before, change.after)) for change in event.changes)
+    size = beside + sum(_of((change.field, change.before, change.after)) for change in event.changes)
     if event.error is not None:
         size += _of(event.error.message)
     said = event.said_metadata
