@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
 from itertools import pairwise
@@ -30,25 +30,10 @@ from tests.unit.otlp.test_faults import half_closing, make_certificate
 import ezlogs
 from ezlogs.launch.health import balance
 
-from .faults.faulty import Faulty, Trouble, emit, flushed, start
-from .orders import UseProvider, eventually
+from ..orders import UseProvider, eventually
+from .faulty import Faulty, Trouble, emit, flushed, start
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def collector() -> Iterator[Faulty]:
-    """A collector that takes everything until told otherwise."""
-    made = Faulty()
-    yield made
-    made.healed.set()
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def _own_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EZLOGS_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+ROOT = Path(__file__).parents[3]
 
 
 def slowly(connection: socket.socket) -> None:
@@ -130,7 +115,7 @@ def test_what_is_refused_for_good_is_counted_and_kept(
     place = told["logs"] if carrier == "log" else told
     assert place["lost_by_type"]["rejected"] == {"order.action": 6}
     assert place["journal"]["dead_letters"]["letters"] >= 1, place["journal"]
-    assert len(re.findall("events of such requests are lost", caplog.text)) == (2 if carrier == "log" else 1)
+    assert len(re.findall("events of such requests are kept for `ezlogs spool show --dead`", caplog.text)) == (2 if carrier == "log" else 1)
     collector.heal()
     later = emit(4)
     assert balance(flushed()) == 0
