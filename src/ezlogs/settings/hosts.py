@@ -1,9 +1,9 @@
-"""The kind of value that names hosts: exact ones, and all below a domain."""
+"""The kinds of value that name hosts - exact ones, and all below a domain - and networks of addresses."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from ezlogs.settings.kinds import UnacceptableError, Words
 
@@ -34,6 +34,28 @@ class Hosts(Words, frozen=True):
         if _HOST.fullmatch(name) or (name == pattern and _is_address(name)):
             return pattern.lower().rstrip(".")
         raise UnacceptableError(f"{self.quoted(pattern)} is no host; use {_meant(pattern) or self.allowed}")
+
+
+class Networks(Words, frozen=True):
+    """Networks of addresses; an address alone is one of its own.
+
+    >>> Networks("networks").parse("10.0.0.0/8, ::1")
+    ('10.0.0.0/8', '::1')
+    """
+
+    @property
+    def allowed(self) -> str:
+        return f"{super().allowed}: '10.0.0.0/8', '127.0.0.1' or '2001:db8::/32'"
+
+    def parse(self, given: object) -> object:
+        networks = super().parse(given)
+        assert isinstance(networks, tuple)
+        for network in networks:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise self.refusal(f"{self.quoted(network)} is no network") from None
+        return networks
 
 
 def _is_address(text: str) -> bool:

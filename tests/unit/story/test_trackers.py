@@ -13,7 +13,7 @@ from ezlogs.story import Story, Told, stories
 from ezlogs.testing import capture
 from ezlogs.trackers import job, mail
 from ezlogs.trackers.data import Transaction, invalid, observe
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 JOB = job.Job("store.tasks.send_receipt", "job-1", max_retries=5)
 ITEM = {"verbose_name": "order item"}
@@ -21,7 +21,9 @@ ITEM = {"verbose_name": "order item"}
 
 def request(status: int, user: str, *, happens: Callable[[], Any] = dict) -> dict[str, str]:
     """Serve ``POST /orders/`` for a user; return what its view returns: the headers of a message."""
-    tracker = HttpTracker("test").begin("POST", "/orders/", {}, peek=lambda: Actor("user", user.lower(), user))
+    tracker = HttpTracker("test").begin(
+        PlainArrival("POST", "/orders/", {}), peek=lambda: Actor("user", user.lower(), user)
+    )
     assert tracker is not None
     headers: dict[str, str] = happens()
     tracker.finish(status, route="/orders/")

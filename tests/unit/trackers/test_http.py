@@ -11,7 +11,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import ezlogs
 from ezlogs.correlation import current
-from ezlogs.trackers.http import HttpTracker, resource, singular
+from ezlogs.trackers.http import HttpTracker, PlainArrival
+from ezlogs.trackers.http.routes import resource, singular
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
@@ -38,7 +39,7 @@ def spans(provider):
 
 def test_a_request_becomes_one_event_at_its_end(captured):
     """Method, template, status, duration and subject are told, the path is not."""
-    request = tracker.begin("POST", "/orders/42", {}, request_id="r-1")
+    request = tracker.begin(PlainArrival("POST", "/orders/42", {"x-request-id": "r-1"}))
     inside = current()
     assert captured.events == []
     request.finish(201, route="/orders/{id}", parameters={"id": 42})
@@ -54,13 +55,13 @@ def test_a_request_becomes_one_event_at_its_end(captured):
 
 def test_without_an_sdk_the_story_that_arrives_is_continued(captured):
     """The inbound trace id is the story also where no span records."""
-    tracker.begin("GET", "/", TRACEPARENT).finish(200, route="/")
+    tracker.begin(PlainArrival("GET", "/", TRACEPARENT)).finish(200, route="/")
     assert captured.events[0].correlation.correlation_id == TRACE
 
 
 def test_without_a_local_span_one_is_opened_in_the_callers_trace(captured, spans):
     """The SERVER span continues what arrived and says what the conventions say."""
-    tracker.begin("GET", "/orders/42", TRACEPARENT).finish(200, route="/orders/{id}")
+    tracker.begin(PlainArrival("GET", "/orders/42", TRACEPARENT)).finish(200, route="/orders/{id}")
     (span,) = spans()
     assert (span.name, span.kind.name) == ("GET /orders/{id}", "SERVER")
     assert f"{span.context.trace_id:032x}" == TRACE
@@ -68,6 +69,7 @@ def test_without_a_local_span_one_is_opened_in_the_callers_trace(captured, spans
     assert dict(span.attributes) == {
         "http.request.method": "GET",
         "url.path": "/orders/42",
+        "url.scheme": "http",
         "http.route": "/orders/{id}",
         "http.response.status_code": 200,
     }
@@ -76,7 +78,7 @@ def test_without_a_local_span_one_is_opened_in_the_callers_trace(captured, spans
 def test_an_open_local_span_is_the_hop_whatever_headers_say(captured, provider, spans):
     """Where another instrumentation has a span no second one is made and no header is read."""
     with provider.get_tracer("other").start_as_current_span("request") as span:
-        tracker.begin("GET", "/", TRACEPARENT).finish(200, route="/")
+        tracker.begin(PlainArrival("GET", "/", TRACEPARENT)).finish(200, route="/")
     assert [finished.name for finished in spans()] == ["request"]
     assert captured.events[0].correlation.correlation_id == f"{span.get_span_context().trace_id:032x}"
 
@@ -92,7 +94,7 @@ def test_an_open_local_span_is_the_hop_whatever_headers_say(captured, provider, 
 )
 def test_server_errors_and_exceptions_are_failures(captured, spans, status, error, kind):
     """From 500 on, and without a response, a request failed; what was answered below did not."""
-    tracker.begin("GET", "/x", {}).finish(status, error=error)
+    tracker.begin(PlainArrival("GET", "/x", {})).finish(status, error=error)
     (event,) = captured.events
     (span,) = spans()
     assert event.action == "GET (unmatched)"
@@ -107,7 +109,7 @@ def test_server_errors_and_exceptions_are_failures(captured, spans, status, erro
 
 def test_methods_of_a_clients_making_are_one(captured, spans):
     """A client cannot make up names of events and spans."""
-    tracker.begin("ATTACK-1", "/", {}).finish(405, route="/")
+    tracker.begin(PlainArrival("ATTACK-1", "/", {})).finish(405, route="/")
     assert captured.events[0].action == "_OTHER /"
     assert spans()[0].name == "HTTP /"
 
@@ -115,7 +117,7 @@ def test_methods_of_a_clients_making_are_one(captured, spans):
 def test_the_actor_is_looked_at_when_something_happens(captured):
     """A user that is known late is the actor of what happens after, and of the request."""
     users = []
-    request = tracker.begin("GET", "/", {}, peek=lambda: users[-1] if users else None)
+    request = tracker.begin(PlainArrival("GET", "/", {}), peek=lambda: users[-1] if users else None)
     ezlogs.event("order.action", "seen")
     users.append(ezlogs.Actor("user", "7"))
     ezlogs.event("order.action", "seen")
@@ -125,19 +127,19 @@ def test_the_actor_is_looked_at_when_something_happens(captured):
 
 def test_unsafe_request_ids_are_ignored(captured):
     """What came from outside is repeated only if it is safe."""
-    tracker.begin("GET", "/", {}, request_id="a b").finish(200)
+    tracker.begin(PlainArrival("GET", "/", {"x-request-id": "a b"})).finish(200)
     assert captured.events[0].correlation.request_id is None
 
 
 def test_nothing_is_begun_where_nothing_listens():
     """Without a runtime there is no request to finish."""
-    assert tracker.begin("GET", "/", {}) is None
+    assert tracker.begin(PlainArrival("GET", "/", {})) is None
 
 
 def test_suppressed_instrumentation_is_respected(captured):
     """An exporter's own server, for one, is not observed."""
     with suppress_instrumentation():
-        assert tracker.begin("GET", "/", {}) is None
+        assert tracker.begin(PlainArrival("GET", "/", {})) is None
 
 
 @pytest.mark.parametrize(
