@@ -190,7 +190,7 @@ class HttpRequest:
         self.is_open = True
         """Whether its end is still to be told."""
         inner = caused(correlation, HTTP_REQUEST, self._event_id) if is_told else correlation
-        ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=peek)
+        ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=peek or _nobody)
         self._here = _Here(self)
         self._scope: Scope | None = Scope(context.set_value(_UNDER_WAY, self._here, ctx))
         self.context = self._scope.context
@@ -414,6 +414,10 @@ class HttpRequest:
             metadata={"method": self._method},
             timestamp=self._began_at,
         )
+
+
+def _nobody() -> None:
+    """Know nobody: who asks is unknown, unless somebody says so; it is not the system."""
 
 
 def _outer(arrival: Arrival, ctx: Context) -> HttpRequest | None:

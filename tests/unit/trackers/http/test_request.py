@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
+from weakref import ref
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -11,6 +14,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import ezlogs
 from ezlogs.correlation import current
+from ezlogs.scope import Scope
+from ezlogs.testing import capture
 from ezlogs.trackers.http import HttpTracker, PlainArrival
 from ezlogs.trackers.http.routes import resource, singular
 
@@ -165,3 +170,168 @@ def test_a_route_is_about_its_last_resource(route, parameters, expected):
 def test_resources_are_named_as_models_are(word, expected):
     """Plurals become singulars where English is regular."""
     assert singular(word) == expected
+
+
+def begin(path="/orders", headers=(), *, method="GET", **options):
+    """Begin a request."""
+    return tracker.begin(PlainArrival(method, path, dict(headers), **options))
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome", "reason", "error"),
+    [
+        ({"status": 200}, "success", None, None),
+        ({"status": 200, "error": KeyError("x")}, "success", None, None),
+        ({"status": 200, "error": KeyError("x"), "broken": True}, "failure", None, "KeyError"),
+        ({"status": 200, "broken": True}, "failure", None, None),
+        ({"status": 200, "reason": "disconnected"}, "unknown", "disconnected", None),
+        ({"status": 200, "error": GeneratorExit(), "broken": True}, "unknown", "cancelled", None),
+        ({"error": CancelledError()}, "unknown", "cancelled", None),
+        ({"error": KeyboardInterrupt()}, "unknown", "cancelled", None),
+        ({}, "failure", None, None),
+    ],
+)
+def test_the_end_is_told_as_it_was(captured, spans, end, outcome, reason, error):
+    """A response that breaks off is a failure however it began; what was taken away is unknown, with the reason."""
+    begin().finish(**end)
+    (event,) = captured.events
+    (span,) = spans()
+    assert (event.outcome, event.metadata.get("reason")) == (outcome, reason)
+    assert (event.error and event.error.type) == error
+    assert (span.status.status_code.name == "ERROR") is (outcome == "failure")
+
+
+def test_an_end_is_told_once(captured):
+    """The first one counts, whoever tells it."""
+    request = begin()
+    request.finish(200)
+    request.finish(500)
+    request.tell(reason="disconnected")
+    request.leave()
+    (event,) = captured.events
+    assert event.metadata["status"] == 200
+
+
+def test_what_comes_after_the_response_is_still_in_the_request(captured):
+    """Told and not left: background tasks have it as their parent."""
+    request = begin()
+    request.tell(200)
+    ezlogs.event("mail.sent", "sent")
+    request.leave()
+    told, sent = captured.events
+    assert sent.correlation.parent_event_id == told.event_id
+    assert current() is None
+
+
+def test_what_runs_after_it_was_left_can_be_in_its_context(captured):
+    """A body that is made later."""
+    request = begin()
+    request.leave()
+    assert current() is None
+    with Scope(request.context):
+        ezlogs.event("order.action", "exported")
+    request.finish(200)
+    exported, told = captured.events
+    assert exported.correlation.parent_event_id == told.event_id
+
+
+def test_routes_are_below_what_an_application_is_mounted_in(captured):
+    """The parameters of both are known."""
+    request = begin("/api/acme/orders/42")
+    request.mounted("/api/{tenant}", {"tenant": "acme"})
+    request.matched("/orders/{id}", {"id": 42})
+    request.finish(200)
+    request = begin("/files/x")
+    request.mounted("/files/")
+    request.finish(200)
+    orders, files = captured.events
+    assert orders.action == "GET /api/{tenant}/orders/{id}"
+    assert orders.subject == ezlogs.Subject("order", "42")
+    assert files.action == "GET /files/{path}"
+
+
+def test_a_request_that_is_handed_on_is_one(captured, spans):
+    """To a mounted application or by an internal redirect: what is known there is told by the outer one."""
+    arrival = PlainArrival("POST", "/api/orders", {})
+    outer = tracker.begin(arrival)
+    outer.mounted("/api")
+    arrival.path = "/v2/orders"
+    inner = tracker.begin(arrival, peek=lambda: ezlogs.Actor("user", "7"))
+    assert not inner.is_open
+    ezlogs.event("order.action", "placed")
+    inner.responds(503)
+    inner.sends(3)
+    inner.finish(503, route="/orders", error=KeyError("x"))
+    ezlogs.event("order.action", "checked")
+    outer.responds(500)
+    outer.finish()
+    placed, checked, event = captured.events
+    assert (placed.actor.id, checked.actor.type) == ("7", "unknown")
+    assert {placed.correlation.parent_event_id, checked.correlation.parent_event_id} == {event.event_id}
+    assert (event.action, event.metadata["status"], event.error.type) == ("POST /api/orders", 500, "KeyError")
+    assert len(spans()) == 1
+
+
+def test_a_request_that_is_described_anew_for_another_protocol_is_one(captured):
+    """As an application of WSGI in one of ASGI is asked; another path is another request, in the same story."""
+    outer = begin("/orders", {"x": "1"})
+    inner = begin("/orders", {"x": "2"})
+    assert not inner.is_open
+    inner.finish(200)
+    other = begin("/stock")
+    other.finish(200)
+    outer.finish(200)
+    later = begin("/orders")
+    later.finish(200)
+    stock, orders, again = captured.events
+    assert stock.correlation.parent_event_id == orders.event_id
+    assert again.correlation.parent_event_id is None
+
+
+def test_excluded_requests_give_neither_event_nor_span(captured, spans):
+    """What happens in them is told, by whom it was done, in their story and with no parent that never comes."""
+    request = begin("/healthz", TRACEPARENT, method="GET")
+    request.matched("/healthz")
+    ezlogs.event("order.action", "seen")
+    request.finish(500, error=KeyError("x"))
+    (event,) = captured.events
+    assert (event.event_type, event.correlation.correlation_id) == ("order.action", TRACE)
+    assert event.correlation.parent_event_id is None
+    assert event.actor.type == "unknown"
+    assert spans() == ()
+    assert current() is None
+
+
+def test_responses_say_what_their_request_is_called_if_asked_to(captured):
+    """As the client called it, or by an id that is made for it; nobody asks by default."""
+    request = begin()
+    assert not request.sends_id
+    request.finish(200)
+    assert captured.events[0].correlation.request_id is None
+    with capture(send_request_id=True) as asked:
+        request, called = begin(), None
+        assert request.sends_id
+        called = request.request_id
+        request.finish(200)
+        named = begin("/orders", {"x-request-id": "r-1"})
+        assert named.request_id == "r-1"
+        named.finish(200)
+    assert called
+    assert [event.correlation.request_id for event in asked.events] == [called, "r-1"]
+
+
+def test_nothing_of_a_request_outlives_it(captured):
+    """A task that was begun in one keeps its context for as long as it runs, and must not keep headers and bodies."""
+
+    class Headers(dict):
+        pass
+
+    headers = Headers()
+    request = tracker.begin(PlainArrival("GET", "/orders", headers))
+    gone = ref(headers)
+    kept = request.context
+    request.failed(KeyError("x"))
+    request.finish(500)
+    del headers, request
+    assert gone() is None
+    assert kept
