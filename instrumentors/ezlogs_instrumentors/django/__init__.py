@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
-from ezlogs_instrumentors.django import forms, middleware, models, signins, transactions, users
+from ezlogs_instrumentors.django import forms, middleware, models, rest, signins, transactions, users
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
@@ -19,6 +19,8 @@ _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
     "django.db.models.query": models.attach_to_querysets,
     "django.db.models.deletion": models.attach_to_deletion,
     "django.forms.forms": forms.attach,
+    "rest_framework.views": rest.attach_to_views,
+    "rest_framework.request": rest.attach_to_requests,
     "django.contrib.auth.signals": signins.attach,
     "django.contrib.auth.base_user": users.attach_to_users,
     "django.contrib.auth.models": users.attach_to_anonymous,

@@ -112,6 +112,11 @@ class _Handling:
         arrival = CgiArrival(request.META, method=request.method or "", path=request.path)
         self._tracked = _tracker.begin(arrival, peek=peek_at_user(request))
 
+    def parsed(self, body: Any) -> None:
+        """Tell what the application has read of the body."""
+        if self._tracked is not None:
+            self._tracked.parsed(dict(body.lists()) if hasattr(body, "lists") else body)
+
     @guarded
     def routed(self) -> None:
         """Tell which route matched, and which session the request is of, before its view runs."""
@@ -126,8 +131,8 @@ class _Handling:
     def _end(self, tracked: Tracked, error: BaseException | None) -> None:
         if (match := self._request.resolver_match) is not None:
             tracked.matched(template(match.route), _parameters(match))
-        if (form := vars(self._request).get("_post")) is not None:
-            tracked.parsed(dict(form.lists()))
+        if form := vars(self._request).get("_post"):
+            self.parsed(form)
         response = self.response
         if response is None:
             tracked.tell(error=error)
