@@ -31,7 +31,8 @@ def peek_at_user(request: Any) -> Peek:
     def peek() -> Actor | None:
         known = vars(request)
         for name in ("user", "_cached_user", "_acached_user"):
-            user = resolved(known.get(name))
+            given = known.get(name)
+            user = UNRESOLVED if given is None else resolved(given)
             identity = None if user is UNRESOLVED else identify(user)
             if identity is not None:
                 return Actor(*identity)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ezlogs.settings import Settings
+from ezlogs.runtime import Runtime
 from ezlogs.trackers.http.arrival import Arrival
 from ezlogs.trackers.http.clients import client_address
 from ezlogs.trackers.http.routes import version_in
@@ -37,13 +37,14 @@ class Response:
         """Seconds after the request's beginning; of what was seen to go out."""
 
 
-def details(
-    arrival: Arrival, response: Response, route: str | None, settings: Settings
-) -> Iterator[tuple[str, object]]:
-    """Yield what is told of a request and its response, by name: each part only where it is known."""
+def details(arrival: Arrival, response: Response, route: str | None, runtime: Runtime) -> Iterator[tuple[str, object]]:
+    """Yield what is told of a request and its response, by name: each part only where it is known.
+
+    The client's address is treated as privacy says already here, which is cheaper than to find it in the event.
+    """
     header = arrival.header
-    if (address := client_address(arrival, settings.trusted_proxies)) is not None:
-        yield "client_address", address
+    if (address := client_address(arrival, runtime.settings.trusted_proxies)) is not None:
+        yield "client_address", runtime.scrubber.text(address, "metadata.client_address", [])
     if agent := header("user-agent"):
         yield "user_agent", agent[:_MAX_TEXT]
     if (referrer := header("referer")) and (host := _host(referrer)):

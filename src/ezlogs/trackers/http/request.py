@@ -395,7 +395,7 @@ class HttpRequest:
             found["reason"] = reason
         runtime, arrival = process.current, self._arrival
         if runtime is not None and arrival is not None:
-            found.update(details(arrival, self._response, route, runtime.settings))
+            found.update(details(arrival, self._response, route, runtime))
             if names := runtime.settings.request_parameters:
                 given = {**query_parameters(arrival.query()), **self._parameters}
                 if parameters := selected(given, names):
