@@ -331,6 +331,17 @@ class Data(Group):
     """What a data event tells of changed fields: harmless values, all values, names only, or nothing."""
 
 
+class Graphql(Group):
+    """What events of GraphQL operations tell.
+
+    >>> Graphql(graphql_variables=("page", "*Id")).graphql_variables
+    ('page', '*Id')
+    """
+
+    graphql_variables: Annotated[tuple[str, ...], Setting(Words("names, of which * stands for any part"))] = ()
+    """Which variables of operations are told with their values; none if left out."""
+
+
 class Jobs(Group):
     """What jobs know.
 
@@ -356,7 +367,7 @@ class Instrumentation(Group):
     """Which libraries are instrumented when they are imported."""
 
 
-class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Data, Jobs, Instrumentation):
+class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Data, Graphql, Jobs, Instrumentation):
     """Every setting of ezlogs, typed and immutable. `load` makes it from all sources.
 
     >>> Settings(service_name="shop").timeout

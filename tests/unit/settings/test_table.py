@@ -77,6 +77,7 @@ EXAMPLES = {
     "patterns": "badge=BDG-[0-9]{6}",
     "hash_key": "a long random text",
     "changes": "full",
+    "graphql_variables": "page,*Id",
     "propagate_actor": "no",
     "instrument": "django,celery",
 }
