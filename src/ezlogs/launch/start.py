@@ -23,6 +23,7 @@ from ezlogs.settings import (
     Data,
     Delivery,
     Emission,
+    Graphql,
     Instrumentation,
     InvalidSettings,
     Jobs,
@@ -46,6 +47,7 @@ def configure(
     correlation: Correlation | None = None,
     privacy: Privacy | None = None,
     data: Data | None = None,
+    graphql: Graphql | None = None,
     jobs: Jobs | None = None,
     instrumentation: Instrumentation | None = None,
     **settings: object,
@@ -63,6 +65,7 @@ def configure(
         correlation: How far a story reaches.
         privacy: What is redacted beside what ezlogs redacts by itself.
         data: What events of changed rows tell.
+        graphql: What events of GraphQL operations tell.
         jobs: What jobs know.
         instrumentation: What tells of itself.
         **settings: Any setting by its name, such as ``service_name="shop"`` or ``endpoint="http://collector:4318"``;
@@ -86,6 +89,7 @@ def configure(
         "correlation": correlation,
         "privacy": privacy,
         "data": data,
+        "graphql": graphql,
         "jobs": jobs,
         "instrumentation": instrumentation,
     }

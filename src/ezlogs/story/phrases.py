@@ -209,7 +209,8 @@ def _graphql(passage: Passage, cast: Cast) -> list[str]:
     facts = [] if passage.request else _facts(event)
     if stage is not None:  # its error's type says no more than that
         what = "GraphQL document" if event.action == "(unknown)" else event.action
-        return [f"{_owner(who) or 'The'} {what} was refused in {words(str(stage))}{wrong}"]
+        article = "A" if what == "GraphQL document" else "The"
+        return [f"{_owner(who) or article} {what} was refused in {words(str(stage))}{wrong}"]
     if event.outcome in _BADLY and not told.get("partial") and messages is None:
         return [f"{_owner(who) or 'The'} {event.action} failed{wrong}", *facts]
     got = f" and got {counted(messages, 'message')}" if isinstance(messages, int) else ""
