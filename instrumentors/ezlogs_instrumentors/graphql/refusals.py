@@ -92,7 +92,7 @@ def _parsing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
             return original(source, *args, **kwargs)
         except Exception as error:
             if hooks.active:
-                attempt.refused([error])
+                attempt.tell([error])
             raise
 
     return parse
@@ -105,7 +105,7 @@ def _parsing_request(hooks: Hooks, original: Callable[..., Any]) -> Callable[...
             document = original(context_value, query_parser, data)
         except Exception as error:
             if hooks.active:
-                attempt.refused([error])
+                attempt.tell([error])
             raise
         if hooks.active:
             _remembered(document, attempt)
@@ -151,7 +151,7 @@ def _choosing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
 @guarded
 def _refused(attempt: Attempt, document: Any, name: Any, errors: list[Any]) -> None:
     attempt.definitions, attempt.name = document.definitions, name
-    attempt.refused(errors)
+    attempt.tell(errors)
 
 
 def attach_to_strawberry(hooks: Hooks, module: ModuleType) -> None:
@@ -207,9 +207,9 @@ class _Asked(Attempt):
     request: Any = None
     """What Strawberry knows of it, whose document is filled in once it is parsed, also by its extensions."""
 
-    def refused(self, errors: Iterable[Any], stage: str | None = None) -> None:
+    def tell(self, errors: Iterable[Any], stage: str | None = None) -> None:
         self._describe()
-        super().refused(errors, stage)
+        super().tell(errors, stage)
 
     @guarded
     def _describe(self) -> None:

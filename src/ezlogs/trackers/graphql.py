@@ -6,6 +6,7 @@ Documents are taken as graphql-core has parsed them; nothing here parses, prints
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from time import perf_counter, time_ns
 from types import TracebackType
@@ -248,7 +249,7 @@ class Attempt:
         self.reached = False
         """Whether execution has begun, which tells the rest."""
         self.result: Any = None
-        self._token: Token[Attempt | None] | None = None
+        self._token: Token[Attempt | None]
         self._began = perf_counter()
 
     def __enter__(self) -> Attempt:
@@ -258,20 +259,20 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._token is not None:
+        with suppress(ValueError):  # a coroutine may be closed elsewhere, where there is nothing to restore
             _attempt.reset(self._token)
-            self._token = None
-        if not self.reached and (error is None or isinstance(error, Exception)):
-            errors = getattr(self.result, "errors", None) if error is None else [error]
-            if errors:
-                self.refused(errors)
+        if self.reached or (error is not None and not isinstance(error, Exception)):
+            return
+        errors = (getattr(self.result, "errors", None) or ()) if error is None else (error,)
+        if errors or getattr(self.result, "data", None) is not None:
+            self.tell(errors)
 
     @guarded
-    def refused(self, errors: Iterable[Any], stage: str | None = None) -> None:
+    def tell(self, errors: Iterable[Any], stage: str | None = None) -> None:
         """Tell that the operation was not executed, and why. Neither its text nor a message about it is told.
 
         Args:
-            errors: What was wrong.
+            errors: What was wrong; none where something else answered, such as a cache.
             stage: What it did not pass; ``parsing`` or ``validation`` when left out.
         """
         self.reached = True
@@ -282,21 +283,24 @@ class Attempt:
             source = None
         if source is None and self.definitions is None and self.persisted is None:  # nothing was asked for
             return
-        known, stage = self._known(source), stage or ("parsing" if self.definitions is None else "validation")
         found = list(errors)
+        known = self._known(source, valid=not found)
+        facts = {**known.facts, **told_errors(found)}
+        if found:
+            facts["stage"] = stage or ("parsing" if self.definitions is None else "validation")
         if self.persisted:
-            known.facts["persisted_query"] = self.persisted
+            facts["persisted_query"] = self.persisted
         record(
             GRAPHQL_OPERATION,
             known.action,
             subject=known.subject,
-            metadata={**known.facts, **told_errors(found), "stage": stage},
-            outcome="failure",
+            metadata=facts,
+            outcome="failure" if found else "success",
             duration=perf_counter() - self._began,
             error=failure_in(found, nameless=True),
         )
 
-    def _known(self, source: str | None) -> Described:
+    def _known(self, source: str | None, *, valid: bool) -> Described:
         """Return what is known of the operation, without the names of fields that the schema may not have."""
         node = self.asked()
         if node is None:
@@ -306,7 +310,7 @@ class Attempt:
             return known
         fragments = {one.name.value: one for one in self.definitions or () if one.kind == "fragment_definition"}
         shape = shape_of(node, fragments, lambda: source or "")
-        return described(node.operation.value, node.name and node.name.value, shape, known=False)
+        return described(node.operation.value, node.name and node.name.value, shape, known=valid)
 
     def asked(self) -> Any:
         """Return the definition of the operation that is asked for, or None where the document has none or several."""
@@ -344,7 +348,7 @@ def not_built(definitions: Sequence[Any], name: object, errors: Iterable[Any]) -
     attempt.name, attempt.definitions = name, definitions
     if attempt.source is None and definitions and (at := definitions[0].loc) is not None:
         attempt.source = at.source
-    attempt.refused(errors, "variables" if attempt.asked() else "selection")
+    attempt.tell(errors, "variables" if attempt.asked() else "selection")
 
 
 def remember(definitions: Sequence[object], persisted: str | None) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import hashlib
 from contextlib import suppress
+from contextvars import copy_context
 from types import SimpleNamespace as Node
 from typing import Any
 
@@ -19,7 +21,7 @@ import ezlogs
 from ezlogs.runtime import current_runtime
 from ezlogs.testing import Captured, capture
 from ezlogs.trackers import graphql_document
-from ezlogs.trackers.graphql import Attempt, Operation, begin, not_built, parsed
+from ezlogs.trackers.graphql import Attempt, Operation, begin, hand_over, not_built, parsed, remember, taken_over
 from ezlogs.trackers.graphql_document import MAX_COUNT, MAX_FIELDS, MAX_NAME, Shape, measured, shape_of
 from ezlogs.trackers.graphql_facts import described, failure_in, persisted_hash, told_errors
 from ezlogs.trackers.http import HttpTracker
@@ -312,11 +314,145 @@ def test_an_operation_that_the_document_lacks(captured: Captured) -> None:
     ]
 
 
+def test_what_is_answered_without_execution(captured: Captured) -> None:
+    """By a cache, say: an operation that succeeded."""
+    with Attempt("query Q { a }") as attempt:
+        parsed(parse("query Q { a }").definitions)
+        attempt.result = Node(data={"a": 1}, errors=None)
+    with Attempt("query Q { a }"):  # of which nothing is known
+        pass
+    with suppress(KeyboardInterrupt), Attempt("query Q { a }"):
+        raise KeyboardInterrupt
+    (event,) = captured.events
+    assert (event.action, event.outcome, event.metadata["fields"]) == ("query Q", "success", ("a",))
+    assert "stage" not in event.metadata
+
+
+def test_an_attempt_may_end_where_it_did_not_begin(captured: Captured) -> None:
+    """As that of a coroutine which is closed by the garbage collector."""
+    attempt = Attempt("{")
+    copy_context().run(attempt.__enter__)
+    attempt.__exit__(None, None, None)
+    assert not captured.events
+
+
+def test_it_is_noted_while_it_is_under_way() -> None:
+    """What is interrupted is told by the note of its beginning, which its end takes back."""
+    with capture() as captured:
+        notes: list[Any] = []
+        captured.notes_openings = True
+        captured.opened = lambda note, ctx: notes.append(note)  # type: ignore[method-assign]  # a carrier that notes
+        captured.closed = notes.append  # type: ignore[method-assign]
+        begun("query Q { a }").finish()
+    note, ended = notes
+    (event,) = captured.events
+    assert (note.event_id, note.action, note.outcome) == (event.event_id, "query Q", "unknown")
+    assert ended == event.event_id
+
+
+def test_in_a_request_it_is_no_beginning_of_its_own() -> None:
+    """Sampling decides for the request as a whole: a failure after the operation keeps what happened in it."""
+    with capture(sample_rate=0.0) as captured:
+        request = HttpTracker("example").begin("POST", "/graphql", {})
+        assert request is not None
+        operation = begun("{a}")
+        token = context.attach(operation.context)
+        ezlogs.event("order.action", "placed")
+        context.detach(token)
+        operation.finish(data={})
+        request.finish(500, route="/graphql")
+        begun("{a}").finish()
+    assert [event.event_type for event in captured.events] == ["order.action", "graphql.operation", "http.request"]
+
+
+@pytest.mark.parametrize("subscription", [True, False])
+def test_a_stream_of_results_is_one_operation(captured: Captured, subscription: bool) -> None:
+    """With what it sends, and the errors of that, also of parts that are delivered one after another."""
+
+    async def results() -> Any:
+        yield Node(errors=None)
+        ezlogs.event("order.action", "placed")
+        yield Node(incremental=[Node(errors=[GraphQLError("x")])], completed=[Node(errors=[GraphQLError("y")])])
+
+    async def main() -> None:
+        operation = begun("subscription S { a }", subscribing=subscription)
+        source = results()
+        hand_over(source, operation)
+        assert taken_over(results) is None
+        assert taken_over(source) is operation
+        assert taken_over(source) is None
+        before = context.get_current()
+        async for _ in operation.stream(source):
+            assert context.get_current() == before
+
+    asyncio.run(main())
+    placed, event = captured.events
+    assert (event.outcome, event.metadata["messages"], event.metadata["error_count"]) == ("failure", 2, 2)
+    assert placed.correlation.parent_event_id == event.event_id
+
+
+def test_a_stream_that_is_left(captured: Captured) -> None:
+    """Its end is unknown; its source is closed, if it can be, as a part of the operation."""
+
+    async def endless() -> Any:
+        try:
+            while True:
+                yield Node(errors=None)
+        finally:
+            ezlogs.event("source.action", "closed")
+
+    class Unclosable:
+        async def __anext__(self) -> Any:
+            return Node(errors=None)
+
+    async def main() -> None:
+        for source in (endless(), Unclosable()):
+            stream: Any = begun("subscription S { a }", subscribing=True).stream(source)
+            await stream.__anext__()
+            await stream.aclose()
+
+    asyncio.run(main())
+    closed, first, second = captured.events
+    assert [event.metadata["reason"] for event in (first, second)] == ["closed"] * 2
+    assert closed.correlation.parent_event_id == first.event_id
+
+
+def test_messages_of_a_subscription_are_no_operations(captured: Captured) -> None:
+    """Each is executed by itself, in the subscription."""
+    node, fragments = split("subscription S { a }")
+    operation = begin(node, fragments, lambda: "", subscribing=True)
+    assert operation is not None
+    token = context.attach(operation.context)
+    assert begin(node, fragments, lambda: "") is None
+    context.detach(token)
+    operation.finish()
+
+
+def test_a_persisted_hash_is_of_its_own_document_only(captured: Captured) -> None:
+    """What was remembered for another document is forgotten."""
+    document, other = parse("{a}"), parse("{b}")
+    remember(document.definitions, None)
+    for asked in (document, other):
+        remember(document.definitions, "abc")
+        operation = begin(asked.definitions[0], {}, lambda: "")
+        assert operation is not None
+        operation.finish()
+    assert [event.metadata.get("persisted_query") for event in captured.events] == ["abc", None]
+
+
+def test_errors_that_wrap_each_other_end() -> None:
+    """Also those that wrap themselves."""
+    error = GraphQLError("x")
+    error.original_error = error
+    assert failure_in([error]) is not None
+    assert failure_in([]) is None
+
+
 def test_who_asked_for_nothing_is_not_told(captured: Captured) -> None:
     """A request without a document is no operation; one with the hash of an unknown document is."""
-    Attempt().refused([ValueError()])
-    Attempt("").refused([ValueError()])
-    Attempt(persisted="abc").refused([ValueError()])
+    Attempt().tell([ValueError()])
+    Attempt("").tell([ValueError()])
+    Attempt(persisted="abc").tell([ValueError()])
     (event,) = captured.events
     assert event.metadata["persisted_query"] == "abc"
 
@@ -326,11 +462,11 @@ def test_nothing_is_tracked_where_nobody_listens() -> None:
     assert begin(*split("{a}"), lambda: "") is None
     with capture(disabled_events=("graphql.operation",)) as captured:
         assert begin(*split("{a}"), lambda: "") is None
-        Attempt("{").refused([ValueError()])
+        Attempt("{").tell([ValueError()])
     with capture() as captured:
         token = context.attach(context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         assert begin(*split("{a}"), lambda: "") is None
-        Attempt("{").refused([ValueError()])
+        Attempt("{").tell([ValueError()])
         context.detach(token)
     assert not captured.events
 
@@ -340,4 +476,4 @@ def test_errors_of_our_own_never_reach_the_application() -> None:
     with capture(strict=False):
         assert current_runtime() is not None
         assert begin(Node(), {}, lambda: "") is None
-        Attempt("{a}").refused(None)  # type: ignore[arg-type]  # the point of the test
+        Attempt("{a}").tell(None)  # type: ignore[arg-type]  # the point of the test
