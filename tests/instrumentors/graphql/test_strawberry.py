@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import strawberry
 from fastapi import FastAPI
+from graphql import ExecutionResult
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions.tracing import OpenTelemetryExtensionSync
 from strawberry.fastapi import GraphQLRouter
 from strawberry.schema.config import StrawberryConfig
 
@@ -189,6 +195,43 @@ def test_documents_that_strawberry_remembers(told: Told) -> None:
         ask.post("/graphql", json={"query": "query Wrong { nothing }"})
     assert [event.action for event in told.operations] == ["query Q", "query Wrong"] * 2
     assert told.causes_of("profile.action") == ["query Q"] * 2
+
+
+def test_what_an_extension_answers(told: Told) -> None:
+    """An operation that a cache answers is told, though nothing is executed."""
+
+    class Cache(SchemaExtension):
+        def on_execute(self) -> Any:
+            self.execution_context.result = ExecutionResult({"total": 8})
+            yield
+
+    answer = client(schema(Cache)).post("/graphql", json={"query": "query Q { total }"})
+    assert answer.json()["data"] == {"total": 8}
+    assert (told.operation.action, told.operation.outcome) == ("query Q", "success")
+    assert told.operation.metadata["fields"] == ("total",)
+
+
+def test_a_subscription_without_messages(told: Told) -> None:
+    """It is one event all the same."""
+
+    async def main() -> list[Any]:
+        return [one async for one in await SCHEMA.subscribe("subscription S { ticks(until: -1) }")]
+
+    assert asyncio.run(main()) == []
+    assert (told.operation.outcome, told.operation.metadata["messages"]) == ("success", 0)
+
+
+def test_no_span_is_made(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Strawberry's own extension for OpenTelemetry there are its spans, and without it none."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer", lambda name, *_, **__: provider.get_tracer(name))
+    schema().execute_sync("query Q { total }")
+    assert not exporter.get_finished_spans()
+    schema(OpenTelemetryExtensionSync).execute_sync("query Q { total }")
+    assert {span.instrumentation_scope.name for span in exporter.get_finished_spans()} == {"strawberry"}
+    assert len(told.operations) == 2
+    provider.shutdown()
 
 
 def follow(socket: Any, source: str) -> None:
