@@ -194,9 +194,11 @@ def attach_to_strawberry(hooks: Hooks, module: ModuleType) -> None:
 
     hooks.replace(module.Schema, "execute", make_async)
     hooks.replace(module.Schema, "execute_sync", make_sync)
-    for name in ("_stream", "_subscribe"):  # the latter in older versions
-        if name in vars(module.Schema):
-            hooks.replace(module.Schema, name, make_stream)
+    streams = [name for name in ("_stream", "_subscribe") if name in vars(module.Schema)]
+    for name in streams:
+        hooks.replace(module.Schema, name, make_stream)
+    if not streams:  # in older versions, whose `subscribe` looks at the first result by itself
+        hooks.replace(module.Schema, "subscribe", make_async)
     if "_create_execution_context" in vars(module.Schema):
         hooks.after(module.Schema, "_create_execution_context", see_request)
 

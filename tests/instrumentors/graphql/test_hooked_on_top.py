@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from ezlogs.testing import capture
-from ezlogs_instrumentors.graphql import GraphqlInstrumentor
+from ezlogs_instrumentors.graphql import GraphqlInstrumentor, refusals
+from ezlogs_instrumentors.hooks import Hooks
 from tests.instrumentors.graphql import test_ariadne, test_core, test_graphene, test_strawberry
 
 
@@ -66,16 +68,13 @@ def test_nothing_is_told_any_more(switched_off: None) -> None:
     assert not captured.of("graphql.operation")
 
 
-def test_what_a_version_does_not_have_is_not_hooked() -> None:
-    """Names that came or went with a version are skipped."""
-    from types import ModuleType
-
-    from ezlogs_instrumentors.graphql import refusals
-    from ezlogs_instrumentors.hooks import Hooks
-
+@pytest.mark.parametrize(("subscribing", "hooked"), [("_subscribe", "_subscribe"), ("other", "subscribe")])
+def test_what_a_version_does_not_have_is_not_hooked(subscribing: str, hooked: str) -> None:
+    """Names that came or went with a version are skipped, and those in their place are hooked."""
     hooks, older = Hooks(), ModuleType("older")
-    older.Schema = type("Schema", (), {"execute": None, "execute_sync": None, "_subscribe": None})  # type: ignore[attr-defined]  # a module of the test's own
+    methods = dict.fromkeys(("execute", "execute_sync", "subscribe", subscribing), lambda: None)
+    older.Schema = type("Schema", (), methods)  # type: ignore[attr-defined]  # a module of the test's own
     refusals.attach_to_strawberry(hooks, older)
     refusals.attach_to_ariadnes_handlers(hooks, older)
-    assert {name for _, name, _, _ in hooks._replaced} == {"execute", "execute_sync", "_subscribe"}
+    assert {name for _, name, _, _ in hooks._replaced} == {"execute", "execute_sync", hooked}
     hooks.undo()
