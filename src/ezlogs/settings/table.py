@@ -380,6 +380,9 @@ class Web(Group):
     request_fields: Annotated[tuple[str, ...], Setting(Words("globs of names"))] = ()
     """Fields of bodies that are told where the application has read them, after privacy; none if left out."""
 
+    graphql_variables: Annotated[tuple[str, ...], Setting(Words("globs of names"))] = ()
+    """Variables of GraphQL operations that are told, after privacy; none if left out."""
+
     send_request_id: Annotated[bool, Setting(Boolean())] = False
     """Whether responses say in X-Request-ID what their request is called: as the client called it, or a new id."""
 

@@ -203,10 +203,19 @@ def _steps(events: list[UniversalEvent]) -> list[str]:
 
 def _graphql(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
-    errors = event.metadata.get("error_count")
+    who, told = cast.person(event.actor), event.metadata
+    errors, messages, stage = told.get("error_count"), told.get("messages"), told.get("stage")
     wrong = f" with {counted(errors, 'error')}" if isinstance(errors, int) and errors else ""
     facts = [] if passage.request else _facts(event)
-    return [f"{cast.person(event.actor) or 'The system'} ran {event.action}{wrong}", *facts]
+    if stage is not None:  # its error's type says no more than that
+        what = "GraphQL document" if event.action == "(unknown)" else event.action
+        article = "A" if what == "GraphQL document" else "The"
+        return [f"{_owner(who) or article} {what} was refused in {words(str(stage))}{wrong}"]
+    if event.outcome in _BADLY and not told.get("partial") and messages is None:
+        return [f"{_owner(who) or 'The'} {event.action} failed{wrong}", *facts]
+    got = f" and got {counted(messages, 'message')}" if isinstance(messages, int) else ""
+    end = f" until it was {words(str(told.get('reason') or 'interrupted'))}" if event.outcome == "unknown" else ""
+    return [f"{who or 'The system'} ran {event.action}{got}{wrong}{end}", *facts]
 
 
 def _call(passage: Passage, cast: Cast) -> list[str]:

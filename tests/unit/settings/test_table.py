@@ -84,6 +84,7 @@ EXAMPLES = {
     "request_fields": "quantity",
     "send_request_id": "on",
     "changes": "full",
+    "graphql_variables": "page,*Id",
     "propagate_actor": "no",
     "instrument": "django,celery",
 }

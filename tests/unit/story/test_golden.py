@@ -388,6 +388,31 @@ def graphql(scene: Any) -> None:
 
 
 @scene_of
+def graphql_gone_wrong(scene: Any) -> None:
+    """GraphQL operations that failed, partly or as a whole, or were never executed."""
+    with scene.request("POST /graphql", 200, 0.02):
+        failed = {"error_count": 1, "operation_type": "mutation"}
+        error = Failure("shop.stock.OutOfStock")
+        scene.tell("graphql.operation", "mutation createOrder", metadata=failed, outcome="failure", error=error)
+    for action, metadata in (
+        ("query {me, orders}", {"error_count": 2, "partial": True}),
+        ("query products", {"error_count": 3, "stage": "validation"}),
+        ("(unknown)", {"error_count": 1, "stage": "parsing"}),
+    ):
+        scene.tell("graphql.operation", action, metadata=metadata, outcome="failure", actor=SYSTEM)
+
+
+@scene_of
+def graphql_subscriptions(scene: Any) -> None:
+    """Subscriptions that ended by themselves and by their clients, and a query that nobody waited for."""
+    messages = {"error_count": 0, "messages": 3}
+    scene.tell("graphql.operation", "subscription prices", metadata=messages, duration=2.0)
+    left = {"error_count": 1, "messages": 1, "reason": "closed"}
+    scene.tell("graphql.operation", "subscription prices", metadata=left, duration=2.0, outcome="unknown")
+    scene.tell("graphql.operation", "query report", metadata={"reason": "cancelled"}, outcome="unknown", actor=SYSTEM)
+
+
+@scene_of
 def flow_with_steps(scene: Any) -> None:
     """A checkout reaches six steps and completes; its steps are told with it."""
     steps = ("cart_checked", "stock_reserved", "payment_authorized", "order_placed", "receipt_queued", "cart_cleared")
