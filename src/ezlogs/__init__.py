@@ -13,6 +13,7 @@ from ezlogs.launch.health import health, readiness
 from ezlogs.launch.start import configure, flush, shutdown
 from ezlogs.scope import CorrelationManager
 from ezlogs.settings import InvalidSettings
+from ezlogs.trackers.auth import auth
 from ezlogs.trackers.command import command
 from ezlogs.trackers.flow import flow, resume_flow, tracked
 from ezlogs.trackers.schedule import schedule
@@ -35,6 +36,7 @@ __all__ = [
     "UniversalEvent",
     "__version__",
     "actor",
+    "auth",
     "command",
     "configure",
     "event",

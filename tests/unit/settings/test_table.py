@@ -76,6 +76,7 @@ EXAMPLES = {
     "redaction": "email=mask",
     "patterns": "badge=BDG-[0-9]{6}",
     "hash_key": "a long random text",
+    "login_names": "none",
     "changes": "full",
     "propagate_actor": "no",
     "instrument": "django,celery",
