@@ -32,13 +32,20 @@ def peek_at_user(request: Any) -> Peek:
     def peek() -> Actor | None:
         known = vars(request)
         for name in ("user", "_cached_user", "_acached_user"):
-            user = resolved(known.get(name))
+            user = settled(known.get(name))
             identity = None if user is UNRESOLVED else identify(user)
             if identity is not None:
                 return _really(known.get("session"), Actor(*identity))
         return None
 
     return peek
+
+
+def settled(user: Any) -> Any:
+    """Return the user inside lazy objects, of which middleware makes several around each other, or `UNRESOLVED`."""
+    while (inner := resolved(user)) is not user:
+        user = inner
+    return user
 
 
 def _really(session: Any, user: Actor) -> Actor:

@@ -99,6 +99,9 @@ def auth(
         >>> failed.subject.label, failed.outcome, began.actor.id
         ('a…@example.com', 'failure', '7')
     """
+    runtime = current_runtime()
+    if runtime is None:
+        return None
     try:
         return _told(
             action,
@@ -113,9 +116,7 @@ def auth(
     except InvalidEvent:
         raise
     except Exception as problem:  # never into the application
-        runtime = current_runtime()
-        if runtime is not None:
-            runtime.report("an event was lost", problem)
+        runtime.report("an event was lost", problem)
         return None
 
 
@@ -228,7 +229,7 @@ def _told(
     actor: object = None,
     subject: object = None,
     username: object = None,
-    metadata: Mapping[str, object] | None = None,
+    metadata: object = None,
     error: BaseException | None = None,
     ctx: Context | None = None,
 ) -> UniversalEvent | None:
@@ -255,6 +256,9 @@ def _told(
         outcome = "unknown"
         problems.append(f"action {_shown(action)}: use {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}")
         actor, subject = _first(actor, user), _first(subject, user)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        problems.append(f"metadata of type {type(metadata).__qualname__}: use a mapping")
+        metadata = None
     _complain(problems)
     if failed and isinstance(refusal := context.get_value(_REFUSAL, ctx), _Refusal):
         refusal.told = True
@@ -277,7 +281,7 @@ def _impersonation(action: str, actor: object, user: object, problems: list[str]
     if user is None:
         problems.append(f"{action}: missing 'user', who is impersonated")
         return who, None
-    other = party(Subject, "user", user, problems)
+    other = party(Subject, "subject", user, problems)
     return msgspec.structs.replace(who, on_behalf_of=type_and_id(other)), other
 
 
