@@ -138,14 +138,15 @@ def denied(
 
     Args:
         reason: A fixed word; what the status says when left out.
-        status: The response's status; with any other than 401 and 403 nothing is told.
+        status: The response's status; with any other than 401 and 403 nothing is told, nor with neither a status
+            (an exception took the response's place) nor a reason.
         subject: What was asked for: `route_of` a request, or ``("permission", name)``.
         user: Who was refused; the present actor when left out.
         method: As for `auth`, and so are ``backend`` and ``error``.
         credentials: Whether credentials were shown that do not hold: that is a ``login_failed`` of nobody known.
         ctx: The context of the request, where it is not the current one.
     """
-    if status is not None and status not in REASONS:
+    if (status is not None or reason is None) and status not in REASONS:
         return None
     refusal = context.get_value(_REFUSAL, ctx)
     if isinstance(refusal, _Refusal) and refusal.told:

@@ -82,6 +82,12 @@ async def refuse_async(request, pk):
     raise PermissionDenied
 
 
+def refuse_and_tell(request):
+    """Refuse, and say why."""
+    ezlogs.auth("permission_denied", subject=("plan", "free"), reason="plan")
+    raise PermissionDenied
+
+
 def refuse_by_status(request):
     """Refuse without an exception."""
     return HttpResponseForbidden()
@@ -150,6 +156,7 @@ urlpatterns = [
     path("async/leave/", leave_async),
     path("orders/<int:pk>/", refuse),
     path("async/orders/<int:pk>/", refuse_async),
+    path("told/", refuse_and_tell),
     path("forbidden/", refuse_by_status),
     path("users/add/", add_user),
     path("private/", private),

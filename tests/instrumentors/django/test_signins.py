@@ -13,7 +13,9 @@ from django.test.utils import CaptureQueriesContext, override_settings
 
 import ezlogs
 from ezlogs import Actor, Subject
+from ezlogs.scope import Scope
 from ezlogs.testing import capture
+from ezlogs.trackers.auth import refusable
 from ezlogs_instrumentors.django.signins import changes_password
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -209,6 +211,13 @@ def test_a_refusal_knows_the_user_whom_the_view_asked_for(ada, client, captured)
     captured.clear()
     assert client.get("/users/add/").status_code == 403
     assert only(captured).actor == acts(ada)
+
+
+def test_what_the_application_told_is_not_told_again(client, captured):
+    """It knows best, so the exception and the response add nothing."""
+    with Scope(refusable()):
+        assert client.get("/told/").status_code == 403
+    assert only(captured).metadata["reason"] == "plan"
 
 
 def test_an_asynchronous_view_refuses_too(captured):

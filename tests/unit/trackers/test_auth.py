@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import UserDict
+from contextvars import Context
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import context
 
 import ezlogs
 from ezlogs import Actor, InvalidEvent, Subject
@@ -324,6 +326,13 @@ def test_a_refusal_is_known_across_threads_that_have_the_context(captured: Captu
 def test_only_two_statuses_refuse(captured: Captured, status: int) -> None:
     """All others are about the request, not about who asked."""
     assert denied(status=status) is None
+    assert denied("hook", status=status) is None
+    assert captured.events == []
+
+
+def test_a_request_that_ends_without_a_response_is_not_refused(captured: Captured) -> None:
+    """An exception took its place: nobody said no."""
+    assert denied(status=None, subject=route_of("POST", "/orders/{id}")) is None
     assert captured.events == []
 
 
@@ -336,13 +345,13 @@ def test_a_status_says_why(captured: Captured, status: int, reason: str) -> None
     assert captured.events[0].subject == Subject("route", "POST /orders/{id}")
 
 
-def test_the_end_of_a_request_tells_its_refusal_in_its_context(captured: Captured) -> None:
-    """As a request instrumentor does, when the request's scope is closed already."""
+def test_a_refusal_can_be_told_from_outside_of_its_request(captured: Captured) -> None:
+    """By the request's context, where it is no longer or not yet the current one."""
     request = HttpTracker("test").begin("POST", "/orders/42", {}, peek=lambda: BOB)
     assert request is not None
-    ctx = refusable(request._scope.context)
+    ctx = context.get_current()
+    Context().run(lambda: denied(status=403, subject=route_of("POST", "/orders/{id}"), ctx=ctx))
     request.finish(403, route="/orders/{id}")
-    denied(status=403, subject=route_of("POST", "/orders/{id}"), ctx=ctx)
     refusal, told = only(captured), captured.of("http.request")[0]
     assert refusal.actor == BOB
     assert refusal.correlation.parent_event_id == told.event_id
