@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -306,3 +307,24 @@ def test_responses_are_the_same_with_and_without(instrumented: FlaskLoginInstrum
     instrumented.uninstrument()
     assert visit() == with_ezlogs
     assert len(captured.of("auth.session")) == count
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_users_who_log_in_at_once_are_not_mixed_up(captured: Captured) -> None:
+    """Each in a thread, in applications of their own; whoever logs in places the order."""
+    people = [User(number, f"user {number}") for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda user: [visits(shop(user))(path) for path in ("/enter", "/leave")], people))
+    logins = [event for event in captured.of("auth.session") if event.action == "login"]
+    placed = [event for event in captured.of("order.action") if event.actor != NOBODY]
+    expected = sorted(str(number) for number in range(24))
+    assert sorted(event.actor.id or "" for event in logins) == expected
+    assert sorted(event.actor.id or "" for event in placed) == expected
+
+
+def test_instrumenting_again_tells_everything_once(instrumented: FlaskLoginInstrumentor, captured: Captured) -> None:
+    """Switched off and on, as reloaders do."""
+    instrumented.uninstrument()
+    instrumented.instrument()
+    visits(shop())("/enter")
+    assert told(captured) == [("login", None)]

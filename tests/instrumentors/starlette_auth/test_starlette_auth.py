@@ -303,3 +303,30 @@ def test_responses_are_the_same_with_and_without(instrumented: StarletteAuthInst
     captured.clear()
     assert visit(made_before) == visit(client()) == with_ezlogs
     assert {event.metadata["reason"] for event in captured.of("auth.session")} == {"forbidden"}  # by the status
+
+
+def test_instrumenting_again_tells_everything_once(instrumented: StarletteAuthInstrumentor, captured: Captured) -> None:
+    """Switched off and on, as reloaders do."""
+    instrumented.uninstrument()
+    instrumented.instrument()
+    client().get("/private")
+    client().get("/public", headers={"authorization": "Basic eve"})
+    assert [event.action for event in captured.of("auth.session")] == ["permission_denied", "login_failed"]
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_users_who_come_at_once_are_not_mixed_up(captured: Captured) -> None:
+    """Two hundred requests on one event loop, half of them with credentials that do not hold."""
+    app = client().app
+
+    async def visit() -> None:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop") as http:
+            await asyncio.gather(
+                *(http.get("/private", headers={"authorization": f"Basic {who}"}) for who in ("ada", "eve") * 100)
+            )
+
+    asyncio.run(visit())
+    assert {event.actor.id for event in captured.of("order.action")} == {"ada"}
+    assert len(captured.of("order.action")) == 100
+    assert [event.action for event in captured.of("auth.session")] == ["login_failed"] * 100

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections import UserDict
 from contextvars import Context
@@ -386,3 +388,13 @@ def test_a_route_without_a_method_and_none_at_all() -> None:
     """Websockets have no method; what matches nothing has no route."""
     assert route_of(None, "/ws") == Subject("route", "/ws")
     assert route_of("GET", None) is None
+
+
+def test_importing_ezlogs_does_not_import_sign_ins() -> None:
+    """Programs start without what they may never use; the name is there when it is asked for."""
+    program = (
+        "import sys, ezlogs; before = 'ezlogs.trackers.auth' in sys.modules; "
+        "print(before, ezlogs.auth.__name__, 'auth' in ezlogs.__all__, hasattr(ezlogs, 'no_such_name'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=50)
+    assert done.stdout.split() == ["False", "auth", "True", "False"]
