@@ -1,4 +1,4 @@
-"""Django: requests, committed changes of data and rejected forms become events; nothing needs to be configured.
+"""Django: requests, committed changes of data, rejected forms and sign-ins become events, with nothing to configure.
 
 Hooks are set as Django's modules are imported, so instrumenting neither imports Django nor touches its settings.
 """
@@ -11,6 +11,12 @@ from types import ModuleType
 from ezlogs_instrumentors.django import forms, middleware, models, rest, signins, transactions, users
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
+
+def _attach_to_users(hooks: Hooks, module: ModuleType) -> None:
+    users.attach_to_users(hooks, module)
+    signins.attach_to_passwords(hooks, module)
+
+
 _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
     "django.core.handlers.base": middleware.attach,
     "django.db.backends.base.base": transactions.attach,
@@ -22,8 +28,13 @@ _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
     "rest_framework.views": rest.attach_to_views,
     "rest_framework.request": rest.attach_to_requests,
     "django.contrib.auth.signals": signins.attach,
-    "django.contrib.auth.base_user": users.attach_to_users,
+    "django.contrib.auth.base_user": _attach_to_users,
     "django.contrib.auth.models": users.attach_to_anonymous,
+    "django.core.handlers.exception": signins.attach_to_exceptions,
+    "django.middleware.csrf": signins.attach_to_csrf,
+    "rest_framework.views": signins.attach_to_rest_framework,
+    "hijack.signals": signins.attach_to_impersonation,
+    "hijack.views": signins.attach_to_impersonating_views,
 }
 
 

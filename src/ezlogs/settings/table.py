@@ -317,6 +317,9 @@ class Privacy(Group):
     hash_key: Annotated[str | None, Setting(Secret("a long random text"))] = None
     """The key of the treatment hash; without one it masks. Never shown."""
 
+    login_names: Annotated[Literal["masked", "none"], Setting(Choice(("masked", "none")))] = "masked"
+    """What is told of the name that somebody typed in who could not log in: its first letter and domain, or nothing."""
+
 
 class Web(Group):
     """Which requests are told, and what of them.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ezlogs.event import Actor, UniversalEvent
-from ezlogs.story import job, mail, rows
+from ezlogs.story import job, mail, rows, session
 from ezlogs.story.cast import Cast
 from ezlogs.story.passages import Passage
 from ezlogs.story.wording import (
@@ -22,13 +22,6 @@ from ezlogs.story.wording import (
 )
 
 _BADLY = ("failure", "dead", "rolled_back")
-_SESSION = {
-    "login": "logged in",
-    "logout": "logged out",
-    "login_failed": "tried to log in and failed",
-    "password_changed": "changed the password",
-    "permission_denied": "was refused permission",
-}
 _NO_FIELD = "__all__"
 """Where Django reports what is wrong with a form as a whole."""
 
@@ -122,15 +115,6 @@ def _badly(event: UniversalEvent) -> list[str]:
     if event.outcome not in _BADLY:
         return []
     return [last_segment(event.error.type) if event.error else event.outcome.replace("_", " ")]
-
-
-def _session(passage: Passage, cast: Cast) -> list[str]:
-    event = passage.events[0]
-    subject = event.subject
-    person = Actor(subject.type, subject.id, subject.label) if subject and subject.type == "user" else event.actor
-    action = last_segment(event.action)
-    who = cast.person(person) or "Someone"
-    return [f"{who} {_SESSION[action]}" if action in _SESSION else f"{who}'s session: {words(action)}"]
 
 
 def _validation(passage: Passage, cast: Cast) -> str:
@@ -292,7 +276,7 @@ _PHRASES: dict[str, Callable[[Passage, Cast], str | list[str]]] = {
     "request": _request,
     "rows": rows.sentence,
     "schedule": _schedule,
-    "session": _session,
+    "session": session.sentence,
     "sql": _sql,
     "system": _system,
     "transaction": _transaction,

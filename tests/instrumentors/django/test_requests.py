@@ -150,7 +150,7 @@ def test_refusals_are_successes_and_server_errors_failures(client, captured):
     """4xx is an answer; 5xx without an exception is a failure without an error."""
     client.get("/forbidden/")
     client.get("/unavailable/")
-    forbidden, unavailable = captured.events
+    forbidden, unavailable = captured.of("http.request")
     assert (forbidden.outcome, forbidden.error) == ("success", None)
     assert (unavailable.outcome, unavailable.error) == ("failure", None)
 

@@ -83,6 +83,7 @@ EXAMPLES = {
     "request_parameters": "page,filter*",
     "request_fields": "quantity",
     "send_request_id": "on",
+    "login_names": "none",
     "changes": "full",
     "graphql_variables": "page,*Id",
     "propagate_actor": "no",

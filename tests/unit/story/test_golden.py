@@ -250,8 +250,57 @@ def session(scene: Any) -> None:
 
 @scene_of
 def session_failed(scene: Any) -> None:
-    """Somebody tries to log in."""
+    """Somebody tries to log in: nobody known, under a name, as a user that is known, and with what does not hold."""
+    nobody: dict[str, Any] = {"actor": Actor("anonymous"), "outcome": "failure"}
     scene.tell("auth.session", "login_failed", actor=SYSTEM, outcome="failure")
+    scene.tell("auth.session", "login_failed", subject=Subject("user", None, "a…@example.com"), **nobody)
+    scene.tell("auth.session", "login_failed", subject=("user", 7), metadata={"reason": "locked"}, **nobody)
+    scene.tell("auth.session", "login_failed", metadata={"reason": "bad_token", "method": "bearer"}, **nobody)
+    for action in ("login", "logout"):
+        scene.tell("auth.session", action, subject=Subject("user", "7", "Ada"), outcome="failure")
+    scene.tell("auth.session", "login", outcome="unknown", metadata={"method": "sso"})
+    with scene.request("POST /login/", 401, 0.04, actor=Actor("anonymous")):
+        scene.tell("auth.session", "login_failed", subject=Subject("user", None, "a…"), **nobody)
+
+
+@scene_of
+def session_password(scene: Any) -> None:
+    """Passwords are changed, by their owners and by administrators; or are not."""
+    ada = Subject("user", "7", "Ada")
+    scene.tell("auth.session", "password_changed", subject=ada)
+    scene.tell("auth.session", "password_changed", subject=ada, actor=BOB)
+    scene.tell("auth.session", "password_changed", subject=ada, actor=BOB, outcome="failure")
+    scene.tell("auth.session", "password_changed", subject=ada, actor=Actor("anonymous"))
+
+
+@scene_of
+def session_refused(scene: Any) -> None:
+    """Somebody may not: a route, a permission, a thing, and what nothing tells."""
+    route = Subject("route", "POST /orders/{id}/")
+    for subject, reason in (
+        (route, "csrf"),
+        (Subject("route", "GET /"), None),
+        (Subject("permission", "orders.delete_order"), "missing_scope"),
+        (Subject("order", "42"), None),
+        (Subject("route"), None),
+        (None, "session_protected"),
+    ):
+        metadata = {"reason": reason} if reason else None
+        scene.tell("auth.session", "permission_denied", subject=subject, metadata=metadata, outcome="failure")
+    with scene.request("POST /orders/{id}/", 403, 0.01, actor=Actor("anonymous")):
+        scene.tell("auth.session", "permission_denied", subject=route, actor=Actor("anonymous"), outcome="failure")
+
+
+@scene_of
+def session_impersonation(scene: Any) -> None:
+    """Somebody acts as somebody else, and no longer does; or cannot."""
+    bob, ada = Actor("user", "8", "Bob", "user:7"), Subject("user", "7", "Ada")
+    scene.tell("auth.session", "impersonation_started", subject=ada, actor=bob)
+    scene.tell("order.action", "placed", subject=("order", 42), actor=bob)
+    scene.tell("auth.session", "impersonation_ended", subject=ada, actor=bob)
+    for action in ("impersonation_started", "impersonation_ended"):
+        scene.tell("auth.session", action, subject=ada, actor=bob, outcome="failure")
+    scene.tell("auth.session", "impersonation_started", actor=BOB)
 
 
 @scene_of

@@ -121,3 +121,22 @@ def test_a_flow_is_told_where_it_ended() -> None:
         request(201, "Ada", happens=view)
     story = only(captured.events)
     assert text(story) == "Ada placed order 42 (POST /orders, 201, N ms). Checkout 7 completed in N ms."
+
+
+def test_sign_ins_are_told_as_people_say_them() -> None:
+    """Of each action the sentence says who, and of a failed login the masked name."""
+    ada, root = Actor("user", "7", "Ada"), Actor("user", "1", "Root")
+    with capture() as captured, ezlogs.flow("support", 1):
+        ezlogs.auth("login_failed", username="ada@example.com", reason="locked")
+        ezlogs.auth("login", ada, method="sso")
+        ezlogs.auth("password_changed", ada, actor=root)
+        ezlogs.auth("permission_denied", ada, subject=("permission", "orders.delete_order"))
+        ezlogs.auth("impersonation_started", ada, actor=root)
+        ezlogs.auth("impersonation_ended", ada, actor=root)
+        ezlogs.auth("logout", ada)
+    [story] = stories(map(Told, captured.events))
+    assert text(story).startswith(
+        "Someone tried to log in as a…@example.com and failed (locked). Ada logged in (sso). "
+        "Root changed the password of user Ada. Ada was refused the permission orders.delete_order. "
+        "Root began to act as user Ada. Root no longer acts as user Ada. Ada logged out."
+    )
