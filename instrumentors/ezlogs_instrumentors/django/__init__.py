@@ -1,4 +1,4 @@
-"""Django: requests, committed changes of data and rejected forms become events; nothing needs to be configured.
+"""Django: requests, commands, committed changes of data and rejected forms become events, without configuration.
 
 Hooks are set as Django's modules are imported, so instrumenting neither imports Django nor touches its settings.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
-from ezlogs_instrumentors.django import forms, middleware, models, signins, transactions, users
+from ezlogs_instrumentors.django import commands, forms, middleware, models, signins, transactions, users
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
+    "django.core.management": commands.attach_to_loading,
+    "django.core.management.base": commands.attach,
+    "django.utils.autoreload": commands.attach_to_reloading,
     "django.core.handlers.base": middleware.attach,
     "django.db.backends.base.base": transactions.attach,
     "django.db.models.base": models.attach_to_models,

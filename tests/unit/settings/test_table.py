@@ -79,6 +79,8 @@ EXAMPLES = {
     "changes": "full",
     "propagate_actor": "no",
     "instrument": "django,celery",
+    "excluded_commands": "flask run,shop serve",
+    "command_options": "dry-run,limit",
 }
 
 

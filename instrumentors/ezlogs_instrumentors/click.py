@@ -1,0 +1,314 @@
+"""click and typer: an event for each run of a program, under the name of the command that it came to.
+
+A newer typer brings a click of its own, an older one uses the one that is installed; both are hooked. A run is all
+that ``main`` does; a program whose class has another ``main`` is told from the first group or command that it invokes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from ezlogs.emit import guarded, tracking
+from ezlogs.trackers.command import Command, harmless, plain, wanted_options
+from ezlogs.trackers.command_line import CommandLine, Path, called
+from ezlogs.trackers.work import exit_code_of
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+
+CONTRIB = "opentelemetry.instrumentation.click"
+OWN = "ezlogs.cli."
+"""Where the commands of ezlogs itself are, which never tell of themselves."""
+
+MODULE = "python -m "
+CHAINED = "*"
+"""What click calls the subcommand of a group that runs several of them."""
+
+
+class ClickInstrumentor(HookingInstrumentor):
+    """Instruments click 8.1 and later and typer, beside OpenTelemetry's own instrumentor or without it.
+
+    Example:
+        >>> instrumentor = ClickInstrumentor()
+        >>> instrumentor.instrument()
+        >>> instrumentor.uninstrument()
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return the versions that this works with, of the one that is there."""
+        return ("click >= 8.1",) if find_spec("click") is not None else ("typer >= 0.9",)
+
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {"click.core": _attach, "typer._click.core": _attach, "typer.core": _attach_to_typer}
+
+    def _instrument(self, **kwargs: Any) -> None:
+        if find_spec("click") is None and find_spec("typer") is None:
+            raise ModuleNotFoundError("No module named 'click'", name="click")
+        super()._instrument(**kwargs)
+
+
+def _attach(hooks: Hooks, module: ModuleType) -> None:
+    runs = _Runs(hooks, module)
+    hooks.replace(module.Command, "make_context", runs.reading)
+    hooks.replace(module.Command, "invoke", runs.reaching)
+    hooks.replace(module.Context, "invoke", runs.calling)
+    if module.__name__ == "click.core":  # of typer's click nothing is used but what typer builds on
+        hooks.replace(module.Command, "main", runs.running)
+        hooks.replace(module.Group, "invoke", runs.leading)
+
+
+def _attach_to_typer(hooks: Hooks, module: ModuleType) -> None:
+    runs = _Runs(hooks, module)
+    hooks.replace(module.TyperCommand, "main", runs.running)
+    hooks.replace(module.TyperGroup, "main", runs.running)
+
+
+class _Runs:
+    """The hooks of one click. Each calls what it hooks exactly once, whatever becomes of the run."""
+
+    def __init__(self, hooks: Hooks, core: ModuleType) -> None:
+        self._hooks = hooks
+        self._core = core
+
+    def running(self, main: Callable[..., Any]) -> Callable[..., Any]:
+        """Hook ``Command.main``: a run."""
+
+        @wraps(main)
+        def call(program: Any, *args: Any, **kwargs: Any) -> Any:
+            line = self._started(program)
+            return _run(line, lambda: main(program, *args, **kwargs)) if line else main(program, *args, **kwargs)
+
+        return call
+
+    def leading(self, invoke: Callable[..., Any]) -> Callable[..., Any]:
+        """Hook ``Group.invoke``, which calls `reaching` for the group, and then for what it leads to."""
+
+        @wraps(invoke)
+        def call(group: Any, ctx: Any) -> Any:
+            line, new = self._joined(ctx), None
+            if line is None:
+                line = new = self._started(ctx.find_root().command, ctx.find_root())
+            if line is None:
+                return invoke(group, ctx)
+            return (_run if new else _noted)(line, lambda: invoke(group, ctx))
+
+        return call
+
+    def reaching(self, invoke: Callable[..., Any]) -> Callable[..., Any]:
+        """Hook ``Command.invoke``: the program has come to a group or to a command."""
+
+        @wraps(invoke)
+        def call(reached: Any, ctx: Any) -> Any:
+            line, new = self._joined(ctx), None
+            if line is None:
+                line = new = self._started(ctx.find_root().command, ctx.find_root())
+            if line is None:
+                return invoke(reached, ctx)
+            if line.running:  # it is called by a command that is being run, such as a prompt for commands
+                return _called(self._nested(ctx), lambda: invoke(reached, ctx))
+            self._reached(line, ctx)
+            line.running = ctx.invoked_subcommand is None
+            try:
+                return (_run if new else _noted)(line, lambda: invoke(reached, ctx))
+            finally:
+                line.running = False
+
+        return call
+
+    def calling(self, invoke: Callable[..., Any]) -> Callable[..., Any]:
+        """Hook ``Context.invoke``: a command calls another; or one begins in the span that contrib has opened."""
+
+        @wraps(invoke)
+        def call(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+            if args and isinstance(args[0], self._core.Command):
+                return _called(self._nested(ctx, args[0]), lambda: invoke(ctx, *args, **kwargs))
+            line = self._joined(ctx)
+            if line is None or line.awaited is not ctx:
+                return invoke(ctx, *args, **kwargs)
+            self._awaited(line, ctx)
+            return _noted(line, lambda: invoke(ctx, *args, **kwargs), tell=True)
+
+        return call
+
+    def reading(self, make_context: Callable[..., Any]) -> Callable[..., Any]:
+        """Hook ``Command.make_context``: arguments are read, and may be refused."""
+
+        @wraps(make_context)
+        def call(command: Any, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+            line = CommandLine.current() if self._hooks.active else None
+            if line is None or line.of is not (None if parent is None else parent.find_root()):
+                return make_context(command, info_name, args, parent=parent, **extra)
+            _read(line, info_name, command, parent)
+            ctx = _noted(line, lambda: make_context(command, info_name, args, parent=parent, **extra))
+            line.of = ctx.find_root()
+            return ctx
+
+        return call
+
+    @guarded
+    def _started(self, program: Any, root: object = None) -> CommandLine | None:
+        """Return a new run, where one is to be told."""
+        own = getattr(getattr(program, "callback", None), "__module__", None) or ""
+        if not self._hooks.active or own.startswith(OWN) or not tracking():
+            return None
+        return CommandLine(of=root)
+
+    @guarded
+    def _joined(self, ctx: Any) -> CommandLine | None:
+        """Return the run that a context of click's belongs to."""
+        line = CommandLine.current() if self._hooks.active else None
+        return line if line is not None and line.of is ctx.find_root() else None
+
+    @guarded
+    def _reached(self, line: CommandLine, ctx: Any) -> None:
+        last = ctx.invoked_subcommand is None
+        line.know_options(*_options(ctx))
+        by_contrib = self._is_contrib_active() and not (ctx.parent and getattr(ctx.parent.command, "chain", False))
+        if by_contrib and last and type(ctx.command) is self._core.Command:
+            line.awaited = ctx
+        elif by_contrib and not last and not getattr(ctx.command, "chain", False):
+            line.path = _path(ctx)  # only the command that it leads to has a span
+        else:
+            line.came_to(_path(ctx), last=last)
+
+    @guarded
+    def _awaited(self, line: CommandLine, ctx: Any) -> None:
+        line.awaited = None
+        line.came_to(_path(ctx), last=True, spanned=True)
+
+    def _is_contrib_active(self) -> bool:
+        module = sys.modules.get(CONTRIB)
+        return (
+            module is not None
+            and self._core.__name__ == "click.core"
+            and bool(module.ClickInstrumentor().is_instrumented_by_opentelemetry)
+        )
+
+    @guarded
+    def _nested(self, ctx: Any, other: Any = None) -> Command | None:
+        """Begin a command that another one calls: ``other``, or what a context of its own was made for."""
+        if not self._hooks.active or (other is None and ctx.invoked_subcommand is not None):
+            return None
+        path = _path(ctx)
+        return called(path if other is None else (path[0], _word(other.name, other)))
+
+
+def _run(line: CommandLine, go: Callable[[], Any]) -> Any:
+    """Return what a whole run returns."""
+    try:
+        result = go()
+    except BaseException as error:
+        _end(line, error)
+        raise
+    line.end()
+    return result
+
+
+def _noted(line: CommandLine, go: Callable[[], Any], *, tell: bool = False) -> Any:
+    """Return what a part of a run returns, having noted what it raised; ``main`` makes an exit code of that."""
+    try:
+        result = go()
+    except BaseException as error:
+        _fail(line, error, tell=tell)
+        raise
+    line.failed(None)
+    if tell:
+        line.tell()
+    return result
+
+
+def _called(made: Command | None, go: Callable[[], Any]) -> Any:
+    """Return what a command returns that another one calls."""
+    if made is None:
+        return go()
+    try:
+        result = go()
+    except BaseException as error:
+        _leave(made, error)
+        raise
+    _leave(made)
+    return result
+
+
+@guarded
+def _end(line: CommandLine, error: BaseException) -> None:
+    cause, exit_code, _ = _ending(error)
+    line.end(cause, exit_code=exit_code)
+
+
+@guarded
+def _fail(line: CommandLine, error: BaseException, *, tell: bool) -> None:
+    cause, exit_code, without_message = _ending(error)
+    line.failed(cause, without_message=without_message)
+    if tell:
+        line.tell(cause, exit_code=exit_code)
+
+
+@guarded
+def _leave(made: Command, error: BaseException | None = None) -> None:
+    cause = error
+    if error is not None:
+        cause, made.exit_code, made.without_message = _ending(error)
+    made.__exit__(None if cause is None else type(cause), cause, None)
+
+
+@guarded
+def _read(line: CommandLine, info_name: object, command: Any, parent: Any) -> None:
+    """Note of which command arguments are read, which may fail before it is reached."""
+    word = _word(info_name, command, program=parent is None)
+    line.path = (word,) if parent is None else (*_path(parent, alone=True), word)
+
+
+def _ending(error: BaseException) -> tuple[BaseException, int | None, bool]:
+    """Return what an error of click's stands for, its exit status, and whether its message may repeat arguments."""
+    names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(("click.", "typer."))}
+    if "Abort" in names:
+        interrupt = error.__context__
+        return (interrupt, 1, False) if isinstance(interrupt, KeyboardInterrupt) else (error, 1, False)
+    exit_code = getattr(error, "exit_code", None) if names else None
+    if "Exit" in names:
+        return SystemExit(exit_code), exit_code, False
+    if isinstance(error, SystemExit):
+        return error, exit_code_of(error), False
+    return error, exit_code, "UsageError" in names
+
+
+def _path(ctx: Any, *, alone: bool = False) -> Path:
+    """Return the names that lead to a context, and to the subcommand that its group will invoke."""
+    words: list[str] = []
+    here = ctx
+    while here is not None:
+        if here.parent is None or here.info_name is not None:
+            words.insert(0, _word(here.info_name, here.command, program=here.parent is None))
+        here = here.parent
+    if not alone and ctx.invoked_subcommand not in (None, CHAINED):
+        words.append(ctx.invoked_subcommand)
+    return tuple(words)
+
+
+def _word(info_name: object, command: Any, *, program: bool = False) -> str:
+    """Return a program's or a command's name as one word; ``shop`` of ``python -m shop`` too."""
+    name = str(info_name or command.name or "command")
+    if program:
+        name = os.path.basename(name.removeprefix(MODULE)).removesuffix(".exe")
+    return "-".join(name.split()) or "command"
+
+
+def _options(ctx: Any) -> tuple[list[str], dict[str, object]]:
+    """Return the names of the options that were given, and the values of those that are to be told."""
+    wanted, names, values = wanted_options(), [], {}
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name)
+        if parameter.param_type_name != "option" or source is None or source.name != "COMMANDLINE":
+            continue
+        names.append(max(parameter.opts, key=len))
+        called = {plain(name) for name in (*parameter.opts, *parameter.secondary_opts)} & wanted
+        value = harmless(ctx.params.get(parameter.name)) if called else None
+        if value is not None and not getattr(parameter, "hide_input", False):
+            values[f"option.{min(called)}"] = value
+    return names, values
