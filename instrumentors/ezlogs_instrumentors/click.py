@@ -168,11 +168,13 @@ class _Runs:
     def _reached(self, line: CommandLine, ctx: Any) -> None:
         last = ctx.invoked_subcommand is None
         line.know_options(*_options(ctx))
-        by_contrib = self._is_contrib_active() and not (ctx.parent and getattr(ctx.parent.command, "chain", False))
-        if by_contrib and last and type(ctx.command) is self._core.Command:
-            line.awaited = ctx
-        elif by_contrib and not last and not getattr(ctx.command, "chain", False):
+        by_contrib = self._is_contrib_active()
+        if by_contrib and _is_chain(ctx):
+            line.came_to(_path(ctx), last=last, surely=True)  # around the spans of all its commands
+        elif by_contrib and not last:
             line.path = _path(ctx)  # only the command that it leads to has a span
+        elif by_contrib and type(ctx.command) is self._core.Command and not (ctx.parent and _is_chain(ctx.parent)):
+            line.awaited = ctx
         else:
             line.came_to(_path(ctx), last=last)
 
@@ -196,6 +198,10 @@ class _Runs:
             return None
         path = _path(ctx)
         return called(path if other is None else (path[0], _word(other.name, other)))
+
+
+def _is_chain(ctx: Any) -> bool:
+    return bool(getattr(ctx.command, "chain", False))
 
 
 def _run(line: CommandLine, go: Callable[[], Any]) -> Any:
@@ -235,25 +241,22 @@ def _called(made: Command | None, go: Callable[[], Any]) -> Any:
     return result
 
 
-@guarded
 def _end(line: CommandLine, error: BaseException) -> None:
-    cause, exit_code, _ = _ending(error)
+    cause, exit_code, _ = _seen(error)
     line.end(cause, exit_code=exit_code)
 
 
-@guarded
 def _fail(line: CommandLine, error: BaseException, *, tell: bool) -> None:
-    cause, exit_code, without_message = _ending(error)
+    cause, exit_code, without_message = _seen(error)
     line.failed(cause, without_message=without_message)
     if tell:
         line.tell(cause, exit_code=exit_code)
 
 
-@guarded
 def _leave(made: Command, error: BaseException | None = None) -> None:
     cause = error
     if error is not None:
-        cause, made.exit_code, made.without_message = _ending(error)
+        cause, made.exit_code, made.without_message = _seen(error)
     made.__exit__(None if cause is None else type(cause), cause, None)
 
 
@@ -264,9 +267,14 @@ def _read(line: CommandLine, info_name: object, command: Any, parent: Any) -> No
     line.path = (word,) if parent is None else (*_path(parent, alone=True), word)
 
 
+def _seen(error: BaseException) -> tuple[BaseException, int | None, bool]:
+    return _ending(error) or (error, None, True)
+
+
+@guarded
 def _ending(error: BaseException) -> tuple[BaseException, int | None, bool]:
     """Return what an error of click's stands for, its exit status, and whether its message may repeat arguments."""
-    names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(("click.", "typer."))}
+    names = _kinds(error)
     if "Abort" in names:
         interrupt = error.__context__
         return (interrupt, 1, False) if isinstance(interrupt, KeyboardInterrupt) else (error, 1, False)
@@ -276,6 +284,11 @@ def _ending(error: BaseException) -> tuple[BaseException, int | None, bool]:
     if isinstance(error, SystemExit):
         return error, exit_code_of(error), False
     return error, exit_code, "UsageError" in names
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """Return which of click's or typer's exceptions an error is."""
+    return {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(("click.", "typer."))}
 
 
 def _path(ctx: Any, *, alone: bool = False) -> Path:

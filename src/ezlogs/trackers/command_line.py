@@ -69,13 +69,14 @@ class CommandLine:
         return _innermost.get()
 
     @guarded
-    def came_to(self, path: Path, *, last: bool, spanned: bool = False) -> None:
+    def came_to(self, path: Path, *, last: bool, spanned: bool = False, surely: bool = False) -> None:
         """Begin, or go on under another name.
 
         Args:
             path: The program and the commands so far.
             last: Whether no command follows in it.
             spanned: Whether the current span was made for it by somebody else.
+            surely: Whether to begin although it could still come to a command that is excluded.
         """
         self.path = path
         if self.told:
@@ -89,7 +90,8 @@ class CommandLine:
         patterns = excluded()
         if last:
             self.excluded = self.excluded or any(matches(path, pattern) for pattern in patterns)
-        if not self.excluded and (last or not any(matches(path, pattern, begun=True) for pattern in patterns)):
+        surely = surely or last or not any(matches(path, pattern, begun=True) for pattern in patterns)
+        if surely and not self.excluded:
             self._begin(spanned)
 
     def know_options(self, names: Iterable[str], values: Mapping[str, object]) -> None:
