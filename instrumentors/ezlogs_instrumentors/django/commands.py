@@ -132,17 +132,20 @@ def _reached(line: CommandLine, options: dict[str, Any]) -> None:
 def _called(command: Any, options: dict[str, Any]) -> Command | None:
     if _prepares_tests():
         return None
+    values = _values(options)
     made = called((PROGRAM, _names.get(command) or type(command).__module__.rpartition(".")[2]))
     if made is not None:
-        made.know(_values(options))
+        made.know(values)
     return made
 
 
 @guarded
 def _left(made: Command, error: BaseException | None = None) -> None:
-    code = getattr(error, "returncode", None)  # CommandError's: what a shell would have seen
-    made.exit_code = code if isinstance(code, int) and _is_command_error(error) else None
-    made.__exit__(None if error is None else type(error), error, None)
+    try:
+        if _is_command_error(error):
+            made.exit_code = getattr(error, "returncode", None)  # what a shell would have seen
+    finally:
+        made.__exit__(None if error is None else type(error), error, None)
 
 
 def _is_command_error(error: BaseException | None) -> bool:
