@@ -130,8 +130,8 @@ class _Runs:
             line = self._joined(ctx)
             if line is None or line.awaited is not ctx:
                 return invoke(ctx, *args, **kwargs)
-            self._awaited(line, ctx)
-            return _noted(line, lambda: invoke(ctx, *args, **kwargs), tell=True)
+            spanned = _begin(line, ctx)
+            return _noted(line, lambda: invoke(ctx, *args, **kwargs), tell=bool(spanned))
 
         return call
 
@@ -168,7 +168,7 @@ class _Runs:
     def _reached(self, line: CommandLine, ctx: Any) -> None:
         last = ctx.invoked_subcommand is None
         line.know_options(*_options(ctx))
-        by_contrib = self._is_contrib_active()
+        by_contrib = self._is_beside_contrib()
         if by_contrib and _is_chain(ctx):
             line.came_to(_path(ctx), last=last, surely=True)  # around the spans of all its commands
         elif by_contrib and not last:
@@ -178,18 +178,9 @@ class _Runs:
         else:
             line.came_to(_path(ctx), last=last)
 
-    @guarded
-    def _awaited(self, line: CommandLine, ctx: Any) -> None:
-        line.awaited = None
-        line.came_to(_path(ctx), last=True, spanned=True)
-
-    def _is_contrib_active(self) -> bool:
-        module = sys.modules.get(CONTRIB)
-        return (
-            module is not None
-            and self._core.__name__ == "click.core"
-            and bool(module.ClickInstrumentor().is_instrumented_by_opentelemetry)
-        )
+    def _is_beside_contrib(self) -> bool:
+        """Return whether spans may be opened for commands; whoever has imported that could also have taken it back."""
+        return CONTRIB in sys.modules and self._core.__name__ == "click.core"
 
     @guarded
     def _nested(self, ctx: Any, other: Any = None) -> Command | None:
@@ -258,6 +249,14 @@ def _leave(made: Command, error: BaseException | None = None) -> None:
     if error is not None:
         cause, made.exit_code, made.without_message = _seen(error)
     made.__exit__(None if cause is None else type(cause), cause, None)
+
+
+@guarded
+def _begin(line: CommandLine, ctx: Any) -> bool:
+    """Begin where contrib's span is open, if it has opened one; return that."""
+    spanned, line.awaited = line.spanned, None
+    line.came_to(_path(ctx), last=True, spanned=spanned)
+    return spanned
 
 
 @guarded

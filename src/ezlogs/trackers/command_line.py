@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from fnmatch import fnmatchcase
 
-from opentelemetry import context
+from opentelemetry import context, trace
 
 from ezlogs.emit import guarded, tracking
 from ezlogs.runtime import current_runtime
@@ -61,12 +61,18 @@ class CommandLine:
         self._options: dict[str, None] = {}
         self._values: dict[str, object] = {}
         self._lasts: list[str] = []
+        self._around = trace.get_current_span()
         self._token: Token[CommandLine | None] | None = _innermost.set(self)
 
     @staticmethod
     def current() -> CommandLine | None:
         """Return the run that the present moment is in."""
         return _innermost.get()
+
+    @property
+    def spanned(self) -> bool:
+        """Whether somebody has opened a span in it, which is then its own."""
+        return trace.get_current_span() is not self._around
 
     @guarded
     def came_to(self, path: Path, *, last: bool, spanned: bool = False, surely: bool = False) -> None:
@@ -75,7 +81,7 @@ class CommandLine:
         Args:
             path: The program and the commands so far.
             last: Whether no command follows in it.
-            spanned: Whether the current span was made for it by somebody else.
+            spanned: Whether the current span was made for it by somebody else; it is not to be left before it is told.
             surely: Whether to begin although it could still come to a command that is excluded.
         """
         self.path = path
@@ -87,10 +93,9 @@ class CommandLine:
             if self.command.action != (name := " ".join(path)):
                 self.command.rename(name)
             return
-        patterns = excluded()
         if last:
-            self.excluded = self.excluded or any(matches(path, pattern) for pattern in patterns)
-        surely = surely or last or not any(matches(path, pattern, begun=True) for pattern in patterns)
+            self.excluded = self.excluded or is_excluded(path)
+        surely = surely or last or not any(matches(path, pattern, begun=True) for pattern in excluded())
         if surely and not self.excluded:
             self._begin(spanned)
 
@@ -142,7 +147,7 @@ class CommandLine:
         if error is None or isinstance(error, SystemExit):
             exit_code = 0 if error is None else exit_code_of(error)
             cause = self._error if error is not None and self._error is not None else error
-        if self.command is None and self.path and not self.excluded and exit_code:
+        if self.command is None and self.path and exit_code and not self.excluded and not is_excluded(self.path):
             self._begin()
         if (made := self.command) is None:
             return
@@ -162,7 +167,7 @@ class CommandLine:
 @guarded
 def called(path: Path) -> Command | None:
     """Begin a command that code calls, which is to be left like a ``with`` block; None if it is not to be told."""
-    if not tracking() or any(matches(path, pattern) for pattern in excluded()):
+    if not tracking() or is_excluded(path):
         return None
     return _begun(path)
 
@@ -171,6 +176,11 @@ def _begun(path: Path, argv: Sequence[str] = (), *, spanned: bool = False) -> Co
     made = command(" ".join(path), argv=argv, nested=in_story(context.get_current()))
     made.spanned = spanned
     return made.__enter__()
+
+
+def is_excluded(path: Path) -> bool:
+    """Return whether a command is not to be told."""
+    return any(matches(path, pattern) for pattern in excluded())
 
 
 def excluded() -> tuple[str, ...]:

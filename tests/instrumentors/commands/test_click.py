@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ import ezlogs
 from ezlogs import Actor, Subject
 from ezlogs.correlation import current
 from ezlogs.testing import capture
-from ezlogs_instrumentors.click import ClickInstrumentor
 
 
 @click.group()
@@ -62,9 +62,9 @@ def leave(ctx: click.Context, how: str) -> Any:
     }
     if how in raising:
         raise raising[how]
-    if how == "return":
-        return 7
-    ctx.exit(int(how))
+    if how != "return":
+        ctx.exit(int(how))
+    return 7
 
 
 @import_.command()
@@ -120,20 +120,23 @@ def test_a_run_is_told_once_and_by_the_commands_that_it_came_to(captured, run):
         ("error", "failure", None, ("ValueError", "5")),
     ],
 )
-def test_it_ends_as_its_exit_code_says(last, run, how, outcome, exit_code, error):
+def test_it_ends_as_its_exit_code_says(last, how, outcome, exit_code, error):
     """Also where click makes an exit code of an error; its message is left out where it repeats arguments."""
-    with_us = run(shop, "import", "leave", how)
     ran = last("import", "leave", how)
     assert (ran.action, ran.outcome) == ("shop import leave", outcome)
     assert ran.metadata.get("exit_code") == exit_code
     assert ((ran.error.type, ran.error.message or None) if ran.error else None) == error
-    ClickInstrumentor().uninstrument()
+
+
+@pytest.mark.parametrize("how", ["5", "none", "return", "text", "usage", "own", "abort", "interrupt", "pipe", "error"])
+def test_what_its_caller_sees_is_the_same_without_us(run, captured, instrumented, how):
+    """Exit code, output and error."""
+    with_us = run(shop, "import", "leave", how)
+    instrumented.uninstrument()
     without = run(shop, "import", "leave", how)
-    assert (with_us.exit_code, with_us.output, repr(with_us.exception)) == (
-        without.exit_code,
-        without.output,
-        repr(without.exception),
-    )
+    assert captured.of("cli.command")
+    seen = [(result.exit_code, result.output, repr(result.exception)) for result in (with_us, without)]
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize(
@@ -152,10 +155,8 @@ def test_it_ends_as_its_exit_code_says(last, run, how, outcome, exit_code, error
 def test_a_program_that_returns_to_its_caller_ends_the_same(captured, how, outcome, exit_code):
     """An exit code that is only returned is one; what a command returns is none."""
     result = None
-    try:
+    with suppress(click.ClickException, click.Abort, SystemExit):
         result = shop.main(["import", "leave", how], prog_name="shop", standalone_mode=False)
-    except (click.ClickException, click.Abort, SystemExit):
-        pass
     assert result == {"0": 0, "5": 5, "return": 7}.get(how)
     ran = captured.events[-1]
     assert (ran.outcome, ran.metadata["exit_code"]) == (outcome, exit_code)
@@ -430,7 +431,49 @@ def test_excluded_commands_that_fail_are_not_told(captured, run):
         raise SystemExit(3)
 
     assert run(uvicorn).exit_code == 3
+    assert run(uvicorn, "--nope").exit_code == 2
     assert captured.events == []
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("uvicorn", ["no_such_module:app"]),
+        ("flask", ["--app", "no_such_module", "run"]),
+        ("celery", ["-A", "no_such_module", "worker"]),
+        ("celery", ["beat", "--nope"]),
+    ],
+)
+def test_real_servers_begin_nothing(captured, run, name, args):
+    """The programs themselves, which then fail."""
+    from celery.bin.celery import celery
+    from flask.cli import cli
+    from uvicorn.main import main
+
+    assert run({"uvicorn": main, "flask": cli, "celery": celery}[name], *args, prog_name=name).exit_code != 0
+    assert captured.events == []
+
+
+def test_other_commands_of_theirs_are_told(captured, run, tmp_path):
+    """As those that users register."""
+    from celery.bin.celery import celery
+    from flask.cli import cli
+
+    (tmp_path / "shop_app.py").write_text("""
+import click
+from flask import Flask
+from flask.cli import AppGroup
+app = Flask("shop")
+db = AppGroup("db")
+app.cli.add_command(db)
+@db.command()
+def upgrade():
+    click.echo("upgraded")
+""")
+    result = run(cli, "--app", str(tmp_path / "shop_app.py"), "db", "upgrade", prog_name="python -m flask")
+    assert (result.exit_code, result.output) == (0, "upgraded\n")
+    assert run(celery, "report", prog_name="celery").exit_code == 0
+    assert [event.action for event in captured.events] == ["flask db upgrade", "celery report"]
 
 
 def test_ezlogs_never_tells_of_itself(captured, run):

@@ -1,28 +1,75 @@
-"""Beside OpenTelemetry's own instrumentation of click its span is the hop, whichever of the two came first."""
+"""Beside OpenTelemetry's own instrumentation of click its span is the hop, whichever of the two came first.
+
+Where it is not installed, something that wraps the same method and opens the same spans stands in for it.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
 import typer
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import unwrap
+from wrapt import wrap_function_wrapper
 
 import ezlogs
+from ezlogs_instrumentors.click import CONTRIB
 
-contrib = pytest.importorskip("opentelemetry.instrumentation.click", reason="contrib is in .venv-neighbours only")
+
+class StandIn:
+    """Opens a span for each plain command, with its exit code."""
+
+    is_instrumented_by_opentelemetry = False
+
+    def instrument(self) -> None:
+        """Wrap."""
+        self.is_instrumented_by_opentelemetry = True
+        wrap_function_wrapper(click.core.Command, "invoke", self._invoke)
+
+    def uninstrument(self) -> None:
+        """Unwrap."""
+        self.is_instrumented_by_opentelemetry = False
+        unwrap(click.core.Command, "invoke")
+
+    def _invoke(self, invoke: Any, command: Any, args: Any, kwargs: Any) -> Any:
+        if type(command) is not click.Command:
+            return invoke(*args, **kwargs)
+        with trace.get_tracer("contrib").start_as_current_span(args[0].info_name) as span:
+            span.set_attribute("process.exit.code", 0)
+            try:
+                return invoke(*args, **kwargs)
+            except Exception as error:
+                span.set_attribute("process.exit.code", getattr(error, "exit_code", 1))
+                raise
 
 
 @pytest.fixture(params=["before", "after"])
-def beside(request, spans, instrumented) -> Iterator[None]:
+def beside(request, spans, instrumented, monkeypatch) -> Iterator[None]:
     """Contrib's instrumentor at work, on top of ours or below."""
+    if find_spec(CONTRIB) is None:
+        contrib = StandIn()
+        monkeypatch.setitem(sys.modules, CONTRIB, SimpleNamespace(ClickInstrumentor=lambda: contrib))
+    else:
+        from opentelemetry.instrumentation.click import ClickInstrumentor
+
+        contrib = ClickInstrumentor()
     if request.param == "before":
         instrumented.uninstrument()
-    contrib.ClickInstrumentor().instrument()
+    contrib.instrument()
     if request.param == "before":
         instrumented.instrument()
     yield
-    contrib.ClickInstrumentor().uninstrument()
+    if request.param == "before":  # who came last goes first
+        instrumented.uninstrument()
+    if contrib.is_instrumented_by_opentelemetry:
+        contrib.uninstrument()
+    unwrap(click.core.Command, "invoke")  # which it could not while ours was on top
 
 
 @click.group()
@@ -115,3 +162,19 @@ def test_a_chain_is_one_story_over_its_spans(captured, spans):
     assert (ran.action, ran.metadata["commands"]) == ("build make", ("clean", "make"))
     assert made.correlation.parent_event_id == ran.event_id
     assert [span.name for span in spans()] == ["clean", "make", "build make"]
+
+
+@pytest.mark.usefixtures("beside")
+def test_servers_begin_nothing(captured, run):
+    """Neither theirs nor ours."""
+    assert run(click.Command("uvicorn", callback=lambda: None)).exit_code == 0
+    assert captured.events == []
+
+
+def test_who_takes_it_back_leaves_one_span(captured, run, beside, spans):
+    """Ours, or still contrib's where our hook is on top of it."""
+    sys.modules[CONTRIB].ClickInstrumentor().uninstrument()
+    assert run(shop, "leave").exit_code == 3
+    (span,) = spans()
+    assert span.attributes["process.exit.code"] == 3
+    assert [(event.action, event.metadata["exit_code"]) for event in captured.events] == [("shop leave", 3)]

@@ -1,6 +1,8 @@
 """A command that ends as it is told to, and may call others first."""
 
 import asyncio
+from contextlib import suppress
+from typing import ClassVar
 
 from asgiref.sync import sync_to_async
 from django.core.management import call_command
@@ -15,7 +17,7 @@ from ...models import Tag
 class Command(BaseCommand):
     """Take stock."""
 
-    seen: list[object] = []
+    seen: ClassVar[list[object]] = []
 
     def add_arguments(self, parser):
         """Take what to do."""
@@ -33,10 +35,8 @@ class Command(BaseCommand):
             call_command("stock", "tag")
             call_command(Command(), "tag", limit=7)
         elif how == "caught":
-            try:
+            with suppress(CommandError):
                 call_command("stock", "error")
-            except CommandError:
-                pass
         elif how == "async":
             asyncio.run(self._later())
         elif how == "error":
