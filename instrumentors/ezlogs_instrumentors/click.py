@@ -19,10 +19,14 @@ from ezlogs.trackers.command import Command, harmless, plain, wanted_options
 from ezlogs.trackers.command_line import CommandLine, Path, called
 from ezlogs.trackers.work import exit_code_of
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+from ezlogs_instrumentors.tracebacks import without_frames_of
 
 CONTRIB = "opentelemetry.instrumentation.click"
 OWN = "ezlogs.cli."
 """Where the commands of ezlogs itself are, which never tell of themselves."""
+
+OURS = frozenset({__name__})
+"""The module whose frames no traceback shows."""
 
 MODULE = "python -m "
 CHAINED = "*"
@@ -81,7 +85,10 @@ class _Runs:
         @wraps(main)
         def call(program: Any, *args: Any, **kwargs: Any) -> Any:
             line = self._started(program)
-            return _run(line, lambda: main(program, *args, **kwargs)) if line else main(program, *args, **kwargs)
+            if line is None:
+                return main(program, *args, **kwargs)
+            with _Run(line):
+                return main(program, *args, **kwargs)
 
         return call
 
@@ -95,7 +102,8 @@ class _Runs:
                 line = new = self._started(ctx.find_root().command, ctx.find_root())
             if line is None:
                 return invoke(group, ctx)
-            return (_run if new else _noted)(line, lambda: invoke(group, ctx))
+            with _Run(line) if new else _Part(line):
+                return invoke(group, ctx)
 
         return call
 
@@ -110,13 +118,12 @@ class _Runs:
             if line is None:
                 return invoke(reached, ctx)
             if line.running:  # it is called by a command that is being run, such as a prompt for commands
-                return _called(self._nested(ctx), lambda: invoke(reached, ctx))
+                with _Called(self._nested(ctx)):
+                    return invoke(reached, ctx)
             self._reached(line, ctx)
-            line.running = ctx.invoked_subcommand is None
-            try:
-                return (_run if new else _noted)(line, lambda: invoke(reached, ctx))
-            finally:
-                line.running = False
+            with _Run(line) if new else _Part(line):
+                line.running = ctx.invoked_subcommand is None
+                return invoke(reached, ctx)
 
         return call
 
@@ -126,12 +133,13 @@ class _Runs:
         @wraps(invoke)
         def call(ctx: Any, *args: Any, **kwargs: Any) -> Any:
             if args and isinstance(args[0], self._core.Command):
-                return _called(self._nested(ctx, args[0]), lambda: invoke(ctx, *args, **kwargs))
+                with _Called(self._nested(ctx, args[0])):
+                    return invoke(ctx, *args, **kwargs)
             line = self._joined(ctx)
             if line is None or line.awaited is not ctx:
                 return invoke(ctx, *args, **kwargs)
-            spanned = _begin(line, ctx)
-            return _noted(line, lambda: invoke(ctx, *args, **kwargs), tell=bool(spanned))
+            with _Part(line, tell=bool(_begin(line, ctx))):
+                return invoke(ctx, *args, **kwargs)
 
         return call
 
@@ -144,7 +152,8 @@ class _Runs:
             if line is None or line.of is not (None if parent is None else parent.find_root()):
                 return make_context(command, info_name, args, parent=parent, **extra)
             _read(line, info_name, command, parent)
-            ctx = _noted(line, lambda: make_context(command, info_name, args, parent=parent, **extra))
+            with _Part(line):
+                ctx = make_context(command, info_name, args, parent=parent, **extra)
             line.of = ctx.find_root()
             return ctx
 
@@ -191,64 +200,67 @@ class _Runs:
         return called(path if other is None else (path[0], _word(other.name, other)))
 
 
+class _Run:
+    """A whole run, which ends with the block."""
+
+    def __init__(self, line: CommandLine) -> None:
+        self._line = line
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is None:
+            self._line.end()
+            return
+        cause, exit_code, _ = _seen(error)
+        self._line.end(cause, exit_code=exit_code)
+        without_frames_of(error, OURS)
+
+
+class _Part:
+    """A part of a run: what it raised is noted, for ``main`` to make an exit code of, or told at once."""
+
+    def __init__(self, line: CommandLine, *, tell: bool = False) -> None:
+        self._line = line
+        self._tell = tell
+        self._running = line.running
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        line = self._line
+        line.running = self._running
+        cause, exit_code, without_message = (None, None, False) if error is None else _seen(error)
+        line.failed(cause, without_message=without_message)
+        if self._tell:
+            line.tell(cause, exit_code=exit_code)
+        if error is not None:
+            without_frames_of(error, OURS)
+
+
+class _Called:
+    """A command that another one calls."""
+
+    def __init__(self, made: Command | None) -> None:
+        self._made = made
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        cause = error
+        if (made := self._made) is not None:
+            if error is not None:
+                cause, made.exit_code, made.without_message = _seen(error)
+            made.__exit__(None if cause is None else type(cause), cause, None)
+        if error is not None:
+            without_frames_of(error, OURS)
+
+
 def _is_chain(ctx: Any) -> bool:
     return bool(getattr(ctx.command, "chain", False))
-
-
-def _run(line: CommandLine, go: Callable[[], Any]) -> Any:
-    """Return what a whole run returns."""
-    try:
-        result = go()
-    except BaseException as error:
-        _end(line, error)
-        raise
-    line.end()
-    return result
-
-
-def _noted(line: CommandLine, go: Callable[[], Any], *, tell: bool = False) -> Any:
-    """Return what a part of a run returns, having noted what it raised; ``main`` makes an exit code of that."""
-    try:
-        result = go()
-    except BaseException as error:
-        _fail(line, error, tell=tell)
-        raise
-    line.failed(None)
-    if tell:
-        line.tell()
-    return result
-
-
-def _called(made: Command | None, go: Callable[[], Any]) -> Any:
-    """Return what a command returns that another one calls."""
-    if made is None:
-        return go()
-    try:
-        result = go()
-    except BaseException as error:
-        _leave(made, error)
-        raise
-    _leave(made)
-    return result
-
-
-def _end(line: CommandLine, error: BaseException) -> None:
-    cause, exit_code, _ = _seen(error)
-    line.end(cause, exit_code=exit_code)
-
-
-def _fail(line: CommandLine, error: BaseException, *, tell: bool) -> None:
-    cause, exit_code, without_message = _seen(error)
-    line.failed(cause, without_message=without_message)
-    if tell:
-        line.tell(cause, exit_code=exit_code)
-
-
-def _leave(made: Command, error: BaseException | None = None) -> None:
-    cause = error
-    if error is not None:
-        cause, made.exit_code, made.without_message = _seen(error)
-    made.__exit__(None if cause is None else type(cause), cause, None)
 
 
 @guarded

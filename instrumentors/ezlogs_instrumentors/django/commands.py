@@ -17,6 +17,10 @@ from ezlogs.emit import guarded, tracking
 from ezlogs.trackers.command import Command, harmless, plain, wanted_options
 from ezlogs.trackers.command_line import CommandLine, called
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.tracebacks import without_frames_of
+
+OURS = frozenset({__name__})
+"""The module whose frames no traceback shows."""
 
 PROGRAM = "manage.py"
 OF_TESTS = ("django.test", "django.db.backends")
@@ -66,6 +70,7 @@ def _running(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
             result = original(command, argv)
         except BaseException as error:
             line.end(error)
+            without_frames_of(error, OURS)
             raise
         line.end()
         return result
@@ -80,7 +85,15 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
             return original(command, *args, **options)
         line = CommandLine.current()
         if line is None or line.of is not command or line.running:
-            return _within(_called(command, options), lambda: original(command, *args, **options))
+            made = _called(command, options)
+            try:
+                result = original(command, *args, **options)
+            except BaseException as error:
+                _left(made, error)
+                without_frames_of(error, OURS)
+                raise
+            _left(made)
+            return result
         _reached(line, options)
         try:
             result = original(command, *args, **options)
@@ -93,18 +106,6 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
         return result
 
     return execute
-
-
-def _within(made: Command | None, go: Callable[[], Any]) -> Any:
-    if made is None:
-        return go()
-    try:
-        result = go()
-    except BaseException as error:
-        _left(made, error)
-        raise
-    _left(made)
-    return result
 
 
 @guarded
@@ -140,7 +141,9 @@ def _called(command: Any, options: dict[str, Any]) -> Command | None:
 
 
 @guarded
-def _left(made: Command, error: BaseException | None = None) -> None:
+def _left(made: Command | None, error: BaseException | None = None) -> None:
+    if made is None:
+        return
     try:
         if _is_command_error(error):
             made.exit_code = getattr(error, "returncode", None)  # what a shell would have seen

@@ -584,3 +584,14 @@ def test_our_errors_never_reach_a_command(captured, run, monkeypatch, name):
     assert run(shop, "nope").exit_code == 2
     assert {type(problem) for problem in reported} == {ZeroDivisionError}
     assert current() is None
+
+
+def test_a_traceback_shows_none_of_our_frames(captured, instrumented):
+    """What nobody catches is printed as ever."""
+    with pytest.raises(ValueError, match="5") as ours:
+        shop.main(["import", "leave", "error"], prog_name="shop")
+    instrumented.uninstrument()
+    with pytest.raises(ValueError, match="5") as plain:
+        shop.main(["import", "leave", "error"], prog_name="shop")
+    assert [str(entry.path) for entry in ours.traceback] == [str(entry.path) for entry in plain.traceback]
+    assert len(captured.of("cli.command")) == 1

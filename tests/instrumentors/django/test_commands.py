@@ -97,6 +97,17 @@ def test_what_nobody_catches_has_no_exit_code_yet(captured, manage, how, error, 
     assert (told.outcome, told.metadata, told.error.type) == (outcome, {}, error.__name__)
 
 
+def test_a_traceback_shows_none_of_our_frames(captured):
+    """What nobody catches is printed as ever."""
+    with pytest.raises(ZeroDivisionError) as called:
+        call_command("stock", "bug")
+    with pytest.raises(ZeroDivisionError) as started:
+        ManagementUtility(["manage.py", "stock", "bug"]).execute()
+    paths = [str(entry.path) for entry in (*called.traceback, *started.traceback)]
+    assert not [path for path in paths if "ezlogs_instrumentors" in path]
+    assert len(ran(captured)) == 2
+
+
 def test_an_error_with_its_traceback_is_raised(captured, manage):
     """On request Django hands it to Python."""
     with pytest.raises(CommandError):

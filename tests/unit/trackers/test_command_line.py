@@ -138,8 +138,10 @@ def test_without_a_runtime_a_run_is_silent() -> None:
     """It has begun before ezlogs, or goes on after it."""
     before = context.get_current()
     line = CommandLine()
-    line.came_to(("shop",), last=True)
+    line.came_to(("shop",), last=False)
+    line.came_to(("shop", "import"), last=True)
     line.end(SystemExit(1))
+    line.end()
     assert context.get_current() == before
 
 
