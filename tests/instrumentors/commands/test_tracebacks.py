@@ -33,8 +33,7 @@ def test_other_frames_stay_in_their_order(path):
 
 def test_what_is_innermost_goes_too():
     """As an error of ours would be, if one got out."""
-    try:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # it has no text
         exec(compile("def inner(): raise ValueError\ninner()", "inner", "exec"), {"__name__": "o"})
-    except ValueError as error:
-        without_frames_of(error, frozenset({"o"}))
-        assert [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)] == [__name__]
+    without_frames_of(caught.value, frozenset({"o"}))
+    assert [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(caught.value.__traceback__)] == [__name__]
