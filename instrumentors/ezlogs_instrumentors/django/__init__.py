@@ -8,13 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
-from ezlogs_instrumentors.django import commands, forms, middleware, models, signins, transactions, users
+from ezlogs_instrumentors.django import forms, middleware, models, signins, transactions, users
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
+
+def _to_commands(name: str) -> Callable[[Hooks, ModuleType], None]:
+    def attach(hooks: Hooks, module: ModuleType) -> None:
+        from ezlogs_instrumentors.django import commands  # here, so that servers do not pay for it at their start
+
+        getattr(commands, name)(hooks, module)
+
+    return attach
+
+
 _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
-    "django.core.management": commands.attach_to_loading,
-    "django.core.management.base": commands.attach,
-    "django.utils.autoreload": commands.attach_to_reloading,
+    "django.core.management": _to_commands("attach_to_loading"),
+    "django.core.management.base": _to_commands("attach"),
+    "django.utils.autoreload": _to_commands("attach_to_reloading"),
     "django.core.handlers.base": middleware.attach,
     "django.db.backends.base.base": transactions.attach,
     "django.db.models.base": models.attach_to_models,

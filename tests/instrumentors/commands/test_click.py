@@ -577,7 +577,7 @@ def test_our_errors_never_reach_a_command(captured, run, monkeypatch, name):
 
     reported = []
     monkeypatch.setattr("ezlogs.runtime.Runtime.report", lambda _, what, problem: reported.append(problem))
-    monkeypatch.setattr(f"ezlogs_instrumentors.click.{name}", broken)
+    monkeypatch.setattr(f"ezlogs_instrumentors.click_runs.{name}", broken)
     assert run(shop, "import", "orders").output == "imported 0\n"
     assert run(shop, "import", "everything").exit_code == 0
     assert run(shop, "import", "leave", "4").exit_code == 4

@@ -19,7 +19,7 @@ from opentelemetry.instrumentation.utils import unwrap
 from wrapt import wrap_function_wrapper
 
 import ezlogs
-from ezlogs_instrumentors.click import CONTRIB
+from ezlogs_instrumentors.click_runs import CONTRIB
 
 
 class StandIn:

@@ -109,7 +109,7 @@ def test_an_older_typer_is_built_on_the_click_that_is_installed(captured, instru
     """It has a ``main`` of its own, and the rest from click."""
     from types import ModuleType
 
-    from ezlogs_instrumentors.click import _attach_to_typer
+    from ezlogs_instrumentors.click_runs import attach_to_typer
 
     class TyperCommand(click.Command):
         def main(self, args: list[str], prog_name: str) -> object:  # type: ignore[override]  # what it is called with
@@ -125,7 +125,7 @@ def test_an_older_typer_is_built_on_the_click_that_is_installed(captured, instru
     TyperGroup.main = TyperCommand.main  # type: ignore[method-assign]  # each has its own
     module = ModuleType("typer.core")
     vars(module).update(TyperCommand=TyperCommand, TyperGroup=TyperGroup)
-    _attach_to_typer(instrumented._hooks, module)
+    attach_to_typer(instrumented._hooks, module)
     group = TyperGroup("shop", commands=[TyperCommand("go", callback=lambda: None)])
     group.main(["go"], "shop")
     TyperCommand("one", callback=lambda: None).main([], "one")
