@@ -48,6 +48,7 @@ ENTRY_POINTS = {
     ("opentelemetry_instrumentor", "ezlogs_uvicorn", "ezlogs_instrumentors.uvicorn:UvicornInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_requests", "ezlogs_instrumentors.requests:RequestsInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_urllib3", "ezlogs_instrumentors.urllib3:Urllib3Instrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_click", "ezlogs_instrumentors.click:ClickInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_httpx", "ezlogs_instrumentors.httpx:HttpxInstrumentor"),
     (
         "opentelemetry_instrumentor",

@@ -1,4 +1,5 @@
 """Django: requests, committed changes of data, rejected forms and sign-ins become events, with nothing to configure.
+"""Django: requests, commands, committed changes of data and rejected forms become events, without configuration.
 
 Hooks are set as Django's modules are imported, so instrumenting neither imports Django nor touches its settings.
 """
@@ -15,9 +16,19 @@ from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 def _attach_to_users(hooks: Hooks, module: ModuleType) -> None:
     users.attach_to_users(hooks, module)
     signins.attach_to_passwords(hooks, module)
+def _to_commands(name: str) -> Callable[[Hooks, ModuleType], None]:
+    def attach(hooks: Hooks, module: ModuleType) -> None:
+        from ezlogs_instrumentors.django import commands  # here, so that servers do not pay for it at their start
+
+        getattr(commands, name)(hooks, module)
+
+    return attach
 
 
 _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
+    "django.core.management": _to_commands("attach_to_loading"),
+    "django.core.management.base": _to_commands("attach"),
+    "django.utils.autoreload": _to_commands("attach_to_reloading"),
     "django.core.handlers.base": middleware.attach,
     "django.db.backends.base.base": transactions.attach,
     "django.db.models.base": models.attach_to_models,

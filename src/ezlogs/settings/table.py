@@ -427,6 +427,19 @@ class Instrumentation(Group):
     ] = "ezlogs"
     """Which libraries are instrumented when they are imported."""
 
+    excluded_commands: Annotated[tuple[str, ...], Setting(Words("names of commands, such as 'flask run'"))] = (
+        *(f"manage.py {name}" for name in ("runserver*", "shell*", "dbshell", "test", "testserver")),
+        *(f"manage.py {name}" for name in ("celery*", "qcluster", "rqworker*", "run_huey", "rundramatiq")),
+        *("flask run", "flask shell", "fastapi dev", "fastapi run", "litestar run", "uvicorn", "granian"),
+        *("celery worker", "celery beat", "celery events", "celery multi", "celery shell", "celery flower"),
+        *("rq worker", "rq worker-pool", "arq", "streamlit run", "mkdocs serve"),
+        *("* runserver", "* serve", "* shell", "* repl", "* worker", "* watch"),
+    )
+    """Commands that are not told and begin no story, word for word, `*` and `?` in words: servers, workers, shells."""
+
+    command_options: Annotated[tuple[str, ...], Setting(Words("names of options, such as 'dry-run'"))] = ()
+    """Options of commands whose values are told; of all others only the name is."""
+
 
 class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Web, Data, Jobs, Instrumentation):
     """Every setting of ezlogs, typed and immutable. `load` makes it from all sources.

@@ -248,7 +248,9 @@ def _command(passage: Passage, cast: Cast) -> list[str]:
     end = {"success": "ran", "unknown": "did not finish"}.get(event.outcome, "failed")
     code = event.metadata.get("exit_code")
     facts = [fact for fact in _facts(event) if fact != "SystemExit"]  # which its exit code says already
-    return [f"Command {event.action} {end}", *([f"exit code {code}"] if code else []), *facts]
+    earlier = [str(name) for name in _listed(event.metadata.get("commands"))[:-1]]
+    after = [f"after {listed(earlier)}"] if earlier else []
+    return [f"Command {event.action} {end}", *after, *([f"exit code {code}"] if code else []), *facts]
 
 
 def _cache(passage: Passage, cast: Cast) -> list[str]:

@@ -88,6 +88,8 @@ EXAMPLES = {
     "graphql_variables": "page,*Id",
     "propagate_actor": "no",
     "instrument": "django,celery",
+    "excluded_commands": "flask run,shop serve",
+    "command_options": "dry-run,limit",
 }
 
 

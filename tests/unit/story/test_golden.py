@@ -528,7 +528,7 @@ def schedule_on_time(scene: Any) -> None:
 
 @scene_of
 def commands(scene: Any) -> None:
-    """Commands end with exit codes, with an exception, and by Ctrl-C."""
+    """Commands end with exit codes, with an exception, by Ctrl-C, and with their process; a chain is one run."""
     scene.actor = Actor("cli", "ada")
     options = {"options": ("--dry-run", "-v")}
     scene.tell("cli.command", "import-orders", duration=1.24, metadata={**options, "exit_code": 0})
@@ -536,6 +536,11 @@ def commands(scene: Any) -> None:
     scene.tell("cli.command", "import-orders", duration=0.1, metadata={**options, "exit_code": 2}, **failure)
     scene.tell("cli.command", "import-orders", outcome="failure", error=Failure("OperationalError"))
     scene.tell("cli.command", "import-orders", outcome="unknown", error=Failure("KeyboardInterrupt"))
+    scene.tell("cli.command", "shop import orders", outcome="unknown", metadata={"reason": "interrupted"})
+    chain = {"commands": ("clean", "check", "make"), "exit_code": 0}
+    scene.tell("cli.command", "build make", duration=1.24, metadata=chain)
+    refused = {"outcome": "failure", "error": Failure("click.exceptions.NoSuchOption")}
+    scene.tell("cli.command", "shop import orders", duration=0.0, metadata={"exit_code": 2}, **refused)
 
 
 @scene_of
