@@ -45,7 +45,7 @@ bench: .venv/.installed  ## Measure against the peers (ARGS=--help)
 leaks: .venv-peers/.installed  ## Count what gets through ezlogs and through the scrubbers of its peers (ARGS=--help)
 	@.venv-peers/bin/python -m benchmarks.leaks $(ARGS)
 
-contrib: .venv-contrib/.installed  ## Run the suites of OpenTelemetry's instrumentors with ezlogs active (ARGS=--help)
+contrib: .venv-contrib/.installed  ## Run the test suites of OpenTelemetry's instrumentors with ezlogs active (ARGS=--help)
 	@.venv-contrib/bin/python -m benchmarks.contrib $(ARGS)
 
 constraints:  ## Renew constraints/*.txt; needs uv (ARGS=--upgrade for the newest of everything)

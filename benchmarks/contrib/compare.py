@@ -29,6 +29,18 @@ class Difference(NamedTuple):
         """Whether all is as the list of known differences says."""
         return not self.unknown and not self.gone
 
+    def settled(self, again: Difference) -> Difference:
+        """Return what is left of a difference when the same was tried again: what differed both times.
+
+        >>> Difference(unknown=("a", "b")).settled(Difference(unknown=("b", "c"), known=("d",)))
+        Difference(unknown=('b',), known=('d',), gone=())
+        """
+        return Difference(
+            tuple(sorted({*self.unknown} & {*again.unknown})),
+            tuple(sorted({*self.known, *again.known})),
+            tuple(sorted({*self.gone} & {*again.gone})),
+        )
+
 
 class Row(NamedTuple):
     """One suite in one mode."""
@@ -37,30 +49,27 @@ class Row(NamedTuple):
     mode: Mode
     without: Run
     run: Run
+    first: Difference
+    """How the runs differ."""
+
     difference: Difference
-    again: Difference | None = None
-    """What a second pair of runs came to, where the first was not as expected."""
+    """What is left of that after further tries."""
 
     @property
     def wrong(self) -> list[str]:
-        """What fails the whole: differences that came twice, and whatever is wrong with ezlogs itself."""
+        """What fails the whole: differences that are not known, and whatever is wrong with ezlogs itself."""
         found = [f"without ezlogs it {self.without.trouble}"] if self.without.trouble else []
         if not self.without.trouble and self.without.number("passed") < ENOUGH * len(judged(self.without)):
             found.append("too many of its tests fail without ezlogs")
-        twice = self.again or self.difference
-        unknown = set(self.difference.unknown) & set(twice.unknown)
-        gone = set(self.difference.gone) & set(twice.gone)
-        found += [f"differs: {name}" for name in sorted(unknown)]
-        found += [f"is in the list of those that differ, and does not: {name}" for name in sorted(gone)]
+        found += [f"differs: {name}" for name in self.difference.unknown]
+        found += [f"is in the list of those that differ, and does not: {name}" for name in self.difference.gone]
         return found + troubles(self.run, self.suite, self.mode)
 
     @property
     def flaky(self) -> list[str]:
-        """The tests that differed once and not again."""
-        if self.again is None:
-            return []
-        first, second = self.difference, self.again
-        return sorted({*first.unknown, *first.gone} - {*second.unknown, *second.gone})
+        """The tests that differed once and not each time."""
+        first, last = self.first, self.difference
+        return sorted({*first.unknown, *first.gone} - {*last.unknown, *last.gone})
 
 
 def judged(run: Run) -> list[str]:
@@ -132,19 +141,24 @@ def _cells(row: Row) -> list[str]:
 
 def _notes(rows: list[Row]) -> list[str]:
     failing = {(row.suite.name, test) for row in rows for test, one in row.without.outcomes.items() if one == "failed"}
-    known: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        for test in row.difference.known:
-            known.setdefault((row.suite.name, test), []).append(row.mode.name)
+    known = sorted(
+        {(row.suite.name, test, row.suite.differing.get(test, "")) for row in rows for test in row.difference.known}
+    )
+    counting = [f"  {suite}: {test}" for suite, test, reason in known if not reason]
+    others = [f"  {suite}: {test}: {reason}" for suite, test, reason in known if reason]
     flaky = [f"  {row.suite.name} ({row.mode.name}): {test}" for row in rows for test in row.flaky]
+    said = [
+        f"  {row.suite.name} ({row.mode.name}): {text}"
+        for row in rows
+        for text in (row.run.ezlogs or {}).get("warnings", ())
+    ]
     wrong = [f"  {row.suite.name} ({row.mode.name}): {what}" for row in rows for what in row.wrong]
     return [
         *_part("Fail without ezlogs, and do not count:", [f"  {suite}: {test}" for suite, test in sorted(failing)]),
-        *_part(
-            "Known to count the events of spans:",
-            [f"  {suite}: {test}  ({'; '.join(modes)})" for (suite, test), modes in sorted(known.items())],
-        ),
+        *_part("Known to count the events of spans, and to differ where events are on spans:", counting),
+        *_part("Known to differ in every mode:", others),
         *_part("Differed once and not again:", flaky),
+        *_part("ezlogs logged:", said),
         *_part("Not as it should be:", wrong),
     ]
 

@@ -1,4 +1,4 @@
-"""The pytest plugin in a suite's process: has ezlogs active where it is to be, and writes down what became of each test.
+"""The pytest plugin in a suite's process: has ezlogs active where it is to be, and notes what became of each test.
 
 ``EZ_CONTRIB_RUN`` tells it what to do, as JSON: ``settings``, those of ezlogs or null for a run without it, and
 ``report``, the file to write.
@@ -44,9 +44,10 @@ class Active:
     """ezlogs as an application has it: configured once, and put on whatever tracer provider takes another's place."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
+        from opentelemetry import trace
+
         import ezlogs
         from ezlogs.runtime import current_runtime
-        from opentelemetry import trace
 
         self.events: Counter[str] = Counter()
         self.warnings: list[str] = []

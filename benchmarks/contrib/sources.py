@@ -18,7 +18,7 @@ LOCK = ROOT / "constraints" / "contrib.txt"
 CACHE = ROOT / ".contrib"
 
 
-class NotLocked(Exception):
+class NotLockedError(Exception):
     """A distribution is installed in a version that the lock does not hold."""
 
 
@@ -26,7 +26,7 @@ def hashes(lock: str, distribution: str, installed: str) -> list[str]:
     """Return the SHA-256 sums, in hex, that a lock holds for all files of a distribution.
 
     Raises:
-        NotLocked: If the lock holds another version, or none.
+        NotLockedError: If the lock holds another version, or none.
 
     Example:
         >>> hashes("flask==3.1 \\\\\\n    --hash=sha256:" + "a" * 64, "flask", "3.1") == ["a" * 64]
@@ -35,7 +35,9 @@ def hashes(lock: str, distribution: str, installed: str) -> list[str]:
     block = re.search(rf"(?m)^{re.escape(distribution)}==(\S+)(?:[^\S\n].*)?\n(?:    --hash=.*(?:\n|$))*", lock)
     if block is None or block[1] != installed:
         held = block[1] if block else "none"
-        raise NotLocked(f"{distribution} {installed} is installed, and {LOCK.name} holds {held}: run `make contrib` anew")
+        raise NotLockedError(
+            f"{distribution} {installed} is installed, and {LOCK.name} holds {held}: run `make contrib` anew"
+        )
     return re.findall(r"--hash=sha256:([0-9a-f]{64})", block[0])
 
 
