@@ -134,7 +134,7 @@ def _cells(row: Row) -> list[str]:
         str(len(judged(row.without))),
         str(row.without.number("passed")),
         str(row.run.number("passed")),
-        str((row.run.ezlogs or {}).get("emitted", "-")),
+        str(sum(row.run.ezlogs["events"].values()) if row.run.ezlogs else "-"),
         "none" if differing == (0, 0) else f"{differing[0]} known" + (f", {differing[1]} not" if differing[1] else ""),
     ]
 

@@ -59,6 +59,8 @@ class Active:
         runtime = current_runtime()
         assert runtime is not None
         assert runtime.carrier is not None
+        # What a process does once must not make tests fail that look whether a span has ended yet.
+        ezlogs.event("contrib.suite", "begun", outcome="failure", error=RuntimeError("none"))
         carry = runtime.carrier.carry
 
         def counting(event: Any, ctx: Any) -> None:
