@@ -31,6 +31,7 @@ from ezlogs.settings.kinds import (
 )
 from ezlogs.settings.numbers import NO_LIMITS, NO_NUMBERS, Limit, OldSampler, PerSecond, Table
 from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers, Packing
+from ezlogs.settings.routes import Routes
 from ezlogs.settings.treatments import NO_TREATMENTS, Secret, TreatmentList
 
 OtlpProtocol = Literal["http/protobuf", "http/json", "grpc"]
@@ -354,6 +355,12 @@ class Instrumentation(Group):
         Setting(WordOrNames("names of instrumentors", ("ezlogs", "all", "none"))),
     ] = "ezlogs"
     """Which libraries are instrumented when they are imported."""
+
+    http_client_events: Annotated[bool, Setting(Boolean())] = False
+    """Whether requests to other services give events, one each."""
+
+    http_client_routes: Annotated[tuple[str, ...], Setting(Routes("routes"))] = ()
+    """Templates of addresses, by which these events tell what was asked for; the first that fits counts."""
 
 
 class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Data, Jobs, Instrumentation):

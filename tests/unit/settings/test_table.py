@@ -79,6 +79,8 @@ EXAMPLES = {
     "changes": "full",
     "propagate_actor": "no",
     "instrument": "django,celery",
+    "http_client_events": "on",
+    "http_client_routes": "api.example.com/orders/{id}",
 }
 
 
