@@ -107,7 +107,8 @@ class Call:
     def answered(self, status: int, host: str, location: str | None) -> None:
         """Take note of an answer, which may be a redirect."""
         if status in _REDIRECTS and location is not None:
-            self._target = host_name(urlsplit(urljoin(f"//{_bracketed(host)}/", location)).hostname or "")
+            with suppress(ValueError):  # it names no host that could be followed to
+                self._target = host_name(urlsplit(urljoin(f"//{_bracketed(host)}/", location)).hostname or "")
 
 
 _call: ContextVar[Call | None] = ContextVar("ezlogs_http_client_call", default=None)
