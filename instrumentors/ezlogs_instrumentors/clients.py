@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -68,10 +67,8 @@ def telling() -> bool:
     return runtime is not None and runtime.settings.http_client_events
 
 
-def calling(client: str, **known: Any) -> AbstractContextManager[Call | None]:
-    """Return what a client's work on one call is done in: a `Call`, or nothing where requests give no events."""
-    if not telling():
-        return nullcontext()
+def calling(client: str, **known: Any) -> Call:
+    """Return what a client's work on one call is done in; only where requests give events."""
     from ezlogs.trackers.http_client import Call
 
     return Call(client, **known)

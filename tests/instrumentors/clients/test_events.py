@@ -192,6 +192,8 @@ def test_nothing_is_told_where_http_is_suppressed_in_no_span(client: Client, ser
         for scope in (nullcontext(), story()):
             with scope, suppress_http_instrumentation():
                 client.get(server.url(NEAR), None)
+                with pytest.raises(Exception):  # noqa: B017, PT011  # each client has its own
+                    client.get("http://127.0.0.1:1/", None)
     assert len(server.received) == 2
     assert captured.events == []
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -23,11 +24,12 @@ from requests.auth import HTTPDigestAuth
 
 from ezlogs.event import UniversalEvent
 from ezlogs.testing import Captured
-from ezlogs_instrumentors.aiohttp_client import AiohttpClientInstrumentor
+from ezlogs_instrumentors.aiohttp_client import AiohttpClientInstrumentor, _attach_to_sessions
+from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.httpx import HttpxInstrumentor
 from ezlogs_instrumentors.requests import RequestsInstrumentor
 from ezlogs_instrumentors.urllib import UrllibInstrumentor
-from ezlogs_instrumentors.urllib3 import Urllib3Instrumentor
+from ezlogs_instrumentors.urllib3 import Urllib3Instrumentor, _attach_to_pools
 
 from .conftest import FAR, NEAR, Server, story, told
 
@@ -118,6 +120,22 @@ class TestUrllib3AndRequests:
             manager.request("POST", f"https://{FAR}/orders/7?x=1")
         assert [event.action for event in events.events] == [f"POST {FAR}"] * 3
         assert attempts(events) == [(None, 1, None), (None, 2, None), (None, 3, None)]
+
+    def test_a_tunnel_that_nobody_instrumented_is_not_told(self, events: Captured, server: Server) -> None:
+        """Where only what requests sends is."""
+        Urllib3Instrumentor().uninstrument()
+        failing = pytest.raises(urllib3.exceptions.HTTPError)
+        with urllib3.ProxyManager(server.url(), retries=False) as manager, failing:
+            manager.request("GET", f"https://{FAR}/")
+        assert events.events == []
+
+    def test_other_versions_may_lack_what_is_not_public(self) -> None:
+        """Then nothing is told, and nothing else happens."""
+        hooks = Hooks()
+        pools = SimpleNamespace(HTTPConnectionPool=type("P", (), {}), HTTPSConnectionPool=type("S", (), {}))
+        _attach_to_pools(hooks, pools)
+        _attach_to_sessions(hooks, SimpleNamespace(ClientSession=type("C", (), {})))
+        assert not hooks._replaced
 
     def test_redirects_of_a_request_sent_by_hand_are_told(self, events: Captured, server: Server) -> None:
         """As those that a session follows by itself; also one that the application follows itself."""
@@ -278,6 +296,29 @@ class TestAiohttp:
         asyncio.run(run())
         assert [event.metadata["reason"] for event in events.events] == ["timeout"] * 2
         assert {event.outcome for event in events.events} == {"failure"}
+
+    def test_a_request_that_cannot_be_written_is_told(
+        self, events: Captured, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of the library's errors it is the rarest."""
+        AiohttpClientInstrumentor().uninstrument()
+
+        async def send(*args: object) -> None:
+            raise aiohttp.ClientOSError(32, "Broken pipe")
+
+        async def run() -> None:
+            async with aiohttp.ClientSession() as session:
+                with pytest.raises(aiohttp.ClientOSError):
+                    await session.post(server.url(NEAR), data=b"order")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(aiohttp.ClientRequest, "send", send)
+            AiohttpClientInstrumentor().instrument()
+            asyncio.run(run())
+            AiohttpClientInstrumentor().uninstrument()
+        AiohttpClientInstrumentor().instrument()
+        event = only(events)
+        assert (event.error.type.rpartition(".")[2], event.metadata["reason"]) == ("ClientOSError", "connection")
 
     def test_a_stream_is_told_once_its_headers_are_there(self, events: Captured, server: Server) -> None:
         """While its body is still to come."""

@@ -375,6 +375,12 @@ class TestExclusions:
         ]
 
 
+def test_while_ezlogs_does_not_run_a_wrong_expression_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nobody to say it."""
+    monkeypatch.setenv("OTEL_PYTHON_EXCLUDED_URLS", "(again, /health")
+    assert is_excluded("httpx", "https://a/health")
+
+
 def test_without_anybody_listening_nothing_is_begun() -> None:
     """Nor with the type disabled."""
     assert sending("requests", "GET", "https", "api.example.com", None, target="/") is None
