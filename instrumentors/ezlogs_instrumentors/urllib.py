@@ -74,7 +74,7 @@ def _attach_to_handlers(hooks: Hooks, module: ModuleType) -> None:
 @guarded
 def _begun(req: Any) -> Sending | None:
     parts = urlsplit(req.full_url)
-    target = parts._replace(scheme="", netloc="").geturl()
+    target = parts._replace(scheme="", netloc="", fragment="").geturl()
     length = req.get_header("Content-length") if req.data is not None else None
     redirects = sum(getattr(req, "redirect_dict", {}).values())
     return begun(

@@ -162,7 +162,7 @@ def _begun(pool: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sendi
     if not target.startswith("/"):  # an absolute one, for a proxy
         parts = urlsplit(target)
         scheme, host, port = parts.scheme, parts.hostname or "", parts.port
-        target = parts._replace(scheme="", netloc="").geturl()
+        target = parts._replace(scheme="", netloc="", fragment="").geturl()
     attempt, redirects = _history(call.get("retries")) if current_call() is None else (None, 0)
     headers = call.get("headers") or {}
     length = headers.get("Content-Length") if call.get("body") is not None else None
@@ -188,7 +188,7 @@ def _begun_by_tunnel(pool: Any, began: float) -> Sending | None:
     if call is None or not _is_ours():
         return None
     parts = urlsplit(call.url)
-    target = parts._replace(scheme="", netloc="").geturl() if parts.hostname == pool.host else ""
+    target = parts._replace(scheme="", netloc="", fragment="").geturl() if parts.hostname == pool.host else ""
     return begun("urllib3", call.method, pool.scheme, pool.host, pool.port, target=target, began=began)
 
 

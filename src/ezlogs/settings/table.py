@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from ezlogs.privacy.policy import Treatment
 from ezlogs.settings.expressions import NO_PATTERNS, PatternList
 from ezlogs.settings.group import PREFIX, Group, Setting, group_name
-from ezlogs.settings.hosts import Hosts
+from ezlogs.settings.hosts import Hosts, Routes
 from ezlogs.settings.kinds import (
     Boolean,
     Choice,
@@ -31,7 +31,6 @@ from ezlogs.settings.kinds import (
 )
 from ezlogs.settings.numbers import NO_LIMITS, NO_NUMBERS, Limit, OldSampler, PerSecond, Table
 from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers, Packing
-from ezlogs.settings.routes import Routes
 from ezlogs.settings.treatments import NO_TREATMENTS, Secret, TreatmentList
 
 OtlpProtocol = Literal["http/protobuf", "http/json", "grpc"]

@@ -93,6 +93,16 @@ def test_the_event_rides_on_the_span_of_opentelemetrys_instrumentor(client: Clie
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_an_event_of_a_failure_rides_on_that_span_too(client: Client) -> None:
+    """Each attempt on that of its call."""
+    failing = pytest.raises(Exception)  # noqa: PT011  # each client has its own
+    with client.instrumented("contrib last"), told() as captured, story(), failing:
+        client.get("http://127.0.0.1:1/", None)
+    assert set(captured.spans) == {(client.contrib.partition(":")[0], True)}
+    assert {event.outcome for event in captured.events} == {"failure"}
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_a_span_that_is_not_sampled_costs_no_event(client: Client, server: Server) -> None:
     """It is told whatever becomes of the trace."""
     with client.instrumented("contrib last", TracerProvider(sampler=ALWAYS_OFF)), told() as captured, story():
