@@ -13,6 +13,7 @@ from ezlogs.privacy.policy import Treatment
 from ezlogs.settings.expressions import NO_PATTERNS, PatternList, UrlPatterns
 from ezlogs.settings.group import PREFIX, Group, Setting, group_name
 from ezlogs.settings.hosts import Hosts, Networks
+from ezlogs.settings.hosts import Hosts, Routes
 from ezlogs.settings.kinds import (
     Boolean,
     Choice,
@@ -436,6 +437,12 @@ class Instrumentation(Group):
         *("* runserver", "* serve", "* shell", "* repl", "* worker", "* watch"),
     )
     """Commands that are not told and begin no story, word for word, `*` and `?` in words: servers, workers, shells."""
+    http_client_events: Annotated[bool, Setting(Boolean())] = False
+    """Whether requests to other services give events, one each."""
+
+    http_client_routes: Annotated[tuple[str, ...], Setting(Routes("routes"))] = ()
+    """Templates of addresses, by which these events tell what was asked for; the first that fits counts."""
+
 
     command_options: Annotated[tuple[str, ...], Setting(Words("names of options, such as 'dry-run'"))] = ()
     """Options of commands whose values are told; of all others only the name is."""

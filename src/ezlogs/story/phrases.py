@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ezlogs.event import Actor, UniversalEvent
 from ezlogs.story import job, mail, rows, session
+from ezlogs.story import call, job, mail, rows
 from ezlogs.story.cast import Cast
 from ezlogs.story.passages import Passage
 from ezlogs.story.wording import (
@@ -203,8 +204,7 @@ def _graphql(passage: Passage, cast: Cast) -> list[str]:
 
 
 def _call(passage: Passage, cast: Cast) -> list[str]:
-    event = passage.events[0]
-    return [f"{event.action} was called" + (" and failed" if event.outcome in _BADLY else ""), *_facts(event)]
+    return call.sentence(passage.events[0])
 
 
 def _access(passage: Passage, cast: Cast) -> str:

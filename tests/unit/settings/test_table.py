@@ -90,6 +90,8 @@ EXAMPLES = {
     "instrument": "django,celery",
     "excluded_commands": "flask run,shop serve",
     "command_options": "dry-run,limit",
+    "http_client_events": "on",
+    "http_client_routes": "api.example.com/orders/{id}",
 }
 
 

@@ -544,6 +544,31 @@ def commands(scene: Any) -> None:
 
 
 @scene_of
+def requests_to_other_services(scene: Any) -> None:
+    """A payment is tried three times, and all else that becomes of requests."""
+    charge = "POST api.stripe.com/v1/charges/{id}"
+
+    def ask(
+        action: str = "GET api.stripe.com", outcome: str = "failure", error: str | None = None, **facts: Any
+    ) -> None:
+        failure = Failure(error) if error else None
+        scene.tell("http.client", action, outcome=outcome, error=failure, metadata=facts, duration=0.13)
+
+    with scene.request("POST /orders/", 201, 1.2):
+        ask(charge, error="urllib3.exceptions.ReadTimeoutError", reason="timeout", attempt=1)
+        ask(charge, status=503, attempt=2)
+        ask(charge, "success", status=200, attempt=3)
+        scene.tell("order.action", "placed", subject=("order", 42))
+    ask("POST api.stripe.com", status=402, attempt=1)
+    ask(error="httpcore.ConnectError", reason="connection", attempt=12)
+    ask(error="httpcore.LocalProtocolError")
+    ask(outcome="unknown", error="asyncio.exceptions.CancelledError", reason="cancelled")
+    ask("GET [fd12::7]:8443", "success", status=302)
+    ask("GET [fd12::7]:8443/orders", "success", status=304, redirects=2)
+    ask("GET", "success")
+
+
+@scene_of
 def other_kinds(scene: Any) -> None:
     """The rest of the taxonomy."""
     scene.tell("http.client", "POST api.stripe.com", metadata={"status": 200}, duration=0.031)
