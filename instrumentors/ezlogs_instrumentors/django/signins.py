@@ -10,10 +10,10 @@ from typing import Any
 
 from ezlogs.emit import guarded
 from ezlogs.event import Subject
+from ezlogs.loaded import resolved
 from ezlogs.stored import instance_dict
 from ezlogs.trackers.auth import auth, denied, route_of, scheme
 from ezlogs_instrumentors.django.routes import template
-from ezlogs_instrumentors.django.users import settled
 from ezlogs_instrumentors.hooks import Hooks
 
 _impersonating: ContextVar[bool] = ContextVar("ezlogs_impersonating", default=False)
@@ -101,14 +101,14 @@ def attach_to_impersonating_views(hooks: Hooks, module: ModuleType) -> None:
 def logged_in(user: Any, **_: Any) -> None:
     """Tell a login."""
     if not _impersonating.get():
-        user = settled(user)
+        user = resolved(user)
         auth("login", user, backend=instance_dict(user).get("backend"))
 
 
 def logged_out(user: Any, **_: Any) -> None:
     """Tell a logout; Django also sends it when nobody was logged in."""
     if user is not None:
-        auth("logout", settled(user))
+        auth("logout", resolved(user))
 
 
 def login_failed(credentials: Any = None, **_: Any) -> None:
@@ -159,12 +159,12 @@ def api_refused(view: Any, response: Any, error: Exception, *, credentials: bool
 
 def impersonation_started(hijacker: Any, hijacked: Any, **_: Any) -> None:
     """Tell who acts as whom from now on."""
-    auth("impersonation_started", settled(hijacked), actor=settled(hijacker))
+    auth("impersonation_started", resolved(hijacked), actor=resolved(hijacker))
 
 
 def impersonation_ended(hijacker: Any, hijacked: Any, **_: Any) -> None:
     """Tell who acted as whom until now."""
-    auth("impersonation_ended", settled(hijacked), actor=settled(hijacker))
+    auth("impersonation_ended", resolved(hijacked), actor=resolved(hijacker))
 
 
 def _route(request: Any) -> Subject | None:

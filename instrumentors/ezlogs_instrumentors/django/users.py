@@ -33,20 +33,13 @@ def peek_at_user(request: Any) -> Peek:
         known = vars(request)
         for name in ("user", "_cached_user", "_acached_user"):
             given = known.get(name)
-            user = UNRESOLVED if given is None else settled(given)
+            user = UNRESOLVED if given is None else resolved(given)
             identity = None if user is UNRESOLVED else identify(user)
             if identity is not None:
                 return _really(known.get("session"), Actor(*identity))
         return None
 
     return peek
-
-
-def settled(user: Any) -> Any:
-    """Return the user inside lazy objects, of which middleware makes several around each other, or `UNRESOLVED`."""
-    while (inner := resolved(user)) is not user:
-        user = inner
-    return user
 
 
 def _really(session: Any, user: Actor) -> Actor:

@@ -1,5 +1,4 @@
-"""The kinds of value that name hosts - exact ones, and all below a domain - and networks of addresses."""
-"""The kinds of value that name hosts - exact ones, and all below a domain - and routes of hosts."""
+"""The kinds of value that name hosts - exact ones, and all below a domain -, networks of addresses, and routes."""
 
 from __future__ import annotations
 
@@ -44,13 +43,6 @@ class Networks(Words, frozen=True):
 
     >>> Networks("networks").parse("10.0.0.0/8, ::1")
     ('10.0.0.0/8', '::1')
-class Routes(Words, frozen=True):
-    """Routes of hosts: ``api.stripe.com/v1/charges/{id}``, where ``{id}`` stands for one segment of a path.
-
-    The host may have a port, and may be all hosts below a domain, as in `Hosts`.
-
-    >>> Routes("routes").parse("API.stripe.com/v1/charges/{id}, *.shop.example:8443/orders")
-    ('api.stripe.com/v1/charges/{id}', '*.shop.example:8443/orders')
     """
 
     @property
@@ -66,6 +58,19 @@ class Routes(Words, frozen=True):
             except ValueError:
                 raise self.refusal(f"{self.quoted(network)} is no network") from None
         return networks
+
+
+class Routes(Words, frozen=True):
+    """Routes of hosts: ``api.stripe.com/v1/charges/{id}``, where ``{id}`` stands for one segment of a path.
+
+    The host may have a port, and may be all hosts below a domain, as in `Hosts`.
+
+    >>> Routes("routes").parse("API.stripe.com/v1/charges/{id}, *.shop.example:8443/orders")
+    ('api.stripe.com/v1/charges/{id}', '*.shop.example:8443/orders')
+    """
+
+    @property
+    def allowed(self) -> str:
         return f"{super().allowed}: 'api.example.com/orders/{{id}}'"
 
     def parse(self, given: object) -> object:

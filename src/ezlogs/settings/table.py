@@ -12,8 +12,7 @@ from typing import Annotated, Final, Literal
 from ezlogs.privacy.policy import Treatment
 from ezlogs.settings.expressions import NO_PATTERNS, PatternList, UrlPatterns
 from ezlogs.settings.group import PREFIX, Group, Setting, group_name
-from ezlogs.settings.hosts import Hosts, Networks
-from ezlogs.settings.hosts import Hosts, Routes
+from ezlogs.settings.hosts import Hosts, Networks, Routes
 from ezlogs.settings.kinds import (
     Boolean,
     Choice,
@@ -442,7 +441,6 @@ class Instrumentation(Group):
 
     http_client_routes: Annotated[tuple[str, ...], Setting(Routes("routes"))] = ()
     """Templates of addresses, by which these events tell what was asked for; the first that fits counts."""
-
 
     command_options: Annotated[tuple[str, ...], Setting(Words("names of options, such as 'dry-run'"))] = ()
     """Options of commands whose values are told; of all others only the name is."""

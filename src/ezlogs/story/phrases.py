@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ezlogs.event import Actor, UniversalEvent
-from ezlogs.story import job, mail, rows, session
-from ezlogs.story import call, job, mail, rows
+from ezlogs.story import call, job, mail, rows, session
 from ezlogs.story.cast import Cast
 from ezlogs.story.passages import Passage
 from ezlogs.story.wording import (

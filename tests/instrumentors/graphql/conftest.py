@@ -10,7 +10,7 @@ import pytest
 
 from ezlogs.event import UniversalEvent
 from ezlogs.testing import Captured, capture
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import AsgiArrival, CgiArrival, HttpTracker
 from ezlogs_instrumentors.graphql import GraphqlInstrumentor
 
 with warnings.catch_warnings():
@@ -73,7 +73,7 @@ def asgi(app: Any) -> Any:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        request, status = _tracker.begin(scope["method"], scope["path"], {}), 500
+        request, status = _tracker.begin(AsgiArrival(scope)), 500
 
         async def sending(message: Any) -> None:
             nonlocal status
@@ -93,7 +93,7 @@ def wsgi(app: Any) -> Any:
     """Make requests of what a WSGI application answers."""
 
     def tracked(environ: Any, start_response: Any) -> list[bytes]:
-        request, status = _tracker.begin(environ["REQUEST_METHOD"], environ["PATH_INFO"], {}), 500
+        request, status = _tracker.begin(CgiArrival(environ)), 500
 
         def starting(line: str, *args: Any) -> Any:
             nonlocal status

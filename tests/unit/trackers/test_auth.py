@@ -20,7 +20,7 @@ from ezlogs.runtime import current_runtime
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
 from ezlogs.trackers.auth import ACTIONS, denied, masked_name, refusable, route_of, scheme
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 ADA = ("user", 7, "Ada")
 ADA_ACTS, ADA_IS = Actor("user", "7", "Ada"), Subject("user", "7", "Ada")
@@ -349,7 +349,7 @@ def test_a_status_says_why(captured: Captured, status: int, reason: str) -> None
 
 def test_a_refusal_can_be_told_from_outside_of_its_request(captured: Captured) -> None:
     """By the request's context, where it is no longer or not yet the current one."""
-    request = HttpTracker("test").begin("POST", "/orders/42", {}, peek=lambda: BOB)
+    request = HttpTracker("test").begin(PlainArrival("POST", "/orders/42", {}), peek=lambda: BOB)
     assert request is not None
     ctx = context.get_current()
     Context().run(lambda: denied(status=403, subject=route_of("POST", "/orders/{id}"), ctx=ctx))

@@ -24,7 +24,7 @@ from ezlogs.trackers import graphql_document
 from ezlogs.trackers.graphql import Attempt, Operation, begin, hand_over, not_built, parsed, remember, taken_over
 from ezlogs.trackers.graphql_document import MAX_COUNT, MAX_FIELDS, MAX_NAME, Shape, measured, shape_of
 from ezlogs.trackers.graphql_facts import described, failure_in, persisted_hash, told_errors
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 
 def split(source: str, **options: Any) -> tuple[Any, dict[str, Any]]:
@@ -167,7 +167,7 @@ def test_figures_are_remembered_by_text_and_operation(monkeypatch: pytest.Monkey
 
 def test_an_operation_is_the_parent_of_what_happens_in_it(captured: Captured) -> None:
     """Its own parent is the request, whose story it is in; its event is told last."""
-    request = HttpTracker("example").begin("POST", "/graphql", {})
+    request = HttpTracker("example").begin(PlainArrival("POST", "/graphql", {}))
     assert request is not None
     operation = begun("mutation createOrder { createOrder { id } }")
     token = context.attach(operation.context)
@@ -353,7 +353,7 @@ def test_it_is_noted_while_it_is_under_way() -> None:
 def test_in_a_request_it_is_no_beginning_of_its_own() -> None:
     """Sampling decides for the request as a whole: a failure after the operation keeps what happened in it."""
     with capture(sample_rate=0.0) as captured:
-        request = HttpTracker("example").begin("POST", "/graphql", {})
+        request = HttpTracker("example").begin(PlainArrival("POST", "/graphql", {}))
         assert request is not None
         operation = begun("{a}")
         token = context.attach(operation.context)

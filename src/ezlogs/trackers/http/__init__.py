@@ -2,13 +2,14 @@
 
 from ezlogs.trackers.http.arrival import Arrival, AsgiArrival, CgiArrival, PlainArrival
 from ezlogs.trackers.http.nested import NestedRequest
-from ezlogs.trackers.http.request import HTTP_REQUEST, HttpRequest, HttpTracker
+from ezlogs.trackers.http.request import HTTP_REQUEST, METHODS, HttpRequest, HttpTracker
 
 Tracked = HttpRequest | NestedRequest
 """A request under way, or a part of one."""
 
 __all__ = [
     "HTTP_REQUEST",
+    "METHODS",
     "Arrival",
     "AsgiArrival",
     "CgiArrival",

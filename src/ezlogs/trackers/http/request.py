@@ -23,6 +23,7 @@ from ezlogs.propagation.inbound import claimed_actor, extract
 from ezlogs.sampling.root import ended, rooted, routed
 from ezlogs.scope import Scope
 from ezlogs.settings import Settings
+from ezlogs.trackers.auth import denied, refusable, route_of
 from ezlogs.trackers.http.arrival import HEADERS, Arrival
 from ezlogs.trackers.http.details import Response, details, query_parameters, selected, session_digest
 from ezlogs.trackers.http.exclusions import Exclusions
@@ -192,7 +193,7 @@ class HttpRequest:
         inner = caused(correlation, HTTP_REQUEST, self._event_id) if is_told else correlation
         ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=peek or _nobody)
         self._here = _Here(self)
-        self._scope: Scope | None = Scope(context.set_value(_UNDER_WAY, self._here, ctx))
+        self._scope: Scope | None = Scope(refusable(context.set_value(_UNDER_WAY, self._here, ctx)))
         self.context = self._scope.context
         """What happens in it; to be attached around whatever of it runs after `leave`."""
         if is_told:
@@ -377,6 +378,7 @@ class HttpRequest:
                 duration=duration,
                 error=error,
             )
+        denied(status=status, subject=route_of(self._method, route), ctx=self.context)
         ended(self.context, self._event_id, outcome, duration)
         if self._is_told:
             closed(self._event_id)

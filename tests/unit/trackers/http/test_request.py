@@ -191,7 +191,7 @@ def begin(path="/orders", headers=(), *, method="GET", **options):
         ({}, "failure", None, None),
     ],
 )
-def test_the_end_is_told_as_it_was(captured, spans, end, outcome, reason, error):
+def test_the_end_is_told_as_it_was(captured, spans, end, outcome, reason, error):  # noqa: PLR0917  # by name
     """A response that breaks off is a failure however it began; what was taken away is unknown, with the reason."""
     begin().finish(**end)
     (event,) = captured.events
