@@ -101,7 +101,7 @@ def test_the_address_is_that_of_the_client() -> None:
         begin(headers, peer="10.0.0.1").finish(200)
     with capture(trusted_proxies="10.0.0.0/8") as proxied:
         begin(headers, peer="10.0.0.1").finish(200)
-    assert captured.events[0].metadata["client_address"] == "10.0.0.0"
+    assert captured.events[0].metadata["client_address"] == "10.0.0.1"
     assert proxied.events[0].metadata["client_address"] == "203.0.113.0"
 
 
