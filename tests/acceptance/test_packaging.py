@@ -27,6 +27,7 @@ ENTRY_POINTS = {
     ("opentelemetry_traces_sampler", "ezlogs", "ezlogs.sampling.spans:sampler"),
     ("opentelemetry_traces_sampler", "parentbased_ezlogs", "ezlogs.sampling.spans:parent_based"),
     ("opentelemetry_instrumentor", "ezlogs_django", "ezlogs_instrumentors.django:DjangoInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_flask", "ezlogs_instrumentors.flask:FlaskInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_celery", "ezlogs_instrumentors.celery:CeleryInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_smtplib", "ezlogs_instrumentors.smtplib:SmtplibInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_threading", "ezlogs_instrumentors.threading:ThreadingInstrumentor"),
