@@ -131,7 +131,11 @@ def _begins(request: Tracked, status: str, headers: list[tuple[str, str]]) -> No
 
 def _counted(write: Callable[[bytes], Any], request: Tracked) -> Callable[[bytes], Any]:
     def count(data: bytes) -> Any:
-        result = write(data)
+        try:
+            result = write(data)
+        except ConnectionError:  # of the server's, which the application is about to raise as its own
+            request.tell(reason="disconnected")
+            raise
         request.sends(len(data))
         return result
 

@@ -6,27 +6,26 @@ As a program's module, gunicorn's, it keeps the events that it emits and answers
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from opentelemetry import context
 
 import ezlogs
-from ezlogs.testing import Captured, capture
+from ezlogs.testing import capture
 from ezlogs_instrumentors.wsgi import WsgiMiddleware
 
 LEAKED: list[object] = []
 """The contexts in which requests found themselves that were not empty."""
 
-KEPT = Captured()
-
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer by the path."""
     path = environ["PATH_INFO"]
+    if environ["REQUEST_METHOD"] == "HEAD":
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "6")])
+        return []
     if path == "/write":
         write = start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "6")])
         write(b"one")
@@ -34,14 +33,11 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         return []
     if path == "/raise":
         raise ZeroDivisionError("no orders")
-    if path == "/kept":
-        body = json.dumps([(event.action, event.outcome, event.metadata.get("reason")) for event in KEPT.events])
-        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
-        return [body.encode()]
     if path == "/file":
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
-        file = Path(__file__).open("rb")  # noqa: SIM115  # the server closes it
-        return environ["wsgi.file_wrapper"](file) if "wsgi.file_wrapper" in environ else [file.read(5)]
+        if "wsgi.file_wrapper" not in environ:
+            return [Path(__file__).read_bytes()[:5]]
+        return environ["wsgi.file_wrapper"](Path(__file__).open("rb"))
     if path == "/unchanged":
         start_response("304 Not Modified", [])
         return []
@@ -75,12 +71,18 @@ def looked_at(environ: dict[str, Any], start_response: Callable[..., Any]) -> It
     return tracked(environ, start_response)
 
 
-def kept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer, in a process of its own."""
-    global KEPT  # noqa: PLW0603  # of the process
-    if environ["PATH_INFO"] == "/leaked":
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [str(len(LEAKED)).encode()]
-    if not isinstance(KEPT, Captured) or _STACK_IS_EMPTY:
-        _begin()
-    return looked_at(environ, start_response)
+def make_kept() -> Callable[..., Iterable[bytes]]:
+    """Return the application of a process of its own, which answers with its events, too."""
+    begun = capture()
+    captured = begun.__enter__()
+
+    def kept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/kept":
+            return looked_at(environ, start_response)
+        told = [(event.action, event.outcome, event.metadata.get("reason")) for event in captured.of("http.request")]
+        body = json.dumps({"told": told, "leaked": len(LEAKED)}).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    kept.begun = begun  # as long as the application is there
+    return kept

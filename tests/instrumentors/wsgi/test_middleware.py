@@ -130,6 +130,21 @@ def test_what_is_written_is_counted(ask, only):
     assert only().metadata["response_bytes"] == 7
 
 
+def test_a_client_that_goes_away_while_something_is_written_leaves_the_outcome_unknown(only):
+    """The server's exception goes through the application."""
+
+    def app(environ, start_response):
+        start_response("200 OK", PLAIN)(b"one")
+        return []
+
+    def gone(data):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        WsgiMiddleware(app)({"REQUEST_METHOD": "GET"}, lambda status, headers: gone)
+    assert (only().outcome, only().metadata["reason"]) == ("unknown", "disconnected")
+
+
 def test_a_server_without_write_has_none(captured):
     """The test clients of some frameworks return nothing."""
 
