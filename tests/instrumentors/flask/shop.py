@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import flask
@@ -41,11 +42,68 @@ def create():
     return {"fields": len(data)}, 201
 
 
+streams = flask.Blueprint("streams", __name__)
+
+
+@streams.get("/stream/<int:parts>")
+def stream(parts):
+    """Stream some parts, and tell an event with each."""
+
+    def parts_of_it():
+        for number in range(parts):
+            ezlogs.event("order.part", f"part {number}")
+            yield f"{number}\n"
+
+    return flask.Response(parts_of_it())
+
+
+@streams.get("/stream-in-context")
+def stream_in_context():
+    """Stream in the context of the request."""
+
+    def parts_of_it():
+        ezlogs.event("order.part", "first")
+        yield flask.request.path
+        ezlogs.event("order.part", "second")
+        yield "!"
+
+    return flask.Response(flask.stream_with_context(parts_of_it()))
+
+
+@streams.get("/stream-in-pushed-context")
+def stream_in_pushed_context():
+    """Stream in a context that stays."""
+    current = flask.globals.request_ctx._get_current_object()
+    current.push()  # as `stream_with_context` does before Flask 3.1.2: what is torn down waits for the stream
+
+    def parts_of_it():
+        with contextlib.ExitStack() as stack:
+            stack.callback(current.pop)
+            ezlogs.event("order.part", "first")
+            yield flask.request.path
+            ezlogs.event("order.part", "second")
+            yield "!"
+
+    return flask.Response(parts_of_it())
+
+
+@streams.get("/stream-broken")
+def stream_broken():
+    """Break in the middle."""
+
+    def parts_of_it():
+        yield "one"
+        raise ZeroDivisionError("in the middle")
+
+    return flask.Response(parts_of_it())
+
+
 def create_app(name="shop", **config):
     """Make an application."""
     app = flask.Flask(name, static_folder=None)
     app.config.update(SECRET_KEY="only for tests", PROPAGATE_EXCEPTIONS=False, **config)
     app.register_blueprint(orders)
+    app.register_blueprint(streams)
     logins = LoginManager(app)
 
     @logins.user_loader
@@ -97,33 +155,6 @@ def create_app(name="shop", **config):
     @app.get("/exit")
     def leave():
         raise SystemExit(3)
-
-    @app.get("/stream/<int:parts>")
-    def stream(parts):
-        def parts_of_it():
-            for number in range(parts):
-                ezlogs.event("order.part", f"part {number}")
-                yield f"{number}\n"
-
-        return flask.Response(parts_of_it())
-
-    @app.get("/stream-in-context")
-    def stream_in_context():
-        def parts_of_it():
-            ezlogs.event("order.part", "first")
-            yield flask.request.path
-            ezlogs.event("order.part", "second")
-            yield "!"
-
-        return flask.Response(flask.stream_with_context(parts_of_it()))
-
-    @app.get("/stream-broken")
-    def stream_broken():
-        def parts_of_it():
-            yield "one"
-            raise ZeroDivisionError("in the middle")
-
-        return flask.Response(parts_of_it())
 
     @app.get("/file")
     def file():

@@ -220,9 +220,10 @@ def test_streams_are_told_at_their_end(app, captured, serve):
     assert request.outcome == "success"
 
 
-def test_streams_in_flasks_context_are_told_at_their_end(client, captured):
+@pytest.mark.parametrize("path", ["/stream-in-context", "/stream-in-pushed-context"])
+def test_streams_in_flasks_context_are_told_at_their_end(client, captured, path):
     """`stream_with_context` keeps Flask's own context open for as long."""
-    assert client.get("/stream-in-context").data == b"/stream-in-context!"
+    assert client.get(path).data == f"{path}!".encode()
     first, second, request = captured.events
     assert first.correlation.parent_event_id == second.correlation.parent_event_id == request.event_id
 
