@@ -64,7 +64,7 @@ class HttpTracker:
         self._exclusions: Exclusions
 
     def begin(
-        self, arrival: Arrival, *, method: str | None = None, peek: Peek | None = None
+        self, arrival: Arrival, *, method: str | None = None, peek: Peek | None = None, opens_span: bool = True
     ) -> HttpRequest | NestedRequest | None:
         """Enter a request: everything until its `HttpRequest.leave` belongs to it.
 
@@ -77,6 +77,8 @@ class HttpTracker:
             arrival: The request, as the server describes it.
             method: What it is told as, where that is another: ``WEBSOCKET``.
             peek: Looks at the user that the application has resolved so far, without resolving one.
+            opens_span: Whether there is to be a span where none is open: not where another instrumentation has just
+                decided that this request has none.
 
         Returns:
             The request, or None where nothing listens or instrumentation is suppressed.
@@ -102,7 +104,7 @@ class HttpTracker:
         else:
             edge = entered(extract(arrival, ctx, HEADERS))
             ctx = edge.context
-            if not is_excluded:
+            if opens_span and not is_excluded:
                 span = self._opened(arrival, method, edge)
                 ctx = trace.set_span_in_context(span, ctx)
         story = edge.story(ctx)
