@@ -208,7 +208,7 @@ class _Handling:
     @guarded
     def _begin(self, environ: Environ) -> None:
         arrival = CgiArrival(environ)
-        self._tracked = _tracker.begin(arrival, peek=self._user)
+        self._tracked = _tracker.begin(arrival, peek=self._user, opens_span=not _had_contrib(self._app))
         if self._tracked is not None and (prefix := environ.pop(_MOUNTED, None)):
             self._tracked.mounted(prefix)
 
@@ -312,6 +312,11 @@ def _finalized(app: Any, response: Any, *args: Any, **kwargs: Any) -> None:
 
 def _has_contrib(app: Any) -> bool:
     return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
+
+
+def _had_contrib(app: Any) -> bool:
+    """Return whether OpenTelemetry's instrumentor has an application in its hands, or was taken away from it."""
+    return hasattr(app, "_is_instrumented_by_opentelemetry")
 
 
 def _beside(app: Any, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ Source: PEP 3333.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Token
 from typing import Any
 
 from opentelemetry import context
@@ -204,7 +205,7 @@ class Body:
             raise
         finally:
             self._context = context.get_current()
-            context.detach(token)
+            _leave(token)
         self._request.sends(len(chunk))
         return chunk
 
@@ -221,9 +222,14 @@ class Body:
             self._request.finish(error=error, broken=True)
             raise
         finally:
-            context.detach(token)
+            _leave(token)
             # unless it was told already: it came to its end
             self._request.finish(reason=None if self._chunks is None else "disconnected")
+
+
+@guarded
+def _leave(token: Token[Context]) -> None:
+    context.detach(token)
 
 
 class SizedBody(Body):
