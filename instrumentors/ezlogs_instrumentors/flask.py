@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from functools import lru_cache, wraps
 from types import ModuleType
 from typing import Any, Final
@@ -238,14 +239,10 @@ class _Handling:
 
     def finalized(self, response: Any, made_of: Iterable[object]) -> None:
         """Say what the response is, and of what it was made: Flask makes an error's page an iterator."""
-        from werkzeug.exceptions import HTTPException
-
         if (tracked := self._tracked) is None:
             return
         self._response = response
-        self._is_whole = not response.is_streamed or any(
-            isinstance(source, HTTPException) and source.response is None for source in made_of
-        )
+        self._is_whole = not response.is_streamed or any(map(_is_page, made_of))
         current = _current()
         session = _session(current)
         if session.get("modified"):  # and so saved: before, nobody had it
@@ -291,23 +288,34 @@ def _handling(app: Any) -> _Handling | None:
 
 def _current() -> Any:
     """Return Flask's context of the present request; None outside."""
-    from flask import globals as flask_globals
-
-    variable = getattr(flask_globals, "_cv_request", flask_globals._cv_app)  # one context is both after Flask 3.1
-    current = variable.get(None)
+    current = _variables()[0].get(None)
     return current if current is None or getattr(current, "has_request", True) else None
 
 
 def _g() -> Mapping[str, object]:
     """Return what the application keeps in ``flask.g``."""
+    return instance_dict(_variables()[1].get().g)
+
+
+@lru_cache(maxsize=1)
+def _variables() -> tuple[ContextVar[Any], ContextVar[Any]]:
+    """Return where Flask keeps the contexts of requests and of applications: after Flask 3.1, one is both."""
     from flask import globals as flask_globals
 
-    return instance_dict(flask_globals._cv_app.get().g)
+    application = flask_globals._cv_app
+    return getattr(flask_globals, "_cv_request", application), application
 
 
 def _finalized(app: Any, response: Any, *args: Any, **kwargs: Any) -> None:
     if (handling := _handling(app)) is not None:
         handling.finalized(response, args)
+
+
+def _is_page(source: object) -> bool:
+    """Return whether a response was made of an exception that is a page by itself."""
+    from werkzeug.exceptions import HTTPException
+
+    return isinstance(source, HTTPException) and source.response is None
 
 
 def _has_contrib(app: Any) -> bool:
@@ -337,14 +345,14 @@ def _beside(app: Any, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _session(current: Any) -> Mapping[str, Any]:
     """Return what a request's session says of itself, without accessing it: that would make the response vary."""
-    known = instance_dict(current)
+    known = vars(current)
     session = known.get("_session", known.get("session"))  # of Flask 3.1.3; before that
     return {} if session is None else instance_dict(session)
 
 
 def _parsed(request: Any) -> object:
     """Return what the application has read of a request's body, as far as it has."""
-    known = instance_dict(request)
+    known = vars(request)
     form = known.get("form")
     if form:
         return dict(form.lists())

@@ -128,12 +128,14 @@ def test_flask_after_3_1_has_one_context_for_both(monkeypatch):
 
     token = flask_globals._cv_app.set(Both())
     monkeypatch.delattr(flask_globals, "_cv_request")
+    instrumentor_module._variables.cache_clear()
     try:
         assert instrumentor_module._current() is None
         Both.has_request = True
         assert type(instrumentor_module._current()) is Both
     finally:
         flask_globals._cv_app.reset(token)
+        instrumentor_module._variables.cache_clear()
 
 
 def test_instrumenting_comes_before_flask():
