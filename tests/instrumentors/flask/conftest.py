@@ -51,7 +51,7 @@ def serve() -> Iterator[Callable[..., str]]:
     """Serve an application by Werkzeug's server, with a thread for each connection; give its address."""
 
     class Quiet(WSGIRequestHandler):
-        protocol_version = "HTTP/1.1"  # which keeps connections alive
+        protocol_version = "HTTP/1.1"  # with which streams go out in chunks
 
         def log(self, type: str, message: str, *args: object) -> None:
             """Say nothing."""

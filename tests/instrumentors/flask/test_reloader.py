@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -62,7 +63,7 @@ def test_a_program_that_is_reloaded_tells_each_request_once(tmp_path: Path) -> N
         try:
             with urlopen(until(address) + path, timeout=30) as response:
                 return str(response.read().decode())
-        except OSError:  # between one process and the next
+        except (OSError, HTTPException):  # between one process and the next
             return ""
 
     def address() -> str | None:

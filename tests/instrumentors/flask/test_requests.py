@@ -131,7 +131,8 @@ def test_what_ends_in_a_server_error_is_a_failure(client, captured, path, status
 def test_refusals_are_successes(client, captured, path, status):
     """A handler that makes a 4xx of an exception has dealt with it."""
     assert client.get(path).status_code == status
-    assert (captured.events[0].outcome, captured.events[0].error) == ("success", None)
+    (request,) = captured.of("http.request")
+    assert (request.outcome, request.error) == ("success", None)
 
 
 def test_an_exception_reaches_tests_unchanged(app, captured):

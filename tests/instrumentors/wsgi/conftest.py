@@ -66,7 +66,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class _QuietWerkzeug(serving.WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"  # which keeps connections alive
+    protocol_version = "HTTP/1.1"  # with which streams go out in chunks
 
     def log(self, type: str, message: str, *args: object) -> None:
         """Say nothing."""

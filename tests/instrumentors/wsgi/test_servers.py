@@ -50,8 +50,8 @@ def until(ready: Callable[[], Any]) -> Any:
     return found
 
 
-def test_a_client_that_keeps_its_connection_gets_what_it_asks_for(serve: Any, captured: Captured) -> None:
-    """One after the other, on one connection where the server keeps it; each is a request of its own."""
+def test_requests_one_after_the_other_are_each_their_own(serve: Any, captured: Captured) -> None:
+    """One after the other, in the server's one thread or each in its own; each is a request of its own."""
     connection = http.client.HTTPConnection(serve(served.looked_at), timeout=DEADLINE)
     answers = [get(connection, path) for path in ("/write", "/stream", "/unchanged", "/stream")]
     head = get(connection, "/write", "HEAD")
@@ -120,12 +120,18 @@ def gunicorn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gunicorn forks")
-def test_gunicorn_s_workers_tell_all_of_them(gunicorn: str) -> None:
-    """What is whole, what streams, what breaks, and what nobody waits for the end of."""
+def test_gunicorn_s_workers_tell_all_of_them(gunicorn: str, request: pytest.FixtureRequest) -> None:
+    """What is whole, what streams, what breaks, and what nobody waits for the end of; on one connection and on several.
+
+    Workers other than sync ones keep it.
+    """
     connection = http.client.HTTPConnection(gunicorn, timeout=DEADLINE)
     assert get(connection, "/write") == (200, b"onetwo")
+    kept_connection = connection.sock
+    assert (kept_connection is None) == (request.node.callspec.params["gunicorn"] == "sync")
     assert get(connection, "/stream") == (200, b"onetwo")
     assert get(connection, "/unchanged") == (304, b"")
+    assert connection.sock is kept_connection
     assert get(connection, "/file")[1][:5] == Path(served.__file__).read_bytes()[:5]
     connection.close()
     assert get(http.client.HTTPConnection(gunicorn, timeout=DEADLINE), "/raise")[0] == 500

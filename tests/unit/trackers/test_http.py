@@ -165,3 +165,10 @@ def test_a_route_is_about_its_last_resource(route, parameters, expected):
 def test_resources_are_named_as_models_are(word, expected):
     """Plurals become singulars where English is regular."""
     assert singular(word) == expected
+
+
+def test_where_another_instrumentation_decided_against_a_span_there_is_none(captured, spans):
+    """The story that arrived goes on all the same."""
+    tracker.begin(PlainArrival("GET", "/", TRACEPARENT), opens_span=False).finish(200, route="/")
+    assert spans() == ()
+    assert captured.events[0].correlation.correlation_id == TRACE
