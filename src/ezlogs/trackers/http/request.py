@@ -17,7 +17,7 @@ from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id, new_trace_id
 from ezlogs.opening import closed, opened
-from ezlogs.party import type_and_id
+from ezlogs.party import Actor, type_and_id
 from ezlogs.propagation.edge import Edge, entered, entered_in_span
 from ezlogs.propagation.inbound import claimed_actor, extract
 from ezlogs.sampling.root import ended, rooted, routed
@@ -130,6 +130,14 @@ class HttpTracker:
         )
 
 
+class Peeks(list[Peek]):
+    """Looks at the user of a request in the application, else in those inside it; whoever asks is not the system."""
+
+    def __call__(self) -> Actor | None:
+        """Return the first that is known."""
+        return next((found for peek in self if (found := peek()) is not None), None)
+
+
 class _Here:
     """What contexts hold of a request: copies of them live as long as anything that was begun in it."""
 
@@ -162,6 +170,7 @@ class HttpRequest:
         "_span",
         "context",
         "is_open",
+        "peeks",
     )
 
     def __init__(
@@ -191,8 +200,9 @@ class HttpRequest:
         self._facts: dict[str, object] = {}
         self.is_open = True
         """Whether its end is still to be told."""
+        self.peeks = Peeks(() if peek is None else (peek,))
         inner = caused(correlation, HTTP_REQUEST, self._event_id) if is_told else correlation
-        ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=peek)
+        ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=self.peeks)
         self._here = _Here(self)
         self._scope: Scope | None = Scope(context.set_value(_UNDER_WAY, self._here, ctx))
         self.context = self._scope.context
