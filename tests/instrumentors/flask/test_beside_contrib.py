@@ -198,6 +198,15 @@ def test_an_exception_that_goes_through_is_told_in_its_span(make_app, captured, 
     assert [is_open for _, _, is_open in told] == [True]
 
 
+def test_an_exception_that_is_hidden_from_what_tears_down_is_told_all_the_same(make_app, captured):
+    """Flask lets applications ignore some there."""
+    app = make_app()
+    app.should_ignore_error = lambda error: True
+    with pytest.raises(SystemExit):
+        app.test_client().get("/exit")
+    assert (captured.events[0].action, captured.events[0].outcome) == ("GET /exit", "unknown")
+
+
 @pytest.mark.parametrize("path", ["/stream/3", "/stream-in-context", "/stream-in-pushed-context", "/stream-broken"])
 def test_streams_leave_no_context_behind(make_app, captured, path):
     """Its span may only end inside the stream; what the thread does next is not in it."""
@@ -249,6 +258,21 @@ def test_behind_a_proxy_the_client_is_who_the_proxy_says(make_app, captured):
     app.wsgi_app = ProxyFix(app.wsgi_app)
     app.test_client().get("/", headers={"X-Forwarded-For": "203.0.113.0"})
     assert captured.events[0].metadata["client_address"].startswith("203.0.113.")
+
+
+def test_within_opentelemetrys_wsgi_middleware_its_span_is_the_hop(provider, captured, spans):
+    """Around the application, or in it as its WSGI application."""
+    wsgi = pytest.importorskip("opentelemetry.instrumentation.wsgi")
+    inside = shop.create_app()
+    inside.wsgi_app = wsgi.OpenTelemetryMiddleware(inside.wsgi_app, tracer_provider=provider)
+    for app in (wsgi.OpenTelemetryMiddleware(shop.create_app(), tracer_provider=provider), inside):
+        for path in ("/login/ada", "/stream/2"):
+            Client(app).get(path, headers={"traceparent": TRACEPARENT}).get_data()
+    assert [span.instrumentation_scope.name for span in spans()] == ["opentelemetry.instrumentation.wsgi"] * 4
+    actions = ["GET /login/{name}", "GET /stream/{parts}"] * 2
+    assert [event.action for event in captured.of("http.request")] == actions
+    assert {event.correlation.correlation_id for event in captured.events} == {TRACE}
+    assert context.get_current() == {}
 
 
 def test_responses_are_the_same_with_and_without(make_app, instrumented, captured):

@@ -521,12 +521,23 @@ def test_an_application_inside_a_view_is_the_same_request(app, captured):
     assert inside.correlation.parent_event_id == after.correlation.parent_event_id == request.event_id
 
 
-def test_inside_another_middleware_it_is_told_once(app, captured):
-    """Of ours."""
-    assert Client(WsgiMiddleware(app)).get("/login/ada").data == b"welcome"
-    (request,) = captured.events
-    assert request.action == "GET /login/{name}"
-    assert request.metadata["response_bytes"] == 7
+@pytest.mark.parametrize("is_around", [True, False])
+def test_inside_another_middleware_it_is_told_once(app, captured, is_around):
+    """Of ours: around the application, or between it and Flask."""
+    if is_around:
+        served = WsgiMiddleware(app)
+    else:
+        app.wsgi_app, served = WsgiMiddleware(app.wsgi_app), app
+    client = Client(served)
+    assert client.get("/login/ada").data == b"welcome"
+    assert client.get("/stream/2").data == b"0\n1\n"
+    with pytest.raises(SystemExit):
+        client.get("/exit")
+    requests = captured.of("http.request")
+    assert [event.action for event in requests] == ["GET /login/{name}", "GET /stream/{parts}", "GET /exit"]
+    assert [event.metadata.get("response_bytes") for event in requests] == [7, 4, None]
+    assert requests[0].actor == ezlogs.Actor("user", "ada")
+    assert context.get_current() == {}
 
 
 def test_two_applications_in_one_process_do_not_mix(captured):
