@@ -330,7 +330,6 @@ def _had_contrib(app: Any) -> bool:
 def _beside(app: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return OpenTelemetry's function before or after a request, with ours on the side where its span is open."""
 
-    @wraps(function)
     def call(*args: Any) -> Any:
         handling = _handling(app)
         if handling is not None and args:
