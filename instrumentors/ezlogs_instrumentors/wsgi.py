@@ -6,6 +6,7 @@ Source: PEP 3333.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Token
 from typing import Any
 
 from opentelemetry import context
@@ -60,13 +61,17 @@ class WsgiMiddleware:
         request = self._begin(environ)
         if request is None:
             return self._app(environ, start_response)
-        try:
-            body = self._app(environ, watched(start_response, request))
-        except BaseException as error:
+
+        def match() -> None:
             self._match(request, environ)
-            request.finish(error=error)
+
+        try:
+            body = self._app(environ, watched(start_response, request, match))
+        except BaseException as error:
+            match()
+            request.finish(error=error, broken=True)
             raise
-        self._match(request, environ)
+        match()
         return answered(request, body, environ)
 
     @guarded
@@ -83,29 +88,57 @@ class WsgiMiddleware:
             request.matched(*found)
 
 
-def watched(start_response: Callable[..., Any], request: Tracked) -> Callable[..., Any]:
-    """Return a ``start_response`` that tells a request how its response begins."""
+def watched(
+    start_response: Callable[..., Any], request: Tracked, match: Callable[[], object] | None = None
+) -> Callable[..., Any]:
+    """Return a ``start_response`` that tells a request how its response begins.
 
-    def begin_response(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+    Args:
+        start_response: The server's.
+        request: Which request.
+        match: Called before, to tell the route; it never raises.
+    """
+
+    def begin_response(status: str, headers: list[tuple[str, str]], *rest: Any, **named: Any) -> Any:
+        if match is not None:
+            match()
+        _fails(request, rest[0] if rest else named.get("exc_info"))
+        headers = _with_id(request, headers) or headers
+        write = start_response(status, headers, *rest, **named)
         _begins(request, status, headers)
-        write = start_response(status, headers, *rest)
-        return write if write is None else _counted(write, request)
+        return _counted(write, request) if callable(write) else write
 
     return begin_response
 
 
 @guarded
+def _fails(request: Tracked, exc_info: object) -> None:
+    if isinstance(exc_info, tuple) and isinstance(exc_info[1], BaseException):
+        request.failed(exc_info[1])
+
+
+@guarded
+def _with_id(request: Tracked, headers: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
+    """Return the headers and the request's id, where it is to be said: in a list of its own, for lists are shared."""
+    if not request.sends_id or not request.request_id or any(name.lower() == "x-request-id" for name, _ in headers):
+        return None
+    return [*headers, ("X-Request-ID", request.request_id)]
+
+
+@guarded
 def _begins(request: Tracked, status: str, headers: list[tuple[str, str]]) -> None:
-    by_name = {name.lower(): value for name, value in headers}
-    if request.sends_id and request.request_id and "x-request-id" not in by_name:
-        headers.append(("X-Request-ID", request.request_id))
-    request.responds(int(status[:3]), by_name.get)
+    request.responds(int(status[:3]), {name.lower(): value for name, value in headers}.get)
 
 
 def _counted(write: Callable[[bytes], Any], request: Tracked) -> Callable[[bytes], Any]:
     def count(data: bytes) -> Any:
+        try:
+            result = write(data)
+        except ConnectionError:  # of the server's, which the application is about to raise as its own
+            request.tell(reason="disconnected")
+            raise
         request.sends(len(data))
-        return write(data)
+        return result
 
     return count
 
@@ -116,19 +149,33 @@ def answered(request: Tracked, body: Iterable[bytes], environ: Environ) -> Itera
     Only what is yet to be made is watched: a list, and what the server sends by itself from a file, stay what they are,
     for servers treat these in ways of their own.
     """
-    wrapper = environ.get("wsgi.file_wrapper")
     if not request.is_open:
         request.leave()
         return body
     if type(body) in (list, tuple):
-        request.sends(sum(map(len, body)), first=False)
+        if (size := _size(body)) is not None:
+            request.sends(size, first=False)
         request.finish()
         return body
-    if isinstance(wrapper, type) and isinstance(body, wrapper):
+    if is_file(body, environ.get("wsgi.file_wrapper")):
         request.finish()
         return body
     request.leave()
-    return Body(request, body)
+    return (SizedBody if hasattr(type(body), "__len__") else Body)(request, body)
+
+
+def _size(body: Iterable[bytes]) -> int | None:
+    try:
+        return sum(map(len, body))
+    except TypeError:  # none of a WSGI application, which its server will say
+        return None
+
+
+def is_file(body: object, wrapper: object) -> bool:
+    """Return whether the server recognises a body: by its class, or, where it has none, as the very file it is."""
+    if wrapper is None:
+        return False
+    return isinstance(body, wrapper) if isinstance(wrapper, type) else hasattr(type(body), "read")
 
 
 class Body:
@@ -158,12 +205,15 @@ class Body:
             raise
         finally:
             self._context = context.get_current()
-            context.detach(token)
+            _leave(token)
         self._request.sends(len(chunk))
         return chunk
 
     def close(self) -> None:
-        """End, for whatever reason; the server calls this in any case."""
+        """End, for whatever reason; the server calls this in any case.
+
+        What was never begun has not broken off: it answers a HEAD, or somebody further out answers in its place.
+        """
         token = context.attach(self._context)
         try:
             if (close := getattr(self._body, "close", None)) is not None:
@@ -172,5 +222,18 @@ class Body:
             self._request.finish(error=error, broken=True)
             raise
         finally:
-            context.detach(token)
-            self._request.finish(reason="disconnected")  # unless it was told already: it came to its end
+            _leave(token)
+            # unless it was told already: it came to its end
+            self._request.finish(reason=None if self._chunks is None else "disconnected")
+
+
+@guarded
+def _leave(token: Token[Context]) -> None:
+    context.detach(token)
+
+
+class SizedBody(Body):
+    """The body of a response that says how many parts it has: servers send those of a single one with its length."""
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type]  # only what has a length is made one of these

@@ -33,6 +33,7 @@ ENTRY_POINTS = {
         "ezlogs_starlette_auth",
         "ezlogs_instrumentors.starlette_auth:StarletteAuthInstrumentor",
     ),
+    ("opentelemetry_instrumentor", "ezlogs_flask", "ezlogs_instrumentors.flask:FlaskInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_celery", "ezlogs_instrumentors.celery:CeleryInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_smtplib", "ezlogs_instrumentors.smtplib:SmtplibInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_threading", "ezlogs_instrumentors.threading:ThreadingInstrumentor"),

@@ -22,6 +22,8 @@ class NestedRequest:
     def __init__(self, outer: HttpRequest, peek: Peek | None) -> None:
         self._outer = outer
         self._scope = None if peek is None else Scope(with_acting(peek=peek))
+        if peek is not None:
+            outer.peeks.append(peek)
         self.context = outer.context if self._scope is None else self._scope.context
         self.request_id = outer.request_id
         self.mounted, self.matched, self.in_session = outer.mounted, outer.matched, outer.in_session

@@ -17,7 +17,7 @@ from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id, new_trace_id
 from ezlogs.opening import closed, opened
-from ezlogs.party import type_and_id
+from ezlogs.party import Actor, type_and_id
 from ezlogs.propagation.edge import Edge, entered, entered_in_span
 from ezlogs.propagation.inbound import claimed_actor, extract
 from ezlogs.sampling.root import ended, rooted, routed
@@ -65,7 +65,7 @@ class HttpTracker:
         self._exclusions: Exclusions
 
     def begin(
-        self, arrival: Arrival, *, method: str | None = None, peek: Peek | None = None
+        self, arrival: Arrival, *, method: str | None = None, peek: Peek | None = None, opens_span: bool = True
     ) -> HttpRequest | NestedRequest | None:
         """Enter a request: everything until its `HttpRequest.leave` belongs to it.
 
@@ -78,6 +78,8 @@ class HttpTracker:
             arrival: The request, as the server describes it.
             method: What it is told as, where that is another: ``WEBSOCKET``.
             peek: Looks at the user that the application has resolved so far, without resolving one.
+            opens_span: Whether there is to be a span where none is open: not where another instrumentation has just
+                decided that this request has none.
 
         Returns:
             The request, or None where nothing listens or instrumentation is suppressed.
@@ -103,7 +105,7 @@ class HttpTracker:
         else:
             edge = entered(extract(arrival, ctx, HEADERS))
             ctx = edge.context
-            if not is_excluded:
+            if opens_span and not is_excluded:
                 span = self._opened(arrival, method, edge)
                 ctx = trace.set_span_in_context(span, ctx)
         story = edge.story(ctx)
@@ -127,6 +129,14 @@ class HttpTracker:
         return trace.get_tracer(self._tracer, __version__).start_span(
             _span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links
         )
+
+
+class Peeks(list[Peek]):
+    """Looks at the user of a request in the application, else in those inside it; whoever asks is not the system."""
+
+    def __call__(self) -> Actor | None:
+        """Return the first that is known."""
+        return next((found for peek in self if (found := peek()) is not None), None)
 
 
 class _Here:
@@ -161,6 +171,7 @@ class HttpRequest:
         "_span",
         "context",
         "is_open",
+        "peeks",
     )
 
     def __init__(
@@ -190,8 +201,9 @@ class HttpRequest:
         self._facts: dict[str, object] = {}
         self.is_open = True
         """Whether its end is still to be told."""
+        self.peeks = Peeks(() if peek is None else (peek,))
         inner = caused(correlation, HTTP_REQUEST, self._event_id) if is_told else correlation
-        ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=peek or _nobody)
+        ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=self.peeks)
         self._here = _Here(self)
         self._scope: Scope | None = Scope(refusable(context.set_value(_UNDER_WAY, self._here, ctx)))
         self.context = self._scope.context
@@ -416,10 +428,6 @@ class HttpRequest:
             metadata={"method": self._method},
             timestamp=self._began_at,
         )
-
-
-def _nobody() -> None:
-    """Know nobody: who asks is unknown, unless somebody says so; it is not the system."""
 
 
 def _outer(arrival: Arrival, ctx: Context) -> HttpRequest | None:

@@ -335,3 +335,26 @@ def test_nothing_of_a_request_outlives_it(captured):
     del headers, request
     assert gone() is None
     assert kept
+
+
+def test_where_another_instrumentation_decided_against_a_span_there_is_none(captured, spans):
+    """The story that arrived goes on all the same."""
+    tracker.begin(PlainArrival("GET", "/", TRACEPARENT), opens_span=False).finish(200, route="/")
+    assert spans() == ()
+    assert captured.events[0].correlation.correlation_id == TRACE
+
+
+def test_a_user_that_only_an_application_inside_knows_acts_in_the_whole(captured):
+    """Once it is known there; whom the outer one knows comes first."""
+    outer_user, inner_user = [], []
+    arrival = PlainArrival("GET", "/orders", {})
+    request = tracker.begin(arrival, peek=lambda: next(iter(outer_user), None))
+    inside = tracker.begin(arrival, peek=lambda: next(iter(inner_user), None))
+    ezlogs.event("order.viewed", "nobody yet")
+    inner_user.append(ezlogs.Actor("user", "7"))
+    inside.leave()
+    ezlogs.event("order.viewed", "one inside")
+    outer_user.append(ezlogs.Actor("user", "8"))
+    request.finish(200)
+    assert [event.actor.id for event in captured.events] == [None, "7", "8"]
+    assert captured.events[0].actor.type == "unknown"
