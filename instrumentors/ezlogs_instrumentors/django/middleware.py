@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from importlib.util import find_spec
 from types import ModuleType, TracebackType
 from typing import Any, cast
 
@@ -56,22 +57,26 @@ class StoryMiddleware:
 
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
         from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+        from django.conf import settings
 
         self._get_response = get_response
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
+        # OpenTelemetry's middleware, where it is around this one and can be, decides which requests have spans.
+        is_able = not self._is_async or find_spec("opentelemetry.instrumentation.asgi") is not None
+        self._opens_spans = CONTRIB_MIDDLEWARE not in settings.MIDDLEWARE or not is_able
 
     def __call__(self, request: Any) -> Any:
         """Return the response, or an awaitable of it."""
         if self._is_async:
             return self._respond(request)
-        with _Handling(request) as handling:
+        with _Handling(request, opens_span=self._opens_spans) as handling:
             handling.response = self._get_response(request)
         return handling.response
 
     async def _respond(self, request: Any) -> Any:
-        with _Handling(request) as handling:
+        with _Handling(request, opens_span=self._opens_spans) as handling:
             handling.response = await cast(Awaitable[Any], self._get_response(request))
         return handling.response
 
@@ -87,8 +92,9 @@ class StoryMiddleware:
 class _Handling:
     """A request in the middleware's hands, entered and left without ever raising."""
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, *, opens_span: bool) -> None:
         self._request = request
+        self._opens_span = opens_span
         self._tracked: Tracked | None = None
         self.response: Any = None
         self.error: BaseException | None = None
@@ -110,7 +116,7 @@ class _Handling:
     def _begin(self) -> None:
         request = self._request
         arrival = CgiArrival(request.META, method=request.method or "", path=request.path)
-        self._tracked = _tracker.begin(arrival, peek=peek_at_user(request))
+        self._tracked = _tracker.begin(arrival, peek=peek_at_user(request), opens_span=self._opens_span)
 
     def parsed(self, body: Any) -> None:
         """Tell what the application has read of the body."""
