@@ -1,0 +1,250 @@
+"""Starlette and FastAPI: requests and WebSockets become events, one each, however applications are put together.
+
+OpenTelemetry's own instrumentors, and what FastAPI measures by itself, go first: ours is inside their span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+from ezlogs import runtime as process
+from ezlogs.emit import guarded
+from ezlogs.identity import Identity, register_identity
+from ezlogs.trackers.http import tracked_in
+from ezlogs_instrumentors.asgi import AsgiApplication, AsgiMiddleware, AsgiScope, Exchange, Receive, Send
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+
+Handle = Callable[[Any, AsgiScope, Receive, Send], Awaitable[None]]
+
+_CONTRIB = "opentelemetry.instrumentation.asgi"
+_REST = "/{path}"
+"""What the template of a mount ends in."""
+
+
+class StarletteInstrumentor(HookingInstrumentor):
+    """Instruments Starlette and what is built on it, such as FastAPI, also applications that are there already.
+
+    Example:
+        >>> instrumentor = StarletteInstrumentor()
+        >>> instrumentor.instrument()
+        >>> instrumentor.uninstrument()
+    """
+
+    package = "starlette"
+    versions = ("starlette >= 0.40",)
+
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return _ATTACH
+
+
+class StoryMiddleware(AsgiMiddleware):
+    """Tells the requests of one application, until its instrumentor is taken back."""
+
+    def __init__(self, app: AsgiApplication, hooks: Hooks, framework: str) -> None:
+        super().__init__(app, framework=framework)
+        self._hooks = hooks
+
+    def _begin(self, scope: AsgiScope, receive: Receive, send: Send) -> Exchange | None:
+        return super()._begin(scope, receive, send) if self._hooks.active else None
+
+
+class _Place:
+    """Where an application's requests are told: around its stack of middleware as it was built, or somewhere in it."""
+
+    def __init__(self, hooks: Hooks, stack: Any, around: StoryMiddleware | None) -> None:
+        self.hooks, self.stack, self.around = hooks, stack, around
+
+
+def attach_to_applications(hooks: Hooks, module: ModuleType) -> None:
+    """Tell all that an application is called for, but for its lifespan."""
+
+    def make(original: Handle) -> Handle:
+        @wraps(original)
+        async def call(app: Any, scope: AsgiScope, receive: Receive, send: Send) -> None:
+            if not hooks.active or scope["type"] == "lifespan" or tracked_in(scope) is not None:
+                await original(app, scope, receive, send)
+                return
+            if app.middleware_stack is None:
+                app.middleware_stack = app.build_middleware_stack()
+            place = vars(app).get("_ezlogs_place")
+            if place is None or place.stack is not app.middleware_stack or place.hooks is not hooks:
+                place = app._ezlogs_place = _placed(hooks, app, original)
+            await (original(app, scope, receive, send) if place.around is None else place.around(scope, receive, send))
+
+        return call
+
+    hooks.replace(module.Starlette, "__call__", make)
+
+
+def _placed(hooks: Hooks, app: Any, original: Handle) -> _Place:
+    """Put a middleware inside of OpenTelemetry's, wherever that is, else around the whole stack.
+
+    Outermost it sees what the error handlers respond. The stack is left as it is: others look at its type.
+    """
+    kind = type(app)
+    is_fastapi = any(base.__module__ == "fastapi.applications" for base in kind.__mro__)
+    framework = "fastapi" if is_fastapi else "starlette"
+    contrib, layer = None, app.middleware_stack
+    while layer is not None:
+        if type(layer).__module__.startswith(_CONTRIB):
+            contrib = layer
+        layer = getattr(layer, "app", None)
+    if contrib is None:
+        stack = app.middleware_stack
+        return _Place(hooks, stack, StoryMiddleware(original.__get__(app, kind), hooks, framework))
+    inner = contrib.app
+    while type(inner) is StoryMiddleware:  # of an instrumentor that was taken back
+        inner = inner.app
+    contrib.app = StoryMiddleware(inner, hooks, framework)
+    return _Place(hooks, app.middleware_stack, None)
+
+
+def attach_to_routes(hooks: Hooks, module: ModuleType) -> None:
+    """Tell which route matched, before any dependency or endpoint of it runs."""
+    _before(hooks, module.Route, _matched)
+    _before(hooks, module.WebSocketRoute, _matched)
+    _before(hooks, module.Mount, _mounted)
+    _before(hooks, module.Host, _hosted)
+    attach_to_handlers(hooks, module)
+
+
+def attach_to_fastapi(hooks: Hooks, module: ModuleType) -> None:
+    """Tell the routes that FastAPI handles in ways of its own: of included routers, and of frontends."""
+    if "handle" in vars(module.APIRoute):
+        _before(hooks, module.APIRoute, _included)
+    if "_route_selected" in vars(module):
+        _see_frontends(hooks, module)
+    attach_to_handlers(hooks, module)
+
+
+def attach_to_handlers(hooks: Hooks, module: ModuleType) -> None:
+    """See exceptions that an exception handler is about to turn into a response."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def handle_exceptions(app: AsgiApplication, connection: Any) -> Any:
+            return original(_seen(app) if hooks.active else app, connection)
+
+        return handle_exceptions
+
+    if "wrap_app_handling_exceptions" in vars(module):
+        hooks.replace(module, "wrap_app_handling_exceptions", make)
+
+
+def attach_to_requests(hooks: Hooks, module: ModuleType) -> None:
+    """See what the application parsed of a body, which is never read for us."""
+    for name in ("json", "_get_form"):
+
+        def make(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            @wraps(original)
+            async def parse(request: Any, *args: Any, **kwargs: Any) -> Any:
+                body = await original(request, *args, **kwargs)
+                if hooks.active:
+                    _parsed(request.scope, body)
+                return body
+
+            return parse
+
+        if name in vars(module.Request):
+            hooks.replace(module.Request, name, make)
+
+
+def attach_to_users(hooks: Hooks, module: ModuleType) -> None:
+    """Make Starlette's own users known, wherever they are given as an actor."""
+    register_identity(module.SimpleUser, lambda user: Identity("user", vars(user).get("username")))
+    register_identity(module.UnauthenticatedUser, lambda user: Identity("anonymous"))
+
+
+_ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
+    "starlette.applications": attach_to_applications,
+    "starlette.routing": attach_to_routes,
+    "starlette.middleware.exceptions": attach_to_handlers,
+    "starlette.requests": attach_to_requests,
+    "starlette.authentication": attach_to_users,
+    "fastapi.routing": attach_to_fastapi,
+}
+
+
+def _before(hooks: Hooks, owner: Any, see: Callable[[Any, AsgiScope], None]) -> None:
+    """See each scope that a route is about to handle; its own coroutine is returned."""
+    see = guarded(see)
+
+    def make(original: Handle) -> Handle:
+        @wraps(original)
+        def handle(route: Any, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
+            if hooks.active:
+                see(route, scope)
+            return original(route, scope, receive, send)
+
+        return handle
+
+    hooks.replace(owner, "handle", make)
+
+
+def _matched(route: Any, scope: AsgiScope) -> None:
+    if (request := tracked_in(scope)) is not None:
+        request.matched(route.path_format, scope.get("path_params"))
+
+
+def _included(route: Any, scope: AsgiScope) -> None:
+    """Tell the whole template of a route that a router brought along; of any other its base class tells."""
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    if included is not None and included.original_route is route:
+        _matched(included, scope)
+
+
+def _mounted(route: Any, scope: AsgiScope) -> None:
+    if (request := tracked_in(scope)) is not None:
+        request.mounted(route.path_format.removesuffix(_REST), scope.get("path_params"))
+
+
+def _hosted(route: Any, scope: AsgiScope) -> None:
+    if (request := tracked_in(scope)) is not None:
+        request.mounted("", scope.get("path_params"))
+
+
+def _see_frontends(hooks: Hooks, module: ModuleType) -> None:
+    @guarded
+    def see(scope: AsgiScope, path: str | None) -> None:
+        if path is not None and path.endswith(_REST) and (request := tracked_in(scope)) is not None:
+            request.matched(path)
+
+    def make(original: Callable[..., None]) -> Callable[..., None]:
+        @wraps(original)
+        def select(*, scope: AsgiScope, path: str | None, mount: bool = False) -> None:
+            original(scope=scope, path=path, mount=mount)
+            if hooks.active and not mount:
+                see(scope, path)
+
+        return select
+
+    hooks.replace(module, "_route_selected", make)
+
+
+def _seen(app: AsgiApplication) -> AsgiApplication:
+    async def see(scope: AsgiScope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as error:
+            if (request := tracked_in(scope)) is not None:
+                request.failed(error)
+            raise
+
+    return see
+
+
+@guarded
+def _parsed(scope: AsgiScope, body: Any) -> None:
+    request, runtime = tracked_in(scope), process.current
+    if request is None or runtime is None or not runtime.settings.request_fields:
+        return
+    if hasattr(body, "multi_items"):  # a form, in which a field may come more than once
+        found: dict[str, list[object]] = {}
+        for name, value in body.multi_items():
+            found.setdefault(name, []).append(value)
+        body = {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+    request.parsed(body)
