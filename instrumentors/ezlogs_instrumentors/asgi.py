@@ -30,6 +30,10 @@ AsgiApplication = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 _INTERNAL_ERROR = 1011
 """RFC 6455, section 7.4.1: what a server closes with that met something unexpected."""
 
+_NO_CODE = 1005
+_GONE = frozenset({1006, 1012})
+"""The same: what no client closes with, for its connection broke or the server ends."""
+
 _FAILED = 500
 """From here on a status is the server's fault."""
 
@@ -134,6 +138,9 @@ class Exchange:
     is_in_span = False
     """Whether the hop's span is somebody else's, which ends as soon as the response is whole."""
 
+    error_status: int | None = None
+    """What is responded, further out, to an exception that comes before any response."""
+
     def __init__(  # by position, from one place
         self,
         request: Tracked,
@@ -147,6 +154,7 @@ class Exchange:
         self._receive, self._send = receive, send
         self._outer_error = sys.exc_info()[1]
         """What is being handled around the request, and none of its errors."""
+        self._is_begun = False
         self._is_gone = False
         """Whether the client went before the response was whole."""
         self._is_streamed = False
@@ -171,7 +179,8 @@ class Exchange:
 
     def end(self, error: BaseException | None) -> None:
         """Leave: the application has returned, or was left by an error."""
-        self._match()
+        if self.request.is_open:
+            self._match()
         self._tell(error)
         self._outer_error = None
         self.request.leave()
@@ -181,7 +190,8 @@ class Exchange:
         if self._is_gone or isinstance(error, CancelledError):
             self.request.tell(reason="disconnected" if self._is_gone else "cancelled")
         else:
-            self.request.tell(error=error, broken=True)  # else it has been told, with the last of the response
+            status = self.error_status if isinstance(error, Exception) and not self._is_begun else None
+            self.request.tell(status, error=error, broken=True)  # else it has been told, with the last of the response
 
     @guarded
     def _received(self, message: Message) -> None:
@@ -204,6 +214,8 @@ class Exchange:
             self._count(message)
 
     def _responds(self, message: Message) -> None:
+        self._is_begun = True
+        self._match()  # also of what is nested, whose outer request will be told before this returns
         request, headers = self.request, by_name(message.get("headers", ()))
         if request.sends_id and request.request_id and "x-request-id" not in headers:
             message["headers"] = [
@@ -224,12 +236,11 @@ class Exchange:
             self._is_streamed = self._is_streamed or message.get("more_body", False)
             self.request.sends(len(message.get("body", b"")), first=self._is_streamed)
         if self._is_whole:
-            self._match()
             self.request.tell(reason="disconnected" if self._is_gone else None)
 
     @guarded
     def _match(self) -> None:
-        if self._route is not None and self.request.is_open:
+        if self._route is not None:
             found = self._route(self._scope)
             if isinstance(found, str):
                 self.request.matched(found)
@@ -298,13 +309,16 @@ class Session(Exchange):
         if message["type"] == "websocket.receive":
             self._received_messages += 1
         elif message["type"] == "websocket.disconnect":
-            self._code = self._code or message.get("code", 1005)
             self._is_closed_by_client = True
-            self._is_gone = self._code in (1006, 1012)
+            if self._code is None:
+                self._code = message.get("code", _NO_CODE)
+                # uvicorn calls a connection that broke by the code of a client that gives none, but has no reason then
+                self._is_gone = self._code in _GONE or (self._code == _NO_CODE and "reason" not in message)
 
     @guarded
     def _sending(self, message: Message) -> None:
         if message["type"] == "websocket.accept":
+            self._match()
             self._is_accepted = True
             self.request.responds(101)
         elif message["type"] == "websocket.close":

@@ -44,12 +44,15 @@ class StarletteInstrumentor(HookingInstrumentor):
 class StoryMiddleware(AsgiMiddleware):
     """Tells the requests of one application, until its instrumentor is taken back."""
 
-    def __init__(self, app: AsgiApplication, hooks: Hooks, framework: str) -> None:
+    def __init__(self, app: AsgiApplication, hooks: Hooks, framework: str, error_status: int | None = None) -> None:
         super().__init__(app, framework=framework)
-        self._hooks = hooks
+        self._hooks, self._error_status = hooks, error_status
 
     def _begin(self, scope: AsgiScope, receive: Receive, send: Send) -> Exchange | None:
-        return super()._begin(scope, receive, send) if self._hooks.active else None
+        exchange = super()._begin(scope, receive, send) if self._hooks.active else None
+        if exchange is not None:
+            exchange.error_status = self._error_status
+        return exchange
 
 
 class _Place:
@@ -99,7 +102,7 @@ def _placed(hooks: Hooks, app: Any, original: Handle) -> _Place:
     inner = contrib.app
     while type(inner) is StoryMiddleware:  # of an instrumentor that was taken back
         inner = inner.app
-    contrib.app = StoryMiddleware(inner, hooks, framework)
+    contrib.app = StoryMiddleware(inner, hooks, framework, error_status=500)  # by the stack's outermost middleware
     return _Place(hooks, app.middleware_stack, None)
 
 

@@ -27,7 +27,11 @@ def instrumented() -> Iterator[StarletteInstrumentor]:
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
     """A tracer provider of this test's own."""
     provider = TracerProvider()
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+
+    def get_tracer(name, version=None, tracer_provider=None, schema_url=None):
+        return (tracer_provider or provider).get_tracer(name, version, schema_url)
+
+    monkeypatch.setattr(trace, "get_tracer", get_tracer)
     yield provider
     provider.shutdown()
 

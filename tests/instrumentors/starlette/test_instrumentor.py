@@ -1,0 +1,151 @@
+"""The Starlette instrumentor itself: it imports nothing, takes everything back, and suits applications of any age."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import fastapi.routing
+import pytest
+import starlette.middleware.exceptions
+import starlette.requests
+import starlette.routing
+from fastapi import FastAPI
+from opentelemetry import context
+from starlette.applications import Starlette
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from ezlogs_instrumentors.starlette import StarletteInstrumentor
+
+from ..asgi.serving import ask, call
+
+HOOKED = [
+    (Starlette, "__call__"),
+    *((getattr(starlette.routing, name), "handle") for name in ("Route", "WebSocketRoute", "Mount", "Host")),
+    (starlette.requests.Request, "json"),
+    (starlette.requests.Request, "_get_form"),
+    (starlette.routing, "wrap_app_handling_exceptions"),
+    (starlette.middleware.exceptions, "wrap_app_handling_exceptions"),
+    (fastapi.routing, "wrap_app_handling_exceptions"),
+]
+
+
+def hooked():
+    """Return what is in the places that are hooked."""
+    return [vars(owner)[name] for owner, name in HOOKED]
+
+
+def test_everything_is_hooked_and_put_back():
+    """After uninstrument() every place holds the very object that it held before."""
+    before = hooked()
+    instrumentor = StarletteInstrumentor()
+    instrumentor.instrument()
+    assert all(now is not then for now, then in zip(hooked(), before, strict=True))
+    instrumentor.uninstrument()
+    assert all(now is then for now, then in zip(hooked(), before, strict=True))
+
+
+def application(kind):
+    """Return an application with one route."""
+    app = kind()
+    app.router.routes.append(Route("/orders/{number:int}", lambda request: PlainTextResponse("order")))
+    return app
+
+
+@pytest.mark.parametrize("kind", [Starlette, FastAPI])
+def test_on_and_off_and_on_again(captured, kind):
+    """For an application that has answered before and goes on doing so."""
+    app = application(kind)
+    told = []
+    for on in (False, True, False, True):
+        instrumentor = StarletteInstrumentor()
+        if on:
+            instrumentor.instrument()
+        before = context.get_current()
+        assert ask(app, "GET", "/orders/7").text == "order"
+        assert context.get_current() == before
+        if on:
+            instrumentor.uninstrument()
+        told.append([event.action for event in captured.events])
+        captured.clear()
+    assert told == [[], ["GET /orders/{number}"], [], ["GET /orders/{number}"]]
+
+
+def test_hooks_of_others_on_top_are_left_in_place(captured, instrumented, monkeypatch):
+    """Where somebody wrapped our wrapper, theirs stays and ours below goes quiet."""
+    ours, handle, parse = Starlette.__call__, Route.handle, starlette.routing.wrap_app_handling_exceptions
+
+    async def theirs(app, scope, receive, send):
+        await ours(app, scope, receive, send)
+
+    def their_handle(route, scope, receive, send):
+        return handle(route, scope, receive, send)
+
+    def their_wrap(app, connection):
+        return parse(app, connection)
+
+    monkeypatch.setattr(Starlette, "__call__", theirs)
+    monkeypatch.setattr(Route, "handle", their_handle)
+    monkeypatch.setattr(starlette.routing, "wrap_app_handling_exceptions", their_wrap)
+    assert ask(application(Starlette), "GET", "/orders/7").text == "order"
+    assert len(captured.events) == 1
+    instrumented.uninstrument()
+    assert ask(application(Starlette), "GET", "/orders/7").text == "order"
+    assert len(captured.events) == 1
+
+
+def test_the_stack_stays_what_it_is(captured, instrumented):
+    """Others look at the type of its outermost middleware."""
+    app = application(FastAPI)
+    ask(app, "GET", "/orders/7")
+    assert type(app.middleware_stack) is ServerErrorMiddleware
+    with pytest.raises(RuntimeError):
+        app.add_middleware(ServerErrorMiddleware)
+
+
+def test_a_stack_that_cannot_be_built_raises_what_it_did(captured, instrumented):
+    """It is the application's error."""
+
+    def broken(app):
+        raise LookupError("middleware")
+
+    app = application(Starlette)
+    app.add_middleware(broken)
+    with pytest.raises(LookupError):
+        asyncio.run(call(app))
+    assert captured.events == []
+
+
+def test_without_starlette_instrumenting_says_so(monkeypatch):
+    """A loader that runs every instrumentor passes over this one."""
+    monkeypatch.setattr("ezlogs_instrumentors.hooks.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="starlette"):
+        StarletteInstrumentor().instrument(skip_dep_check=True)
+
+
+def test_instrumenting_imports_neither_starlette_nor_fastapi():
+    """Hooks wait for their modules, and are there when these come."""
+    program = """
+import sys
+from ezlogs_instrumentors.starlette import StarletteInstrumentor
+StarletteInstrumentor().instrument()
+assert not any(name.partition(".")[0] in ("starlette", "fastapi") for name in sys.modules), "it was imported"
+import asyncio, httpx
+from fastapi import FastAPI
+from ezlogs.testing import capture
+app = FastAPI()
+@app.get("/orders/{number}")
+def orders(number: int):
+    return number
+async def ask():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
+        await client.get("/orders/7")
+with capture() as captured:
+    asyncio.run(ask())
+print([event.action for event in captured.events])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert done.stdout.strip() == "['GET /orders/{number}']", done.stderr
