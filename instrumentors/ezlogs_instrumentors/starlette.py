@@ -6,14 +6,14 @@ OpenTelemetry's own instrumentors, and what FastAPI measures by itself, go first
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
 from ezlogs import runtime as process
 from ezlogs.emit import guarded
 from ezlogs.identity import Identity, register_identity
-from ezlogs.trackers.http import tracked_in
+from ezlogs.trackers.http import HttpRequest, tracked_in
 from ezlogs_instrumentors.asgi import AsgiApplication, AsgiMiddleware, AsgiScope, Exchange, Receive, Send
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
@@ -34,7 +34,7 @@ class StarletteInstrumentor(HookingInstrumentor):
     """
 
     package = "starlette"
-    versions = ("starlette >= 0.40",)
+    versions = ("starlette >= 0.37",)
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""
@@ -117,10 +117,8 @@ def attach_to_routes(hooks: Hooks, module: ModuleType) -> None:
 
 def attach_to_fastapi(hooks: Hooks, module: ModuleType) -> None:
     """Tell the routes that FastAPI handles in ways of its own: of included routers, and of frontends."""
-    if "handle" in vars(module.APIRoute):
-        _before(hooks, module.APIRoute, _included)
-    if "_route_selected" in vars(module):
-        _see_frontends(hooks, module)
+    _before(hooks, module.APIRoute, _included)
+    _replace(hooks, module, "_route_selected", partial(_seeing_frontends, hooks))
     attach_to_handlers(hooks, module)
 
 
@@ -130,30 +128,29 @@ def attach_to_handlers(hooks: Hooks, module: ModuleType) -> None:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def handle_exceptions(app: AsgiApplication, connection: Any) -> Any:
-            return original(_seen(app) if hooks.active else app, connection)
+            request = tracked_in(connection.scope) if hooks.active else None
+            return original(app if request is None else _seen(app, request), connection)
 
         return handle_exceptions
 
-    if "wrap_app_handling_exceptions" in vars(module):
-        hooks.replace(module, "wrap_app_handling_exceptions", make)
+    _replace(hooks, module, "wrap_app_handling_exceptions", make)
 
 
 def attach_to_requests(hooks: Hooks, module: ModuleType) -> None:
     """See what the application parsed of a body, which is never read for us."""
+
+    def make(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        @wraps(original)
+        async def parse(request: Any, *args: Any, **kwargs: Any) -> Any:
+            body = await original(request, *args, **kwargs)
+            if hooks.active:
+                _parsed(request.scope, body)
+            return body
+
+        return parse
+
     for name in ("json", "_get_form"):
-
-        def make(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-            @wraps(original)
-            async def parse(request: Any, *args: Any, **kwargs: Any) -> Any:
-                body = await original(request, *args, **kwargs)
-                if hooks.active:
-                    _parsed(request.scope, body)
-                return body
-
-            return parse
-
-        if name in vars(module.Request):
-            hooks.replace(module.Request, name, make)
+        _replace(hooks, module.Request, name, make)
 
 
 def attach_to_users(hooks: Hooks, module: ModuleType) -> None:
@@ -172,68 +169,69 @@ _ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
 }
 
 
-def _before(hooks: Hooks, owner: Any, see: Callable[[Any, AsgiScope], None]) -> None:
-    """See each scope that a route is about to handle; its own coroutine is returned."""
+def _replace(hooks: Hooks, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Hook into what not every version has."""
+    if name in vars(owner):
+        hooks.replace(owner, name, make)
+
+
+def _before(hooks: Hooks, owner: Any, see: Callable[[HttpRequest, Any, AsgiScope], None]) -> None:
+    """See each request that a route is about to handle; its own coroutine is returned."""
     see = guarded(see)
 
     def make(original: Handle) -> Handle:
         @wraps(original)
         def handle(route: Any, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
-            if hooks.active:
-                see(route, scope)
+            if hooks.active and (request := tracked_in(scope)) is not None:
+                see(request, route, scope)
             return original(route, scope, receive, send)
 
         return handle
 
-    hooks.replace(owner, "handle", make)
+    _replace(hooks, owner, "handle", make)
 
 
-def _matched(route: Any, scope: AsgiScope) -> None:
-    if (request := tracked_in(scope)) is not None:
-        request.matched(route.path_format, scope.get("path_params"))
+def _matched(request: HttpRequest, route: Any, scope: AsgiScope) -> None:
+    request.matched(route.path_format, scope.get("path_params"))
 
 
-def _included(route: Any, scope: AsgiScope) -> None:
+def _included(request: HttpRequest, route: Any, scope: AsgiScope) -> None:
     """Tell the whole template of a route that a router brought along; of any other its base class tells."""
     included = scope.get("fastapi", {}).get("effective_route_context")
     if included is not None and included.original_route is route:
-        _matched(included, scope)
+        _matched(request, included, scope)
 
 
-def _mounted(route: Any, scope: AsgiScope) -> None:
-    if (request := tracked_in(scope)) is not None:
-        request.mounted(route.path_format.removesuffix(_REST), scope.get("path_params"))
+def _mounted(request: HttpRequest, route: Any, scope: AsgiScope) -> None:
+    request.mounted(route.path_format.removesuffix(_REST), scope.get("path_params"))
 
 
-def _hosted(route: Any, scope: AsgiScope) -> None:
-    if (request := tracked_in(scope)) is not None:
-        request.mounted("", scope.get("path_params"))
+def _hosted(request: HttpRequest, route: Any, scope: AsgiScope) -> None:
+    request.mounted("", scope.get("path_params"))
 
 
-def _see_frontends(hooks: Hooks, module: ModuleType) -> None:
+def _seeing_frontends(hooks: Hooks, original: Callable[..., None]) -> Callable[..., None]:
     @guarded
     def see(scope: AsgiScope, path: str | None) -> None:
-        if path is not None and path.endswith(_REST) and (request := tracked_in(scope)) is not None:
+        request = tracked_in(scope)
+        if request is not None and path is not None and path.endswith(_REST):
             request.matched(path)
 
-    def make(original: Callable[..., None]) -> Callable[..., None]:
-        @wraps(original)
-        def select(*, scope: AsgiScope, path: str | None, mount: bool = False) -> None:
-            original(scope=scope, path=path, mount=mount)
-            if hooks.active and not mount:
-                see(scope, path)
+    @wraps(original)
+    def select(*, scope: AsgiScope, path: str | None, mount: bool = False) -> None:
+        original(scope=scope, path=path, mount=mount)
+        if hooks.active and not mount:
+            see(scope, path)
 
-        return select
-
-    hooks.replace(module, "_route_selected", make)
+    return select
 
 
-def _seen(app: AsgiApplication) -> AsgiApplication:
+def _seen(app: AsgiApplication, request: HttpRequest) -> AsgiApplication:
     async def see(scope: AsgiScope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
         except Exception as error:
-            if (request := tracked_in(scope)) is not None:
+            if request.is_open:
                 request.failed(error)
             raise
 

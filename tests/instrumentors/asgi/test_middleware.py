@@ -298,3 +298,17 @@ def test_a_session_inside_another_middleware_is_told_once(captured):
     (event,) = captured.events
     assert (event.action, event.outcome) == ("WEBSOCKET /talk/{room}", "failure")
     assert event.subject == ezlogs.Subject("talk", "lobby")
+
+
+def test_messages_of_extensions_pass_through(captured):
+    """Hints before a response, trailers after it; and a route that is none."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.early_hint", "links": []})
+        await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": True})
+        await send({"type": "http.response.body", "body": b"Hello"})
+        await send({"type": "http.response.trailers", "headers": []})
+
+    sent = asyncio.run(call(AsgiMiddleware(app, route=lambda scope: None)))
+    assert [message["type"].rpartition(".")[2] for message in sent] == ["early_hint", "start", "body", "trailers"]
+    assert [event.action for event in captured.events] == ["GET (unmatched)"]

@@ -12,13 +12,13 @@ import starlette.middleware.exceptions
 import starlette.requests
 import starlette.routing
 from fastapi import FastAPI
-from opentelemetry import context
+from opentelemetry import context, trace
 from starlette.applications import Starlette
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ezlogs_instrumentors.starlette import StarletteInstrumentor
+from ezlogs_instrumentors.starlette import StarletteInstrumentor, StoryMiddleware
 
 from ..asgi.serving import ask, call
 
@@ -29,8 +29,9 @@ HOOKED = [
     (starlette.requests.Request, "_get_form"),
     (starlette.routing, "wrap_app_handling_exceptions"),
     (starlette.middleware.exceptions, "wrap_app_handling_exceptions"),
-    (fastapi.routing, "wrap_app_handling_exceptions"),
+    *((fastapi.routing, name) for name in ("wrap_app_handling_exceptions", "_route_selected")),
 ]
+HOOKED = [(owner, name) for owner, name in HOOKED if name in vars(owner)]  # some are in newer versions alone
 
 
 def hooked():
@@ -149,3 +150,39 @@ print([event.action for event in captured.events])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
     assert done.stdout.strip() == "['GET /orders/{number}']", done.stderr
+
+
+class Theirs:
+    """A middleware that looks as OpenTelemetry's does."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        """Pass on, in a span."""
+        with trace.use_span(trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))):
+            await self.app(scope, receive, send)
+
+
+def test_opentelemetrys_middleware_stays_outside(captured, monkeypatch):
+    """Within one stack, while ours is switched on and off; also for what nothing responds to but the stack."""
+    monkeypatch.setattr(Theirs, "__module__", "opentelemetry.instrumentation.asgi")
+    app = application(FastAPI)
+    app.add_middleware(Theirs)
+    app.router.routes.append(Route("/broken", lambda request: 1 / 0))
+    for on in (True, False, True):
+        instrumentor = StarletteInstrumentor()
+        if on:
+            instrumentor.instrument()
+        assert ask(app, "GET", "/orders/7").text == "order"
+        assert ask(app, "GET", "/broken").status_code == 500
+        if on:
+            instrumentor.uninstrument()
+    assert [event.metadata["status"] for event in captured.events] == [200, 500, 200, 500]
+    assert {event.correlation.correlation_id for event in captured.events} == {f"{1:032x}"}
+    assert captured.events[1].error.type == "ZeroDivisionError"
+    layer, ours = app.middleware_stack, 0
+    while layer is not None:
+        ours += type(layer) is StoryMiddleware
+        layer = getattr(layer, "app", None)
+    assert ours == 1

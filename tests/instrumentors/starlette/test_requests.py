@@ -35,14 +35,17 @@ def viewed():
     return {"parent": event.correlation.parent_event_id, "actor": [event.actor.type, event.actor.id]}
 
 
-async def passing(request, call_next):
-    """Pass on, as most middleware that is written as a function."""
-    return await call_next(request)
+class Passing(BaseHTTPMiddleware):
+    """Passes on, as most middleware that is written with Starlette's class."""
+
+    async def dispatch(self, request, call_next):
+        """Pass on."""
+        return await call_next(request)
 
 
 def fastapi(*middleware):
     """Return a FastAPI application with a route of its own kind of everything."""
-    app = FastAPI(middleware=[Middleware(*one) for one in middleware])
+    app = FastAPI(middleware=[Middleware(one) for one in middleware])
 
     @app.get("/sync/{order_id}")
     def sync(order_id: int):
@@ -60,13 +63,11 @@ def fastapi(*middleware):
     return app
 
 
-@pytest.mark.parametrize("middleware", [(), ((BaseHTTPMiddleware, passing), (GZipMiddleware,))])
+@pytest.mark.parametrize("middleware", [(), (Passing, GZipMiddleware)])
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_request_is_the_parent_of_what_happens_in_it(captured, kind, middleware):
     """Also in the pool of threads, and below middleware that runs the application in a task of its own."""
-    app = fastapi()
-    for one in middleware:
-        app.add_middleware(one[0], *one[1:])
+    app = fastapi(*middleware)
     answer = ask(app, "GET", f"/{kind}/42?page=2", headers={"X-Request-ID": "req-1", "user-agent": "browser"})
     inside, request = captured.events
     assert request.metadata == {
@@ -96,7 +97,7 @@ def test_background_tasks_come_after_the_request_and_below_it(captured):
 
 def test_response_headers_are_those_without_ezlogs(captured, instrumented):
     """But for the one that is asked for by a setting."""
-    app = fastapi((CORSMiddleware,), (GZipMiddleware,))
+    app = fastapi(CORSMiddleware, GZipMiddleware)
 
     def headers():
         answers = [
@@ -170,7 +171,7 @@ def test_errors_are_told_whoever_handles_them(captured, in_task, path, status, e
     """Only where the response is a failure; also below middleware that runs the application in a task of its own."""
     app = broken()
     if in_task:
-        app.add_middleware(BaseHTTPMiddleware, passing)
+        app.add_middleware(Passing)
     assert ask(app, "GET", path).status_code == status
     (request,) = captured.events
     assert (request.outcome, request.metadata["status"]) == ("failure" if error else "success", status)
@@ -285,7 +286,7 @@ def test_what_a_dependency_names_in_a_thread_ends_with_it(captured):
 def test_the_requests_state_is_seen_across_tasks(captured):
     """Where a middleware runs the application in a task of its own, too."""
     app = depending()
-    app.add_middleware(BaseHTTPMiddleware, passing)
+    app.add_middleware(Passing)
     ask(app, "GET", "/sync/in_state")
     assert [event.actor.id for event in captured.events] == ["7", "7"]
 
@@ -564,3 +565,18 @@ def test_nothing_listens_nothing_happens():
     """Without a runtime a request goes through as if ezlogs were not there."""
     assert ask(broken(), "GET", "/raises").status_code == 500
     assert ask(broken(), "GET", "/missing").status_code == 404
+
+
+def test_what_is_parsed_outside_of_a_request_is_no_requests(instrumented):
+    """Nor is what is parsed once the instrumentor was taken back."""
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}"}
+
+    request = Request({"type": "http", "headers": []}, receive)
+    with capture(request_fields=("*",)) as captured:
+        parse = type(request).json
+        assert asyncio.run(request.json()) == {}
+        instrumented.uninstrument()
+        assert asyncio.run(parse(request)) == {}
+    assert captured.events == []
