@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ezlogs.actor import Peek, with_acting
+from ezlogs.actor import Peek, acting, with_acting
 from ezlogs.emit import guarded
+from ezlogs.party import Actor
 from ezlogs.scope import Scope
 from ezlogs.trackers.http.request import HttpRequest
 
@@ -21,6 +22,9 @@ class NestedRequest:
 
     def __init__(self, outer: HttpRequest, peek: Peek | None) -> None:
         self._outer = outer
+        if peek is not None:
+            peek = _either(peek, acting(outer.context).peek)
+            outer.context = with_acting(outer.context, peek=peek)  # whoever acts in here makes the request
         self._scope = None if peek is None else Scope(with_acting(peek=peek))
         self.context = outer.context if self._scope is None else self._scope.context
         self.request_id = outer.request_id
@@ -70,3 +74,13 @@ class NestedRequest:
             self._outer.matched(route, parameters)
         if error is not None:
             self._outer.failed(error)
+
+
+def _either(inner: Peek, outer: Peek | None) -> Peek:
+    if outer is None:
+        return inner
+
+    def peek() -> Actor | None:
+        return inner() or outer()
+
+    return peek
