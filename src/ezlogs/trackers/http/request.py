@@ -64,7 +64,7 @@ class HttpTracker:
         self._exclusions: Exclusions
 
     def begin(
-        self, arrival: Arrival, *, method: str | None = None, peek: Peek | None = None
+        self, arrival: Arrival, *, method: str | None = None, peek: Peek | None = None, is_excluded: bool = False
     ) -> HttpRequest | NestedRequest | None:
         """Enter a request: everything until its `HttpRequest.leave` belongs to it.
 
@@ -77,6 +77,7 @@ class HttpTracker:
             arrival: The request, as the server describes it.
             method: What it is told as, where that is another: ``WEBSOCKET``.
             peek: Looks at the user that the application has resolved so far, without resolving one.
+            is_excluded: Whether it is excluded whatever the settings say.
 
         Returns:
             The request, or None where nothing listens or instrumentation is suppressed.
@@ -94,7 +95,7 @@ class HttpTracker:
             self._exclusions, self._settings = Exclusions(runtime.settings, self._framework), runtime.settings
         method = method or arrival.method
         method = method if method in METHODS else "_OTHER"
-        is_excluded = self._exclusions.exclude(arrival)
+        is_excluded = is_excluded or self._exclusions.exclude(arrival)
         span = None
         if _in_local_span(ctx):
             edge = entered_in_span(ctx)
