@@ -13,6 +13,7 @@ from typing import Any
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 
+from ezlogs import runtime as process
 from ezlogs.actor import Peek, acting
 from ezlogs.emit import guarded
 from ezlogs.event import Actor
@@ -80,10 +81,12 @@ class AsgiMiddleware:
         self.app = app
         self._tracker = HttpTracker(framework)
         self._route, self._peek = route, peek or peek_at_user
+        self._exclude: Callable[[AsgiArrival], bool] | None = None
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Answer a request, or hold a session."""
-        exchange = self._begin(scope, receive, send) if scope["type"] in ("http", "websocket") else None
+        is_told = scope["type"] in ("http", "websocket") and process.current is not None
+        exchange = self._begin(scope, receive, send) if is_told else None
         if exchange is None:
             await self.app(scope, receive, send)
             return
@@ -99,7 +102,9 @@ class AsgiMiddleware:
         is_session = scope["type"] == "websocket"
         method = "WEBSOCKET" if is_session else None
         span = trace.get_current_span().get_span_context()
-        request = self._tracker.begin(AsgiArrival(scope), method=method, peek=self._peek(scope))
+        arrival = AsgiArrival(scope)
+        is_excluded = self._exclude is not None and self._exclude(arrival)
+        request = self._tracker.begin(arrival, method=method, peek=self._peek(scope), is_excluded=is_excluded)
         if request is None:
             return None
         exchange = (Session if is_session else Exchange)(request, scope, receive, send, self._route)

@@ -42,11 +42,17 @@ class StarletteInstrumentor(HookingInstrumentor):
 
 
 class StoryMiddleware(AsgiMiddleware):
-    """Tells the requests of one application, until its instrumentor is taken back."""
+    """Tells the requests of one application, until its instrumentor is taken back.
 
-    def __init__(self, app: AsgiApplication, hooks: Hooks, framework: str, error_status: int | None = None) -> None:
+    Inside of OpenTelemetry's middleware it tells none that this one excludes.
+    """
+
+    def __init__(self, app: AsgiApplication, hooks: Hooks, framework: str, contrib: Any = None) -> None:
         super().__init__(app, framework=framework)
-        self._hooks, self._error_status = hooks, error_status
+        self._hooks = hooks
+        self._error_status = None if contrib is None else 500  # by the stack's outermost middleware, further out
+        if (excluded := getattr(contrib, "excluded_urls", None)) is not None:
+            self._exclude = lambda arrival: excluded.url_disabled(arrival.url())
 
     def _begin(self, scope: AsgiScope, receive: Receive, send: Send) -> Exchange | None:
         exchange = super()._begin(scope, receive, send) if self._hooks.active else None
@@ -68,7 +74,8 @@ def attach_to_applications(hooks: Hooks, module: ModuleType) -> None:
     def make(original: Handle) -> Handle:
         @wraps(original)
         async def call(app: Any, scope: AsgiScope, receive: Receive, send: Send) -> None:
-            if not hooks.active or scope["type"] == "lifespan" or tracked_in(scope) is not None:
+            is_new = scope["type"] != "lifespan" and tracked_in(scope) is None
+            if not is_new or process.current is None or not hooks.active:
                 await original(app, scope, receive, send)
                 return
             if app.middleware_stack is None:
@@ -102,7 +109,7 @@ def _placed(hooks: Hooks, app: Any, original: Handle) -> _Place:
     inner = contrib.app
     while type(inner) is StoryMiddleware:  # of an instrumentor that was taken back
         inner = inner.app
-    contrib.app = StoryMiddleware(inner, hooks, framework, error_status=500)  # by the stack's outermost middleware
+    contrib.app = StoryMiddleware(inner, hooks, framework, contrib)
     return _Place(hooks, app.middleware_stack, None)
 
 

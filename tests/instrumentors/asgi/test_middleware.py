@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from litestar import Litestar, Request, WebSocket, get, websocket
 from opentelemetry import context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 import ezlogs
 from ezlogs.event import Failure
@@ -312,3 +313,10 @@ def test_messages_of_extensions_pass_through(captured):
     sent = asyncio.run(call(AsgiMiddleware(app, route=lambda scope: None)))
     assert [message["type"].rpartition(".")[2] for message in sent] == ["early_hint", "start", "body", "trailers"]
     assert [event.action for event in captured.events] == ["GET (unmatched)"]
+
+
+def test_what_is_not_to_be_instrumented_is_not():
+    """As OpenTelemetry's key says."""
+    with capture() as captured, suppress_instrumentation():
+        assert asyncio.run(call(AsgiMiddleware(hello)))[1]["body"] == b"Hello"
+    assert captured.events == []

@@ -131,6 +131,19 @@ def test_contribs_span_of_fastapi_is_the_hop(  # noqa: PLR0917  # fixtures
         contrib_fastapi.uninstrument_app(app)
 
 
+def test_what_contrib_was_told_to_exclude_has_no_span_of_ours(contrib_fastapi, captured, spans, provider):
+    """Nor an event: whoever asks for no trace of a page gets none; what happens in it has its story."""
+    app = application(FastAPI)
+    contrib_fastapi.instrument_app(app, tracer_provider=provider, excluded_urls="orders")
+    try:
+        assert ask(app, "GET", "/orders/7", headers=CALLED).status_code == 200
+        assert [event.action for event in captured.events] == ["viewed"]
+        assert captured.events[0].correlation.correlation_id == TRACE
+        assert servers(spans) == []
+    finally:
+        contrib_fastapi.uninstrument_app(app)
+
+
 def test_contrib_may_come_and_go(contrib_fastapi, captured, spans, provider):
     """An application whose stack is built anew is told once, by whomever it has then."""
     app = application(FastAPI)

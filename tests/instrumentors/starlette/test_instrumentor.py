@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import fastapi.routing
 import pytest
@@ -18,7 +19,13 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ezlogs_instrumentors.starlette import StarletteInstrumentor, StoryMiddleware
+from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.starlette import (
+    StarletteInstrumentor,
+    StoryMiddleware,
+    attach_to_fastapi,
+    attach_to_requests,
+)
 
 from ..asgi.serving import ask, call
 
@@ -152,6 +159,16 @@ print([event.action for event in captured.events])
     assert done.stdout.strip() == "['GET /orders/{number}']", done.stderr
 
 
+def test_what_a_version_does_not_have_is_not_hooked():
+    """FastAPI and Starlette change; each hook is missed alone."""
+    hooks = Hooks()
+    older = SimpleNamespace(APIRoute=type("APIRoute", (), {}))
+    attach_to_fastapi(hooks, older)
+    attach_to_requests(hooks, SimpleNamespace(Request=type("Request", (), {})))
+    assert vars(older).keys() == {"APIRoute"}
+    hooks.undo()
+
+
 class Theirs:
     """A middleware that looks as OpenTelemetry's does."""
 
@@ -162,6 +179,18 @@ class Theirs:
         """Pass on, in a span."""
         with trace.use_span(trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))):
             await self.app(scope, receive, send)
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_opentelemetrys_middleware_excludes_for_ours_too(captured, monkeypatch):
+    """Whoever asks for no trace of a page gets none."""
+    monkeypatch.setattr(Theirs, "__module__", "opentelemetry.instrumentation.asgi")
+    excluded = SimpleNamespace(url_disabled=lambda url: url == "http://testserver/orders/7")
+    monkeypatch.setattr(Theirs, "excluded_urls", excluded, raising=False)
+    app = application(FastAPI)
+    app.add_middleware(Theirs)
+    assert [ask(app, "GET", f"/orders/{number}").text for number in (7, 8)] == ["order", "order"]
+    assert [event.subject.id for event in captured.events] == ["8"]
 
 
 def test_opentelemetrys_middleware_stays_outside(captured, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, Form, HTTPException, Request
 from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
+from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -93,6 +94,21 @@ def test_background_tasks_come_after_the_request_and_below_it(captured):
     inside, request, shipped = captured.events
     assert (request.action, shipped.action) == ("GET /later/{order_id}", "shipped")
     assert shipped.correlation.parent_event_id == inside.correlation.parent_event_id == request.event_id
+
+
+def test_a_background_task_that_fails_is_not_the_response(captured):
+    """Which is out, and was what it should be; the server sees the error."""
+
+    def fail():
+        raise LookupError("not shipped")
+
+    async def endpoint(request):
+        return PlainTextResponse(background=BackgroundTask(fail))
+
+    with pytest.raises(LookupError):
+        asyncio.run(call(Starlette(routes=[Route("/", endpoint)])))
+    (request,) = captured.events
+    assert (request.outcome, request.error) == ("success", None)
 
 
 def test_response_headers_are_those_without_ezlogs(captured, instrumented):

@@ -159,6 +159,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from ezlogs.testing import capture
 def show(request, number):
+    request.user = ("user", 5)
     ezlogs.event("order.action", "viewed")
     return HttpResponse(str(number))
 urlpatterns = [path("orders/<int:number>/", show)]
@@ -169,10 +170,11 @@ async def ask():
 with capture() as captured:
     text = asyncio.run(ask())
 viewed, request = captured.events
-print(json.dumps([text, request.action, request.subject.id, viewed.correlation.parent_event_id == request.event_id]))
+parents = viewed.correlation.parent_event_id == request.event_id
+print(json.dumps([text, request.action, request.subject.id, parents, viewed.actor.id, request.actor.id]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
-    assert done.stdout.strip() == '["7", "GET /old/orders/{number}/", "7", true]', done.stderr
+    assert done.stdout.strip() == '["7", "GET /old/orders/{number}/", "7", true, "5", "5"]', done.stderr
 
 
 def test_a_wsgi_application_inside_gives_one_event(captured):
