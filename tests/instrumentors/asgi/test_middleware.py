@@ -320,3 +320,22 @@ def test_what_is_not_to_be_instrumented_is_not():
     with capture() as captured, suppress_instrumentation():
         assert asyncio.run(call(AsgiMiddleware(hello)))[1]["body"] == b"Hello"
     assert captured.events == []
+
+
+def test_the_first_to_close_gives_the_code(captured):
+    """What the other end answers is no loss."""
+
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4001})
+        await receive()
+
+    async def receive():
+        return {"type": "websocket.disconnect", "code": 1006}
+
+    async def send(message):
+        """Take it."""
+
+    asyncio.run(AsgiMiddleware(app)({"type": "websocket", "path": "/", "headers": []}, receive, send))
+    (event,) = captured.events
+    assert (event.outcome, event.metadata["close_code"]) == ("success", 4001)

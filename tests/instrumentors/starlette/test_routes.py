@@ -142,11 +142,12 @@ def test_a_frontends_files_are_called_by_where_they_are(tmp_path, captured):
 
 
 def test_django_inside_gives_one_event():
-    """A Django that is mounted knows the rest of the template; it is configured in a process of its own."""
+    """Mounted, or below the plain middleware, it knows the template; it is configured in a process of its own."""
     program = """
 import asyncio, httpx, json
 from django.conf import settings
 settings.configure(ROOT_URLCONF="__main__", ALLOWED_HOSTS=["*"], SECRET_KEY="only for tests")
+from ezlogs_instrumentors.asgi import AsgiMiddleware
 from ezlogs_instrumentors.django import DjangoInstrumentor
 from ezlogs_instrumentors.starlette import StarletteInstrumentor
 DjangoInstrumentor().instrument()
@@ -163,18 +164,22 @@ def show(request, number):
     ezlogs.event("order.action", "viewed")
     return HttpResponse(str(number))
 urlpatterns = [path("orders/<int:number>/", show)]
-app = Starlette(routes=[Mount("/old", get_asgi_application())])
-async def ask():
+async def ask(app, path):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
-        return (await client.get("/old/orders/7/")).text
-with capture() as captured:
-    text = asyncio.run(ask())
-viewed, request = captured.events
-parents = viewed.correlation.parent_event_id == request.event_id
-print(json.dumps([text, request.action, request.subject.id, parents, viewed.actor.id, request.actor.id]))
+        return (await client.get(path)).text
+mounted = Starlette(routes=[Mount("/old", get_asgi_application())])
+for app, path in ((mounted, "/old/orders/7/"), (AsgiMiddleware(get_asgi_application()), "/orders/7/")):
+    with capture() as captured:
+        text = asyncio.run(ask(app, path))
+    viewed, request = captured.events
+    parents = viewed.correlation.parent_event_id == request.event_id
+    print(json.dumps([text, request.action, request.subject.id, parents, viewed.actor.id, request.actor.id]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
-    assert done.stdout.strip() == '["7", "GET /old/orders/{number}/", "7", true, "5", "5"]', done.stderr
+    assert done.stdout.splitlines() == [
+        '["7", "GET /old/orders/{number}/", "7", true, "5", "5"]',
+        '["7", "GET /orders/{number}/", "7", true, "5", "5"]',
+    ], done.stderr
 
 
 def test_a_wsgi_application_inside_gives_one_event(captured):
