@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import fastapi
 import pytest
 from fastapi import FastAPI
 from opentelemetry import baggage
@@ -129,6 +130,25 @@ def test_contribs_span_of_fastapi_is_the_hop(  # noqa: PLR0917  # fixtures
         assert sum(span.name.endswith("http send") for span in spans()) == 4
     finally:
         contrib_fastapi.uninstrument_app(app)
+
+
+def test_contrib_may_instrument_everything_by_itself(contrib_fastapi, captured, carried, spans, provider):
+    """As opentelemetry-instrument has it; an application that is mounted has an inner span, and no event."""
+    instrumentor = contrib_fastapi()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        name = "opentelemetry.instrumentation.fastapi"
+        app = application(fastapi.FastAPI)
+        assert asked(app, captured, carried, spans) == [name, name]
+        captured.clear()
+        outer = fastapi.FastAPI()
+        outer.mount("/shops/{shop}", app)
+        assert ask(outer, "GET", "/shops/a/orders/7", headers=CALLED).json() == "books"
+        assert [event.action for event in captured.events] == ["viewed", "GET /shops/{shop}/orders/{number}"]
+        assert len(servers(spans)) == 3
+        assert carried[-1].get_span_context() == servers(spans)[-1].context
+    finally:
+        instrumentor.uninstrument()
 
 
 def test_what_contrib_was_told_to_exclude_has_no_span_of_ours(contrib_fastapi, captured, spans, provider):
