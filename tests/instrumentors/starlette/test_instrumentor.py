@@ -20,12 +20,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from ezlogs_instrumentors.hooks import Hooks
-from ezlogs_instrumentors.starlette import (
-    StarletteInstrumentor,
-    StoryMiddleware,
-    attach_to_fastapi,
-    attach_to_requests,
-)
+from ezlogs_instrumentors.starlette import StarletteInstrumentor
+from ezlogs_instrumentors.starlette.applications import StoryMiddleware
+from ezlogs_instrumentors.starlette.requests import attach as attach_to_requests
+from ezlogs_instrumentors.starlette.routes import attach_to_fastapi
 
 from ..asgi.serving import ask, call
 
@@ -141,6 +139,7 @@ import sys
 from ezlogs_instrumentors.starlette import StarletteInstrumentor
 StarletteInstrumentor().instrument()
 assert not any(name.partition(".")[0] in ("starlette", "fastapi") for name in sys.modules), "it was imported"
+assert "ezlogs.trackers.http" not in sys.modules, "what only requests need was imported"
 import asyncio, httpx
 from fastapi import FastAPI
 from ezlogs.testing import capture
