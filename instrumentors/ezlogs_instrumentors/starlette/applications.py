@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
 from ezlogs import runtime as process
+from ezlogs.emit import guarded
 from ezlogs.trackers.http import tracked_in
 from ezlogs_instrumentors.asgi import AsgiApplication, AsgiMiddleware, AsgiScope, Exchange, Receive, Send
 from ezlogs_instrumentors.hooks import Hooks
@@ -15,6 +17,8 @@ from ezlogs_instrumentors.hooks import Hooks
 Call = Callable[[Any, AsgiScope, Receive, Send], Awaitable[None]]
 
 _CONTRIB = "opentelemetry.instrumentation.asgi"
+_MAX_LAYERS = 200
+"""Middleware of one application that is looked at: somebody's may lead back to itself."""
 
 
 class StoryMiddleware(AsgiMiddleware):
@@ -59,13 +63,15 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
             place = vars(app).get("_ezlogs_place")
             if place is None or place.stack is not app.middleware_stack or place.hooks is not hooks:
                 place = app._ezlogs_place = _placed(hooks, app, original)
-            await (original(app, scope, receive, send) if place.around is None else place.around(scope, receive, send))
+            around = None if place is None else place.around
+            await (original(app, scope, receive, send) if around is None else around(scope, receive, send))
 
         return call
 
     hooks.replace(module.Starlette, "__call__", make)
 
 
+@guarded
 def _placed(hooks: Hooks, app: Any, original: Call) -> _Place:
     """Put a middleware inside of OpenTelemetry's, wherever that is, else around the whole stack.
 
@@ -74,11 +80,8 @@ def _placed(hooks: Hooks, app: Any, original: Call) -> _Place:
     kind = type(app)
     is_fastapi = any(base.__module__ == "fastapi.applications" for base in kind.__mro__)
     framework = "fastapi" if is_fastapi else "starlette"
-    contrib, layer = None, app.middleware_stack
-    while layer is not None:
-        if type(layer).__module__.startswith(_CONTRIB):
-            contrib = layer
-        layer = getattr(layer, "app", None)
+    layers = list(islice(_layers(app.middleware_stack), _MAX_LAYERS))
+    contrib = next((one for one in reversed(layers) if type(one).__module__.startswith(_CONTRIB)), None)
     if contrib is None:
         stack = app.middleware_stack
         return _Place(hooks, stack, StoryMiddleware(original.__get__(app, kind), hooks, framework))
@@ -87,3 +90,10 @@ def _placed(hooks: Hooks, app: Any, original: Call) -> _Place:
         inner = inner.app
     contrib.app = StoryMiddleware(inner, hooks, framework, contrib)
     return _Place(hooks, app.middleware_stack, None)
+
+
+def _layers(stack: Any) -> Iterator[Any]:
+    """Yield a stack's middleware from the outermost inwards."""
+    while stack is not None:
+        yield stack
+        stack = getattr(stack, "app", None)

@@ -19,6 +19,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from ezlogs.testing import capture
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.starlette import StarletteInstrumentor
 from ezlogs_instrumentors.starlette.applications import StoryMiddleware
@@ -110,6 +111,43 @@ def test_the_stack_stays_what_it_is(captured, instrumented):
     assert type(app.middleware_stack) is ServerErrorMiddleware
     with pytest.raises(RuntimeError):
         app.add_middleware(ServerErrorMiddleware)
+
+
+def test_middleware_may_lead_back_to_itself(captured, instrumented):
+    """Its attributes are its own affair."""
+
+    class Circular:
+        def __init__(self, app):
+            self.app, self.inner = self, app
+
+        async def __call__(self, scope, receive, send):
+            await self.inner(scope, receive, send)
+
+    app = application(Starlette)
+    app.add_middleware(Circular)
+    assert ask(app, "GET", "/orders/7").text == "order"
+    assert len(captured.events) == 1
+
+
+def test_middleware_may_raise_when_it_is_looked_at(instrumented):
+    """The application answers all the same."""
+
+    class Closed:
+        def __init__(self, app):
+            self.inner = app
+
+        async def __call__(self, scope, receive, send):
+            await self.inner(scope, receive, send)
+
+        @property
+        def app(self):
+            raise LookupError("closed")
+
+    app = application(Starlette)
+    app.add_middleware(Closed)
+    with capture(strict=False) as captured:
+        assert ask(app, "GET", "/orders/7").text == "order"
+    assert captured.events == []
 
 
 def test_a_stack_that_cannot_be_built_raises_what_it_did(captured, instrumented):
