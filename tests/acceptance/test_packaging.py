@@ -47,6 +47,7 @@ ENTRY_POINTS = {
     ("opentelemetry_instrumentor", "ezlogs_gevent", "ezlogs_instrumentors.gevent:GeventInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_graphql", "ezlogs_instrumentors.graphql:GraphqlInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_uvicorn", "ezlogs_instrumentors.uvicorn:UvicornInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_starlette", "ezlogs_instrumentors.starlette:StarletteInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_requests", "ezlogs_instrumentors.requests:RequestsInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_urllib3", "ezlogs_instrumentors.urllib3:Urllib3Instrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_click", "ezlogs_instrumentors.click:ClickInstrumentor"),

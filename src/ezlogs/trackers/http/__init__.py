@@ -1,6 +1,6 @@
 """HTTP requests, whatever the framework: what instrumentors call, and what they describe requests by."""
 
-from ezlogs.trackers.http.arrival import Arrival, AsgiArrival, CgiArrival, PlainArrival
+from ezlogs.trackers.http.arrival import Arrival, AsgiArrival, CgiArrival, PlainArrival, tracked_in
 from ezlogs.trackers.http.nested import NestedRequest
 from ezlogs.trackers.http.request import HTTP_REQUEST, METHODS, HttpRequest, HttpTracker
 
@@ -18,4 +18,5 @@ __all__ = [
     "NestedRequest",
     "PlainArrival",
     "Tracked",
+    "tracked_in",
 ]

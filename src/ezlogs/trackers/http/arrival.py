@@ -188,6 +188,17 @@ class PlainArrival(Arrival):
         return self._query
 
 
+def tracked_in(carrier: Mapping[str, Any]) -> HttpRequest | None:
+    """Return the request that an environment or scope is tracked as, while its end is still to be told.
+
+    Example:
+        >>> tracked_in({"type": "http"}) is None
+        True
+    """
+    found: HttpRequest | None = carrier.get(_MARK)
+    return found if found is not None and found.is_open else None
+
+
 def by_name(headers: Iterable[Sequence[Any]]) -> Mapping[str, list[str]]:
     """Return the lines of headers by their names in lower case, as ASGI has them.
 

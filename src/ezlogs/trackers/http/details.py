@@ -116,7 +116,7 @@ def session_digest(key: object) -> str | None:
 
     Example:
         >>> session_digest("k2j8f0d9s8f7a6s5d4f3g2h1"), session_digest(None)
-        ('9f3d1b0a', None)
+        ('84e40037711d10fab454b320bfb58a08', None)
     """
     if not isinstance(key, str) or not key:
         return None

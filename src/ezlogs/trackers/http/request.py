@@ -65,7 +65,13 @@ class HttpTracker:
         self._exclusions: Exclusions
 
     def begin(
-        self, arrival: Arrival, *, method: str | None = None, peek: Peek | None = None, opens_span: bool = True
+        self,
+        arrival: Arrival,
+        *,
+        method: str | None = None,
+        peek: Peek | None = None,
+        opens_span: bool = True,
+        is_excluded: bool = False,
     ) -> HttpRequest | NestedRequest | None:
         """Enter a request: everything until its `HttpRequest.leave` belongs to it.
 
@@ -80,6 +86,7 @@ class HttpTracker:
             peek: Looks at the user that the application has resolved so far, without resolving one.
             opens_span: Whether there is to be a span where none is open: not where another instrumentation has just
                 decided that this request has none.
+            is_excluded: Whether it is excluded whatever the settings say.
 
         Returns:
             The request, or None where nothing listens or instrumentation is suppressed.
@@ -97,7 +104,7 @@ class HttpTracker:
             self._exclusions, self._settings = Exclusions(runtime.settings, self._framework), runtime.settings
         method = method or arrival.method
         method = method if method in METHODS else "_OTHER"
-        is_excluded = self._exclusions.exclude(arrival)
+        is_excluded = is_excluded or self._exclusions.exclude(arrival)
         span = None
         if _in_local_span(ctx):
             edge = entered_in_span(ctx)
@@ -137,6 +144,11 @@ class Peeks(list[Peek]):
     def __call__(self) -> Actor | None:
         """Return the first that is known."""
         return next((found for peek in self if (found := peek()) is not None), None)
+
+    def settle(self) -> None:
+        """Look once more, and let go of what was looked at: contexts outlive the request, and its user need not."""
+        found = self()
+        self[:] = [lambda: found]
 
 
 class _Here:
@@ -245,6 +257,8 @@ class HttpRequest:
             route: The template, such as ``/orders/{id}``, below what it is `mounted` in.
             parameters: The values of the template's parameters.
         """
+        if not self.is_open:
+            return
         self._parameters.update(parameters or {})
         route = self._prefix + route
         if route != self._route:
@@ -319,6 +333,8 @@ class HttpRequest:
         if self._scope is not None:
             self._scope.close()
             self._scope = None
+        if not self.is_open:
+            self.peeks.settle()
 
     def finish(
         self,
@@ -360,9 +376,8 @@ class HttpRequest:
         self.is_open = False
         duration = perf_counter() - self._began
         if route is not None:
-            self.matched(route, parameters)
-        elif parameters:
-            self._parameters.update(parameters)
+            self._route = self._prefix + route
+        self._parameters.update(parameters or {})
         response = self._response
         if status is not None:
             response.status = status
@@ -398,6 +413,8 @@ class HttpRequest:
             _finish_span(self._span, self._method, status, route, error, failed=failed and reason is None)
         self._arrival = self._error = self._here.request = None  # they may hold this, and much more
         response.header = None
+        if self._scope is None:
+            self.peeks.settle()
 
     def _metadata(self, route: str | None, reason: str | None) -> dict[str, Any]:
         found: dict[str, Any] = {"method": self._method}
