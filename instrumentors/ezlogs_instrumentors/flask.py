@@ -7,7 +7,6 @@ thing that is torn down after one. What happens in the span begins after the for
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache, wraps
@@ -18,10 +17,8 @@ from weakref import ref
 from opentelemetry import context
 
 from ezlogs.emit import guarded
-from ezlogs.event import ANONYMOUS, Actor
-from ezlogs.identity import identify
-from ezlogs.loaded import key_text
-from ezlogs.stored import MISSING, instance_dict, stored
+from ezlogs.event import Actor
+from ezlogs.stored import instance_dict
 from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.wsgi import Body, Environ, WsgiApplication, answered, is_file, watched
@@ -275,7 +272,12 @@ class _User:
         """What the application keeps in ``flask.g``."""
 
     def __call__(self) -> Actor | None:
-        return user_in(self.known)
+        user = self.known.get("_login_user")
+        if user is None:
+            return None
+        from ezlogs_instrumentors.flask_login import actor_of  # here, so that applications without users do not pay
+
+        return actor_of(user)
 
 
 @guarded
@@ -357,20 +359,6 @@ def _parsed(request: Any) -> object:
         return dict(form.lists())
     found = known.get("_cached_json")
     return next((value for value in found if value is not Ellipsis), None) if isinstance(found, tuple) else None
-
-
-def user_in(known: Mapping[str, object]) -> Actor | None:
-    """Return the user whom Flask-Login has loaded already, from what is in ``flask.g``; never loads one."""
-    user = known.get("_login_user")
-    if user is None:
-        return None
-    if (identity := identify(user)) is not None:
-        return ANONYMOUS if identity.type == "anonymous" else Actor(*identity)
-    anonymous = getattr(sys.modules.get("flask_login"), "AnonymousUserMixin", None)
-    if anonymous is not None and issubclass(type(user), anonymous):
-        return ANONYMOUS
-    found = stored(user, "id")
-    return Actor("user", None if found is MISSING else key_text(found))
 
 
 @lru_cache(maxsize=4096)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
-from functools import lru_cache
+from inspect import getattr_static
 from types import ModuleType
 from typing import Any
 
@@ -15,9 +14,8 @@ from ezlogs.identity import Identity, identify, register_identity
 from ezlogs.loaded import key_text, row_identity
 from ezlogs.stored import MISSING, instance_dict, stored
 from ezlogs.trackers.auth import auth, denied, route_of
+from ezlogs_instrumentors.flask import template
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
-
-_CONVERTER = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
 
 _before: ContextVar[str | None] = ContextVar("ezlogs_flask_login_session", default=None)
 """The user of the session that Flask-Login is about to check, while that user is as good as just logged in."""
@@ -50,7 +48,18 @@ def peek_at_user() -> Actor | None:
     if flask is None or not flask.has_app_context():
         return None
     user = flask.g.get("_login_user")
-    return None if user is None else _actor(user)
+    return None if user is None else actor_of(user)
+
+
+def actor_of(user: Any) -> Actor:
+    """Return a user of Flask-Login's as an actor, of whatever class the application chose, by what is loaded of it."""
+    if (identity := identify(user)) is not None:
+        return ANONYMOUS if identity.type == "anonymous" else Actor(*identity)
+    anonymous = getattr(sys.modules.get("flask_login"), "AnonymousUserMixin", ())
+    if isinstance(user, anonymous) or getattr_static(user, "is_anonymous", None) is True:
+        return ANONYMOUS
+    found = stored(user, "id")
+    return Actor("user", None if found is MISSING else key_text(found))
 
 
 def user_identity(user: Any) -> Identity:
@@ -77,17 +86,17 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _logged_in(_app: Any, user: Any) -> None:
-    auth("login", _actor(user))
+    auth("login", actor_of(user))
 
 
 def _logged_out(_app: Any, user: Any) -> None:
-    who = _actor(user)
+    who = actor_of(user)
     if who is not ANONYMOUS:  # somebody else's second click
         auth("logout", who)
 
 
 def _remembered(_app: Any, user: Any) -> None:
-    auth("login", _actor(user), method="remember_me")
+    auth("login", actor_of(user), method="remember_me")
 
 
 def _unauthorized(_app: Any) -> None:
@@ -116,32 +125,8 @@ def _protected(_app: Any) -> None:
         auth("permission_denied", subject=("user", user), reason="session_protected")
 
 
-def _actor(user: Any) -> Actor:
-    """Return a user as an actor, of whatever class the application chose."""
-    identity = identify(user)
-    if identity is not None:
-        return ANONYMOUS if identity.type == "anonymous" else Actor(*identity)
-    return ANONYMOUS if type(user) is _anonymous() else Actor("user", _id(user))
-
-
-def _id(user: Any) -> str | None:
-    found = stored(user, "id")
-    return None if found is MISSING else key_text(found)
-
-
-def _anonymous() -> object:
-    from flask import current_app
-
-    return getattr(current_app, "login_manager").anonymous_user  # noqa: B009  # Flask-Login adds it
-
-
 def _route() -> Subject | None:
     from flask import request
 
     rule = request.url_rule
-    return None if rule is None else route_of(request.method, _template(rule.rule))
-
-
-@lru_cache(maxsize=4096)
-def _template(rule: str) -> str:
-    return _CONVERTER.sub(r"{\1}", rule)
+    return None if rule is None else route_of(request.method, template(rule.rule))

@@ -8,14 +8,10 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from ezlogs.actor import Peek
 from ezlogs.emit import guarded
-from ezlogs.event import Actor
-from ezlogs.identity import Identity, identify, register_identity
-from ezlogs.loaded import key_text, loaded_identity
-from ezlogs.stored import MISSING, stored
 from ezlogs.trackers.auth import denied, scheme
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+from ezlogs_instrumentors.starlette.users import attach_to_users
 
 
 class StarletteAuthInstrumentor(HookingInstrumentor):
@@ -38,37 +34,9 @@ class StarletteAuthInstrumentor(HookingInstrumentor):
         }
 
 
-def peek_at_user(scope: Mapping[str, Any]) -> Peek:
-    """Return a function that reads the user that `AuthenticationMiddleware` has put into an ASGI scope, if any.
-
-    Args:
-        scope: The connection's scope, of which middleware may have made no copy.
-    """
-
-    def peek() -> Actor | None:
-        identity = identify(user) if (user := scope.get("user")) is not None else None
-        return None if identity is None else Actor(*identity)
-
-    return peek
-
-
-def user_identity(user: Any) -> Identity:
-    """Return a user's identity from what is stored: properties such as ``identity`` are the application's code."""
-    known = loaded_identity(user)
-    name = stored(user, "username")
-    label = name if isinstance(name, str) else None
-    if known is not None and known.id is not None:
-        return Identity("user", known.id, known.label or label)
-    found = (stored(user, attribute) for attribute in ("id", "user_id", "username"))
-    return Identity(
-        "user", next((text for value in found if value is not MISSING and (text := key_text(value))), None), label
-    )
-
-
 def _attach_to_scopes(hooks: Hooks, module: ModuleType) -> None:
     """See what `requires` finds missing, but not what an application merely asks for itself."""
-    register_identity(module.BaseUser, user_identity)
-    register_identity(module.UnauthenticatedUser, lambda _: Identity("anonymous"))
+    attach_to_users(hooks, module)
 
     def make(has: Callable[[Any, Sequence[str]], bool]) -> Callable[[Any, Sequence[str]], bool]:
         @wraps(has)

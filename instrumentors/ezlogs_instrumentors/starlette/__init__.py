@@ -28,7 +28,7 @@ _ATTACH: dict[str, Attach] = {
     "fastapi.routing": _later("routes.attach_to_fastapi"),
     "starlette.middleware.exceptions": _later("routes.attach_to_handlers"),
     "starlette.requests": _later("requests.attach"),
-    "starlette.authentication": _later("users.attach"),
+    "starlette.authentication": _later("users.attach_to_users"),
 }
 
 

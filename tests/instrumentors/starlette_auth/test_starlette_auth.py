@@ -33,7 +33,8 @@ from ezlogs.actor import with_acting
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured
 from ezlogs.trackers.auth import denied, refusable
-from ezlogs_instrumentors.starlette_auth import StarletteAuthInstrumentor, peek_at_user
+from ezlogs_instrumentors.asgi import peek_at_user
+from ezlogs_instrumentors.starlette_auth import StarletteAuthInstrumentor
 
 NOBODY = Actor("anonymous")
 

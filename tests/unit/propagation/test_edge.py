@@ -234,5 +234,5 @@ def test_who_acts_here_is_a_claim_there() -> None:
         assert sent is not None
     with capture() as captured:
         event = answer(captured, {str(name): str(value) for name, value in sent})
-    assert (event.metadata["claimed_actor"], event.actor.type) == ("user:7@acme", "system")
+    assert (event.metadata["claimed_actor"], event.actor.type) == ("user:7@acme", "unknown")
     assert event.correlation == Correlation(correlation_id="story-1")

@@ -266,7 +266,7 @@ def test_a_request_that_is_handed_on_is_one(captured, spans):
     outer.responds(500)
     outer.finish()
     placed, checked, event = captured.events
-    assert (placed.actor.id, checked.actor.type) == ("7", "unknown")
+    assert (placed.actor.id, checked.actor.id) == ("7", "7")  # whoever acts inside makes the request
     assert {placed.correlation.parent_event_id, checked.correlation.parent_event_id} == {event.event_id}
     assert (event.action, event.metadata["status"], event.error.type) == ("POST /api/orders", 500, "KeyError")
     assert len(spans()) == 1
