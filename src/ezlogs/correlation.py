@@ -60,6 +60,9 @@ BAGGAGE_MEMBERS = {
 
 _CHOSEN = frozenset({"flow_id", "session_id"})
 
+_BAGGAGE = next(iter(baggage.set_baggage("key", "value", Context())))
+"""The context key of the baggage, which can be set one member at a time otherwise."""
+
 CORRELATION = context.create_key("ezlogs-correlation")
 """The context key of a scope's correlation."""
 
@@ -129,7 +132,8 @@ def placed(correlation: Correlation, ctx: Context | None = None) -> Context:
 
     Any client sends the baggage, to whomever it calls: in ids that the application chose, privacy is asked first.
     """
-    ctx = context.set_value(CORRELATION, correlation, ctx)
+    before = context.get_current() if ctx is None else ctx
+    members = dict(baggage.get_all(before))
     for field, name in BAGGAGE_MEMBERS.items():
         value = getattr(correlation, field)
         if value is not None and field in _CHOSEN:
@@ -137,10 +141,13 @@ def placed(correlation: Correlation, ctx: Context | None = None) -> Context:
 
             value = clean_id(value)
         if value is not None:
-            ctx = baggage.set_baggage(name, value, ctx)
-        elif baggage.get_baggage(name, ctx) is not None:
-            ctx = baggage.remove_baggage(name, ctx)
-    return ctx
+            members[name] = value
+        else:
+            members.pop(name, None)
+    values: dict[str, object] = {CORRELATION: correlation}
+    if members or _BAGGAGE in before:
+        values[_BAGGAGE] = members
+    return Context({**before, **values})
 
 
 def removed(ctx: Context | None = None) -> Context:

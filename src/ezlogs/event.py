@@ -22,7 +22,7 @@ from ezlogs.facts import (
     is_right,
     usual_severity,
 )
-from ezlogs.ids import event_id, sequence_of
+from ezlogs.ids import event_id, is_own_id, sequence_of
 from ezlogs.party import ANONYMOUS, SYSTEM, UNKNOWN_ACTOR, Actor, Subject, party, type_and_id
 from ezlogs.snapshot import Pairs, freeze_mapping, text, thaw
 
@@ -96,8 +96,11 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
     @property
     def event_id(self) -> str:
         """``evt_`` and a UUIDv7: ids sort by time."""
-        if self.said_id is None and self.said_tail is not None:
-            return event_id(self.timestamp, self.said_tail)
+        if self.said_tail is not None:
+            if self.said_id is None:
+                return event_id(self.timestamp, self.said_tail)
+            if type(self.said_id) is str and is_own_id(self.said_id):
+                return self.said_id
         return self.facts.event_id
 
     @property

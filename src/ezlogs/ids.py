@@ -9,6 +9,7 @@ from itertools import count
 from time import time_ns
 
 EVENT_ID_PREFIX = "evt_"
+_ID_LENGTH = len(EVENT_ID_PREFIX) + 32
 
 _VERSION, _VARIANT = 7 << 12, 0b10 << 62
 _pack = struct.Struct(">QQ").pack
@@ -75,6 +76,16 @@ def event_id(timestamp: int, tail: int) -> str:
     milliseconds, rest = divmod(timestamp, 1_000_000)
     high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | _VERSION | (rest << 12) // 1_000_000
     return EVENT_ID_PREFIX + _pack(high, _VARIANT | tail & _LARGEST_TAIL).hex()
+
+
+def is_own_id(text: str) -> bool:
+    """Return whether a text has the length and the beginning of an event id that ezlogs has made.
+
+    Example:
+        >>> is_own_id(new_event_id()), is_own_id("evt_1")
+        (True, False)
+    """
+    return len(text) == _ID_LENGTH and text.startswith(EVENT_ID_PREFIX)
 
 
 def new_event_id(timestamp: int | None = None) -> str:

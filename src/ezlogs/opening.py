@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from opentelemetry import context
 from opentelemetry.context import Context
 
 from ezlogs import runtime as process
@@ -16,6 +17,9 @@ from ezlogs.correlation import Correlation
 from ezlogs.emit import guarded
 from ezlogs.event import UniversalEvent
 from ezlogs.party import Subject
+
+ENDING = context.create_key("ezlogs-ending")
+"""What a context has in which something is told last, as its span is about to end: nobody will find that open."""
 
 _NO_SEQUENCE = 0
 """Such an event takes no number from those that are told."""

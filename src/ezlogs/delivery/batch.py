@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeGuard
 
+import msgspec
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -32,6 +33,7 @@ from ezlogs.otlp.values import Remembered, varint
 from ezlogs.priority import Priorities, Priority
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
+from ezlogs.readable import SpanLike
 from ezlogs.runtime import log
 from ezlogs.version import __version__
 from ezlogs.wire import rules_of
@@ -121,15 +123,24 @@ class CarrierSpan:
         self.end_time = max(event.timestamp for event in events)
 
 
-class WithoutRiders:
-    """A span without the copies of ezlogs' events that it shows to other processors."""
+class SpanNow(msgspec.Struct, frozen=True, gc=False):
+    """A span as it was at one moment, by the public names of the SDK's."""
 
-    def __init__(self, span: ReadableSpan, events: Sequence[Any]) -> None:
-        self._span = span
-        self.events = events
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._span, name)
+    name: str
+    context: SpanContext
+    parent: SpanContext | None
+    kind: SpanKind
+    start_time: int | None
+    end_time: int | None
+    attributes: Mapping[str, Any]
+    events: Sequence[Any]
+    links: Sequence[Any]
+    status: Status
+    resource: Resource
+    instrumentation_scope: InstrumentationScope | None
+    dropped_attributes: int
+    dropped_events: int
+    dropped_links: int
 
 
 class Sources:
@@ -204,7 +215,7 @@ class SpanEncoder:
 
     def seal_span(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
         """Return a span as it will be sent - now, where it has not ended - and the events that rode on it."""
-        clean = scrub_span(without_riders(span), self._scrubber)
+        clean = scrub_span(as_now(span), self._scrubber)
         return SealedSpan(
             encode_span(clean),
             self._sources.scope(span.instrumentation_scope),
@@ -327,10 +338,30 @@ def receipts_of(item: Item) -> list[Any]:
     return [*receipts, *item.receipts] if isinstance(item, SealedSpan) else receipts
 
 
-def without_riders(span: Any) -> Any:
-    """Return the span, or a view of it without ezlogs' own events if it shows any."""
-    others = [event for event in span.events if not _is_rider(event)]
-    return span if len(others) == len(span.events) else WithoutRiders(span, others)
+def as_now(span: Any) -> SpanLike:
+    """Return a span as it is now, read once, without the copies of ezlogs' events that it shows to other processors.
+
+    The SDK's spans make what they show anew each time that they are asked.
+    """
+    attributes = span.attributes
+    copied: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)
+    return SpanNow(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        kind=span.kind,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        attributes=copied() if copied else attributes or {},
+        events=[event for event in span.events if not _is_rider(event)],
+        links=span.links,
+        status=span.status,
+        resource=span.resource,
+        instrumentation_scope=span.instrumentation_scope,
+        dropped_attributes=span.dropped_attributes,
+        dropped_events=span.dropped_events,
+        dropped_links=span.dropped_links,
+    )
 
 
 def _is_rider(event: Any) -> bool:

@@ -24,6 +24,7 @@ from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.transport import transport
 from ezlogs.delivery.worker import Encoder, Worker, flush
 from ezlogs.event import UniversalEvent
+from ezlogs.opening import ENDING
 from ezlogs.otel_compat import SPAN_KEY
 from ezlogs.priority import Priorities
 from ezlogs.privacy import Scrubber
@@ -122,7 +123,7 @@ class Pipeline:
                 self._ledger.note("lost.no_recording_span")
         elif self.owned():
             riders = self.processor.riders(span)
-            rider = self._kept_on(keeper, event, span, riders) if keeper else event
+            rider = self._kept_on(keeper, event, span, riders, ctx) if keeper else event
             if riders is None or not self._ride(event, rider, span, riders):
                 self._put_loose(rider, span)
         elif self._endpoint_given:
@@ -150,10 +151,12 @@ class Pipeline:
     def _keeper_of_events(self) -> Keeper | None:
         return self._keeper
 
-    def _kept_on(self, keeper: Keeper, event: UniversalEvent, span: trace.Span, riders: Riders | None) -> Rider:
-        """Journal an event, and before the first one of a span that it is open."""
+    def _kept_on(  # by position, from one place
+        self, keeper: Keeper, event: UniversalEvent, span: trace.Span, riders: Riders | None, ctx: Context
+    ) -> Rider:
+        """Journal an event, and before the first one of a span that it is open, unless it is about to end."""
         under = span.get_span_context()
-        if riders is not None and not riders.openings:
+        if riders is not None and not riders.openings and ENDING not in ctx:
             sealed = self._sealed(EndedSpan(span, ()))  # type: ignore[arg-type]  # an SDK span, as `_ride` says
             riders.openings.append(sealed and keeper.open_span(sealed, under))
         return keeper.kept(event, under, on_span=riders is not None)

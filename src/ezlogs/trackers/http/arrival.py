@@ -98,6 +98,10 @@ class CgiArrival(Arrival):
         value = self._carrier.get(_variable(name))
         return [value] if isinstance(value, str) and value else None
 
+    def header(self, name: str) -> str | None:
+        value = self._carrier.get(_variable(name))
+        return value if value and isinstance(value, str) else None
+
     def names(self) -> Iterable[str]:
         return [name[5:].lower().replace("_", "-") for name in self._carrier if name.startswith("HTTP_")]
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Runtime
 from ezlogs.trackers.http.arrival import Arrival
 from ezlogs.trackers.http.clients import client_address
@@ -44,7 +45,7 @@ def details(arrival: Arrival, response: Response, route: str | None, runtime: Ru
     """
     header = arrival.header
     if (address := client_address(arrival, runtime.settings.trusted_proxies)) is not None:
-        yield "client_address", runtime.scrubber.text(address, "metadata.client_address", [])
+        yield "client_address", address_of(address, runtime.scrubber)
     if agent := header("user-agent"):
         yield "user_agent", agent[:_MAX_TEXT]
     if (referrer := header("referer")) and (host := _host(referrer)):
@@ -66,6 +67,12 @@ def details(arrival: Arrival, response: Response, route: str | None, runtime: Ru
         yield "response_bytes", size
     if response.first_byte is not None:
         yield "time_to_first_byte", response.first_byte
+
+
+@lru_cache(maxsize=1024)
+def address_of(address: str, scrubber: Scrubber) -> str:
+    """Return an address as privacy lets it be told; clients come again."""
+    return scrubber.text(address, "metadata.client_address", [])
 
 
 def selected(values: Mapping[str, Any], patterns: tuple[str, ...]) -> dict[str, object]:

@@ -16,7 +16,7 @@ from ezlogs.correlation import Correlation, placed, valid_id
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id, new_trace_id
-from ezlogs.opening import closed, opened
+from ezlogs.opening import ENDING, closed, opened
 from ezlogs.party import Actor, type_and_id
 from ezlogs.propagation.edge import Edge, entered, entered_in_span
 from ezlogs.propagation.inbound import claimed_actor, extract
@@ -25,7 +25,7 @@ from ezlogs.scope import Scope
 from ezlogs.settings import Settings
 from ezlogs.trackers.auth import denied, refusable, route_of
 from ezlogs.trackers.http.arrival import HEADERS, Arrival
-from ezlogs.trackers.http.details import Response, details, query_parameters, selected, session_digest
+from ezlogs.trackers.http.details import Response, address_of, details, query_parameters, selected, session_digest
 from ezlogs.trackers.http.exclusions import Exclusions
 from ezlogs.trackers.http.routes import UNMATCHED, resource
 from ezlogs.version import __version__
@@ -60,7 +60,10 @@ class HttpTracker:
 
     def __init__(self, framework: str) -> None:
         self._framework = framework
-        self._tracer = f"ezlogs.{framework}"
+        self._name = f"ezlogs.{framework}"
+        self._tracer: trace.Tracer
+        self._whose: object = None
+        """By whom the tracer was made: looking it up costs as much as a span."""
         self._settings: Settings | None = None
         self._exclusions: Exclusions
 
@@ -102,6 +105,7 @@ class HttpTracker:
             return NestedRequest(outer, peek)
         if self._settings is not runtime.settings:
             self._exclusions, self._settings = Exclusions(runtime.settings, self._framework), runtime.settings
+            address_of.cache_clear()
         method = method or arrival.method
         method = method if method in METHODS else "_OTHER"
         is_excluded = is_excluded or self._exclusions.exclude(arrival)
@@ -133,9 +137,10 @@ class HttpTracker:
         for name, header in (("server.address", "host"), ("user_agent.original", "user-agent")):
             if value := arrival.header(header):
                 attributes[name] = value[:512]
-        return trace.get_tracer(self._tracer, __version__).start_span(
-            _span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links
-        )
+        whose = trace.get_tracer_provider(), trace.get_tracer
+        if self._whose != whose:
+            self._tracer, self._whose = trace.get_tracer(self._name, __version__), whose
+        return self._tracer.start_span(_span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links)
 
 
 class Peeks(list[Peek]):
@@ -398,7 +403,7 @@ class HttpRequest:
                 action,
                 event_id=self._event_id,
                 correlation=self._correlation,
-                ctx=self.context,
+                ctx=Context({**self.context, ENDING: True}),
                 subject=resource(route, self._parameters) if route else None,
                 metadata=self._metadata(route, reason),
                 outcome=outcome,
