@@ -266,7 +266,11 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
 
 def given_ids(correlation: Correlation) -> dict[str, str]:
     """Return the ids that an application chose, by field."""
-    return {field: value for field in _GIVEN_IDS if (value := getattr(correlation, field))}
+    found = {}
+    for field in _GIVEN_IDS:
+        if value := getattr(correlation, field):
+            found[field] = value
+    return found
 
 
 def scrubbed_correlation(correlation: Correlation, scrubber: Scrubber, redactions: list[str]) -> Correlation:

@@ -33,7 +33,7 @@ from ezlogs.otlp.values import Remembered, varint
 from ezlogs.priority import Priorities, Priority
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
-from ezlogs.readable import SpanLike
+from ezlogs.privacy.surfaces import STRUCTURAL
 from ezlogs.runtime import log
 from ezlogs.version import __version__
 from ezlogs.wire import rules_of
@@ -189,6 +189,9 @@ def request_of(groups: Groups) -> bytes:
     )
 
 
+_UNSET: Final = Status()
+
+
 class SpanEncoder:
     """Turns ended spans and loose events into batches of spans.
 
@@ -224,6 +227,19 @@ class SpanEncoder:
             rules_of(clean.attributes or {}),
             self.priority(EndedSpan(span, events)),
         )
+
+    def seal_open(self, span: ReadableSpan) -> SealedSpan:
+        """Return a span that has not ended, as it would be sent if it never did.
+
+        Of its attributes those are in it that are known to hold nothing: all are looked at when it ends.
+        """
+        now = as_now(span)
+        knows = self._scrubber.knows
+        known = {key: value for key, value in now.attributes.items() if key in STRUCTURAL or knows(key, value)}
+        begun = msgspec.structs.replace(
+            now, name=self._scrubber.text(now.name, "name", []), attributes=known, events=(), links=(), status=_UNSET
+        )
+        return SealedSpan(encode_span(begun), self._sources.scope(span.instrumentation_scope), now.resource)
 
     def encoded(self, resource: AnyResource) -> EncodedResource:
         """Return a resource as it is sent."""
@@ -338,7 +354,7 @@ def receipts_of(item: Item) -> list[Any]:
     return [*receipts, *item.receipts] if isinstance(item, SealedSpan) else receipts
 
 
-def as_now(span: Any) -> SpanLike:
+def as_now(span: Any) -> SpanNow:
     """Return a span as it is now, read once, without the copies of ezlogs' events that it shows to other processors.
 
     The SDK's spans make what they show anew each time that they are asked.

@@ -61,6 +61,8 @@ class EventEncoder:
         self._texts = AllTexts(scrubber.is_clean)
         self._metadata = Remembered(self._of_metadata)
         self._event_id = _as_text(heads.texts["ezlogs.event.id"])
+        self._story_id = _as_text(heads.texts["ezlogs.correlation.id"])
+        self._cause_id = _as_text(heads.texts["ezlogs.parent_event.id"])
         self._sequence = self._value_heads("ezlogs.sequence")
         self._subject_id = self._texts_of("ezlogs.subject.id")
         self._duration = self._value_heads("ezlogs.duration")[9]
@@ -209,7 +211,12 @@ class EventEncoder:
         return None if problems else self._encoded_as_sent({"ezlogs.subject.type": subject.type})
 
     def _encoded_correlation(self, correlation: Correlation) -> str | None:
-        if not all(map(self._scrubber.finds_nothing, given_ids(correlation).values())):
+        story, cause = correlation.correlation_id, correlation.parent_event_id
+        if correlation == Correlation(correlation_id=story, parent_event_id=cause):  # each request has such a one
+            if story.isascii() and (cause is None or cause.isascii()):
+                told = self._story_id[len(story)] + story
+                return told if cause is None else told + self._cause_id[len(cause)] + cause
+        elif not all(map(self._scrubber.finds_nothing, given_ids(correlation).values())):
             return None
         return self._encoded(correlation_attributes(correlation))
 

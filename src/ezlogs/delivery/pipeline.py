@@ -157,9 +157,15 @@ class Pipeline:
         """Journal an event, and before the first one of a span that it is open, unless it is about to end."""
         under = span.get_span_context()
         if riders is not None and not riders.openings and ENDING not in ctx:
-            sealed = self._sealed(EndedSpan(span, ()))  # type: ignore[arg-type]  # an SDK span, as `_ride` says
-            riders.openings.append(sealed and keeper.open_span(sealed, under))
+            riders.openings.append(self._opened_span(keeper, span, under))
         return keeper.kept(event, under, on_span=riders is not None)
+
+    def _opened_span(self, keeper: Keeper, span: trace.Span, under: trace.SpanContext) -> object:
+        """Journal that a span is open; return the receipt, or None where that cannot be."""
+        try:
+            return keeper.open_span(self._spans.seal_open(span), under)  # type: ignore[arg-type]  # an SDK span, as `_ride` says
+        except Exception:
+            return None
 
     def _sealed(self, item: EndedSpan) -> SealedSpan | None:
         """Return a span as it will be sent; None where that cannot be, as the batch will say and count."""
