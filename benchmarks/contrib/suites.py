@@ -53,8 +53,14 @@ class Mode(NamedTuple):
 
 OWN_SPAN = "counts all spans where contrib is taken back, and ezlogs makes the request's"
 OWN_JOB_SPANS = "counts all spans where contrib is taken back, and ezlogs makes the job's"
+OWN_COMMAND = "counts all spans where contrib makes none, and ezlogs makes the command's"
+OWN_SERVER = "counts all spans, and the server that it asks is a Flask application, whose requests ezlogs tells"
 BAGGAGE = "reads all baggage, and the story's ids are in it"
 
+_AIOHTTP = "tests/test_aiohttp_client_integration.py::TestAioHttpIntegration::"
+_CLICK = "tests/test_click.py::ClickTestCase::"
+_FASTAPI = "tests/test_fastapi_instrumentation.py::"
+_FASTAPI_ERRORS = _FASTAPI + "TestTraceableExceptionHandling::"
 _CELERY = "tests/test_tasks.py::TestCeleryInstrumentation::"
 _DJANGO = "tests/test_middleware.py::TestMiddleware::"
 _DJANGO_ASGI = "tests/test_middleware_asgi.py::TestMiddlewareAsgi::"
@@ -70,9 +76,25 @@ SUITES = (
         waits=True,
     ),
     Suite("httpx", ours="ezlogs_httpx"),
-    Suite("aiohttp-client", ours="ezlogs_aiohttp_client"),
+    Suite(
+        "aiohttp-client",
+        ours="ezlogs_aiohttp_client",
+        differing={
+            _AIOHTTP + test: OWN_SERVER
+            for test in (
+                "test_nonstandard_http_method",
+                "test_nonstandard_http_method_new_semconv",
+                "test_remove_sensitive_params",
+            )
+        },
+    ),
     Suite("asgi"),
-    Suite("click"),
+    Suite(
+        "click",
+        ours="ezlogs_click",
+        tells="cli.command",
+        differing={_CLICK + "test_flask_run_command_ignored": OWN_COMMAND, _CLICK + "test_uninstrument": OWN_COMMAND},
+    ),
     Suite(
         "django",
         ours="ezlogs_django",
@@ -86,7 +108,20 @@ SUITES = (
             _DJANGO + "test_uninstrument": OWN_SPAN,
         },
     ),
-    Suite("fastapi"),
+    Suite(
+        "fastapi",
+        ours="ezlogs_starlette",
+        tells="http.request",
+        counting_events=tuple(
+            _FASTAPI_ERRORS + test
+            for test in ("test_error_handler_context", "test_exception_span_recording", "test_middleware_exceptions")
+        ),
+        differing={
+            _FASTAPI + "TestFastAPIFallback::test_no_instrumentation": OWN_SPAN,
+            _FASTAPI + "TestFastAPIManualInstrumentation::test_uninstrument_app": OWN_SPAN,
+            _FASTAPI + "TestFastAPIManualInstrumentation::test_uninstrument_app_after_instrument": OWN_SPAN,
+        },
+    ),
     Suite(
         "flask",
         ours="ezlogs_flask",
@@ -95,7 +130,7 @@ SUITES = (
     ),
     Suite("requests", ours="ezlogs_requests"),
     Suite("sqlalchemy"),
-    Suite("starlette"),
+    Suite("starlette", ours="ezlogs_starlette", tells="http.request"),
     Suite("threading", ours="ezlogs_threading"),
     Suite("urllib3", ours="ezlogs_urllib3"),
     Suite("wsgi"),

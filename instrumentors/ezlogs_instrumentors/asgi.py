@@ -19,6 +19,7 @@ from ezlogs.emit import guarded
 from ezlogs.event import Actor
 from ezlogs.identity import identify
 from ezlogs.loaded import UNRESOLVED, resolved
+from ezlogs.otel_compat import leave
 from ezlogs.trackers.http import AsgiArrival, HttpTracker, Tracked
 from ezlogs.trackers.http.arrival import by_name
 
@@ -277,7 +278,7 @@ class AsyncBody:
             raise
         finally:
             self._context = context.get_current()
-            context.detach(token)
+            leave(token)
         self._request.sends(len(chunk))
         return chunk
 

@@ -6,7 +6,6 @@ Source: PEP 3333.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import Token
 from typing import Any
 
 from opentelemetry import context
@@ -14,6 +13,7 @@ from opentelemetry.context import Context
 
 from ezlogs.actor import Peek
 from ezlogs.emit import guarded
+from ezlogs.otel_compat import leave
 from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked
 
 Environ = dict[str, Any]
@@ -205,7 +205,7 @@ class Body:
             raise
         finally:
             self._context = context.get_current()
-            _leave(token)
+            leave(token)
         self._request.sends(len(chunk))
         return chunk
 
@@ -222,14 +222,9 @@ class Body:
             self._request.finish(error=error, broken=True)
             raise
         finally:
-            _leave(token)
+            leave(token)
             # unless it was told already: it came to its end
             self._request.finish(reason=None if self._chunks is None else "disconnected")
-
-
-@guarded
-def _leave(token: Token[Context]) -> None:
-    context.detach(token)
 
 
 class SizedBody(Body):

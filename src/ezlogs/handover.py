@@ -19,6 +19,7 @@ from ezlogs.actor import current_actor, with_acting
 from ezlogs.correlation import BAGGAGE_MEMBERS, Correlation, current, placed, valid_id
 from ezlogs.emit import guarded
 from ezlogs.origin import for_child
+from ezlogs.otel_compat import leave
 from ezlogs.party import SYSTEM, Actor
 from ezlogs.propagation.clean import clean_id
 from ezlogs.sampling.root import travelling
@@ -51,7 +52,7 @@ def nowhere() -> Iterator[None]:
     try:
         yield
     finally:
-        context.detach(token)
+        leave(token)
 
 
 def serves_everybody(worker: object) -> bool:

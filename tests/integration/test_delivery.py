@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -436,3 +436,28 @@ def test_spans_that_never_end_cost_no_event(
     ezlogs.shutdown()
     assert set(arrived(receiver)) == {"0", "1", "2", "3", "4"}
     assert {span.name for span in receiver.spans} == {"ezlogs.events"}
+
+
+def test_it_goes_on_whatever_stands_in_the_place_of_opentelemetrys_functions(
+    receiver: Receiver, use_provider: UseProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Test suites put functions that raise into the place of ``detach``; the worker delivers all the same."""
+    use_provider()
+    start(receiver)
+    place(1)
+    assert ezlogs.flush()
+
+    def broken(token: object) -> None:
+        raise RuntimeError("not today")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("opentelemetry.context.detach", broken)
+        before = context.get_current()
+        place(2)
+        with ezlogs.CorrelationManager.start_request_context():
+            pass
+        assert context.get_current() == before
+        assert ezlogs.flush()
+    place(3)
+    assert ezlogs.flush()
+    assert {"1", "2", "3"} <= arrived(receiver).keys()

@@ -18,7 +18,7 @@ from ezlogs.delivery.split import split
 from ezlogs.delivery.transport import Transport, transport
 from ezlogs.journal import Abandoned, Directory, Found, adopt
 from ezlogs.journal.dead import DeadLetters
-from ezlogs.otel_compat import suppressing
+from ezlogs.otel_compat import leave, suppressing
 from ezlogs.otlp import TOO_LARGE, Delivered, Outcome, Rejected, Retry
 from ezlogs.privacy import Scrubber
 from ezlogs.settings import OtlpSignal, Settings
@@ -79,7 +79,7 @@ class Resending:
         try:
             self._send_all(abandoned)
         finally:
-            context.detach(token)
+            leave(token)
             abandoned.close()
         return True
 
@@ -101,7 +101,7 @@ class Resending:
                 else:
                     self._count(outcome, letter.events)
         finally:
-            context.detach(token)
+            leave(token)
 
     def close(self) -> None:
         """Close the connections."""

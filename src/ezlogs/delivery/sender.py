@@ -15,7 +15,7 @@ from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.outbox import Held, Outbox
 from ezlogs.delivery.split import split
 from ezlogs.delivery.transport import Transport
-from ezlogs.otel_compat import suppressing
+from ezlogs.otel_compat import leave, suppressing
 from ezlogs.otlp import TOO_LARGE, Delivered, Outcome, Rejected, Retry
 from ezlogs.runtime import log
 
@@ -104,7 +104,7 @@ class Sender:
             self.last_problem = f"{type(problem).__qualname__} in the delivery worker"
             log.exception("ezlogs: the delivery worker failed")
         finally:
-            context.detach(token)
+            leave(token)
             self._sending.release()
 
     def stop(self, timeout: float) -> bool:

@@ -26,7 +26,7 @@ from ezlogs.delivery.sender import Sender, told
 from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.transport import Transport
 from ezlogs.event import UniversalEvent
-from ezlogs.otel_compat import suppressing
+from ezlogs.otel_compat import leave, suppressing
 from ezlogs.priority import Priority
 from ezlogs.runtime import Ledger, log
 from ezlogs.size import size_of
@@ -394,7 +394,7 @@ class Worker:
             self._sender.last_problem = f"{type(problem).__qualname__} in the delivery worker"
             log.exception("ezlogs: the delivery worker failed")
         finally:
-            context.detach(token)
+            leave(token)
             self._turning.release()
 
     def _seal(self) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry import context
 
+from ezlogs.otel_compat import leave
+
 if TYPE_CHECKING:
     from ezlogs.trackers.work import Work
 
@@ -67,7 +69,7 @@ class _Steps:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._context = context.get_current()
-        context.detach(self._token)
+        leave(self._token)
 
 
 def _generator(function: Callable[..., Generator[Any, Any, Any]], make: Callable[[], Work]) -> Callable[..., Any]:
