@@ -15,6 +15,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.report import Result, document, table, write_pyperf
 from benchmarks.row import Row
 from benchmarks.rows import LONG, ON_LINUX, ROWS, TAKING_LONG, WARMED, WITH_COLLECTOR
+from benchmarks.web import NEIGHBOURS
+
+_NEIGHBOURS = Path(".venv-neighbours/bin/python")
 
 _FEW = 3
 """Rounds of programs that take long."""
@@ -40,7 +43,8 @@ def null_collector() -> Iterator[str]:
 def measure(program: str, endpoint: str, further: tuple[str, ...] = ()) -> dict[str, float]:
     """Run one program in a fresh process, with a place for its journal, and return its figures by series."""
     arguments = [*([endpoint] if program in WITH_COLLECTOR else []), *further]
-    command = [sys.executable, "-m", "benchmarks.programs", program, *arguments]
+    python = str(_NEIGHBOURS) if program in NEIGHBOURS else sys.executable
+    command = [python, "-m", "benchmarks.programs", program, *arguments]
     with TemporaryDirectory() as state:
         environ = {**_ENVIRON, "EZLOGS_STATE_DIR": state}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environ)
@@ -68,11 +72,15 @@ def run(rows: tuple[Row, ...], rounds: int, *, long: bool = False) -> list[Resul
 
 def _measurable(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Return the rows that can be measured here; say which cannot."""
-    if Path("/proc/self/statm").exists():
-        return rows
-    left_out = [row.name for row in rows if row.ours.program in ON_LINUX]
-    if left_out:
-        print(f"left out, for they ask Linux how much memory is taken: {', '.join(left_out)}", file=sys.stderr)
+    left_out: set[str] = set()
+    for programs, is_there, why in (
+        (ON_LINUX, Path("/proc/self/statm").exists(), "they ask Linux how much memory is taken"),
+        (NEIGHBOURS, _NEIGHBOURS.exists(), f"there is no {_NEIGHBOURS}, which `make bench` sets up"),
+    ):
+        names = [row.name for row in rows if row.ours.program in programs]
+        if names and not is_there:
+            print(f"left out, for {why}: {', '.join(names)}", file=sys.stderr)
+            left_out.update(names)
     return tuple(row for row in rows if row.name not in left_out)
 
 

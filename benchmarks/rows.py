@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.row import Row, Side
 from benchmarks.under_load import UNDER_LOAD
+from benchmarks.web import NEIGHBOURS, WEB
 
 _MEMORY, _LEFT_OUT, _SCRUBBING = "caller.memory", "caller.left_out", "scrubbing.scrubbing"
 
@@ -84,6 +85,7 @@ ROWS = (
         0.17,
         0.12,
     ),
+    *WEB,
     *UNDER_LOAD,
     Row(
         "scrub_clean",
@@ -163,6 +165,7 @@ WITH_COLLECTOR = frozenset(
         "whole_way.ezlogs",
         "whole_way.journaled",
         "whole_way.otel",
+        *NEIGHBOURS,
     }
 )
 """The programs that take a collector's endpoint."""
