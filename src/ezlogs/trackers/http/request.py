@@ -134,9 +134,8 @@ class HttpTracker:
             "url.path": arrival.path,
             "url.scheme": arrival.scheme(),
         }
-        for name, header in (("server.address", "host"), ("user_agent.original", "user-agent")):
-            if value := arrival.header(header):
-                attributes[name] = value[:512]
+        if agent := arrival.header("user-agent"):
+            attributes["user_agent.original"] = agent[:512]
         whose = trace.get_tracer_provider(), trace.get_tracer
         if self._whose != whose:
             self._tracer, self._whose = trace.get_tracer(self._name, __version__), whose
@@ -475,12 +474,14 @@ def _span_name(method: str, route: str | None = None) -> str:
 def _finish_span(
     span: Span, method: str, status: int | None, route: str | None, error: BaseException | None, *, failed: bool
 ) -> None:
+    attributes: dict[str, str | int] = {}
     if route is not None:
         span.update_name(_span_name(method, route))
-        span.set_attribute("http.route", route)
+        attributes["http.route"] = route
     if status is not None:
-        span.set_attribute("http.response.status_code", status)
+        attributes["http.response.status_code"] = status
     if failed:
-        span.set_attribute("error.type", failure_of(error).type if error is not None else str(status))
+        attributes["error.type"] = failure_of(error).type if error is not None else str(status)
         span.set_status(Status(StatusCode.ERROR))
+    span.set_attributes(attributes)
     span.end()
