@@ -17,6 +17,7 @@ from ezlogs.settings import TABLE, Loaded, Privacy, spelled
 
 MARKS = {"fine": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "bold yellow"), "problem": ("✗", "bold red")}
 WIDEST_NAME = 28
+LONGEST = 40  # characters of a default value that are shown
 """Characters that names may have to stand in a column of their own."""
 
 PLAIN = {"✓": "+", "·": "-", "✗": "x"}
@@ -96,11 +97,16 @@ def _settings(loaded: Loaded, width: int, names: Sequence[str]) -> Iterator[Rend
     if given:
         yield _given(given, width)
     rest = [name for name in shown if name not in given]
-    with_default = ", ".join(f"{name}={shown[name]}" for name in rest if shown[name])
+    with_default = ", ".join(f"{name}={_brief(shown[name])}" for name in rest if shown[name])
     without = ", ".join(name for name in rest if not shown[name])
     for label, some in (("default: ", with_default), ("not set: ", without)):
         if some:
             yield Text.assemble(label, some, style="dim")
+
+
+def _brief(value: str) -> str:
+    """Return a value as far as it fits among others; `ezlogs settings` has the whole."""
+    return value if len(value) <= LONGEST else f"{value[:LONGEST].rpartition(',')[0] or value[:LONGEST]},..."
 
 
 def _given(rows: Mapping[str, tuple[Text, Text]], width: int) -> Table:

@@ -31,6 +31,12 @@ NOTABLE_LATENESS = 1.0
 _MAX_STEPS = 5
 """How many steps of a flow that completed are told."""
 
+_UNFINISHED: Mapping[object, str] = {"disconnected": "was not waited for", "cancelled": "was cancelled"}
+"""How a request ended of which nobody knows how much was done, by the reason."""
+
+_SWITCHED = 101
+"""The status of a WebSocket that was accepted."""
+
 _UNMATCHED = " (unmatched)"
 """The route of a request that no route matches."""
 
@@ -59,10 +65,26 @@ def _request(passage: Passage, cast: Cast) -> list[str]:
     who, line = cast.person(event.actor), _line(event)
     if line.endswith(_UNMATCHED):
         return [f"{who or 'Someone'} requested an unknown address", line.removesuffix(_UNMATCHED), *_facts(event)]
-    if event.outcome in _BADLY or event.outcome == "unknown":
-        end = "did not finish" if event.outcome == "unknown" else "failed"
+    if event.metadata.get("method") == "WEBSOCKET":
+        return _session(event, who, line.partition(" ")[2])
+    if event.outcome == "unknown":
+        end = _UNFINISHED.get(event.metadata.get("reason"), "did not finish")
         return [f"{_owner(who) or 'The'} request {line} {end}", *_facts(event)]
+    if event.outcome in _BADLY:
+        return [f"{_owner(who) or 'The'} request {line} failed", *_facts(event)]
     return [f"{who} requested {line}" if who else f"{line} was requested", *_facts(event)]
+
+
+def _session(event: UniversalEvent, who: str | None, route: str) -> list[str]:
+    """Return the phrase of a WebSocket, with what went over it."""
+    status, received, sent = (event.metadata.get(name) for name in ("status", "messages_received", "messages_sent"))
+    took = [duration(event.duration)] if event.duration is not None else []
+    if status != _SWITCHED:
+        return [f"{who or 'Someone'} was not let in at {route}", *_facts(event)]
+    end = {"success": "", "unknown": " and lost the connection"}.get(event.outcome, ", which failed")
+    over = [f"{received} messages received, {sent} sent"] if received is not None and sent is not None else []
+    error = [last_segment(event.error.type)] if event.error else []
+    return [f"{who or 'Someone'} was connected to {route}{end}", *over, *error, *took]
 
 
 def _line(request: UniversalEvent) -> str:

@@ -7,10 +7,12 @@ import smtplib
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 import ezlogs
 from ezlogs import Actor, UniversalEvent
 from ezlogs.story import Story, Told, stories
-from ezlogs.testing import capture
+from ezlogs.testing import Captured, capture
 from ezlogs.trackers import job, mail
 from ezlogs.trackers.data import Transaction, invalid, observe
 from ezlogs.trackers.http import HttpTracker, PlainArrival
@@ -140,3 +142,35 @@ def test_sign_ins_are_told_as_people_say_them() -> None:
         "Root changed the password of user Ada. Ada was refused the permission orders.delete_order. "
         "Root began to act as user Ada. Root no longer acts as user Ada. Ada logged out."
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "end", "sentence"),
+    [
+        ("WEBSOCKET", 101, {}, "Ada was connected to /ws/{room} (3 messages received, 5 sent"),
+        ("WEBSOCKET", 101, {"reason": "disconnected"}, "Ada was connected to /ws/{room} and lost the connection (3"),
+        (
+            "WEBSOCKET",
+            101,
+            {"error": ValueError(), "broken": True},
+            "Ada was connected to /ws/{room}, which failed (3 messages received, 5 sent, ValueError",
+        ),
+        ("WEBSOCKET", 404, {}, "Ada was not let in at /ws/{room} (404"),
+        ("POST", 201, {"reason": "disconnected"}, "Ada's request POST /ws/{room} was not waited for (201"),
+        ("POST", None, {"reason": "cancelled"}, "Ada's request POST /ws/{room} was cancelled ("),
+        ("POST", None, {"reason": "interrupted"}, "Ada's request POST /ws/{room} did not finish ("),
+    ],
+)
+def test_sessions_and_unfinished_requests_are_told(
+    captured: Captured, method: str, status: int | None, end: dict[str, Any], sentence: str
+) -> None:
+    """With what went over a WebSocket, and why nobody knows how much of a request was done."""
+    arrival = PlainArrival("GET" if method == "WEBSOCKET" else method, "/ws/lobby", {})
+    request = HttpTracker("test").begin(arrival, method=method, peek=lambda: Actor("user", "7", "Ada"))
+    assert request is not None
+    if method == "WEBSOCKET":
+        request.told("messages_received", 3)
+        request.told("messages_sent", 5)
+    request.finish(status, route="/ws/{room}", **end)
+    [told] = only(captured.events).sentences
+    assert told.text.startswith(sentence)
