@@ -25,9 +25,10 @@ from ezlogs.scope import Scope
 from ezlogs.settings import Settings
 from ezlogs.trackers.auth import denied, refusable, route_of
 from ezlogs.trackers.http.arrival import HEADERS, Arrival
-from ezlogs.trackers.http.details import Response, details, query_parameters, selected, session_digest
+from ezlogs.trackers.http.details import Response, details, query_parameters, selected, server_of, session_digest
 from ezlogs.trackers.http.exclusions import Exclusions
 from ezlogs.trackers.http.routes import UNMATCHED, resource
+from ezlogs.trackers.http.secrets import hidden, without
 from ezlogs.version import __version__
 
 if TYPE_CHECKING:
@@ -130,9 +131,13 @@ class HttpTracker:
             "url.path": arrival.path,
             "url.scheme": arrival.scheme(),
         }
-        for name, header in (("server.address", "host"), ("user_agent.original", "user-agent")):
-            if value := arrival.header(header):
-                attributes[name] = value[:512]
+        if agent := arrival.header("user-agent"):
+            attributes["user_agent.original"] = agent[:512]
+        address, port = server_of((arrival.header("host") or "")[:512])
+        if address:
+            attributes["server.address"] = address
+        if port is not None:
+            attributes["server.port"] = port
         return trace.get_tracer(self._tracer, __version__).start_span(
             _span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links
         )
@@ -247,7 +252,7 @@ class HttpRequest:
             parameters: The values of its parameters.
         """
         self._prefix += prefix.rstrip("/")
-        self._parameters.update(parameters or {})
+        self._learn(parameters)
 
     @guarded
     def matched(self, route: str, parameters: Mapping[str, object] | None = None) -> None:
@@ -259,7 +264,7 @@ class HttpRequest:
         """
         if not self.is_open:
             return
-        self._parameters.update(parameters or {})
+        self._learn(parameters)
         route = self._prefix + route
         if route != self._route:
             self._route = route
@@ -377,7 +382,7 @@ class HttpRequest:
         duration = perf_counter() - self._began
         if route is not None:
             self._route = self._prefix + route
-        self._parameters.update(parameters or {})
+        self._learn(parameters)
         response = self._response
         if status is not None:
             response.status = status
@@ -399,7 +404,7 @@ class HttpRequest:
                 event_id=self._event_id,
                 correlation=self._correlation,
                 ctx=self.context,
-                subject=resource(route, self._parameters) if route else None,
+                subject=resource(route, self._shown()) if route else None,
                 metadata=self._metadata(route, reason),
                 outcome=outcome,
                 duration=duration,
@@ -415,6 +420,22 @@ class HttpRequest:
         response.header = None
         if self._scope is None:
             self.peeks.settle()
+
+    def _learn(self, parameters: Mapping[str, object] | None) -> None:
+        if not parameters:
+            return
+        self._parameters.update(parameters)
+        if self._span is not None and (secrets := self._secrets()):
+            self._span.set_attribute("url.path", without(self._path, secrets))
+
+    def _shown(self) -> Mapping[str, object]:
+        """Return the parameters, with what privacy puts in the place of secrets."""
+        shown = {name: value for name, (_, value) in self._secrets().items()}
+        return {**self._parameters, **shown} if shown else self._parameters
+
+    def _secrets(self) -> Mapping[str, tuple[str, str | None]]:
+        runtime = process.current
+        return {} if runtime is None or not self._parameters else hidden(self._parameters, runtime.scrubber)
 
     def _metadata(self, route: str | None, reason: str | None) -> dict[str, Any]:
         found: dict[str, Any] = {"method": self._method}
