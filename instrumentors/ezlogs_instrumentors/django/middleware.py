@@ -19,10 +19,13 @@ MIDDLEWARE = f"{__name__}.StoryMiddleware"
 CONTRIB_MIDDLEWARE = "opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"
 
 _tracker = HttpTracker("django")
+_last: list[Hooks] = []
+"""The hooks of whoever instrumented last: handlers keep their middleware when instrumenting is taken back."""
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """Let request handlers load the middleware too; the settings themselves are never touched."""
+    _last[:] = [hooks]
     hooks.replace(module, "settings", SettingsWithStory)
 
 
@@ -69,6 +72,8 @@ class StoryMiddleware:
 
     def __call__(self, request: Any) -> Any:
         """Return the response, or an awaitable of it."""
+        if _last and not _last[0].active:
+            return self._get_response(request)
         if self._is_async:
             return self._respond(request)
         with _Handling(request, opens_span=self._opens_spans) as handling:
@@ -82,11 +87,13 @@ class StoryMiddleware:
 
     def process_view(self, request: Any, view: object, args: object, kwargs: object) -> None:
         """Tell which route matched, before its view runs."""
-        request._ezlogs.routed()
+        if (handling := getattr(request, "_ezlogs", None)) is not None:
+            handling.routed()
 
     def process_exception(self, request: Any, exception: Exception) -> None:
         """Remember what a view raised, which Django is about to turn into a response."""
-        request._ezlogs.error = exception
+        if (handling := getattr(request, "_ezlogs", None)) is not None:
+            handling.error = exception
 
 
 class _Handling:

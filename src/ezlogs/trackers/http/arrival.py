@@ -16,6 +16,10 @@ _MARK: Final = "ezlogs.request"
 """Where a tracked request is found by whatever else it is handed to: mounted applications, internal redirects."""
 
 
+MOUNTED: Final = "ezlogs.mounted"
+"""Where in a WSGI environment the prefix is that an application is mounted below, until that is told."""
+
+
 class Arrival:
     """A request as it arrives. Its body is never touched."""
 
@@ -58,6 +62,10 @@ class Arrival:
         """Return the whole URL, as far as it is known."""
         query = self.query()
         return f"{self.scheme()}://{self.header('host') or ''}{self.path}{'?' if query else ''}{query}"
+
+    def mount(self) -> str:
+        """Return, once, what the application is mounted below where that is a constant, unlike a server's prefix."""
+        return ""
 
     def tracked(self) -> HttpRequest | None:
         """Return the request that is tracked as this one already."""
@@ -109,6 +117,10 @@ class CgiArrival(Arrival):
 
     def query(self) -> str:
         return self._carrier.get("QUERY_STRING") or ""
+
+    def mount(self) -> str:
+        prefix: str = self._carrier.pop(MOUNTED, "")
+        return prefix
 
 
 class AsgiArrival(Arrival):

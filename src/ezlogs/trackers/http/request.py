@@ -95,11 +95,13 @@ class HttpTracker:
         runtime = process.current
         if runtime is None or not tracking():
             return None
-        ctx = context.get_current()
+        ctx, mount = context.get_current(), arrival.mount()
         outer = _outer(arrival, ctx)
         if outer is not None:
             from ezlogs.trackers.http.nested import NestedRequest  # it imports this module
 
+            if mount:
+                outer.mounted(mount)
             return NestedRequest(outer, peek)
         if self._settings is not runtime.settings:
             self._exclusions, self._settings = Exclusions(runtime.settings, self._framework), runtime.settings
@@ -123,6 +125,8 @@ class HttpTracker:
             story = story.replace(request_id=f"{new_trace_id():032x}")
         request = HttpRequest(arrival, ctx, story, method=method, span=span, peek=peek, is_told=not is_excluded)
         arrival.track(request)
+        if mount:
+            request.mounted(mount)
         return request
 
     def _opened(self, arrival: Arrival, method: str, edge: Edge) -> Span:
