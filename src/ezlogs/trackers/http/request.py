@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from ezlogs import runtime as process
 from ezlogs.actor import Peek, with_acting
@@ -61,7 +61,9 @@ class HttpTracker:
 
     def __init__(self, framework: str) -> None:
         self._framework = framework
-        self._tracer = f"ezlogs.{framework}"
+        self._source: tuple[object, ...] | None = None
+        """Where the tracer is from: whoever asks the SDK for one has it filter the whole process's warnings."""
+        self._tracer: Tracer
         self._settings: Settings | None = None
         self._exclusions: Exclusions
 
@@ -142,7 +144,10 @@ class HttpTracker:
             attributes["server.address"] = address
         if port is not None:
             attributes["server.port"] = port
-        return trace.get_tracer(self._tracer, __version__).start_span(
+        source = (trace.get_tracer, trace.get_tracer_provider())
+        if self._source != source:
+            self._tracer, self._source = trace.get_tracer(f"ezlogs.{self._framework}", __version__), source
+        return self._tracer.start_span(
             _span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links
         )
 
