@@ -122,7 +122,7 @@ class _Handling:
     @guarded
     def _begin(self) -> None:
         request = self._request
-        arrival = CgiArrival(request.META, method=request.method or "", path=request.path)
+        arrival = CgiArrival(request.META, method=request.method or "", path=request.path, scheme=_scheme(request))
         self._tracked = _tracker.begin(arrival, peek=peek_at_user(request), opens_span=self._opens_span)
 
     def parsed(self, body: Any) -> None:
@@ -164,6 +164,16 @@ class _Handling:
         else:
             body = AsyncBody if response.is_async else Body
             response.streaming_content = body(tracked, response.streaming_content)
+
+
+def _scheme(request: Any) -> str | None:
+    """Return the scheme that the client used; None where a wrong setting keeps Django from knowing it."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        return str(request.scheme)
+    except ImproperlyConfigured:
+        return None
 
 
 def _parameters(match: Any) -> dict[str, object]:

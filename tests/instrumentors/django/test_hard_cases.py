@@ -192,3 +192,20 @@ def test_fields_of_a_user_that_are_not_loaded_stay_so(captured):
     assert [(event.actor.type, event.actor.id, event.actor.label) for event in captured.events[1:]] == [
         ("user", "7", None)
     ] * 2
+
+
+@pytest.mark.usefixtures("captured")
+def test_the_scheme_is_what_django_says(spans):
+    """On either kind of server, and behind a proxy that ends TLS."""
+    asyncio.run(AsyncClient().get("/orders/42/", secure=True))
+    Client().get("/orders/42/", secure=True)
+    with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
+        Client().get("/orders/42/", headers={"x-forwarded-proto": "https"})
+    assert [span.attributes["url.scheme"] for span in spans()] == ["https"] * 3
+
+
+def test_a_project_whose_settings_are_wrong_answers_as_ever(captured):
+    """It is Django that says so, where it needs them."""
+    with override_settings(SECURE_PROXY_SSL_HEADER="nonsense"):
+        assert Client().get("/orders/42/").content == b"ok"
+    assert told(captured) == [("GET /orders/{pk}/", "success")]

@@ -86,6 +86,7 @@ class CgiArrival(Arrival):
         environ: The variables.
         method: Where somebody has read it already.
         path: The same.
+        scheme: The same.
 
     Example:
         >>> arrival = CgiArrival({"REQUEST_METHOD": "GET", "PATH_INFO": "/orders", "HTTP_X_REQUEST_ID": "r-1"})
@@ -93,12 +94,17 @@ class CgiArrival(Arrival):
         ('/orders', 'r-1')
     """
 
-    __slots__ = ()
+    __slots__ = ("_scheme",)
 
     def __init__(
-        self, environ: MutableMapping[str, Any], *, method: str | None = None, path: str | None = None
+        self,
+        environ: MutableMapping[str, Any],
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        scheme: str | None = None,
     ) -> None:
-        self._carrier = environ
+        self._carrier, self._scheme = environ, scheme
         self.method = environ.get("REQUEST_METHOD", "") if method is None else method
         self.path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}" if path is None else path
 
@@ -113,7 +119,7 @@ class CgiArrival(Arrival):
         return self._carrier.get("REMOTE_ADDR") or None
 
     def scheme(self) -> str:
-        return str(self._carrier.get("wsgi.url_scheme", "http"))
+        return self._scheme or str(self._carrier.get("wsgi.url_scheme", "http"))
 
     def query(self) -> str:
         return self._carrier.get("QUERY_STRING") or ""
