@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import PlainTextResponse
 
 import ezlogs
+from ezlogs.dev.receiver import Receiver
 
 from ..asgi.serving import ask
 
@@ -92,3 +94,11 @@ def test_what_comes_after_the_response_is_in_its_story(captured, app):
     told = [event.action for event in captured.events]
     assert sorted(told) == ["GET /api/orders/{tenant}/{order}", "around", "begun", "ended", "mailed"]
     assert len({event.correlation.correlation_id for event in captured.events}) == 1
+
+
+def test_what_receives_events_in_the_same_process_tells_none(captured):
+    """Or each that is sent would make another one, for ever."""
+    with Receiver() as receiver:
+        answer = httpx.post(f"{receiver.endpoint}/v1/traces", json={}, trust_env=False)
+    assert answer.status_code == 200
+    assert captured.events == []

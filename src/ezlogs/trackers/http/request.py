@@ -147,9 +147,7 @@ class HttpTracker:
         source = (trace.get_tracer, trace.get_tracer_provider())
         if self._source != source:
             self._tracer, self._source = trace.get_tracer(f"ezlogs.{self._framework}", __version__), source
-        return self._tracer.start_span(
-            _span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links
-        )
+        return self._tracer.start_span(_span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links)
 
 
 class Peeks(list[Peek]):
