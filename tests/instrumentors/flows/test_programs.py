@@ -59,6 +59,20 @@ def test_the_admin_and_the_pages_of_the_rest_framework(tmp_path: Path) -> None:
     assert found["leaked"] == []
 
 
+def test_privacy_has_the_last_word_on_what_is_allowed(tmp_path: Path) -> None:
+    """Parameters and fields that settings name, messages of exceptions, and the path."""
+    printed = run("allowed.py", tmp_path)
+    span, events = json.loads(printed)
+    request = events["http.request"]
+    parameters = {"password": "[redacted]", "email": "[redacted]", "page": "2", "token": "[redacted]"}
+    assert json.loads(request["ezlogs.metadata.parameters"]) == parameters
+    body = {"pwd": "[redacted]", "card": "[redacted]", "note": "mail [redacted]", "size": 3}
+    assert json.loads(request["ezlogs.metadata.body"]) == body
+    assert (span["url.path"], request["ezlogs.subject.id"]) == ("/orders/[redacted]", "[redacted]")
+    assert request["error.type"] == "LookupError"
+    assert not [secret for secret in ("hunter2secret", "ada@example.com", "4111111111111111") if secret in printed]
+
+
 @pytest.mark.skipif(
     find_spec("_xxsubinterpreters") is None or sys.version_info >= (3, 12),
     reason="the private module that makes interpreters is another one in this Python",
