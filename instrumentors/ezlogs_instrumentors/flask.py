@@ -354,7 +354,7 @@ def _parsed(request: Any) -> object:
     known = vars(request)
     form = known.get("form")
     if form:
-        return dict(form.lists())
+        return form
     found = known.get("_cached_json")
     return next((value for value in found if value is not Ellipsis), None) if isinstance(found, tuple) else None
 

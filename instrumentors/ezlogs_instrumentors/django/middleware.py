@@ -128,7 +128,7 @@ class _Handling:
     def parsed(self, body: Any) -> None:
         """Tell what the application has read of the body."""
         if self._tracked is not None:
-            self._tracked.parsed(dict(body.lists()) if hasattr(body, "lists") else body)
+            self._tracked.parsed(body)
 
     @guarded
     def routed(self) -> None:

@@ -38,6 +38,11 @@ async def cancelled(request):
     raise asyncio.CancelledError
 
 
+def broken(request):
+    """Fail."""
+    raise LookupError("no orders")
+
+
 def half_loaded(request):
     """Know a user by the key alone."""
     request.user = User.objects.only("pk").get()
@@ -49,6 +54,7 @@ urlpatterns = [
     path("orders/<int:pk>/", order),
     path("cancelled/", cancelled),
     path("half-loaded/", half_loaded),
+    path("broken/", broken),
     *i18n_patterns(path("shelves/<int:pk>/", order)),
 ]
 
@@ -173,6 +179,10 @@ def test_a_request_that_a_middleware_replaces_goes_on(captured):
     ((action, outcome),) = told(captured)
     assert action in ("GET (unmatched)", "GET /orders/{pk}/")
     assert outcome == "success"
+    with override_settings(MIDDLEWARE=[f"{__name__}.anew"]):
+        response = Client(raise_request_exception=False).get("/broken/")
+    assert response.status_code == 500
+    assert told(captured)[1][1] == "failure"
 
 
 def test_a_request_that_is_cancelled_is_unknown(captured):

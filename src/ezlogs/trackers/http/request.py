@@ -308,9 +308,11 @@ class HttpRequest:
     def parsed(self, body: object) -> None:
         """Say what the application has read of the body; those of its fields are told that ``request_fields`` names."""
         runtime = process.current
-        if runtime is None or not (names := runtime.settings.request_fields) or not isinstance(body, Mapping):
+        if runtime is None or not (names := runtime.settings.request_fields):
             return
-        if fields := selected(body, names):
+        if hasattr(body, "lists"):  # a form of Django's or of Werkzeug's, in which a field may come more than once
+            body = dict(body.lists())
+        if isinstance(body, Mapping) and (fields := selected(body, names)):
             self._facts["body"] = fields
 
     def failed(self, error: BaseException) -> None:
