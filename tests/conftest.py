@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
-from opentelemetry import context
+from opentelemetry import context, trace
+from opentelemetry.util._once import Once
 
 from ezlogs.runtime import current_runtime, install
 from ezlogs.testing import Captured, capture
@@ -24,9 +25,13 @@ os.environ.setdefault("EZLOGS_STATE_DIR", _state.name)
 
 @pytest.fixture(autouse=True)
 def nothing_leaks() -> Iterator[None]:
-    """Fail a test that leaves a runtime installed or a context attached."""
-    before = context.get_current()
+    """Fail a test that leaves a runtime installed or a context attached; a tracer provider is taken back."""
+    before, provider, once = context.get_current(), trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE
+    trace._TRACER_PROVIDER_SET_ONCE = Once()
+    if provider is not None:
+        trace._TRACER_PROVIDER_SET_ONCE.do_once(bool)
     yield
+    trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = provider, once
     leaked, after = install(None), context.get_current()
     assert leaked is None, "the test left ezlogs running"
     assert after == before, f"the test left a context attached: {after}"

@@ -20,12 +20,12 @@ from ezlogs.emit import guarded
 from ezlogs.event import Actor
 from ezlogs.stored import instance_dict
 from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked
+from ezlogs.trackers.http.arrival import MOUNTED
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.wsgi import Body, Environ, WsgiApplication, answered, is_file, watched
 
 _CONTRIB: Final = "opentelemetry.instrumentation.flask"
 _HANDLING: Final = "ezlogs.flask"
-_MOUNTED: Final = "ezlogs.mounted"
 _VARIABLE = re.compile(r"<(?:[A-Za-z_]\w*(?:\(.*?\))?:)?([A-Za-z_]\w*)>")
 
 _tracker = HttpTracker("flask")
@@ -135,7 +135,7 @@ def _dispatched(mounts: Mapping[str, object], environ: Environ) -> None:
         if "/" not in script:
             return
         script = script.rpartition("/")[0]
-    environ[_MOUNTED] = environ.get(_MOUNTED, "") + script
+    environ[MOUNTED] = environ.get(MOUNTED, "") + script
 
 
 class _Handling:
@@ -207,8 +207,6 @@ class _Handling:
     def _begin(self, environ: Environ) -> None:
         arrival = CgiArrival(environ)
         self._tracked = _tracker.begin(arrival, peek=self._user, opens_span=not _had_contrib(self._app))
-        if self._tracked is not None and (prefix := environ.pop(_MOUNTED, None)):
-            self._tracked.mounted(prefix)
 
     @guarded
     def dispatches(self, *, begins: bool = True) -> None:
@@ -356,7 +354,7 @@ def _parsed(request: Any) -> object:
     known = vars(request)
     form = known.get("form")
     if form:
-        return dict(form.lists())
+        return form
     found = known.get("_cached_json")
     return next((value for value in found if value is not Ellipsis), None) if isinstance(found, tuple) else None
 

@@ -19,10 +19,13 @@ MIDDLEWARE = f"{__name__}.StoryMiddleware"
 CONTRIB_MIDDLEWARE = "opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"
 
 _tracker = HttpTracker("django")
+_last: list[Hooks] = []
+"""The hooks of whoever instrumented last: handlers keep their middleware when instrumenting is taken back."""
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """Let request handlers load the middleware too; the settings themselves are never touched."""
+    _last[:] = [hooks]
     hooks.replace(module, "settings", SettingsWithStory)
 
 
@@ -69,6 +72,8 @@ class StoryMiddleware:
 
     def __call__(self, request: Any) -> Any:
         """Return the response, or an awaitable of it."""
+        if _last and not _last[0].active:
+            return self._get_response(request)
         if self._is_async:
             return self._respond(request)
         with _Handling(request, opens_span=self._opens_spans) as handling:
@@ -82,11 +87,13 @@ class StoryMiddleware:
 
     def process_view(self, request: Any, view: object, args: object, kwargs: object) -> None:
         """Tell which route matched, before its view runs."""
-        request._ezlogs.routed()
+        if (handling := getattr(request, "_ezlogs", None)) is not None:
+            handling.routed()
 
     def process_exception(self, request: Any, exception: Exception) -> None:
         """Remember what a view raised, which Django is about to turn into a response."""
-        request._ezlogs.error = exception
+        if (handling := getattr(request, "_ezlogs", None)) is not None:
+            handling.error = exception
 
 
 class _Handling:
@@ -115,13 +122,13 @@ class _Handling:
     @guarded
     def _begin(self) -> None:
         request = self._request
-        arrival = CgiArrival(request.META, method=request.method or "", path=request.path)
+        arrival = CgiArrival(request.META, method=request.method or "", path=request.path, scheme=_scheme(request))
         self._tracked = _tracker.begin(arrival, peek=peek_at_user(request), opens_span=self._opens_span)
 
     def parsed(self, body: Any) -> None:
         """Tell what the application has read of the body."""
         if self._tracked is not None:
-            self._tracked.parsed(dict(body.lists()) if hasattr(body, "lists") else body)
+            self._tracked.parsed(body)
 
     @guarded
     def routed(self) -> None:
@@ -157,6 +164,16 @@ class _Handling:
         else:
             body = AsyncBody if response.is_async else Body
             response.streaming_content = body(tracked, response.streaming_content)
+
+
+def _scheme(request: Any) -> str | None:
+    """Return the scheme that the client used; None where a wrong setting keeps Django from knowing it."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        return str(request.scheme)
+    except ImproperlyConfigured:
+        return None
 
 
 def _parameters(match: Any) -> dict[str, object]:

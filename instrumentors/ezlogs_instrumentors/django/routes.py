@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 
 _CONVERTER = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
 _NAMED = re.compile(r"\?P<(\w+)>")
@@ -23,13 +25,13 @@ def template(route: str) -> str:
         ('/orders/{pk}/', '/orders/{pk}/', '/')
     """
     if re.search(r"[\^$\\(]", route):
-        route = _without_groups(route)
+        route = _without_groups(route, count())
     return "/" + _CONVERTER.sub(r"{\1}", route).lstrip("/")
 
 
-def _without_groups(pattern: str) -> str:
+def _without_groups(pattern: str, unnamed: Iterator[int]) -> str:
     found: list[str] = []
-    unnamed = position = 0
+    position = 0
     while position < len(pattern):
         letter = pattern[position]
         if letter == "\\":
@@ -42,10 +44,10 @@ def _without_groups(pattern: str) -> str:
             if named := _NAMED.match(inside):
                 found.append(f"{{{named[1]}}}")
             elif inside.startswith("?:"):
-                found.append(_without_groups(inside[2:]))
+                found.append(_without_groups(inside[2:], unnamed))
             elif not inside.startswith("?"):
-                found.append(f"{{{unnamed}}}")
-                unnamed += 1
+                found.append(f"{{{next(unnamed)}}}")
+                _without_groups(inside, unnamed)  # which Django counts too
             position = end + 1
         else:
             found.append("" if letter in "^$?*+" else letter)

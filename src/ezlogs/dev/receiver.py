@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TypeVar
 
 import uvicorn
+from opentelemetry import context
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -28,6 +29,7 @@ from ezlogs.dev.decode import (
     decode_request,
 )
 from ezlogs.dev.unpacking import LONGEST_REQUEST, TooLong, UnknownEncoding, unpack
+from ezlogs.otel_compat import suppressing
 
 OnSpans = Callable[[list[ReceivedSpan]], object]
 OnLogs = Callable[[list[ReceivedLog]], object]
@@ -208,6 +210,7 @@ class Receiver:
                 connection.transport.abort()  # or its sender would wait for an answer
             await asyncio.sleep(0)
 
+        context.attach(suppressing())  # in an application that is instrumented, what it sends would be told for ever
         with listener:
             asyncio.run(serve())
 

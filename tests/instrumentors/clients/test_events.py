@@ -19,7 +19,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.util._once import Once
 
 import ezlogs
 from ezlogs.correlation import Correlation, placed
@@ -293,10 +292,8 @@ def test_threads_keep_their_own_causes(instrumented: Client, server: Server) -> 
     assert len(captured.events) == 8
 
 
-def test_exporters_of_telemetry_are_not_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exporters_of_telemetry_are_not_told(server: Server) -> None:
     """Neither OpenTelemetry's, by requests, nor ezlogs' own."""
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)  # the one that is made here is gone afterwards
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", Once())
     with ExitStack() as stack:
         for instrumentor in (RequestsInstrumentor(), Urllib3Instrumentor(), UrllibInstrumentor()):
             instrumentor.instrument()

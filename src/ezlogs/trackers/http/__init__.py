@@ -2,7 +2,8 @@
 
 from ezlogs.trackers.http.arrival import Arrival, AsgiArrival, CgiArrival, PlainArrival, tracked_in
 from ezlogs.trackers.http.nested import NestedRequest
-from ezlogs.trackers.http.request import HTTP_REQUEST, METHODS, HttpRequest, HttpTracker
+from ezlogs.trackers.http.request import HTTP_REQUEST, HttpRequest
+from ezlogs.trackers.http.tracker import METHODS, HttpTracker
 
 Tracked = HttpRequest | NestedRequest
 """A request under way, or a part of one."""

@@ -16,6 +16,10 @@ _MARK: Final = "ezlogs.request"
 """Where a tracked request is found by whatever else it is handed to: mounted applications, internal redirects."""
 
 
+MOUNTED: Final = "ezlogs.mounted"
+"""Where in a WSGI environment the prefix is that an application is mounted below, until that is told."""
+
+
 class Arrival:
     """A request as it arrives. Its body is never touched."""
 
@@ -59,6 +63,10 @@ class Arrival:
         query = self.query()
         return f"{self.scheme()}://{self.header('host') or ''}{self.path}{'?' if query else ''}{query}"
 
+    def mount(self) -> str:
+        """Return, once, what the application is mounted below where that is a constant, unlike a server's prefix."""
+        return ""
+
     def tracked(self) -> HttpRequest | None:
         """Return the request that is tracked as this one already."""
         found: HttpRequest | None = self._carrier.get(_MARK)
@@ -78,6 +86,7 @@ class CgiArrival(Arrival):
         environ: The variables.
         method: Where somebody has read it already.
         path: The same.
+        scheme: The same.
 
     Example:
         >>> arrival = CgiArrival({"REQUEST_METHOD": "GET", "PATH_INFO": "/orders", "HTTP_X_REQUEST_ID": "r-1"})
@@ -85,12 +94,17 @@ class CgiArrival(Arrival):
         ('/orders', 'r-1')
     """
 
-    __slots__ = ()
+    __slots__ = ("_scheme",)
 
     def __init__(
-        self, environ: MutableMapping[str, Any], *, method: str | None = None, path: str | None = None
+        self,
+        environ: MutableMapping[str, Any],
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        scheme: str | None = None,
     ) -> None:
-        self._carrier = environ
+        self._carrier, self._scheme = environ, scheme
         self.method = environ.get("REQUEST_METHOD", "") if method is None else method
         self.path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}" if path is None else path
 
@@ -109,10 +123,14 @@ class CgiArrival(Arrival):
         return self._carrier.get("REMOTE_ADDR") or None
 
     def scheme(self) -> str:
-        return str(self._carrier.get("wsgi.url_scheme", "http"))
+        return self._scheme or str(self._carrier.get("wsgi.url_scheme", "http"))
 
     def query(self) -> str:
         return self._carrier.get("QUERY_STRING") or ""
+
+    def mount(self) -> str:
+        prefix: str = self._carrier.pop(MOUNTED, "")
+        return prefix
 
 
 class AsgiArrival(Arrival):

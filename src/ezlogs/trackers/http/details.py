@@ -130,6 +130,24 @@ def session_digest(key: object) -> str | None:
     return sha256(b"ezlogs-session\0" + key.encode("utf-8", "replace")).hexdigest()[:32]
 
 
+@lru_cache(maxsize=1024)
+def server_of(host: str) -> tuple[str, int | None]:
+    """Return the address and the port of a server, as a ``Host`` header names it; its own text where it names none.
+
+    Source: OpenTelemetry semantic conventions for HTTP, "Setting `server.address` and `server.port` attributes".
+
+    Example:
+        >>> server_of("shop.example.com:8000"), server_of("[::1]"), server_of("a:b")
+        (('shop.example.com', 8000), ('::1', None), ('a:b', None))
+    """
+    address, colon, port = host.rpartition(":")
+    if not colon or (host.startswith("[") and host.endswith("]")):
+        address, port = host, ""
+    elif port and not (port.isascii() and port.isdigit() and len(port) < 6):
+        return host, None
+    return address.removeprefix("[").removesuffix("]"), int(port) if port else None
+
+
 @lru_cache(maxsize=256)
 def content_type(header: str) -> str:
     """Return a media type without its parameters.

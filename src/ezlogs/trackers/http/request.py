@@ -1,145 +1,40 @@
-"""HTTP requests: the hop's span, the story that arrived, and one event at the end, whatever happened to it."""
+"""HTTP requests under way: what is known of one so far, and the one event at its end, whatever happened to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter, time_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from opentelemetry import context, trace
+from opentelemetry import context
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, Status, StatusCode
 
 from ezlogs import runtime as process
 from ezlogs.actor import Peek, with_acting
-from ezlogs.correlation import Correlation, placed, valid_id
-from ezlogs.emit import caused, guarded, record, tracking
+from ezlogs.correlation import Correlation, placed
+from ezlogs.emit import caused, guarded, record
 from ezlogs.event import failure_of
-from ezlogs.ids import new_event_id, new_trace_id
+from ezlogs.ids import new_event_id
 from ezlogs.opening import ENDING, closed, opened
 from ezlogs.party import Actor, type_and_id
-from ezlogs.propagation.edge import Edge, entered, entered_in_span
-from ezlogs.propagation.inbound import claimed_actor, extract
+from ezlogs.propagation.inbound import claimed_actor
 from ezlogs.sampling.root import ended, rooted, routed
 from ezlogs.scope import Scope
-from ezlogs.settings import Settings
 from ezlogs.trackers.auth import denied, refusable, route_of
-from ezlogs.trackers.http.arrival import HEADERS, Arrival
-from ezlogs.trackers.http.details import Response, address_of, details, query_parameters, selected, session_digest
-from ezlogs.trackers.http.exclusions import Exclusions
+from ezlogs.trackers.http.arrival import Arrival
+from ezlogs.trackers.http.details import (
+    Response,
+    details,
+    query_parameters,
+    selected,
+    session_digest,
+)
 from ezlogs.trackers.http.routes import UNMATCHED, resource
-from ezlogs.version import __version__
-
-if TYPE_CHECKING:
-    from ezlogs.trackers.http.nested import NestedRequest
+from ezlogs.trackers.http.secrets import hidden, without
 
 HTTP_REQUEST: Final = "http.request"
-METHODS: Final = frozenset(
-    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE", "WEBSOCKET"}
-)
-"""The methods of RFC 9110, RFC 5789 and the QUERY draft, and what a WebSocket is told as. Clients make up others."""
-
-_UNDER_WAY: Final = context.create_key("ezlogs-http-request")
-
-
-class HttpTracker:
-    """Turns the requests of one framework into `http.request` events.
-
-    Args:
-        framework: Its name, such as ``django``; spans are made by the tracer ``ezlogs.django``.
-
-    Example:
-        >>> from ezlogs.testing import capture
-        >>> from ezlogs.trackers.http import PlainArrival
-        >>> with capture() as captured:
-        ...     request = HttpTracker("example").begin(PlainArrival("POST", "/orders/42", {"x-request-id": "r-1"}))
-        ...     request.finish(201, route="/orders/{id}", parameters={"id": 42})
-        >>> captured.events[0].action
-        'POST /orders/{id}'
-    """
-
-    def __init__(self, framework: str) -> None:
-        self._framework = framework
-        self._name = f"ezlogs.{framework}"
-        self._tracer: trace.Tracer
-        self._whose: object = None
-        """By whom the tracer was made: looking it up costs as much as a span."""
-        self._settings: Settings | None = None
-        self._exclusions: Exclusions
-
-    def begin(
-        self,
-        arrival: Arrival,
-        *,
-        method: str | None = None,
-        peek: Peek | None = None,
-        opens_span: bool = True,
-        is_excluded: bool = False,
-    ) -> HttpRequest | NestedRequest | None:
-        """Enter a request: everything until its `HttpRequest.leave` belongs to it.
-
-        A span that is already open here is the hop; only without one are the W3C headers read and a SERVER span
-        opened. The story that came with the request goes on, or is linked, as the setting ``trust_inbound`` says. What
-        is tracked already - by the application that this one is mounted in, or redirects to - goes on as a part of
-        that. An excluded request gives neither event nor span, but what happens in it has its story and its actor.
-
-        Args:
-            arrival: The request, as the server describes it.
-            method: What it is told as, where that is another: ``WEBSOCKET``.
-            peek: Looks at the user that the application has resolved so far, without resolving one.
-            opens_span: Whether there is to be a span where none is open: not where another instrumentation has just
-                decided that this request has none.
-            is_excluded: Whether it is excluded whatever the settings say.
-
-        Returns:
-            The request, or None where nothing listens or instrumentation is suppressed.
-        """
-        runtime = process.current
-        if runtime is None or not tracking():
-            return None
-        ctx = context.get_current()
-        outer = _outer(arrival, ctx)
-        if outer is not None:
-            from ezlogs.trackers.http.nested import NestedRequest  # it imports this module
-
-            return NestedRequest(outer, peek)
-        if self._settings is not runtime.settings:
-            self._exclusions, self._settings = Exclusions(runtime.settings, self._framework), runtime.settings
-            address_of.cache_clear()
-        method = method or arrival.method
-        method = method if method in METHODS else "_OTHER"
-        is_excluded = is_excluded or self._exclusions.exclude(arrival)
-        span = None
-        if _in_local_span(ctx):
-            edge = entered_in_span(ctx)
-            ctx = edge.context
-        else:
-            edge = entered(extract(arrival, ctx, HEADERS))
-            ctx = edge.context
-            if opens_span and not is_excluded:
-                span = self._opened(arrival, method, edge)
-                ctx = trace.set_span_in_context(span, ctx)
-        story = edge.story(ctx)
-        if request_id := valid_id(arrival.header("x-request-id")):
-            story = story.replace(request_id=request_id)
-        elif runtime.settings.send_request_id:
-            story = story.replace(request_id=f"{new_trace_id():032x}")
-        request = HttpRequest(arrival, ctx, story, method=method, span=span, peek=peek, is_told=not is_excluded)
-        arrival.track(request)
-        return request
-
-    def _opened(self, arrival: Arrival, method: str, edge: Edge) -> Span:
-        attributes: dict[str, str | int] = {
-            "http.request.method": method,
-            "url.path": arrival.path,
-            "url.scheme": arrival.scheme(),
-        }
-        if agent := arrival.header("user-agent"):
-            attributes["user_agent.original"] = agent[:512]
-        whose = trace.get_tracer_provider(), trace.get_tracer
-        if self._whose != whose:
-            self._tracer, self._whose = trace.get_tracer(self._name, __version__), whose
-        return self._tracer.start_span(_span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links)
+UNDER_WAY: Final = context.create_key("ezlogs-http-request")
 
 
 class Peeks(list[Peek]):
@@ -155,7 +50,7 @@ class Peeks(list[Peek]):
         self[:] = [lambda: found]
 
 
-class _Here:
+class Here:
     """What contexts hold of a request: copies of them live as long as anything that was begun in it."""
 
     __slots__ = ("request",)
@@ -220,8 +115,8 @@ class HttpRequest:
         self.peeks = Peeks(() if peek is None else (peek,))
         inner = caused(correlation, HTTP_REQUEST, self._event_id) if is_told else correlation
         ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=self.peeks)
-        self._here = _Here(self)
-        self._scope: Scope | None = Scope(refusable(context.set_value(_UNDER_WAY, self._here, ctx)))
+        self._here = Here(self)
+        self._scope: Scope | None = Scope(refusable(context.set_value(UNDER_WAY, self._here, ctx)))
         self.context = self._scope.context
         """What happens in it; to be attached around whatever of it runs after `leave`."""
         if is_told:
@@ -251,7 +146,7 @@ class HttpRequest:
             parameters: The values of its parameters.
         """
         self._prefix += prefix.rstrip("/")
-        self._parameters.update(parameters or {})
+        self._learn(parameters)
 
     @guarded
     def matched(self, route: str, parameters: Mapping[str, object] | None = None) -> None:
@@ -263,7 +158,7 @@ class HttpRequest:
         """
         if not self.is_open:
             return
-        self._parameters.update(parameters or {})
+        self._learn(parameters)
         route = self._prefix + route
         if route != self._route:
             self._route = route
@@ -300,9 +195,11 @@ class HttpRequest:
     def parsed(self, body: object) -> None:
         """Say what the application has read of the body; those of its fields are told that ``request_fields`` names."""
         runtime = process.current
-        if runtime is None or not (names := runtime.settings.request_fields) or not isinstance(body, Mapping):
+        if runtime is None or not (names := runtime.settings.request_fields):
             return
-        if fields := selected(body, names):
+        if hasattr(body, "lists"):  # a form of Django's or of Werkzeug's, in which a field may come more than once
+            body = dict(body.lists())
+        if isinstance(body, Mapping) and (fields := selected(body, names)):
             self._facts["body"] = fields
 
     def failed(self, error: BaseException) -> None:
@@ -381,7 +278,7 @@ class HttpRequest:
         duration = perf_counter() - self._began
         if route is not None:
             self._route = self._prefix + route
-        self._parameters.update(parameters or {})
+        self._learn(parameters)
         response = self._response
         if status is not None:
             response.status = status
@@ -403,7 +300,7 @@ class HttpRequest:
                 event_id=self._event_id,
                 correlation=self._correlation,
                 ctx=Context({**self.context, ENDING: True}),
-                subject=resource(route, self._parameters) if route else None,
+                subject=resource(route, self._shown()) if route else None,
                 metadata=self._metadata(route, reason),
                 outcome=outcome,
                 duration=duration,
@@ -419,6 +316,22 @@ class HttpRequest:
         response.header = None
         if self._scope is None:
             self.peeks.settle()
+
+    def _learn(self, parameters: Mapping[str, object] | None) -> None:
+        if not parameters:
+            return
+        self._parameters.update(parameters)
+        if self._span is not None and (secrets := self._secrets()):
+            self._span.set_attribute("url.path", without(self._path, secrets))
+
+    def _shown(self) -> Mapping[str, object]:
+        """Return the parameters, with what privacy puts in the place of secrets."""
+        shown = {name: value for name, (_, value) in self._secrets().items()}
+        return {**self._parameters, **shown} if shown else self._parameters
+
+    def _secrets(self) -> Mapping[str, tuple[str, str | None]]:
+        runtime = process.current
+        return {} if runtime is None or not self._parameters else hidden(self._parameters, runtime.scrubber)
 
     def _metadata(self, route: str | None, reason: str | None) -> dict[str, Any]:
         found: dict[str, Any] = {"method": self._method}
@@ -451,22 +364,13 @@ class HttpRequest:
         )
 
 
-def _outer(arrival: Arrival, ctx: Context) -> HttpRequest | None:
-    """Return the request that this one is only another part of: handed on, or described anew for another protocol."""
-    found = arrival.tracked()
-    if found is None:
-        here = ctx.get(_UNDER_WAY)
-        if type(here) is _Here and here.request is not None and here.request.is_same(arrival):
-            found = here.request
-    return found if found is not None and found.is_open else None
+def span_name(method: str, route: str | None = None) -> str:
+    """Return what a request's span is called, by the semantic conventions.
 
-
-def _in_local_span(ctx: Context) -> bool:
-    span = trace.get_current_span(ctx).get_span_context()
-    return span.is_valid and not span.is_remote
-
-
-def _span_name(method: str, route: str | None = None) -> str:
+    Example:
+        >>> span_name("GET", "/orders/{id}"), span_name("_OTHER")
+        ('GET /orders/{id}', 'HTTP')
+    """
     name = "HTTP" if method == "_OTHER" else method
     return name if route is None else f"{name} {route}"
 
@@ -476,7 +380,7 @@ def _finish_span(
 ) -> None:
     attributes: dict[str, str | int] = {}
     if route is not None:
-        span.update_name(_span_name(method, route))
+        span.update_name(span_name(method, route))
         attributes["http.route"] = route
     if status is not None:
         attributes["http.response.status_code"] = status

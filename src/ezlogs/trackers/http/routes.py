@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 
+from ezlogs.identity import id_text
+
 UNMATCHED = "(unmatched)"
 """What the requests are called for which there is no route: whoever asks for what is not there makes up no names."""
 
@@ -27,7 +29,7 @@ def resource(route: str, parameters: Mapping[str, object]) -> tuple[str, str | N
         return None
     kind, parameter = found
     value = None if parameter is None else parameters.get(parameter)
-    return kind, None if value is None else str(value)
+    return kind, id_text(value)
 
 
 @lru_cache(maxsize=4096)

@@ -358,3 +358,24 @@ def test_a_user_that_only_an_application_inside_knows_acts_in_the_whole(captured
     request.finish(200)
     assert [event.actor.id for event in captured.events] == [None, "7", "8"]
     assert captured.events[0].actor.type == "unknown"
+
+
+def test_a_tracer_is_asked_for_once_and_anew_from_another_provider(captured, monkeypatch):
+    """To ask the SDK for one changes the process's filters of warnings, which threads share."""
+    tracker = HttpTracker("test")
+    asked = []
+
+    class Provider(TracerProvider):
+        def get_tracer(self, *args, **kwargs):
+            asked.append(self)
+            return super().get_tracer(*args, **kwargs)
+
+    providers = [Provider(), Provider()]
+    for provider in providers:
+        monkeypatch.setattr(trace, "get_tracer_provider", lambda provider=provider: provider)
+        for _ in range(3):
+            request = tracker.begin(PlainArrival("GET", "/orders", {}))
+            assert trace.get_current_span().get_span_context().is_valid
+            request.finish(200)
+        provider.shutdown()
+    assert asked == providers

@@ -1,0 +1,1 @@
+"""Tests of whole flows: applications as users run them, with nothing configured."""
