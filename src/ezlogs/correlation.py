@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import msgspec
 from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 
+from ezlogs.expressions import expression
 from ezlogs.ids import new_trace_id
 from ezlogs.origin import started_in
 
@@ -63,7 +63,7 @@ _CHOSEN = frozenset({"flow_id", "session_id"})
 CORRELATION = context.create_key("ezlogs-correlation")
 """The context key of a scope's correlation."""
 
-_ID = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
+_ID = expression(r"[A-Za-z0-9_.:@-]{1,64}")
 
 
 def valid_id(value: object) -> str | None:

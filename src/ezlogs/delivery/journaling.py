@@ -12,19 +12,22 @@ from contextlib import suppress
 from itertools import chain
 from time import monotonic, sleep
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch
-from ezlogs.delivery.restored import item_of, put_together
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
-from ezlogs.journal import Abandoned, Directory, Found, Journal, Kind, adopt
-from ezlogs.journal.dead import DeadLetters
+from ezlogs.journal import Directory, Journal, Kind
 from ezlogs.journal.liveness import homes
+from ezlogs.otlp.loading import held_off
 from ezlogs.runtime import log
 from ezlogs.settings import OtlpSignal
+
+if TYPE_CHECKING:
+    from ezlogs.journal import Abandoned, Found
+    from ezlogs.journal.dead import DeadLetters
 
 _ITEM_ID: Final = struct.Struct(">QQ").pack
 """Makes what tells an event from all others, of its time and its tail: what its id is made of."""
@@ -89,7 +92,7 @@ class Journaling:
         self._begin()
 
     def _begin(self) -> None:
-        self._dead = DeadLetters(self._directory, max_age=self._max_age)
+        self._dead: DeadLetters | None = None
         self._abandoned: Abandoned | None = None
         self._found: Iterator[Found] = iter(())
         self._look_at = 0.0
@@ -196,7 +199,7 @@ class Journaling:
             reason: What the collector said.
             status: As a number.
         """
-        return self._dead.put(
+        return self._dead_letters().put(
             self._signal, self._endpoint, reason=reason, status=status, body=batch.body, events=batch.events
         )
 
@@ -221,6 +224,8 @@ class Journaling:
             return None
         if records is None:
             return None
+        with held_off():
+            from ezlogs.delivery.restored import put_together
         return Left(tuple(put_together(records, self._resource)), self._resource, receipts)
 
     def due(self) -> bool:
@@ -252,6 +257,8 @@ class Journaling:
 
     def _left(self, most: int) -> Left | None:
         while self._next_abandoned():
+            with held_off():
+                from ezlogs.delivery.restored import item_of
             found = list(self._alike(most))
             if not found:
                 self.let_go()
@@ -273,6 +280,8 @@ class Journaling:
         """Adopt what a dead process left, unless something is adopted, if it is time to look; return whether it is."""
         if self._abandoned is None and monotonic() >= self._look_at:
             self._look_at = monotonic() + _LOOKED_FOR
+            with held_off():
+                from ezlogs.journal.recovery import adopt
             self._abandoned = adopt(self._directory, self._max_age)
             if self._abandoned is not None:
                 self._found = self._abandoned.found()
@@ -310,7 +319,15 @@ class Journaling:
 
     def health(self) -> dict[str, object]:
         """Return what is waiting, where, and what went wrong."""
-        return {**self._journal.health(), "dead_letters": self._dead.health()}
+        return {**self._journal.health(), "dead_letters": self._dead_letters().health()}
+
+    def _dead_letters(self) -> DeadLetters:
+        if self._dead is None:
+            with held_off():
+                from ezlogs.journal.dead import DeadLetters
+
+                self._dead = DeadLetters(self._directory, max_age=self._max_age)
+        return self._dead
 
 
 def _is_interrupting() -> bool:

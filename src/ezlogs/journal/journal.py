@@ -439,6 +439,9 @@ class Journal:
 
     def _make_ready(self) -> None:
         """Have as much room ready as was written since the last time, and some more, and room for what is deferred."""
+        for segment in (self._segment, *self._ready):
+            if segment is not None:
+                segment.populate()
         progress = self._progress()
         flow, self._seen = max(0, progress - self._seen), progress
         first = self._first_deferred()

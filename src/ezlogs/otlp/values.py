@@ -15,6 +15,9 @@ _SHORT = 64
 _MAX_UINT32 = 0xFFFF_FFFF
 _MAX_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
 
+_OF_MESSAGES = 16
+"""Times 128: bytes of a message that is usual."""
+
 _K = TypeVar("_K")
 _T = TypeVar("_T")
 
@@ -188,14 +191,14 @@ def _long_varint(number: int) -> bytes:
     return encoded + VARINTS[number]
 
 
-VARINTS = (
-    *(bytes((number,)) for number in range(0x80)),
-    *(bytes((low, high)) for high in range(1, 0x80) for low in range(0x80, 0x100)),
-)
-"""The varints of one and two bytes, by number."""
+_LAST = tuple(bytes((number,)) for number in range(0x80))
+"""Seven bits of a varint, with nothing after them."""
 
 _CONTINUED = tuple(bytes((number | 0x80,)) for number in range(0x80))
 """Seven bits of a varint after which more come."""
+
+VARINTS = (*_LAST, *(low + high for high in _LAST[1:_OF_MESSAGES] for low in _CONTINUED))
+"""The varints of numbers that sizes most often are, by number."""
 
 
 class Remembered(dict[_K, _T]):

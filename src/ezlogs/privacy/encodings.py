@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
@@ -11,8 +10,11 @@ from collections.abc import Iterator
 from itertools import accumulate
 from urllib.parse import unquote
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
+from ezlogs.forks import lock_for_loading
 from ezlogs.privacy.rule import Span
+
+_loading = lock_for_loading()
 
 _ANY_ESCAPE = (
     r"(?P<ascii>%[0-7][0-9A-Fa-f])|(?P<bytes>(?:%[89A-Fa-f][0-9A-Fa-f])+)"
@@ -95,5 +97,8 @@ def _unescaped(match: re.Match[str]) -> str:
     if kind in ("unicode", "hex"):
         return chr(int(match[kind], 16))
     if kind == "entity":
-        return html.unescape(escape)
+        with _loading:
+            from html import unescape  # a table of two thousand names, which few texts need
+
+        return unescape(escape)
     return " " if kind == "plus" else unquote(escape)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ezlogs.expressions import expression
 from ezlogs.privacy.checksums import SSN, is_luhn
-from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import Pattern, Rule
 from ezlogs.privacy.telling import Number, telling
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from ezlogs.expressions import expression
 from ezlogs.privacy.encodings import base64_texts, reading_of
-from ezlogs.privacy.expressions import any_of, expression
+from ezlogs.privacy.expressions import any_of
 from ezlogs.privacy.memory import MOST
 from ezlogs.privacy.rule import Found, Rule, form_of, shape_of
 from ezlogs.privacy.runs import Run, runs_of

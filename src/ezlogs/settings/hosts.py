@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
+from ezlogs.expressions import expression
 from ezlogs.settings.kinds import UnacceptableError, Words
 
 # RFC 1123, section 2.1, and underscores, which names inside clusters have.
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
-_PORT = re.compile(r"(\[[^\]]*\]|[^:]*):[0-9]*")
+_HOST = expression(rf"{_LABEL}(\.{_LABEL})*\.?")
+_PORT = expression(r"(\[[^\]]*\]|[^:]*):[0-9]*")
 
 
 class Hosts(Words, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from opentelemetry import context, trace
@@ -12,12 +11,13 @@ from opentelemetry.context import Context
 from ezlogs.correlation import current, valid_id
 from ezlogs.emit import guarded
 from ezlogs.event import Actor, Outcome, Subject
+from ezlogs.expressions import expression
 from ezlogs.origin import started_in
 from ezlogs.scope import outside
 from ezlogs.trackers.work import StoryOfItsOwn, exit_code_of, outcome_of, with_facts
 
 MAX_OPTIONS = 64
-_OPTION = re.compile(r"--[A-Za-z][A-Za-z0-9_-]{0,63}(?=$|=)|-[A-Za-z]")
+_OPTION = expression(r"--[A-Za-z][A-Za-z0-9_-]{0,63}(?=$|=)|-[A-Za-z]")
 
 
 class Command(StoryOfItsOwn):

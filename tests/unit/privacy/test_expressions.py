@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 
 
 def test_it_does_what_a_compiled_one_does() -> None:

@@ -1,0 +1,21 @@
+"""The nearest of some words to one that is none of them, loaded by whoever makes the first mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ezlogs.forks import lock_for_loading
+
+_loading = lock_for_loading()
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is spelled most like this one, if any is near.
+
+    >>> nearest("enpoint", ["endpoint", "enabled"])
+    'endpoint'
+    """
+    with _loading:
+        from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), n=1)), None)
