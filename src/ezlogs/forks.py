@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import AbstractContextManager
+from typing import Final
 
 
 def lock_for_loading() -> AbstractContextManager[bool]:
@@ -18,3 +19,7 @@ def lock_for_loading() -> AbstractContextManager[bool]:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock
+
+
+OWN_LOADING: Final = lock_for_loading()
+"""For modules of ezlogs' own and of the standard library: while it is held no code of anybody else's runs."""

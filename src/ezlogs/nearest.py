@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ezlogs.forks import lock_for_loading
-
-_loading = lock_for_loading()
+from ezlogs.forks import OWN_LOADING
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -15,7 +13,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("enpoint", ["endpoint", "enabled"])
     'endpoint'
     """
-    with _loading:
+    with OWN_LOADING:
         from difflib import get_close_matches
 
     return next(iter(get_close_matches(word, list(known), n=1)), None)

@@ -11,10 +11,8 @@ from itertools import accumulate
 from urllib.parse import unquote
 
 from ezlogs.expressions import expression
-from ezlogs.forks import lock_for_loading
+from ezlogs.forks import OWN_LOADING
 from ezlogs.privacy.rule import Span
-
-_loading = lock_for_loading()
 
 _ANY_ESCAPE = (
     r"(?P<ascii>%[0-7][0-9A-Fa-f])|(?P<bytes>(?:%[89A-Fa-f][0-9A-Fa-f])+)"
@@ -97,7 +95,7 @@ def _unescaped(match: re.Match[str]) -> str:
     if kind in ("unicode", "hex"):
         return chr(int(match[kind], 16))
     if kind == "entity":
-        with _loading:
+        with OWN_LOADING:
             from html import unescape  # a table of two thousand names, which few texts need
 
         return unescape(escape)

@@ -6,23 +6,21 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from ezlogs.forks import OWN_LOADING
 from ezlogs.privacy.addresses import is_address
-from ezlogs.privacy.assignments import Assignments
-from ezlogs.privacy.commands import CommandLines
-from ezlogs.privacy.detectors import DEFAULT_RULES
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.memory import MOST, Memory
 from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy
-from ezlogs.privacy.prose import Prose
 from ezlogs.privacy.rule import REDACTED, Rule
-from ezlogs.privacy.runs import Run, runs_of
-from ezlogs.privacy.search import Search, is_one_word
-from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
 from ezlogs.privacy.surfaces import HOSTS, IDENTIFIERS, STRUCTURAL, URLS
-from ezlogs.privacy.urls import UrlParameters
 from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, items_before, unused_name
+from ezlogs.privacy.words import is_one_word
+
+if TYPE_CHECKING:
+    from ezlogs.privacy.runs import Run
+    from ezlogs.privacy.search import Search
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
@@ -46,7 +44,8 @@ class Scrubber:
     Args:
         deny: further names whose values go; see :class:`~ezlogs.privacy.keys.KeyMatcher`.
         allow: names that the default lists deny and that are harmless here.
-        rules: the value rules. Those that work by name (assignments, SQL, URL parameters) are always on.
+        rules: the value rules, `ezlogs.privacy.DEFAULT_RULES` when left out. Those that work by name
+            (assignments, SQL, URL parameters) are always on.
         policy: what is done with findings; they are redacted when it is left out.
         further: returns more rules; called when something is first scrubbed, and every value is shown to them.
 
@@ -63,7 +62,7 @@ class Scrubber:
         self,
         deny: Iterable[str] = (),
         allow: Iterable[str] = (),
-        rules: Iterable[Rule] = DEFAULT_RULES,
+        rules: Iterable[Rule] | None = None,
         policy: Policy = DEFAULT_POLICY,
         further: Callable[[], Iterable[Rule]] | None = None,
     ) -> None:
@@ -74,7 +73,7 @@ class Scrubber:
         self._errors = [0]  # in a list: one count for the scrubbers of all types of events
         self._last_kept: list[object] = [None]
         """Something else each time that the policy keeps a finding."""
-        self._rules = tuple(rules)
+        self._rules = None if rules is None else tuple(rules)
         self._further = cache(lambda: tuple(further()) if further else ())
         self._searches: dict[bool, Search] = {}
         self._shortcut = False  # known when the further rules are
@@ -88,23 +87,13 @@ class Scrubber:
         """Return what finds all that there is to find, made when first asked for."""
         known = self._searches.get(in_url)
         if known is None:
+            with OWN_LOADING:
+                from ezlogs.privacy.all_rules import search_of
+
             further = self._further()
             self._shortcut = not further
-            known = self._searches[in_url] = Search(self._all_rules(further, in_url), short=bool(further))
+            known = self._searches[in_url] = search_of(self._rules, further, self.keys, in_url=in_url)
         return known
-
-    def _all_rules(self, further: tuple[Rule, ...], in_url: bool) -> tuple[Rule, ...]:
-        rules: tuple[Rule, ...] = (
-            *self._rules,
-            *further,
-            Assignments(self.keys),
-            Prose(self.keys),
-            CommandLines(),
-            SqlLiterals(self.keys),
-            DatabaseErrors(self.keys),
-            UrlParameters(self.keys),
-        )
-        return (*rules, UrlParameters(self.keys, bare=True)) if in_url else rules
 
     @property
     def errors(self) -> int:
@@ -301,6 +290,8 @@ class Scrubber:
 
 
 def _runs_of_long(text: str, search: Search) -> tuple[Run, ...]:
+    from ezlogs.privacy.runs import runs_of  # loaded with the search
+
     # A little more than is kept is looked at, so that a card number across the cut is still seen as one.
     findings = [finding for finding in search.findings(text[: MAX_TEXT + _OVERLAP]) if finding[0] < MAX_TEXT]
     return runs_of([*findings, (MAX_TEXT, len(text), "too_long")])

@@ -11,9 +11,8 @@ from ezlogs.privacy.expressions import any_of
 from ezlogs.privacy.memory import MOST
 from ezlogs.privacy.rule import Found, Rule, form_of, shape_of
 from ezlogs.privacy.runs import Run, runs_of
+from ezlogs.privacy.words import is_one_word
 
-_TOO_SHORT_TO_TELL: Final = 14
-_SHORTEST_NUMBER: Final = 9
 _SHORTEST_WORD: Final = 3
 _LONGEST_KNOWN: Final = 256
 _LEVELS: Final = 3
@@ -141,13 +140,3 @@ class _Chosen(dict[int, tuple[Rule, ...]]):
             self.clear()
         chosen = self[bits] = tuple(rule for position, rule in enumerate(self._rules) if bits >> position & 1)
         return chosen
-
-
-def is_one_word(text: str) -> bool:
-    """Tell whether a text is one short word, in which there is nothing to go by."""
-    if len(text) >= _TOO_SHORT_TO_TELL or not (text.isalnum() or text.isidentifier() or not text):
-        return False
-    if not text.isascii() and any(map(str.isdigit, text)):  # 密码是Abc12345: scripts without spaces
-        return False
-    # 12345678Z, AAAPL1234C: states give people numbers that end in a letter.
-    return len(text) < _SHORTEST_NUMBER or not text[-1].isupper() or text.isalpha()
