@@ -14,7 +14,7 @@ from ezlogs.ids import new_trace_id
 from ezlogs.origin import started_in
 
 
-class Correlation(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+class Correlation(msgspec.Struct, gc=False, frozen=True, cache_hash=True, kw_only=True, omit_defaults=True):
     """Where an event belongs. Immutable; a scope puts a changed copy into the OpenTelemetry context.
 
     ``correlation_id`` is the story: the hex trace id current when the story began, constant from the first request

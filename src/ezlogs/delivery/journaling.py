@@ -10,17 +10,19 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch
+from ezlogs.delivery.sealed import HEAD as SEALED_HEAD
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Journal, Kind
 from ezlogs.journal.liveness import homes
+from ezlogs.journal.record import HEAD as RECORD_HEAD
 from ezlogs.otlp.loading import held_off
 from ezlogs.runtime import log
 from ezlogs.settings import OtlpSignal
@@ -29,15 +31,20 @@ if TYPE_CHECKING:
     from ezlogs.journal import Abandoned, Found
     from ezlogs.journal.dead import DeadLetters
 
-_ITEM_ID: Final = struct.Struct(">QQ").pack
+_ITEM_ID: Final = struct.Struct("<QQ").pack
 """Makes what tells an event from all others, of its time and its tail: what its id is made of."""
+_ITEM_ID_SIZE: Final = 16
+
+_LOOSE_EVENT: Final = struct.Struct(f"{RECORD_HEAD}QQ{SEALED_HEAD}")
+_LOOSE, _LOOSE_SIZE = _LOOSE_EVENT.pack, _LOOSE_EVENT.size
+"""Makes what is in front of the body of an event that rides on no span."""
 
 _EVENT: Final = int(Kind.EVENT)
 
 _SEGMENT: Final = 2 << 20
 """Bytes of a file of the journal, where it may have many."""
 
-_APPEND: Final = Journal.append.__code__
+_APPEND: Final = Journal.append_body.__code__
 
 _TURNS: Final = 100
 """How often other threads get their turn, a microsecond each, for one of them to finish what it writes."""
@@ -112,12 +119,29 @@ class Journaling:
             event: The same.
             on_span: Whether it is to be delivered with the span that it happened under.
         """
-        tail = event.said_tail
-        item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(sealed.timestamp, tail)
-        owner = sealed.trace_id + sealed.span_id.to_bytes(8, "big") if on_span else b""
-        receipt = sealed.receipt = self._journal.append(
-            _EVENT, item_id, sealed.head(), sealed.priority, owner=owner, more=sealed.body
-        )
+        tail, body, at = event.said_tail, sealed.body, sealed.timestamp
+        if on_span or tail is None or event.said_id:
+            item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(at, tail)
+            owner = sealed.trace_id + sealed.span_id.to_bytes(8, "big") if on_span else b""
+            receipt = self._journal.append(_EVENT, item_id, sealed.head() + body, sealed.priority, owner=owner)
+        else:  # the same, packed at once: most events are such
+            head = _LOOSE(
+                _LOOSE_SIZE + len(body),
+                _EVENT,
+                sealed.priority,
+                _ITEM_ID_SIZE,
+                0,
+                time_ns(),
+                at,
+                tail,
+                sealed.form,
+                sealed.flags,
+                sealed.trace_id,
+                sealed.span_id,
+                at,
+            )
+            receipt = self._journal.append_body(head + body)
+        sealed.receipt = receipt
         if not receipt and receipt != 0:
             self._wait_for(receipt)
         if sealed.plain is not None:

@@ -401,7 +401,10 @@ class Worker:
         now, items = monotonic(), self._items
         too_many = len(items) + self._outbox.in_memory() > self._max_queue_size
         # Each priority has batches of its own when some may have to be given up, or all are late.
-        away = too_many or self._breaker.is_failing() or self._outbox.is_crowded()
+        failing = self._breaker.is_failing()
+        if failing:
+            self._outbox.pack()
+        away = too_many or failing or self._outbox.is_crowded()
         size = 1 if too_many else self._max_batch_size
         due = len(items) if self._urgent or now - self._sealed_at >= self._flush_interval else 0
         while items and (due > 0 or len(items) >= size):
@@ -439,7 +442,10 @@ class Worker:
         batch = self._encoder.batch(items, resource)
         self._losses.lose("unencodable", batch.broken)
         self._weigh(len(batch.body) / len(items))
-        self._outbox.put(batch._replace(items=len(items), since=oldest(items), number=self._sealed_items))
+        self._outbox.put(
+            batch._replace(items=len(items), since=oldest(items), number=self._sealed_items),
+            away=self._breaker.is_failing(),
+        )
 
     def _seal_beyond(self) -> None:
         while self._beyond:

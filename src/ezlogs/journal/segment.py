@@ -276,10 +276,19 @@ class Segment:
                 self.classes[record.priority] = self.classes.get(record.priority, 0) + 1
         return min((priority for priority, number in self.classes.items() if number > 0), default=None)
 
-    def populate(self) -> None:
-        """Have all its pages there: the thread that writes them first should not wait for them. For the worker."""
-        while self.memory is not None and self._populated < self.size:
+    def populate(self, size: int) -> int:
+        """Have the pages there that are written next: who writes them should not wait for them. For the worker.
+
+        Args:
+            size: Bytes that will be written soon.
+
+        Returns:
+            How many of them have no room here.
+        """
+        wanted = self.position + size
+        while self.memory is not None and self._populated < min(wanted, self.size):
             self._populate(_AT_ONCE)
+        return max(0, wanted - self.size)
 
     def _populate(self, size: int) -> None:
         memory, start = self.memory, self._populated

@@ -84,6 +84,11 @@ def event_parts(name: str, time_unix_nano: int) -> list[bytes]:
     return [time_field(b"\x09", time_unix_nano), _EVENT_NAMES[name]]
 
 
+def event_head(name: str, time_unix_nano: int) -> bytes:
+    """Return the same as one text of bytes."""
+    return time_field(b"\x09", time_unix_nano) + _EVENT_NAMES[name]
+
+
 def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
     """Encode one span with its events and links.
 

@@ -16,7 +16,7 @@ from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy
 from ezlogs.privacy.rule import REDACTED, Rule
 from ezlogs.privacy.surfaces import HOSTS, IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, items_before, unused_name
-from ezlogs.privacy.words import is_one_word
+from ezlogs.privacy.words import SHORTEST_NUMBER, is_one_word
 
 if TYPE_CHECKING:
     from ezlogs.privacy.runs import Run
@@ -189,7 +189,12 @@ class Scrubber:
 
     def is_clean(self, text: str) -> bool:
         """Tell whether a text is known to hold nothing, so that `text` would return it as it is."""
-        return text in self._clean or (self._shortcut and is_one_word(text))
+        if text in self._clean:
+            return True
+        if not self._shortcut:
+            return False
+        # What is asked first is part of the second question, and most numbers and names of things are such.
+        return (len(text) < SHORTEST_NUMBER and text.isalnum() and text.isascii()) or is_one_word(text)
 
     def url(self, url: str, path: str, found: list[str]) -> str:
         """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""

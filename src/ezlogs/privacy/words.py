@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _TOO_SHORT_TO_TELL: Final = 14
-_SHORTEST_NUMBER: Final = 9
+SHORTEST_NUMBER: Final = 9
 
 
 def is_one_word(text: str) -> bool:
@@ -15,4 +15,4 @@ def is_one_word(text: str) -> bool:
     if not text.isascii() and any(map(str.isdigit, text)):  # 密码是Abc12345: scripts without spaces
         return False
     # 12345678Z, AAAPL1234C: states give people numbers that end in a letter.
-    return len(text) < _SHORTEST_NUMBER or not text[-1].isupper() or text.isalpha()
+    return len(text) < SHORTEST_NUMBER or not text[-1].isupper() or text.isalpha()

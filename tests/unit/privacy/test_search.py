@@ -13,6 +13,7 @@ from ezlogs.privacy import Pattern, Rule, Scrubber
 from ezlogs.privacy.rule import Finder
 from ezlogs.privacy.runs import runs_of
 from ezlogs.privacy.search import Search
+from ezlogs.privacy.words import is_one_word
 
 SEARCH = Scrubber().search(in_url=True)
 EVERY_RULE = Search(Finder(rule.name, (), rule.find) for rule in SEARCH.rules)
@@ -201,3 +202,11 @@ def test_every_rule_takes_time_linear_in_the_length_of_the_text(rule: Rule) -> N
                     break
             # Microseconds are noise: only what could hurt is compared.
             assert any(after < 0.002 or after < 9 * before for before, after in rounds), f"{shape!r}: {rounds}"
+
+
+@given(st.text(max_size=20) | st.from_regex(r"[A-Za-z0-9_]{0,16}", fullmatch=True))
+def test_what_is_known_to_be_clean_without_a_search_is_one_short_word(text: str) -> None:
+    """The quicker question that is asked first changes no answer."""
+    scrubber = Scrubber()
+    scrubber.search()
+    assert scrubber.is_clean(text) == is_one_word(text)
