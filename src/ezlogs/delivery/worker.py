@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -162,6 +163,10 @@ class Worker:
         """The same of those that are not in the journal."""
         self._last_audit = self._max_queue_size
         """How many items there may be, ever, before an audit event takes the place of another one."""
+        self._full_from = sys.maxsize
+        """As many items are so many that no further one of normal priority finds room."""
+        self._ticks_of_usual: dict[str, Callable[[], object]] = {}
+        """What counts events that are lost, of types that have normal priority where nothing failed."""
         self._usual_size = 0.0
         """Bytes of an item, about; 0 until one was weighed."""
         self._thread: threading.Thread | None = None
@@ -192,8 +197,19 @@ class Worker:
     def put(self, item: Item) -> None:
         """Take an item. Never waits."""
         items = self._items
-        if len(items) < self._room:
+        if (number := len(items)) < self._room:
             items.append(item)
+        elif (
+            number >= self._full_from
+            and type(item) is UniversalEvent
+            and item.said_outcome == "success"
+            and item.said_severity is None
+            and item.error is None
+        ):  # as `_look_at` would find, but where too many come, none must cost more than one that finds room
+            try:
+                self._ticks_of_usual[item.event_type]()
+            except KeyError:
+                self._look_at(item)
         else:
             self._look_at(item)
 
@@ -212,15 +228,26 @@ class Worker:
             self._beyond.append(item)
         elif self._has_margin(self._waited(self._encoder.priority(item))):
             self._items.append(item)
-        elif type(item) is UniversalEvent:  # where too many come, none must cost more than one that finds room
-            event_type = item.event_type
-            (self._losses.ticks_without_room.get(event_type) or self._losses.without_room(event_type))()
+        elif type(item) is UniversalEvent:
+            self._lose_for_want_of_room(item)
         else:
             self._leave("queue_full", item)
 
+    def _lose_for_want_of_room(self, event: UniversalEvent) -> None:
+        event_type = event.event_type
+        tick = self._losses.ticks_without_room.get(event_type)
+        if tick is None:
+            self._losses.without_room(event_type)()
+            return
+        tick()
+        if event.said_severity is None and event.error is None and self._encoder.priority(event) == Priority.NORMAL:
+            self._ticks_of_usual[event_type] = tick
+
     def _has_margin(self, priority: int) -> bool:
-        margin = min(_MARGIN, self._max_queue_bytes / 16 / self._usual_size)
-        return len(self._items) < self._whole_room + margin * (1 + priority)
+        return len(self._items) < self._whole_room + self._margin() * (1 + priority)
+
+    def _margin(self) -> float:
+        return min(_MARGIN, self._max_queue_bytes / 16 / self._usual_size)
 
     def _waited(self, priority: int) -> int:
         """Wait until an audit event costs no other one, where that was asked for; return the priority."""
@@ -252,8 +279,10 @@ class Worker:
             audits, size = self._outbox.of_audits()
             room = min(self._max_queue_size - audits, int((self._max_queue_bytes - size) / self._usual_size))
             self._last_audit = self._sealed_items + self._being_sealed + room
+        self._full_from = self._whole_room + math.ceil(2 * self._margin())
         if self._stopped:  # meanwhile
             self._room = 0
+            self._full_from = sys.maxsize
 
     def handed_over(self, events: int) -> None:
         """Take note that another pipeline has some events."""
@@ -313,6 +342,7 @@ class Worker:
         """Count what is pending as lost, and take nothing any more."""
         self._stopped = True
         self._room = 0
+        self._full_from = sys.maxsize
         # Where the threads do not come to rest, another process adopts the journal when this one has ended.
         at_rest = self._turning.acquire(timeout=_LAST_TURN)
         self._sender.stop(_LAST_TURN)

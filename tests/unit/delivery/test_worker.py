@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
@@ -13,6 +15,7 @@ from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.signal import Signal
 from ezlogs.delivery.worker import Hurry, Worker, flush
+from ezlogs.facts import Failure
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.otlp.split import halves
 from ezlogs.privacy import Scrubber
@@ -280,6 +283,36 @@ def test_events_without_room_are_counted_by_type(bench: type[Bench], monkeypatch
     lost_by_type = queue.worker.health()["lost_by_type"]
     assert lost_by_type == {"queue_full": {"order.action": lost}, "shut_down": {"order.action": kept}}
     queue.end(0)
+
+
+def test_what_finds_no_room_is_counted_as_a_closer_look_would(
+    bench: type[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most events take a shorter way; what failed, or is of another class, has more room than they have."""
+    usual = emitted(0)
+    others = [
+        replace(usual, said_outcome="failure"),
+        replace(usual, said_severity="debug"),
+        replace(usual, said_severity="error"),
+        replace(usual, event_type="order.other"),
+        replace(usual, error=Failure("ValueError", "no")),
+    ]
+    found = []
+    for closer in (False, True):
+        queue = bench(Retry("away"))
+        monkeypatch.setattr(queue.worker, "_turn", lambda: None)  # no room is made meanwhile
+        for _ in range(3000):
+            queue.worker.put(usual)
+        assert queue.worker._full_from < len(queue.worker._items) + 1
+        if closer:
+            queue.worker._full_from = sys.maxsize
+        for event in (usual, *others, usual) * 600:
+            queue.worker.put(event)
+        found.append((queue.worker.pending(), queue.ledger.counts(), queue.worker.health()["lost_by_type"]))
+        monkeypatch.undo()
+        queue.worker.stop()
+        queue.end(0)
+    assert found[0] == found[1]
 
 
 def test_types_beyond_a_bound_are_counted_together(bench: type[Bench]) -> None:
