@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeGuard
@@ -241,9 +241,16 @@ class SpanEncoder:
         others = [event for event in events if type(event) is UniversalEvent]
         return max([*sealed, self._priorities.of_all(others)])
 
-    def batch(self, items: Sequence[Item], resource: AnyResource) -> Batch:
-        """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``."""
+    def batch(self, items: Sequence[Item], resource: AnyResource, between: Callable[[], object] = int) -> Batch:
+        """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``.
+
+        Args:
+            items: What is to be sent.
+            resource: Of loose events.
+            between: Called after each hundred events or so.
+        """
         groups: Groups = {}
+        since = 0
         tally = Tally()
         spans, loose = _parted(items)
         for item in (*spans, *carried(loose, resource)):
@@ -262,6 +269,10 @@ class SpanEncoder:
             tally.take(item.events, rules, span.priority, is_span=not is_carrier)
             scopes = groups.setdefault(self._sources.resource(span.resource), {})
             scopes.setdefault(span.scope, []).append(b"".join(record))
+            since += 1 + len(item.events)
+            if since >= MAX_CARRIED:
+                since = 0
+                between()
         return tally.batch(request_of(groups))
 
     def _body(self, event: Rider, rules: list[str]) -> bytes:

@@ -68,8 +68,11 @@ class Hurry(NamedTuple):
 class Encoder(Protocol):
     """What makes batches of items."""
 
-    def batch(self, items: Sequence[Item], resource: AnyResource) -> Batch:
-        """Return the request of some items; what has no resource of its own gets ``resource``."""
+    def batch(self, items: Sequence[Item], resource: AnyResource, between: Callable[[], object] = int) -> Batch:
+        """Return the request of some items; what has no resource of its own gets ``resource``.
+
+        As it takes long, ``between`` is called now and then.
+        """
 
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent."""
@@ -469,13 +472,18 @@ class Worker:
             self._being_sealed = 0
 
     def _make_batch(self, items: Sequence[Item], resource: Resource) -> None:
-        batch = self._encoder.batch(items, resource)
+        batch = self._encoder.batch(items, resource, self._let_others_go_on)
         self._losses.lose("unencodable", batch.broken)
         self._weigh(len(batch.body) / len(items))
         self._outbox.put(
             batch._replace(items=len(items), since=oldest(items), number=self._sealed_items),
             away=self._breaker.is_failing(),
         )
+
+    def _let_others_go_on(self) -> None:
+        """Let the application's threads have their turn, unless they tell more already than can be sealed."""
+        if len(self._items) < self._max_batch_size:
+            time.sleep(0)
 
     def _seal_beyond(self) -> None:
         while self._beyond:
