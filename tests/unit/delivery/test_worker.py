@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -356,3 +357,17 @@ def test_copies_count_apart(bench: type[Bench]) -> None:
     assert (counts["lost.logs.rejected"], counts["delivered.logs"], counts["redacted.logs"]) == (10, 10, 20)
     assert not {"delivered", "lost.rejected", "redacted"} & set(counts)
     made.end(1)
+
+
+def test_the_worker_lets_others_go_on_while_it_keeps_up(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more waits than a batch has, they tell more than can be sealed already."""
+    queue = bench(Delivered())
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    queue.worker._let_others_go_on()
+    assert slept == [0]
+    queue.worker._items.extend(emitted(number) for number in range(10))
+    queue.worker._let_others_go_on()
+    assert slept == [0]
+    monkeypatch.undo()
+    queue.worker.stop()

@@ -25,3 +25,12 @@ def test_a_wrong_one_is_told_when_first_used() -> None:
         expression("(").search("")
     with pytest.raises(AttributeError, match="has no 'groups'"):
         expression("a").groups  # noqa: B018  # the access is the point
+
+
+def test_what_takes_long_to_write_is_written_when_first_used() -> None:
+    """A function that returns the expression is called once."""
+    calls: list[int] = []
+    lazy = expression(lambda: calls.append(1) or "a+")  # type: ignore[func-returns-value]  # that is the trick
+    assert not calls
+    assert [lazy.search("baa"), lazy.search("b")] != [None, None]
+    assert calls == [1]
