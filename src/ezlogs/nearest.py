@@ -14,6 +14,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     'endpoint'
     """
     with OWN_LOADING:
-        from difflib import get_close_matches
+        try:
+            from difflib import get_close_matches
+        except ImportError:  # this interrupts its loading: in a signal handler, in __del__
+            return None
 
     return next(iter(get_close_matches(word, list(known), n=1)), None)

@@ -1,4 +1,7 @@
-"""All rules, made when something is first scrubbed: who starts loads none of them."""
+"""All rules, which become a search when something is first scrubbed.
+
+They are loaded at the start: whoever were interrupted while they are loaded could not scrub what is told meanwhile.
+"""
 
 from __future__ import annotations
 

@@ -6,21 +6,19 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from ezlogs.forks import OWN_LOADING
 from ezlogs.privacy.addresses import is_address
+from ezlogs.privacy.all_rules import search_of
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.memory import MOST, Memory
 from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy
 from ezlogs.privacy.rule import REDACTED, Rule
+from ezlogs.privacy.runs import Run, runs_of
+from ezlogs.privacy.search import Search
 from ezlogs.privacy.surfaces import HOSTS, IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, items_before, unused_name
 from ezlogs.privacy.words import SHORTEST_NUMBER, is_one_word
-
-if TYPE_CHECKING:
-    from ezlogs.privacy.runs import Run
-    from ezlogs.privacy.search import Search
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
@@ -87,9 +85,6 @@ class Scrubber:
         """Return what finds all that there is to find, made when first asked for."""
         known = self._searches.get(in_url)
         if known is None:
-            with OWN_LOADING:
-                from ezlogs.privacy.all_rules import search_of
-
             further = self._further()
             self._shortcut = not further
             known = self._searches[in_url] = search_of(self._rules, further, self.keys, in_url=in_url)
@@ -295,8 +290,6 @@ class Scrubber:
 
 
 def _runs_of_long(text: str, search: Search) -> tuple[Run, ...]:
-    from ezlogs.privacy.runs import runs_of  # loaded with the search
-
     # A little more than is kept is looked at, so that a card number across the cut is still seen as one.
     findings = [finding for finding in search.findings(text[: MAX_TEXT + _OVERLAP]) if finding[0] < MAX_TEXT]
     return runs_of([*findings, (MAX_TEXT, len(text), "too_long")])
