@@ -237,7 +237,7 @@ class KeyMatcher:
         self._hints: Verdicts[bool] = Verdicts(self._judge_hint)
         ends = {*(phrase[-1] for phrase in (*ALWAYS_DENIED, *DENIED, *DENIED_ENDINGS, *self._deny)), *DENIED_HEADS}
         stems = {*STEMS, *_GLUED_ENDS}
-        self._ends = expression(lambda: f"(?P<stem>{any_of(stems)})|{any_of(ends - stems)}")
+        self._ends = expression(f"(?P<stem>{any_of(stems)})|{any_of(ends - stems)}")
         self._told: Verdicts[str | None] = Verdicts(self._find_told)
 
     def denies(self, name: str) -> bool:
