@@ -11,7 +11,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-h
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 COLLECTOR := .collector/otelcol-ezlogs
-.PHONY: help venv demo test collector lint format bench leaks constraints clean
+.PHONY: help venv demo test collector lint format bench leaks contrib constraints clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -45,21 +45,27 @@ bench: .venv/.installed  ## Measure against the peers (ARGS=--help)
 leaks: .venv-peers/.installed  ## Count what gets through ezlogs and through the scrubbers of its peers (ARGS=--help)
 	@.venv-peers/bin/python -m benchmarks.leaks $(ARGS)
 
+contrib: .venv-contrib/.installed  ## Run the test suites of OpenTelemetry's instrumentors with ezlogs active (ARGS=--help)
+	@.venv-contrib/bin/python -m benchmarks.contrib $(ARGS)
+
 constraints:  ## Renew constraints/*.txt; needs uv (ARGS=--upgrade for the newest of everything)
 	@command -v uv >/dev/null || { echo 'make constraints needs uv: pip install uv' >&2; exit 1; }
 	@$(COMPILE) --extra test --extra lint --output-file constraints/dev.txt >/dev/null
 	@$(COMPILE) --extra test constraints/neighbours.in --output-file constraints/neighbours.txt >/dev/null
 	@$(COMPILE) constraints/peers.in --output-file constraints/peers.txt >/dev/null
+	@sed -n 's/^\(opentelemetry-[^ ]*==[^ ]*\).*/\1/p' constraints/neighbours.txt | \
+		$(COMPILE) constraints/contrib.in --constraint /dev/stdin --output-file constraints/contrib.txt >/dev/null
 
 clean:  ## Remove everything that the other targets made
-	@rm -rf .venv .venv-neighbours .venv-peers .collector .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-neighbours .venv-peers .venv-contrib .contrib .collector .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Setting up speaks on stderr only, so that the output of `make demo ARGS=--json` is JSON and nothing else.
 .venv/.locked: constraints/dev.txt
 .venv-neighbours/.locked: constraints/neighbours.txt
 .venv-peers/.locked: constraints/peers.txt
-.venv/.locked .venv-neighbours/.locked .venv-peers/.locked:
+.venv-contrib/.locked: constraints/contrib.txt
+.venv/.locked .venv-neighbours/.locked .venv-peers/.locked .venv-contrib/.locked:
 	@test -n '$(PYTHON)' || { echo 'ezlogs needs Python 3.10 or newer with its venv module, and found none.' \
 		'On Debian or Ubuntu: apt-get install python3-venv. Or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
 	@echo 'Setting up $(@D) with $(PYTHON); this is done once and takes a minute or two.' >&2

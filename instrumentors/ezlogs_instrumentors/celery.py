@@ -14,6 +14,7 @@ from wrapt import when_imported
 
 from ezlogs.emit import guarded
 from ezlogs.launch.start import end
+from ezlogs.otel_compat import links_jobs
 from ezlogs.propagation.header import HEADER
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job
@@ -94,8 +95,7 @@ def starting(task: Task[Any, Any], task_id: str, **_: Any) -> None:
     request = task.request
     if request in _attempts:  # told twice, while another thread moved the receiver
         return
-    seen_to = _contrib(signals.task_prerun)
-    hop = Hop.OURS if not seen_to else Hop.CURRENT if _last(signals.task_prerun, starting) else Hop.COMING
+    hop = _hop(signals.task_prerun)
     scope = job.started(
         _job(task, request),
         attempt=request.retries + 1,
@@ -203,7 +203,21 @@ def _uid(receiver: Callable[..., None]) -> str:
 
 def _contrib(signal: Signal) -> bool:
     """Return whether contrib's instrumentation listens to a signal at this moment."""
-    return any(getattr(receiver, "__module__", None) == CONTRIB for _, receiver in signal.receivers)
+    return bool(_contribs(signal))
+
+
+def _contribs(signal: Signal) -> list[Callable[..., None]]:
+    return [receiver for _, receiver in signal.receivers if getattr(receiver, "__module__", None) == CONTRIB]
+
+
+def _hop(signal: Signal) -> Hop:
+    """Return who makes the span of the attempt that a signal begins."""
+    contribs = _contribs(signal)
+    if not contribs:
+        return Hop.OURS
+    if _last(signal, starting):
+        return Hop.CURRENT
+    return Hop.APART if any(links_jobs(getattr(one, "__self__", None)) for one in contribs) else Hop.COMING
 
 
 def _last(signal: Signal, receiver: Callable[..., None]) -> bool:

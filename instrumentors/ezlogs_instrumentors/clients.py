@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
+from ezlogs import runtime as process
 from ezlogs.emit import guarded
 from ezlogs.propagation.egress import Header, departing
 from ezlogs.propagation.hosts import host_of
+
+if TYPE_CHECKING:
+    from ezlogs.trackers.http_client import Call, Sending
+
+_CONTRIB = "opentelemetry.instrumentation."
+_THEIRS = {
+    "aiohttp_client": "AioHttpClientInstrumentor",
+    "httpx": "HTTPXClientInstrumentor",
+    "requests": "RequestsInstrumentor",
+    "urllib": "URLLibInstrumentor",
+    "urllib3": "URLLib3Instrumentor",
+}
+"""OpenTelemetry's instrumentors of clients: their modules, each of which is the scope of its spans, and classes."""
 
 _REQUEST = ("method", "url", "body", "headers")
 """The parameters of ``HTTPConnection.request``, in the standard library and in urllib3."""
@@ -43,3 +59,58 @@ def with_headers(args: tuple[Any, ...], kwargs: dict[str, Any], headers: Any) ->
     if len(args) > at:
         return (*args[:at], headers, *args[at + 1 :]), kwargs
     return args, {**kwargs, "headers": headers}
+
+
+def telling() -> bool:
+    """Return whether requests give events: the one check that they cost while they give none."""
+    runtime = process.current
+    return runtime is not None and runtime.settings.http_client_events
+
+
+def calling(client: str, **known: Any) -> Call:
+    """Return what a client's work on one call is done in; only where requests give events."""
+    from ezlogs.trackers.http_client import Call
+
+    return Call(client, **known)
+
+
+@guarded
+def begun(client: str, *request: Any, **known: Any) -> Sending | None:
+    """Begin a request, as `ezlogs.trackers.http_client.sending` does, unless it is not to be told."""
+    if not is_http_instrumentation_enabled() and not _in_hop():
+        return None
+    from ezlogs.trackers.http_client import sending
+
+    return sending(client, *request, **known)
+
+
+def _in_hop() -> bool:
+    """Return whether HTTP is suppressed only because OpenTelemetry's instrumentor of a client has it in hand.
+
+    Its span tells; one that is not sampled says nothing, and then it counts whether such an instrumentor is at work.
+    """
+    span = trace.get_current_span()
+    scope = getattr(span, "instrumentation_scope", None)
+    if scope is not None:
+        return str(scope.name).removeprefix(_CONTRIB) in _THEIRS
+    return span.get_span_context().is_valid and any(map(_is_at_work, _THEIRS))
+
+
+def _is_at_work(client: str) -> bool:
+    theirs = getattr(sys.modules.get(_CONTRIB + client), _THEIRS[client], None)
+    return theirs is not None and bool(theirs().is_instrumented_by_opentelemetry)
+
+
+@guarded
+def failed(request: Sending | None, error: BaseException) -> None:
+    """Tell of a request, if it is to be told, that no answer came."""
+    if request is not None:
+        request.failed(error)
+
+
+@guarded
+def answered(request: Sending | None, response: Any) -> None:
+    """Tell of a request, if it is to be told, what was answered: a response with a status and headers."""
+    if request is not None:
+        headers = response.headers
+        request.answered(response.status, length=headers.get("Content-Length"), location=headers.get("Location"))

@@ -1,7 +1,7 @@
 """urllib and http.client: each request of a connection, so each redirect by itself.
 
 Below ``urllib.request``, and for whoever calls ``HTTPConnection.request`` directly. Not seen is what is written to a
-connection line by line, by ``putrequest`` and ``putheader``.
+connection line by line, by ``putrequest`` and ``putheader``. Events are told of what ``urllib.request`` sends.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ import http.client
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from ezlogs_instrumentors.clients import leaving_by, with_headers
+from ezlogs.emit import guarded
+from ezlogs_instrumentors.clients import answered, begun, failed, leaving_by, telling, with_headers
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+
+if TYPE_CHECKING:
+    from ezlogs.trackers.http_client import Sending
 
 
 class UrllibInstrumentor(HookingInstrumentor):
@@ -27,7 +32,7 @@ class UrllibInstrumentor(HookingInstrumentor):
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""
-        return {"http.client": _attach}
+        return {"http.client": _attach, "urllib.request": _attach_to_handlers}
 
 
 def _attach(hooks: Hooks, module: ModuleType) -> None:
@@ -42,6 +47,54 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
         return requested
 
     hooks.replace(http.client.HTTPConnection, "request", make)
+
+
+def _attach_to_handlers(hooks: Hooks, module: ModuleType) -> None:
+    """Hook where each request is sent; OpenTelemetry's instrumentor hooks above, at the opener."""
+
+    def make(do_open: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(do_open)
+        def opened(handler: Any, http_class: Any, req: Any, **kwargs: Any) -> Any:
+            if not hooks.active or not telling():
+                return do_open(handler, http_class, req, **kwargs)
+            request = _begun(req)
+            try:
+                response = do_open(handler, http_class, req, **kwargs)
+            except BaseException as error:
+                failed(request, _cause(error))
+                raise
+            answered(request, response)
+            return response
+
+        return opened
+
+    hooks.replace(module.AbstractHTTPHandler, "do_open", make)
+
+
+@guarded
+def _begun(req: Any) -> Sending | None:
+    parts = urlsplit(req.full_url)
+    target = parts._replace(scheme="", netloc="", fragment="").geturl()
+    length = req.get_header("Content-length") if req.data is not None else None
+    redirects = sum(getattr(req, "redirect_dict", {}).values())
+    return begun(
+        "urllib",
+        req.get_method(),
+        parts.scheme,
+        parts.hostname or "",
+        parts.port,
+        target=target,
+        length=length,
+        redirects=redirects,
+    )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what an `OSError` was before it was made another one."""
+    from urllib.error import URLError
+
+    reason = error.reason if isinstance(error, URLError) else None
+    return reason if isinstance(reason, BaseException) else error
 
 
 def _mapping(headers: list[Any]) -> Any:

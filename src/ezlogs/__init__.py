@@ -20,6 +20,7 @@ from ezlogs.version import __version__
 
 if TYPE_CHECKING:
     from ezlogs.scrubbing import ScrubbingLogRecordExporter, ScrubbingSpanExporter
+    from ezlogs.trackers.auth import auth
 
 __all__ = [
     "Actor",
@@ -35,6 +36,7 @@ __all__ = [
     "UniversalEvent",
     "__version__",
     "actor",
+    "auth",
     "command",
     "configure",
     "event",
@@ -50,9 +52,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("ScrubbingLogRecordExporter", "ScrubbingSpanExporter"):  # they need the SDK: `import ezlogs` does not
-        from ezlogs import scrubbing
+_LATER = {
+    "ScrubbingLogRecordExporter": "ezlogs.scrubbing",  # it needs the SDK
+    "ScrubbingSpanExporter": "ezlogs.scrubbing",
+    "auth": "ezlogs.trackers.auth",
+}
+"""Where names are that most programs do without: `import ezlogs` does not import them."""
 
-        return getattr(scrubbing, name)
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from importlib import import_module
+
+        return globals().setdefault(name, getattr(import_module(_LATER[name]), name))
     raise AttributeError(f"module 'ezlogs' has no attribute {name!r}")

@@ -90,6 +90,8 @@ def row_identity(value: object) -> Identity | None:
 def resolved(value: object) -> object:
     """Return what is inside one of Django's lazy objects, `UNRESOLVED` before it was asked for, else the value.
 
+    Middleware puts several around each other, each of which hides the next.
+
     What a proxy of Flask's and Werkzeug's stands for only its own code could tell: it is `UNRESOLVED`, always.
     """
     proxy = getattr(sys.modules.get("werkzeug.local"), "LocalProxy", None)
@@ -101,7 +103,9 @@ def resolved(value: object) -> object:
     if lazy is None or not issubclass(kind, lazy):
         return value
     inner = stored(value, "_wrapped")
-    return UNRESOLVED if inner is MISSING or inner is getattr(functional, "empty", None) else inner
+    if inner is MISSING or inner is getattr(functional, "empty", None):
+        return UNRESOLVED
+    return inner if inner is value else resolved(inner)
 
 
 def key_text(value: Any) -> str | None:

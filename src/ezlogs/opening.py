@@ -15,6 +15,7 @@ from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation
 from ezlogs.emit import guarded
 from ezlogs.event import UniversalEvent
+from ezlogs.party import Subject
 
 _NO_SEQUENCE = 0
 """Such an event takes no number from those that are told."""
@@ -48,18 +49,38 @@ def opened(
     carrier = None if runtime is None else runtime.carrier
     if runtime is None or carrier is None or not carrier.notes_openings or runtime.admits(event_type) is not True:
         return
-    note = UniversalEvent.create(
-        event_type,
-        action,
-        actor=current_actor(ctx),
-        subject=subject,
-        metadata={**(metadata or {}), "reason": "interrupted"},
-        outcome="unknown",
-        correlation=correlation,
-        event_id=event_id,
-        timestamp=timestamp,
-        sequence=_NO_SEQUENCE,
-    )
+    facts = {**(metadata or {}), "reason": "interrupted"}
+    actor = current_actor(ctx)
+    if (subject is None or type(subject) is Subject) and all(type(fact) is str for fact in facts.values()):
+        note = UniversalEvent(
+            event_type,
+            action,
+            actor,
+            subject,
+            facts,
+            "unknown",
+            None,
+            correlation,
+            (),
+            None,
+            None,
+            event_id,
+            timestamp,
+            0,
+        )
+    else:
+        note = UniversalEvent.create(
+            event_type,
+            action,
+            actor=actor,
+            subject=subject,
+            metadata=facts,
+            outcome="unknown",
+            correlation=correlation,
+            event_id=event_id,
+            timestamp=timestamp,
+            sequence=_NO_SEQUENCE,
+        )
     carrier.opened(note, ctx)
 
 

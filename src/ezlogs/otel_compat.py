@@ -42,6 +42,14 @@ def suppressing(ctx: Context | None = None) -> Context:
     return ctx or Context()
 
 
+def links_jobs(instrumentor: object) -> bool:
+    """Return whether contrib's instrumentor of Celery was told to link the spans of jobs to those that enqueued them.
+
+    There is no public way to ask; without an answer they are children, as they are by default.
+    """
+    return bool(getattr(instrumentor, "_use_span_links", False))
+
+
 def append_event(span: Span, event: Event) -> bool:
     """Put a ready event on a recording span without copying its attributes.
 

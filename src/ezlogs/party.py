@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -38,6 +38,8 @@ ANONYMOUS = Actor("anonymous")
 
 _SHORT = 256
 _NEEDED = {"actor": ("type", "id"), "subject": ("type",)}
+_NAMELESS: Final = frozenset({"anonymous", "unknown"})
+"""Types of actors of whom there is nothing more to say."""
 
 Party = TypeVar("Party", Actor, Subject)
 
@@ -72,9 +74,10 @@ def party(kind: type[Party], role: str, value: object, problems: list[str]) -> P
             "class was given to ezlogs.register_identity"
         )
         return kind("unknown")
-    problems.extend(
-        f"{role}: missing {part!r} (got {describe(value)})" for part in _NEEDED[role] if not getattr(identity, part)
-    )
+    if identity.type not in _NAMELESS:
+        problems.extend(
+            f"{role}: missing {part!r} (got {describe(value)})" for part in _NEEDED[role] if not getattr(identity, part)
+        )
     found = kind(text(identity.type or "unknown"), _known(identity.id), _known(identity.label))
     if type(value) is Actor and type(found) is Actor:
         return msgspec.structs.replace(found, on_behalf_of=_known(id_text(value.on_behalf_of)))

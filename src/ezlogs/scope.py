@@ -81,8 +81,11 @@ class Scope:
             if innermost is mark:
                 context.attach(before)
             return
-        context.detach(token)
         self._back = mark.outer = None
+        try:
+            context.detach(token)
+        except Exception:  # of somebody's who put himself in the way: OpenTelemetry's own never raises
+            context.attach(before)
 
     def __enter__(self) -> Scope:
         return self

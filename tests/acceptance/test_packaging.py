@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[2]
-LOCKS = ["dev.txt", "neighbours.txt", "peers.txt"]
+LOCKS = ["dev.txt", "neighbours.txt", "peers.txt", "contrib.txt"]
 
 ENTRY_POINTS = {
     ("console_scripts", "ezlogs", "ezlogs.cli:main"),
@@ -27,6 +27,13 @@ ENTRY_POINTS = {
     ("opentelemetry_traces_sampler", "ezlogs", "ezlogs.sampling.spans:sampler"),
     ("opentelemetry_traces_sampler", "parentbased_ezlogs", "ezlogs.sampling.spans:parent_based"),
     ("opentelemetry_instrumentor", "ezlogs_django", "ezlogs_instrumentors.django:DjangoInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_flask_login", "ezlogs_instrumentors.flask_login:FlaskLoginInstrumentor"),
+    (
+        "opentelemetry_instrumentor",
+        "ezlogs_starlette_auth",
+        "ezlogs_instrumentors.starlette_auth:StarletteAuthInstrumentor",
+    ),
+    ("opentelemetry_instrumentor", "ezlogs_flask", "ezlogs_instrumentors.flask:FlaskInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_celery", "ezlogs_instrumentors.celery:CeleryInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_smtplib", "ezlogs_instrumentors.smtplib:SmtplibInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_threading", "ezlogs_instrumentors.threading:ThreadingInstrumentor"),
@@ -38,9 +45,12 @@ ENTRY_POINTS = {
     ),
     ("opentelemetry_instrumentor", "ezlogs_subprocess", "ezlogs_instrumentors.subprocess:SubprocessInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_gevent", "ezlogs_instrumentors.gevent:GeventInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_graphql", "ezlogs_instrumentors.graphql:GraphqlInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_uvicorn", "ezlogs_instrumentors.uvicorn:UvicornInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_starlette", "ezlogs_instrumentors.starlette:StarletteInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_requests", "ezlogs_instrumentors.requests:RequestsInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_urllib3", "ezlogs_instrumentors.urllib3:Urllib3Instrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_click", "ezlogs_instrumentors.click:ClickInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_httpx", "ezlogs_instrumentors.httpx:HttpxInstrumentor"),
     (
         "opentelemetry_instrumentor",
@@ -190,6 +200,7 @@ def test_lock_holds_no_address(lock: str) -> None:
         ("dev.txt", ["dev", "demo", "test", "lint"]),
         ("neighbours.txt", ["dev", "demo", "test", "django", "celery"]),
         ("peers.txt", []),
+        ("contrib.txt", []),
     ],
     ids=LOCKS,
 )

@@ -27,7 +27,7 @@ import ezlogs
 from ezlogs.correlation import Correlation
 from ezlogs.scope import CorrelationManager
 from ezlogs.testing import Captured
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 PROGRAMS = Path(__file__).parent / "programs"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -47,7 +47,8 @@ class Next(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # the base class's name for it
         """Take a request as an instrumentor does."""
-        request = HttpTracker("test").begin("POST", self.path, self.headers, HeaderLines())
+        lines = {name.lower(): self.headers.get_all(name) for name in self.headers}
+        request = HttpTracker("test").begin(PlainArrival("POST", self.path, lines))
         assert request is not None
         ezlogs.event("payment.action", "charged", metadata={"tenant": baggage.get_baggage("tenant")})
         request.finish(204, route=self.path)

@@ -78,3 +78,14 @@ def test_the_current_context_is_asked_of_whoever_keeps_it(monkeypatch: pytest.Mo
     assert otel_compat.context_reader()() == {"kept": "elsewhere"}
     monkeypatch.delattr(context, "_RUNTIME_CONTEXT")
     assert otel_compat.context_reader() == context.get_current
+
+
+def test_jobs_are_children_where_nobody_says_that_they_are_linked() -> None:
+    """What contrib was told is asked of whatever it is; an instrumentor that does not know it links nothing."""
+
+    class Linking:
+        _use_span_links = True
+
+    assert otel_compat.links_jobs(Linking())
+    assert not otel_compat.links_jobs(object())
+    assert not otel_compat.links_jobs(None)

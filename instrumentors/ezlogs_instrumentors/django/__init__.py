@@ -1,28 +1,46 @@
-"""Django: requests, committed changes of data and rejected forms become events; nothing needs to be configured.
+"""Django: requests, commands, committed changes of data, rejected forms and sign-ins become events, unconfigured.
 
-Hooks are set as Django's modules are imported, so instrumenting neither imports Django nor touches its settings.
+Hooks are set as Django's modules are imported, so instrumenting neither imports Django nor touches its settings; what
+sets them is imported then, too, so that a process pays only for what it uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 from types import ModuleType
 
-from ezlogs_instrumentors.django import forms, middleware, models, signins, transactions, users
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
-_ATTACH: dict[str, Callable[[Hooks, ModuleType], None]] = {
-    "django.core.handlers.base": middleware.attach,
-    "django.db.backends.base.base": transactions.attach,
-    "django.db.models.base": models.attach_to_models,
-    "django.db.models": models.attach_to_signals,
-    "django.db.models.query": models.attach_to_querysets,
-    "django.db.models.deletion": models.attach_to_deletion,
-    "django.forms.forms": forms.attach,
-    "django.contrib.auth.signals": signins.attach,
-    "django.contrib.auth.base_user": users.attach_to_users,
-    "django.contrib.auth.models": users.attach_to_anonymous,
+_ATTACH = {
+    "django.core.management": "commands.attach_to_loading",
+    "django.core.management.base": "commands.attach",
+    "django.utils.autoreload": "commands.attach_to_reloading",
+    "django.core.handlers.base": "middleware.attach",
+    "django.core.handlers.exception": "signins.attach_to_exceptions",
+    "django.middleware.csrf": "signins.attach_to_csrf",
+    "django.db.backends.base.base": "transactions.attach",
+    "django.db.models.base": "models.attach_to_models",
+    "django.db.models": "models.attach_to_signals",
+    "django.db.models.query": "models.attach_to_querysets",
+    "django.db.models.deletion": "models.attach_to_deletion",
+    "django.forms.forms": "forms.attach",
+    "django.contrib.auth.signals": "signins.attach",
+    "django.contrib.auth.base_user": "users.attach_to_users signins.attach_to_passwords",
+    "django.contrib.auth.models": "users.attach_to_anonymous",
+    "rest_framework.views": "rest.attach_to_views signins.attach_to_rest_framework",
+    "rest_framework.request": "rest.attach_to_requests",
+    "hijack.signals": "signins.attach_to_impersonation",
+    "hijack.views": "signins.attach_to_impersonating_views",
 }
+"""What sets hooks into which module: functions of this package."""
+
+
+def _attach(names: str, hooks: Hooks, module: ModuleType) -> None:
+    for name in names.split():
+        file, _, function = name.partition(".")
+        getattr(import_module(f"{__name__}.{file}"), function)(hooks, module)
 
 
 class DjangoInstrumentor(HookingInstrumentor):
@@ -39,4 +57,4 @@ class DjangoInstrumentor(HookingInstrumentor):
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""
-        return _ATTACH
+        return {module: partial(_attach, names) for module, names in _ATTACH.items()}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from importlib.util import find_spec
 from types import ModuleType, TracebackType
 from typing import Any, cast
 
-from opentelemetry.propagators.textmap import Getter
-
 from ezlogs.emit import guarded
-from ezlogs.trackers.http import HttpRequest, HttpTracker
+from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked
+from ezlogs_instrumentors.asgi import AsyncBody
 from ezlogs_instrumentors.django.routes import template
 from ezlogs_instrumentors.django.users import peek_at_user
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.wsgi import Body
 
 MIDDLEWARE = f"{__name__}.StoryMiddleware"
 CONTRIB_MIDDLEWARE = "opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"
@@ -49,29 +50,33 @@ def with_story(middleware: Iterable[str]) -> list[str]:
 
 
 class StoryMiddleware:
-    """Makes each request a story's part, sync and async. Reads neither bodies nor sessions, adds no header."""
+    """Makes each request a story's part, sync and async. Reads neither bodies nor sessions; adds no header unasked."""
 
     sync_capable = True
     async_capable = True
 
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
         from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+        from django.conf import settings
 
         self._get_response = get_response
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
+        # OpenTelemetry's middleware, where it is around this one and can be, decides which requests have spans.
+        is_able = not self._is_async or find_spec("opentelemetry.instrumentation.asgi") is not None
+        self._opens_spans = CONTRIB_MIDDLEWARE not in settings.MIDDLEWARE or not is_able
 
     def __call__(self, request: Any) -> Any:
         """Return the response, or an awaitable of it."""
         if self._is_async:
             return self._respond(request)
-        with _Handling(request) as handling:
+        with _Handling(request, opens_span=self._opens_spans) as handling:
             handling.response = self._get_response(request)
         return handling.response
 
     async def _respond(self, request: Any) -> Any:
-        with _Handling(request) as handling:
+        with _Handling(request, opens_span=self._opens_spans) as handling:
             handling.response = await cast(Awaitable[Any], self._get_response(request))
         return handling.response
 
@@ -87,9 +92,10 @@ class StoryMiddleware:
 class _Handling:
     """A request in the middleware's hands, entered and left without ever raising."""
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, *, opens_span: bool) -> None:
         self._request = request
-        self._tracked: HttpRequest | None = None
+        self._opens_span = opens_span
+        self._tracked: Tracked | None = None
         self.response: Any = None
         self.error: BaseException | None = None
         request._ezlogs = self
@@ -102,52 +108,57 @@ class _Handling:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._tracked is not None:
-            self._finish(self._tracked, error or self.error)
+            self._end(self._tracked, error or self.error)
+            self._tracked.leave()
             self.error = None  # it holds this frame
 
     @guarded
     def _begin(self) -> None:
-        meta = self._request.META
-        self._tracked = _tracker.begin(
-            self._request.method or "",
-            self._request.path,
-            meta,
-            _headers,
-            request_id=meta.get("HTTP_X_REQUEST_ID"),
-            peek=peek_at_user(self._request),
-        )
+        request = self._request
+        arrival = CgiArrival(request.META, method=request.method or "", path=request.path)
+        self._tracked = _tracker.begin(arrival, peek=peek_at_user(request), opens_span=self._opens_span)
+
+    def parsed(self, body: Any) -> None:
+        """Tell what the application has read of the body."""
+        if self._tracked is not None:
+            self._tracked.parsed(dict(body.lists()) if hasattr(body, "lists") else body)
 
     @guarded
     def routed(self) -> None:
-        """Tell which route matched."""
-        if self._tracked is not None and (match := self._request.resolver_match) is not None:
-            self._tracked.routed(template(match.route))
+        """Tell which route matched, and which session the request is of, before its view runs."""
+        if self._tracked is None:
+            return
+        if (match := self._request.resolver_match) is not None:
+            self._tracked.matched(template(match.route), _parameters(match))
+        if (session := vars(self._request).get("session")) is not None:
+            self._tracked.in_session(session.session_key)  # which is read from nowhere but the cookie
 
     @guarded
-    def _finish(self, tracked: HttpRequest, error: BaseException | None) -> None:
-        match = self._request.resolver_match
-        tracked.finish(
-            None if self.response is None else self.response.status_code,
-            route=None if match is None else template(match.route),
-            parameters=None if match is None else {**dict(enumerate_text(match.args)), **match.kwargs},
-            error=error,
-        )
+    def _end(self, tracked: Tracked, error: BaseException | None) -> None:
+        if (match := self._request.resolver_match) is not None:
+            tracked.matched(template(match.route), _parameters(match))
+        if form := vars(self._request).get("_post"):
+            self.parsed(form)
+        response = self.response
+        if response is None:
+            tracked.tell(error=error)
+            return
+        if error is not None:
+            tracked.failed(error)
+        if tracked.sends_id and tracked.request_id and not response.has_header("X-Request-ID"):
+            response["X-Request-ID"] = tracked.request_id
+        tracked.responds(response.status_code, response.get)
+        if not tracked.is_open or not response.streaming:
+            if not response.streaming:
+                tracked.sends(len(response.content), first=False)
+            tracked.tell()
+        elif hasattr(response, "file_to_stream"):  # to be sent by the server, which must be left the file as it is
+            tracked.tell()
+        else:
+            body = AsyncBody if response.is_async else Body
+            response.streaming_content = body(tracked, response.streaming_content)
 
 
-def enumerate_text(values: Iterable[object]) -> Iterable[tuple[str, object]]:
-    """Return the values of unnamed parameters under the names that `template` gives them: ``0``, ``1`` ..."""
-    return ((str(index), value) for index, value in enumerate(values))
-
-
-class Headers(Getter[dict[str, Any]]):
-    """Reads headers from ``request.META``, which has them the way CGI does, in WSGI and in ASGI."""
-
-    def get(self, carrier: dict[str, Any], key: str) -> list[str] | None:
-        value = carrier.get("HTTP_" + key.upper().replace("-", "_"))
-        return None if value is None else [value]
-
-    def keys(self, carrier: dict[str, Any]) -> list[str]:
-        return [name[5:].lower().replace("_", "-") for name in carrier if name.startswith("HTTP_")]
-
-
-_headers = Headers()
+def _parameters(match: Any) -> dict[str, object]:
+    """Return the values of a route's parameters; unnamed ones as `template` names them: ``0``, ``1`` ..."""
+    return {**{str(index): value for index, value in enumerate(match.args)}, **match.kwargs}

@@ -6,9 +6,10 @@ from types import ModuleType
 from typing import Any
 
 from ezlogs.actor import Peek
-from ezlogs.event import Actor
-from ezlogs.identity import Identity, identify, register_identity
+from ezlogs.event import Actor, type_and_id
+from ezlogs.identity import Identity, id_text, identify, register_identity
 from ezlogs.loaded import UNRESOLVED, resolved, row_identity
+from ezlogs.stored import instance_dict
 from ezlogs_instrumentors.hooks import Hooks
 
 
@@ -31,13 +32,26 @@ def peek_at_user(request: Any) -> Peek:
     def peek() -> Actor | None:
         known = vars(request)
         for name in ("user", "_cached_user", "_acached_user"):
-            user = resolved(known.get(name))
+            given = known.get(name)
+            user = UNRESOLVED if given is None else resolved(given)
             identity = None if user is UNRESOLVED else identify(user)
             if identity is not None:
-                return Actor(*identity)
+                return _really(known.get("session"), Actor(*identity))
         return None
 
     return peek
+
+
+def _really(session: Any, user: Actor) -> Actor:
+    """Return who acts as a user: somebody else in a session that django-hijack has put that user into.
+
+    Only what is loaded of the session is looked at, past what would make the response vary by cookie.
+    """
+    loaded = instance_dict(session).get("_session_cache")
+    people = loaded.get("hijack_history") if isinstance(loaded, dict) else None
+    if not people or user.id is None:
+        return user
+    return Actor("user", id_text(people[0]), on_behalf_of=type_and_id(user))
 
 
 def user_identity(user: Any) -> Identity:

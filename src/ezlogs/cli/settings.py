@@ -17,7 +17,7 @@ from ezlogs.settings import GROUPS, TABLE, Loaded, load, spelled
 from ezlogs.settings.files import find_files
 
 WIDE = 170  # columns from which a setting and what it does fit into one line
-LONGEST = 40  # columns that values may take up in such a line before they are folded
+LONGEST = 40  # columns that values may take up in such a line; a group with longer ones is shown as where it is narrow
 
 
 @click.command(cls=Command)
@@ -45,18 +45,20 @@ def settings(as_json: bool) -> None:
 
 def _groups(loaded: Loaded, width: int) -> Iterator[RenderableType]:
     shown = loaded.settings.shown()
-    names, values = max(map(len, TABLE)), max(len(spelled(value)) for value in shown.values())
+    values = {name: spelled(value).replace(",", ", ") for name, value in shown.items()}
+    names, longest = max(map(len, TABLE)), min(LONGEST, max(map(len, values.values())))
     room = width - names - len("    ")
     for group, declared in GROUPS.items():
+        is_wide = width >= WIDE and all(len(values[name]) <= LONGEST for name in declared.rows)
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True, min_width=names)
-        table.add_column(overflow="fold", min_width=min(values, LONGEST) if width >= WIDE else None)
+        table.add_column(overflow="fold", min_width=longest if is_wide else None)
         for name, setting in declared.rows.items():
             given = loaded.explicit(name)
-            value = Text(spelled(shown[name]) or "not set", "bold green" if given else "")
+            value = Text(values[name] or "not set", "bold green" if given else "")
             source = Text(loaded.sources[name], "cyan" if given else "dim")
             doc = Text(setting.doc, "dim")
-            if width >= WIDE:
+            if is_wide:
                 table.add_row(name, value, source, doc)
             else:
                 gap = "  " if len(value) + len(source) + 2 <= room else "\n"

@@ -29,6 +29,7 @@ from ezlogs.settings import (
     Loaded,
     Privacy,
     Sampling,
+    Web,
     load,
 )
 from ezlogs.settings.files import find_files
@@ -45,6 +46,7 @@ def configure(
     sampling: Sampling | None = None,
     correlation: Correlation | None = None,
     privacy: Privacy | None = None,
+    web: Web | None = None,
     data: Data | None = None,
     jobs: Jobs | None = None,
     instrumentation: Instrumentation | None = None,
@@ -62,6 +64,7 @@ def configure(
         sampling: Which stories are kept.
         correlation: How far a story reaches.
         privacy: What is redacted beside what ezlogs redacts by itself.
+        web: Which requests are told, and what of them.
         data: What events of changed rows tell.
         jobs: What jobs know.
         instrumentation: What tells of itself.
@@ -85,6 +88,7 @@ def configure(
         "sampling": sampling,
         "correlation": correlation,
         "privacy": privacy,
+        "web": web,
         "data": data,
         "jobs": jobs,
         "instrumentation": instrumentation,

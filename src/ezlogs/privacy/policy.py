@@ -133,6 +133,7 @@ class Policy:
         self.by_event_type = any("/" in choice.where for choice in given)
         """Whether it matters which event a finding is in."""
         self._redacts: dict[str, bool] = {}
+        self._alike: dict[str, bool] = {}
         self._hash_key = hash_key.encode() if isinstance(hash_key, str) else hash_key
 
     def redacts(self, rule: str, path: str) -> bool:
@@ -141,6 +142,14 @@ class Policy:
         if known is None:
             known = self._redacts[rule] = not any(choice.may_be_about(rule) for choice in self.choices)
         return known and path not in LABELS
+
+    def is_alike_everywhere(self, rule: str) -> bool:
+        """Tell whether all that a rule finds is treated in one way, wherever it is and in whatever type of event."""
+        known = self._alike.get(rule)
+        if known is None:
+            first = next((choice for choice in self.choices if choice.may_be_about(rule)), None)
+            known = self._alike[rule] = first is not None and first.where in ("*", rule) and not callable(first.how)
+        return known
 
     def replaced(self, finding: Finding) -> str | None:
         """Return what stands in the place of a finding, None for nothing at all.

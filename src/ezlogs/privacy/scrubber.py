@@ -123,7 +123,7 @@ class Scrubber:
         except Exception:
             self._errors[0] += 1
             return REDACTED
-        if replaced == text:
+        if replaced == text and not self._policy.is_alike_everywhere(rule):
             self._last_kept[0] = object()
         return replaced
 

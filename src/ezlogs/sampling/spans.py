@@ -65,7 +65,7 @@ class StorySpans(Sampler):
         parent = INVALID_SPAN_CONTEXT if span is None else span.get_span_context()
         state = parent.trace_state if parent.is_valid else trace_state
         of_trace_id = trace_id & _OF_TRACE_ID
-        bits = randomness_in(state)
+        said = bits = randomness_in(state)
         if bits is None:
             story = None if parent.is_valid else current(parent_context)
             bits = of_trace_id if story is None else randomness(story.correlation_id)
@@ -74,7 +74,7 @@ class StorySpans(Sampler):
         state = with_sampling(
             state,
             rejected=rejected if sampled else None,
-            randomness=None if bits == of_trace_id else bits,
+            randomness=said if bits == of_trace_id else bits,
         )
         if sampled:
             return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, state)

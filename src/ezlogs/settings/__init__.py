@@ -30,6 +30,7 @@ from ezlogs.settings.table import (
     Privacy,
     Sampling,
     Settings,
+    Web,
     setting_of,
     variable,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "Setting",
     "Settings",
     "UnacceptableError",
+    "Web",
     "load",
     "logs_address",
     "setting_of",

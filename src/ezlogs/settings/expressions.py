@@ -1,13 +1,14 @@
-"""The setting of users' own patterns: regular expressions by the name of the rule that each makes."""
+"""The kinds of value that are regular expressions: those of users' own rules by name, and those of URLs."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from ezlogs.settings.fixed import Fixed
-from ezlogs.settings.kinds import Kind, UnacceptableError
+from ezlogs.settings.kinds import Kind, UnacceptableError, Words
 
 _UNREADABLE: Final = "patterns"
 """The name of the rule that stands for patterns that cannot be told from each other."""
@@ -82,6 +83,24 @@ position 0
         if not all(equals for _, equals, _ in lines):
             raise self.refusal()
         return {name: pattern for name, _, pattern in lines}
+
+
+class UrlPatterns(Words, frozen=True):
+    """Regular expressions that are searched for in URLs, as OpenTelemetry's instrumentations do.
+
+    >>> UrlPatterns("expressions").parse("healthz$, /internal/")
+    ('healthz$', '/internal/')
+    """
+
+    def parse(self, given: object) -> object:
+        patterns = super().parse(given)
+        assert isinstance(patterns, tuple)
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as problem:
+                raise self.refusal(f"{self.quoted(pattern)}: {problem}") from None
+        return patterns
 
 
 NO_PATTERNS: Final = Patterns()

@@ -10,9 +10,9 @@ from typing import Annotated, Final, Literal
 
 from ezlogs.expressions import expression
 from ezlogs.privacy.policy import Treatment
-from ezlogs.settings.expressions import NO_PATTERNS, PatternList
+from ezlogs.settings.expressions import NO_PATTERNS, PatternList, UrlPatterns
 from ezlogs.settings.group import PREFIX, Group, Setting, group_name
-from ezlogs.settings.hosts import Hosts
+from ezlogs.settings.hosts import Hosts, Networks, Routes
 from ezlogs.settings.kinds import (
     Boolean,
     Choice,
@@ -317,6 +317,78 @@ class Privacy(Group):
     hash_key: Annotated[str | None, Setting(Secret("a long random text"))] = None
     """The key of the treatment hash; without one it masks. Never shown."""
 
+    login_names: Annotated[Literal["masked", "none"], Setting(Choice(("masked", "none")))] = "masked"
+    """What is told of the name that somebody typed in who could not log in: its first letter and domain, or nothing."""
+
+
+class Web(Group):
+    """Which requests are told, and what of them.
+
+    >>> Web(request_parameters=("page", "filter*")).send_request_id
+    False
+    """
+
+    excluded_paths: Annotated[tuple[str, ...], Setting(Words("globs of paths"))] = (
+        "/health",
+        "/healthz",
+        "/health/live",
+        "/health/ready",
+        "/livez",
+        "/readyz",
+        "/startupz",
+        "/ping",
+        "/-/healthy",
+        "/-/ready",
+        "/__heartbeat__",
+        "/__lbheartbeat__",
+        "/metrics",
+        "/static/*",
+        "/assets/*",
+        "/favicon.ico",
+        "/robots.txt",
+        "/apple-touch-icon*",
+    )
+    """Requests that give no event where they only read: health checks and static files."""
+
+    excluded_agents: Annotated[tuple[str, ...], Setting(Words("globs of user agents"))] = (
+        "*bot/*",
+        "*bot;*",
+        "*crawler*",
+        "*spider*",
+        "*slurp*",
+        "kube-probe/*",
+        "elb-healthchecker/*",
+        "googlehc/*",
+        "amazon-route53-health-check*",
+        "*uptimerobot*",
+        "*pingdom*",
+        "*statuscake*",
+        "prometheus/*",
+        "consul health check*",
+    )
+    """The same by who asks, whatever the case of its letters: robots and probes."""
+
+    excluded_urls: Annotated[
+        tuple[str, ...],
+        Setting(UrlPatterns("regular expressions"), {"OTEL_PYTHON_EXCLUDED_URLS": UrlPatterns("regular expressions")}),
+    ] = ()
+    """Further requests that give no event, whatever they do: expressions that are found anywhere in the whole URL."""
+
+    trusted_proxies: Annotated[tuple[str, ...], Setting(Networks("networks"))] = ()
+    """Proxies whose word is taken for where a request came from; the address that a connection has if left out."""
+
+    request_parameters: Annotated[tuple[str, ...], Setting(Words("globs of names"))] = ()
+    """Parameters of routes and queries that are told, after privacy; none if left out."""
+
+    request_fields: Annotated[tuple[str, ...], Setting(Words("globs of names"))] = ()
+    """Fields of bodies that are told where the application has read them, after privacy; none if left out."""
+
+    graphql_variables: Annotated[tuple[str, ...], Setting(Words("globs of names"))] = ()
+    """Variables of GraphQL operations that are told, after privacy; none if left out."""
+
+    send_request_id: Annotated[bool, Setting(Boolean())] = False
+    """Whether responses say in X-Request-ID what their request is called: as the client called it, or a new id."""
+
 
 class Data(Group):
     """What events of changed rows tell.
@@ -355,8 +427,26 @@ class Instrumentation(Group):
     ] = "ezlogs"
     """Which libraries are instrumented when they are imported."""
 
+    excluded_commands: Annotated[tuple[str, ...], Setting(Words("names of commands, such as 'flask run'"))] = (
+        *(f"manage.py {name}" for name in ("runserver*", "shell*", "dbshell", "test", "testserver")),
+        *(f"manage.py {name}" for name in ("celery*", "qcluster", "rqworker*", "run_huey", "rundramatiq")),
+        *("flask run", "flask shell", "fastapi dev", "fastapi run", "litestar run", "uvicorn", "granian"),
+        *("celery worker", "celery beat", "celery events", "celery multi", "celery shell", "celery flower"),
+        *("rq worker", "rq worker-pool", "arq", "streamlit run", "mkdocs serve"),
+        *("* runserver", "* serve", "* shell", "* repl", "* worker", "* watch"),
+    )
+    """Commands that are not told and begin no story, word for word, `*` and `?` in words: servers, workers, shells."""
+    http_client_events: Annotated[bool, Setting(Boolean())] = False
+    """Whether requests to other services give events, one each."""
 
-class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Data, Jobs, Instrumentation):
+    http_client_routes: Annotated[tuple[str, ...], Setting(Routes("routes"))] = ()
+    """Templates of addresses, by which these events tell what was asked for; the first that fits counts."""
+
+    command_options: Annotated[tuple[str, ...], Setting(Words("names of options, such as 'dry-run'"))] = ()
+    """Options of commands whose values are told; of all others only the name is."""
+
+
+class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Web, Data, Jobs, Instrumentation):
     """Every setting of ezlogs, typed and immutable. `load` makes it from all sources.
 
     >>> Settings(service_name="shop").timeout

@@ -25,7 +25,7 @@ class Cast:
         self._jobs: dict[str, str] = {}
         for event in events:
             for party in (event.actor, event.subject):
-                if party is not None and party.label:
+                if party is not None and party.label and party.id is not None:  # else it names anybody
                     self._labels.setdefault((party.type, party.id), party.label)
             if event.subject is not None and event.metadata.get("verbose_name"):
                 singular = str(event.metadata["verbose_name"])

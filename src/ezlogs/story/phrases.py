@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ezlogs.event import Actor, UniversalEvent
-from ezlogs.story import job, mail, rows
+from ezlogs.story import call, job, mail, rows, session
 from ezlogs.story.cast import Cast
 from ezlogs.story.passages import Passage
 from ezlogs.story.wording import (
@@ -22,13 +22,6 @@ from ezlogs.story.wording import (
 )
 
 _BADLY = ("failure", "dead", "rolled_back")
-_SESSION = {
-    "login": "logged in",
-    "logout": "logged out",
-    "login_failed": "tried to log in and failed",
-    "password_changed": "changed the password",
-    "permission_denied": "was refused permission",
-}
 _NO_FIELD = "__all__"
 """Where Django reports what is wrong with a form as a whole."""
 
@@ -124,15 +117,6 @@ def _badly(event: UniversalEvent) -> list[str]:
     return [last_segment(event.error.type) if event.error else event.outcome.replace("_", " ")]
 
 
-def _session(passage: Passage, cast: Cast) -> list[str]:
-    event = passage.events[0]
-    subject = event.subject
-    person = Actor(subject.type, subject.id, subject.label) if subject and subject.type == "user" else event.actor
-    action = last_segment(event.action)
-    who = cast.person(person) or "Someone"
-    return [f"{who} {_SESSION[action]}" if action in _SESSION else f"{who}'s session: {words(action)}"]
-
-
 def _validation(passage: Passage, cast: Cast) -> str:
     event = passage.events[0]
     owner = _owner(cast.person(event.actor))
@@ -203,15 +187,23 @@ def _steps(events: list[UniversalEvent]) -> list[str]:
 
 def _graphql(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
-    errors = event.metadata.get("error_count")
+    who, told = cast.person(event.actor), event.metadata
+    errors, messages, stage = told.get("error_count"), told.get("messages"), told.get("stage")
     wrong = f" with {counted(errors, 'error')}" if isinstance(errors, int) and errors else ""
     facts = [] if passage.request else _facts(event)
-    return [f"{cast.person(event.actor) or 'The system'} ran {event.action}{wrong}", *facts]
+    if stage is not None:  # its error's type says no more than that
+        what = "GraphQL document" if event.action == "(unknown)" else event.action
+        article = "A" if what == "GraphQL document" else "The"
+        return [f"{_owner(who) or article} {what} was refused in {words(str(stage))}{wrong}"]
+    if event.outcome in _BADLY and not told.get("partial") and messages is None:
+        return [f"{_owner(who) or 'The'} {event.action} failed{wrong}", *facts]
+    got = f" and got {counted(messages, 'message')}" if isinstance(messages, int) else ""
+    end = f" until it was {words(str(told.get('reason') or 'interrupted'))}" if event.outcome == "unknown" else ""
+    return [f"{who or 'The system'} ran {event.action}{got}{wrong}{end}", *facts]
 
 
 def _call(passage: Passage, cast: Cast) -> list[str]:
-    event = passage.events[0]
-    return [f"{event.action} was called" + (" and failed" if event.outcome in _BADLY else ""), *_facts(event)]
+    return call.sentence(passage.events[0])
 
 
 def _access(passage: Passage, cast: Cast) -> str:
@@ -255,7 +247,9 @@ def _command(passage: Passage, cast: Cast) -> list[str]:
     end = {"success": "ran", "unknown": "did not finish"}.get(event.outcome, "failed")
     code = event.metadata.get("exit_code")
     facts = [fact for fact in _facts(event) if fact != "SystemExit"]  # which its exit code says already
-    return [f"Command {event.action} {end}", *([f"exit code {code}"] if code else []), *facts]
+    earlier = [str(name) for name in _listed(event.metadata.get("commands"))[:-1]]
+    after = [f"after {listed(earlier)}"] if earlier else []
+    return [f"Command {event.action} {end}", *after, *([f"exit code {code}"] if code else []), *facts]
 
 
 def _cache(passage: Passage, cast: Cast) -> list[str]:
@@ -283,7 +277,7 @@ _PHRASES: dict[str, Callable[[Passage, Cast], str | list[str]]] = {
     "request": _request,
     "rows": rows.sentence,
     "schedule": _schedule,
-    "session": _session,
+    "session": session.sentence,
     "sql": _sql,
     "system": _system,
     "transaction": _transaction,

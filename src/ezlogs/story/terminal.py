@@ -94,8 +94,9 @@ def _why(event: UniversalEvent) -> str:
 def _what(event: UniversalEvent, cast: Cast, run: UniversalEvent | None) -> str:
     """Return what happened in a few words: ``POST /orders/ 201``, ``placed order 42``, ``run send_receipt #2``."""
     if event.event_type in _WHOLE_ACTIONS:
-        status = event.metadata.get("status")
-        return event.action if status is None else f"{event.action} {status}"
+        status, attempt = event.metadata.get("status"), event.metadata.get("attempt")
+        line = event.action if status is None else f"{event.action} {status}"
+        return f"{line} #{attempt}" if isinstance(attempt, int) and attempt > 1 else line
     if event.event_type == "cli.command":
         options = event.metadata.get("options")
         return " ".join((event.action, *map(str, options if isinstance(options, tuple) else ())))

@@ -56,6 +56,17 @@ def times(number: int) -> str:
     return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
 
 
+def ordinal(number: int) -> str:
+    """Return which one in order.
+
+    Example:
+        >>> [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 22, 113)]
+        ['1st', '2nd', '3rd', '4th', '11th', '12th', '22nd', '113th']
+    """
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
 def plural(noun: str) -> str:
     """Return the plural of an English noun, of its last word.
 

@@ -57,6 +57,8 @@ class Hop(Enum):
     """Another instrumentation has made it, and it is current."""
     COMING = "coming"
     """Another instrumentation is about to make it."""
+    APART = "apart"
+    """Another instrumentation is about to make it, in a trace of its own that is linked to the one of the message."""
 
 
 def running(ctx: Context | None = None) -> JobScope | None:
@@ -173,6 +175,8 @@ def _begun(
         ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
         if hop is Hop.CURRENT:
             ctx = trace.set_span_in_context(trace.get_current_span(), ctx)
+        elif hop is Hop.APART:  # what it makes must have no parent
+            ctx = trace.set_span_in_context(trace.INVALID_SPAN, ctx)
     span = None
     if hop is Hop.OURS:
         span = _open(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx)

@@ -18,6 +18,7 @@ from ezlogs.actor import with_acting, without_acting
 from ezlogs.correlation import Correlation, begun, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Actor, Outcome, failure_of
+from ezlogs.facts import Failure
 from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
 from ezlogs.sampling.root import ended, rooted
@@ -184,7 +185,7 @@ class Work:
             metadata=self._facts(),
             outcome=outcome,
             duration=duration,
-            error=None if outcome == "success" else error,
+            error=None if outcome == "success" else self._cause(error),
             correlation=self._outer,
             ctx=self._present(),
         )
@@ -193,6 +194,10 @@ class Work:
 
     def _outcome(self, error: BaseException | None) -> Outcome:
         return outcome_of(error)
+
+    def _cause(self, error: BaseException | None) -> BaseException | Failure | None:
+        """Return what is told of the error that decided the outcome."""
+        return error
 
     def _facts(self) -> Mapping[str, object] | None:
         """Return what is told with the event."""

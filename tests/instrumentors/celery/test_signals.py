@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -215,20 +216,36 @@ def contrib() -> Any:
     return pytest.importorskip("opentelemetry.instrumentation.celery").CeleryInstrumentor()
 
 
+@contextmanager
+def beside_contrib(first: str, tasks: ModuleType, home: Any, **options: Any) -> Iterator[Celery]:
+    """Instrument with contrib and with ezlogs, in either order, and make an application."""
+    order = [(contrib(), options), (CeleryInstrumentor(), {})]
+    if first == "ezlogs first":
+        order.reverse()
+    for instrumentor, given in order:
+        instrumentor.instrument(**given)
+    app = tasks.make_app(home)
+    app.finalize()
+    try:
+        yield app
+    finally:
+        app.close()
+        for instrumentor, _ in order:
+            instrumentor.uninstrument()
+
+
 @pytest.fixture(params=["contrib first", "ezlogs first"])
 def both(request: pytest.FixtureRequest, tasks: ModuleType, tmp_path: Any) -> Iterator[Celery]:
     """Instrument with contrib and with ezlogs, in either order."""
-    order = [contrib(), CeleryInstrumentor()]
-    if request.param == "ezlogs first":
-        order.reverse()
-    for instrumentor in order:
-        instrumentor.instrument()
-    app = tasks.make_app(tmp_path)
-    app.finalize()
-    yield app
-    app.close()
-    for instrumentor in order:
-        instrumentor.uninstrument()
+    with beside_contrib(request.param, tasks, tmp_path) as app:
+        yield app
+
+
+@pytest.fixture(params=["contrib first", "ezlogs first"])
+def both_linking(request: pytest.FixtureRequest, tasks: ModuleType, tmp_path: Any) -> Iterator[Celery]:
+    """The same, with contrib told to link the spans of jobs instead of making them children."""
+    with beside_contrib(request.param, tasks, tmp_path, use_span_links=True) as app:
+        yield app
 
 
 def test_beside_contrib_its_spans_are_the_hops(
@@ -256,6 +273,27 @@ def test_beside_contrib_its_spans_are_the_hops(
     assert {span.parent.span_id for span in consumers} == {producer.context.span_id}
     probes = [event for event in captured.events if event.action == "seen"]
     assert {event.metadata["span"] for event in probes} == {f"{producer.context.trace_id:032x}"}
+
+
+def test_beside_contrib_jobs_in_traces_of_their_own_stay_there(
+    spans: InMemorySpanExporter, captured: Captured, tasks: ModuleType, both_linking: Celery
+) -> None:
+    """Where contrib links the span of a job, it has no parent, the link is there, and the story goes on as ever."""
+    sent: list[dict[str, Any]] = []
+    keep = signals.after_task_publish.connect(lambda headers, **_: sent.append(dict(headers)), weak=False)
+    with Scope(placed(FROM_A_REQUEST)):
+        tasks.plain.delay()
+    signals.after_task_publish.disconnect(keep)
+    before = context.get_current()
+    for job_id in ("j-1", "j-2"):
+        work(both_linking, tasks.plain, sent[0], job_id=job_id)
+        assert context.get_current() == before, "the attempt's context is left"
+
+    producer, *consumers = spans.get_finished_spans()
+    assert [span.parent for span in consumers] == [None, None]
+    assert [[link.context.span_id for link in span.links] for span in consumers] == [[producer.context.span_id]] * 2
+    assert len({span.context.trace_id for span in (producer, *consumers)}) == 3
+    assert {event.correlation.correlation_id for event in captured.events} == {STORY}
 
 
 def test_beside_contrib_eager_tasks_stay_with_their_caller(
@@ -292,6 +330,31 @@ def test_who_comes_after_us_finds_the_story_and_then_comes_first(
     assert {event.correlation.correlation_id for event in captured.events} == {STORY}
     assert spans.get_finished_spans() == ()
     assert current() is None
+
+
+def test_who_comes_after_us_and_links_finds_the_message_whole_and_no_span(
+    captured: Captured, tasks: ModuleType, app: Celery
+) -> None:
+    """A span that is to be linked to that of the message is made from its headers, and must not become a child."""
+    found: list[tuple[object, bool, bool]] = []
+
+    class Linking:
+        _use_span_links = True
+
+        def opening(self, task: Any, **_: Any) -> None:
+            span = trace.get_current_span().get_span_context()
+            found.append((task.request.get("traceparent"), span.is_valid, current() is not None))
+
+    Linking.opening.__module__ = CONTRIB
+    receiver = Linking().opening
+    signals.task_prerun.connect(receiver, weak=False)
+    try:
+        work(app, tasks.plain, {**REMOTE, "ezlogs": json.dumps({"v": 1, "correlation_id": STORY})})
+    finally:
+        signals.task_prerun.disconnect(receiver)
+
+    assert found == [(REMOTE["traceparent"], False, True)]
+    assert {event.correlation.correlation_id for event in captured.events} == {STORY}
 
 
 def test_a_prerun_told_twice_begins_one_attempt(captured: Captured, tasks: ModuleType, app: Celery) -> None:

@@ -27,7 +27,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from ezlogs.correlation import Correlation, placed
+from ezlogs.event import UniversalEvent
+from ezlogs.runtime import current_runtime
 from ezlogs.scope import Scope
+from ezlogs.testing import Captured, capture
 from ezlogs_instrumentors.aiohttp_client import AiohttpClientInstrumentor
 from ezlogs_instrumentors.httpx import HttpxInstrumentor
 from ezlogs_instrumentors.requests import RequestsInstrumentor
@@ -47,6 +50,31 @@ def story() -> Scope:
     return Scope(placed(Correlation(correlation_id=STORY), ctx))
 
 
+class Riding(Captured):
+    """What was emitted, and on which span."""
+
+    def __init__(self, captured: Captured) -> None:
+        super().__init__(captured._scrubber)
+        self.spans: list[Any] = []
+
+    def carry(self, event: UniversalEvent, ctx: Context) -> None:
+        """Keep the event and the span, which has to be open still."""
+        span = trace.get_current_span(ctx)
+        scope = getattr(span, "instrumentation_scope", None)
+        self.spans.append((scope.name if scope else None, span.is_recording()))
+        super().carry(event, ctx)
+
+
+@contextmanager
+def told(**settings: Any) -> Iterator[Riding]:
+    """Tell of requests, and capture that."""
+    with capture(http_client_events=True, **settings) as captured:
+        runtime = current_runtime()
+        assert runtime is not None
+        runtime.carrier = riding = Riding(captured)
+        yield riding
+
+
 @dataclass
 class Server:
     """What a real server received, in order."""
@@ -55,6 +83,11 @@ class Server:
     received: list[tuple[str, Message]] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
     """Set once the headers of a request have come."""
+    bodies: list[bytes] = field(default_factory=list)
+    connections: set[int] = field(default_factory=set)
+    """The clients' ports."""
+    go_on: threading.Event = field(default_factory=threading.Event)
+    """What an answer in two parts waits for after the first one."""
 
     def url(self, host: str = "127.0.0.1", path: str = "/") -> str:
         """Return an address of the server, by any name."""
@@ -88,16 +121,32 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         def do_GET(self) -> None:
             """Answer, after redirects and failures that the path asks for."""
             found.received.append((self.path, self.headers))
+            found.connections.add(self.client_address[1])
             found.arrived.set()
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            found.bodies.append(body)
             query = parse_qs(urlsplit(self.path).query)
+            if "parts" in query:
+                self.answer_in_parts()
+                return
             fails = "fail" in query and len(found.received) <= int(query["fail"][0])
-            self.send_response(302 if "to" in query else 503 if fails else 200)
+            self.send_response(302 if "to" in query else 503 if fails else int(query.get("status", ["200"])[0]))
             if "to" in query:
                 self.send_header("Location", query["to"][0])
+            if query.get("status") == ["401"]:
+                self.send_header("WWW-Authenticate", 'Digest realm="shop", nonce="1", qop="auth"')
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def answer_in_parts(self) -> None:
+            """Answer the first half at once, and the second one when the test says so."""
+            self.send_response(200)
+            self.send_header("Content-Length", "6")
+            self.end_headers()
+            self.wfile.write(b"one")
+            assert found.go_on.wait(30)
+            self.wfile.write(b"two")
 
         do_POST = do_GET  # noqa: N815  # the handler's name
 
@@ -144,7 +193,7 @@ class Client:
     contrib: str | None = None
 
     @contextmanager
-    def instrumented(self, order: str) -> Iterator[None]:
+    def instrumented(self, order: str, provider: TracerProvider | None = None) -> Iterator[None]:
         """Instrument it alone, or beside OpenTelemetry's instrumentor, and find everything as it was after that."""
         before = [_attribute(path) for path in self.hooked]
         with ExitStack() as stack:
@@ -155,7 +204,7 @@ class Client:
                 module, _, name = self.contrib.partition(":")
                 instrumentors.insert(0 if order == "contrib first" else 1, getattr(import_module(module), name)())
             for instrumentor in instrumentors:
-                instrumentor.instrument(tracer_provider=TracerProvider())
+                instrumentor.instrument(tracer_provider=provider or TracerProvider())
                 stack.callback(instrumentor.uninstrument)
             yield
         assert [_attribute(path) for path in self.hooked] == before
@@ -250,7 +299,13 @@ CLIENTS = [
         ("aiohttp:ClientRequest.send", "aiohttp:ClientSession.__init__"),
         f"{CONTRIB}aiohttp_client:AioHttpClientInstrumentor",
     ),
-    Client("urllib", get_by_urllib, UrllibInstrumentor, ("http.client:HTTPConnection.request",)),
+    Client(
+        "urllib",
+        get_by_urllib,
+        UrllibInstrumentor,
+        ("http.client:HTTPConnection.request", "urllib.request:OpenerDirector.open"),
+        f"{CONTRIB}urllib:URLLibInstrumentor",
+    ),
 ]
 
 

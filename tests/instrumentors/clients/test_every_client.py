@@ -15,7 +15,7 @@ from ezlogs.actor import actor
 from ezlogs.correlation import Correlation, placed
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 from .conftest import FAR, MEMBER, NEAR, STORY, Client, Server, story
 
@@ -186,7 +186,8 @@ def test_the_story_goes_on_in_the_service_that_is_asked(
         instrumented.get(server.url(), None)
 
     ((_, headers),) = server.received
-    HttpTracker("example").begin("GET", "/", dict(headers.items())).finish(200)
+    received = {name.lower(): value for name, value in headers.items()}
+    HttpTracker("example").begin(PlainArrival("GET", "/", received)).finish(200)
     there = captured.events[0].correlation
     assert (there.correlation_id, there.parent_event_id, there.flow_id) == (STORY, "evt_1", "checkout:42")
 

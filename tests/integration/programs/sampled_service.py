@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.request import Request, urlopen
 
 import ezlogs
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 from ezlogs.trackers.job import Job, enqueued, perform
 from ezlogs_instrumentors.urllib import UrllibInstrumentor
 
@@ -37,9 +37,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _track(self) -> None:
         lines = {name.lower(): self.headers.get_all(name) for name in self.headers}
-        request = tracker.begin("GET", self.path, lines)
+        request = tracker.begin(PlainArrival("GET", self.path, lines))
         assert request is not None
-        request.routed(self.path)
+        request.matched(self.path)
         ezlogs.event("order.action", "seen", metadata={"service": NAME})
         if self.path == f"/fails-early-in-{NAME}":
             ezlogs.event("order.action", "refused", outcome="failure", metadata={"service": NAME})

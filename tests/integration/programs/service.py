@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import ezlogs
 from ezlogs.testing import capture
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 FOLLOWING = (sys.argv[1:2] or [""])[0]
 OPTIONS = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         """Do something, ask the next service, and tell what happened."""
         with capture(**OPTIONS) as captured:
             lines = {name.lower(): self.headers.get_all(name) for name in self.headers}
-            request = tracker.begin("GET", self.path, lines)
+            request = tracker.begin(PlainArrival("GET", self.path, lines))
             work()
             if request is not None:
                 request.finish(200, route="/orders")

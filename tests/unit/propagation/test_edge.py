@@ -22,7 +22,7 @@ from ezlogs.propagation.egress import departing
 from ezlogs.propagation.inbound import claimed_actor, extract
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 from ezlogs.trackers.job import Job, perform
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -62,7 +62,7 @@ def spans(provider: TracerProvider) -> InMemorySpanExporter:
 
 def answer(captured: Captured, headers: dict[str, str]) -> UniversalEvent:
     """Handle a request, and return its event."""
-    request = tracker.begin("GET", "/", headers)
+    request = tracker.begin(PlainArrival("GET", "/", headers))
     assert request is not None
     request.finish(200, route="/")
     return captured.of("http.request")[-1]
@@ -90,7 +90,7 @@ def test_at_the_edge_a_request_begins_its_own_trace_and_story(linking: Captured,
 
 def test_at_the_edge_the_applications_baggage_comes_in_and_our_own_story_goes_out(linking: Captured) -> None:
     """What leaves from inside is the request's own story."""
-    request = tracker.begin("GET", "/", HEADERS)
+    request = tracker.begin(PlainArrival("GET", "/", HEADERS))
     assert request is not None
     sent: dict[str, str] = {}
     inject(sent)
@@ -162,8 +162,8 @@ def test_an_unsampled_span_does_not_say_where_its_trace_began(linking: Captured)
 
 @pytest.mark.usefixtures("spans")
 def test_a_request_inside_a_request_does_not_come_from_outside(linking: Captured) -> None:
-    """A mounted application is part of the story."""
-    outer = tracker.begin("GET", "/", HEADERS)
+    """What an application asks another one in its process is part of the story."""
+    outer = tracker.begin(PlainArrival("GET", "/outer", HEADERS))
     assert outer is not None
     inner = answer(linking, HEADERS)
     outer.finish(200)
@@ -173,7 +173,7 @@ def test_a_request_inside_a_request_does_not_come_from_outside(linking: Captured
 
 def test_who_acts_in_the_callers_words_is_told_and_not_believed(captured: Captured) -> None:
     """The request's event says who was claimed; the actor is whom the application knows."""
-    request = tracker.begin("GET", "/", HEADERS, peek=lambda: None)
+    request = tracker.begin(PlainArrival("GET", "/", HEADERS), peek=lambda: None)
     assert request is not None
     assert claimed_actor() == Actor("user", "7")
     assert current_actor().type == "unknown"
@@ -191,7 +191,7 @@ def test_the_claim_is_read_where_others_opened_the_span(captured: Captured, prov
     """It is kept apart and travels no further."""
     ctx = baggage.set_baggage("ezlogs.actor", "service;of=others")
     with Scope(ctx), provider.get_tracer("other").start_as_current_span("GET"):
-        request = tracker.begin("GET", "/", {})
+        request = tracker.begin(PlainArrival("GET", "/", {}))
         assert request is not None
         assert "ezlogs.actor" not in baggage.get_all()
         request.finish(200)
@@ -207,7 +207,7 @@ def test_at_the_edge_nobody_is_claimed(linking: Captured, provider: TracerProvid
 
 def test_a_claim_is_one_requests(captured: Captured) -> None:
     """Neither the next request nor one inside it has it."""
-    outer = tracker.begin("GET", "/", HEADERS)
+    outer = tracker.begin(PlainArrival("GET", "/outer", HEADERS))
     assert outer is not None
     assert "claimed_actor" not in answer(captured, {}).metadata
     outer.finish(200)
@@ -234,5 +234,5 @@ def test_who_acts_here_is_a_claim_there() -> None:
         assert sent is not None
     with capture() as captured:
         event = answer(captured, {str(name): str(value) for name, value in sent})
-    assert (event.metadata["claimed_actor"], event.actor.type) == ("user:7@acme", "system")
+    assert (event.metadata["claimed_actor"], event.actor.type) == ("user:7@acme", "unknown")
     assert event.correlation == Correlation(correlation_id="story-1")

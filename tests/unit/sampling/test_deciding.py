@@ -25,7 +25,7 @@ from ezlogs.sampling import deciding, root
 from ezlogs.scope import Scope
 from ezlogs.size import size_of
 from ezlogs.testing import Captured, capture
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 from ezlogs.trackers.job import Job, perform
 
 LEFT_OUT, LET_THROUGH = "0" * 31 + "1", "f" * 32
@@ -59,7 +59,7 @@ def health() -> dict[str, Any]:
 
 def request(route: str = "/orders", status: int = 200, inside: Callable[[], object] = lambda: None) -> None:
     """Handle a request."""
-    tracked = HttpTracker("example").begin("GET", route, {})
+    tracked = HttpTracker("example").begin(PlainArrival("GET", route, {}))
     assert tracked is not None
     try:
         inside()
@@ -220,9 +220,9 @@ def test_what_waits_is_bounded(bound: dict[str, int], reason: str) -> None:
 
 def test_rates_by_type_and_route() -> None:
     """Of both the lower one counts; the request's own event is judged by its route too."""
-    tables = {"sample_types": {"order.*": 0.5}, "sample_routes": {"GET /health": 0, "GET /orders": 0.25}}
+    tables = {"sample_types": {"order.*": 0.5}, "sample_routes": {"GET /heartbeat": 0, "GET /orders": 0.25}}
     with capture(**tables) as captured, in_story(LET_THROUGH):
-        for route in ("/orders", "/health", "/other"):
+        for route in ("/orders", "/heartbeat", "/other"):
             request(route, inside=lambda: happen("success"))
         assert health()["sampled_out_by"] == {"route": 2}
     assert [(event.event_type, event.sampling) for event in captured.events] == [
@@ -235,12 +235,12 @@ def test_rates_by_type_and_route() -> None:
 
 def test_a_request_waits_until_its_route_is_known() -> None:
     """Since one event of it would be judged by a rate, and the next one by another."""
-    with capture(sample_routes={"GET /health": 0}) as captured, in_story(LET_THROUGH):
-        tracked = HttpTracker("example").begin("GET", "/orders/42", {})
+    with capture(sample_routes={"GET /heartbeat": 0}) as captured, in_story(LET_THROUGH):
+        tracked = HttpTracker("example").begin(PlainArrival("GET", "/orders/42", {}))
         assert tracked is not None
         happen("success")
         assert health()["held"] == 1
-        tracked.routed("/orders/{id}")
+        tracked.matched("/orders/{id}")
         assert (health()["held"], actions(captured)) == (0, ["step0"])
         happen("success")
         assert actions(captured) == ["step0", "step0"]
@@ -252,7 +252,7 @@ def test_a_request_waits_until_its_route_is_known() -> None:
 
 def test_a_request_that_fails_before_its_route_is_known_is_kept() -> None:
     """And still counted by the rate of its route, once that is known."""
-    with capture(sample_routes={"GET /orders": 0.5, "GET /health": 0}) as captured:
+    with capture(sample_routes={"GET /orders": 0.5, "GET /heartbeat": 0}) as captured:
         for story in (LET_THROUGH, LEFT_OUT):
             with in_story(story):
                 request("/orders", inside=lambda: happen("success", "failure"))
@@ -524,7 +524,7 @@ def test_a_thread_that_was_slow_to_tell_comes_after_the_end() -> None:
 def test_what_ends_when_ezlogs_has_ended_is_no_trouble() -> None:
     """Nobody is there to be told."""
     with capture(sample_rate=0) as captured, in_story(LEFT_OUT):
-        tracked = HttpTracker("example").begin("GET", "/orders", {})
+        tracked = HttpTracker("example").begin(PlainArrival("GET", "/orders", {}))
         assert tracked is not None
         happen("success")
         running = install(None)
@@ -575,7 +575,7 @@ STEPS = st.lists(
     max_size=6,
 )
 REQUESTS = st.lists(
-    st.tuples(STEPS, st.sampled_from([200, 500]), st.sampled_from(["/orders", "/health"]), st.booleans()), max_size=4
+    st.tuples(STEPS, st.sampled_from([200, 500]), st.sampled_from(["/orders", "/heartbeat"]), st.booleans()), max_size=4
 )
 
 
@@ -584,7 +584,7 @@ REQUESTS = st.lists(
     story=st.integers(1, 2**128 - 1).map("{:032x}".format),
     rate=st.sampled_from([0.0, 0.3, 1.0]),
     types=st.dictionaries(st.sampled_from(["data.*", "*"]), st.sampled_from([0.0, 0.5])),
-    routes=st.dictionaries(st.sampled_from(["GET /health", "/*"]), st.sampled_from([0.0, 0.2])),
+    routes=st.dictionaries(st.sampled_from(["GET /heartbeat", "/*"]), st.sampled_from([0.0, 0.2])),
     keep=st.booleans(),
     requests=REQUESTS,
 )
@@ -599,10 +599,10 @@ def test_a_request_is_whole_or_as_its_rates_say(  # noqa: PLR0917  # hypothesis 
     tables = {"sample_types": types, "sample_routes": routes, "always_events": "auth.*", "never_events": "debug.*"}
     with capture(sample_rate=rate, keep_errors=keep, **tables) as captured, in_story(story):
         for steps, status, route, early in requests:
-            tracked = HttpTracker("example").begin("GET", route, {})
+            tracked = HttpTracker("example").begin(PlainArrival("GET", route, {}))
             assert tracked is not None
             if early:
-                tracked.routed(route)
+                tracked.matched(route)
             for event_type, outcome in steps:
                 ezlogs.event(event_type, "happened", outcome=outcome)
             tracked.finish(status, route=route)

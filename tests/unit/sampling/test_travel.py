@@ -24,7 +24,7 @@ from ezlogs.sampling.rates import Rates
 from ezlogs.sampling.travel import Known, read, written
 from ezlogs.scope import Scope
 from ezlogs.testing import capture
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 from ezlogs.trackers.job import Job, enqueued, perform, started
 
 LEFT_OUT = "0" * 31 + "1"
@@ -111,20 +111,20 @@ def test_requests_say_the_rate_and_whether_the_story_is_kept_by_now() -> None:
 
 def test_the_rate_is_that_of_the_route() -> None:
     """Which is said once it is known."""
-    with capture(sample_routes={"GET /health": 0, "GET /orders": 0.25}), in_story():
-        tracked = HttpTracker("example").begin("GET", "/orders", {})
+    with capture(sample_routes={"GET /heartbeat": 0, "GET /orders": 0.25}), in_story():
+        tracked = HttpTracker("example").begin(PlainArrival("GET", "/orders", {}))
         assert tracked is not None
         assert sent() is None
-        tracked.routed("/orders")
+        tracked.matched("/orders")
         assert sent() == "c"
         tracked.finish(200, route="/orders")
-        tracked = HttpTracker("example").begin("GET", "/health", {})
+        tracked = HttpTracker("example").begin(PlainArrival("GET", "/heartbeat", {}))
         assert tracked is not None
         ezlogs.event("order.action", "placed", outcome="failure")
         assert sent() == ":kept"
-        tracked.routed("/health")
+        tracked.matched("/heartbeat")
         assert sent() == "none:kept"
-        tracked.finish(200, route="/health")
+        tracked.finish(200, route="/heartbeat")
 
 
 def test_a_far_host_learns_nothing() -> None:

@@ -76,9 +76,22 @@ EXAMPLES = {
     "redaction": "email=mask",
     "patterns": "badge=BDG-[0-9]{6}",
     "hash_key": "a long random text",
+    "excluded_paths": "/healthz,/static/*",
+    "excluded_agents": "*bot*",
+    "excluded_urls": "healthz$,/internal/",
+    "trusted_proxies": "10.0.0.0/8,::1",
+    "request_parameters": "page,filter*",
+    "request_fields": "quantity",
+    "send_request_id": "on",
+    "login_names": "none",
     "changes": "full",
+    "graphql_variables": "page,*Id",
     "propagate_actor": "no",
     "instrument": "django,celery",
+    "excluded_commands": "flask run,shop serve",
+    "command_options": "dry-run,limit",
+    "http_client_events": "on",
+    "http_client_routes": "api.example.com/orders/{id}",
 }
 
 

@@ -250,8 +250,57 @@ def session(scene: Any) -> None:
 
 @scene_of
 def session_failed(scene: Any) -> None:
-    """Somebody tries to log in."""
+    """Somebody tries to log in: nobody known, under a name, as a user that is known, and with what does not hold."""
+    nobody: dict[str, Any] = {"actor": Actor("anonymous"), "outcome": "failure"}
     scene.tell("auth.session", "login_failed", actor=SYSTEM, outcome="failure")
+    scene.tell("auth.session", "login_failed", subject=Subject("user", None, "a…@example.com"), **nobody)
+    scene.tell("auth.session", "login_failed", subject=("user", 7), metadata={"reason": "locked"}, **nobody)
+    scene.tell("auth.session", "login_failed", metadata={"reason": "bad_token", "method": "bearer"}, **nobody)
+    for action in ("login", "logout"):
+        scene.tell("auth.session", action, subject=Subject("user", "7", "Ada"), outcome="failure")
+    scene.tell("auth.session", "login", outcome="unknown", metadata={"method": "sso"})
+    with scene.request("POST /login/", 401, 0.04, actor=Actor("anonymous")):
+        scene.tell("auth.session", "login_failed", subject=Subject("user", None, "a…"), **nobody)
+
+
+@scene_of
+def session_password(scene: Any) -> None:
+    """Passwords are changed, by their owners and by administrators; or are not."""
+    ada = Subject("user", "7", "Ada")
+    scene.tell("auth.session", "password_changed", subject=ada)
+    scene.tell("auth.session", "password_changed", subject=ada, actor=BOB)
+    scene.tell("auth.session", "password_changed", subject=ada, actor=BOB, outcome="failure")
+    scene.tell("auth.session", "password_changed", subject=ada, actor=Actor("anonymous"))
+
+
+@scene_of
+def session_refused(scene: Any) -> None:
+    """Somebody may not: a route, a permission, a thing, and what nothing tells."""
+    route = Subject("route", "POST /orders/{id}/")
+    for subject, reason in (
+        (route, "csrf"),
+        (Subject("route", "GET /"), None),
+        (Subject("permission", "orders.delete_order"), "missing_scope"),
+        (Subject("order", "42"), None),
+        (Subject("route"), None),
+        (None, "session_protected"),
+    ):
+        metadata = {"reason": reason} if reason else None
+        scene.tell("auth.session", "permission_denied", subject=subject, metadata=metadata, outcome="failure")
+    with scene.request("POST /orders/{id}/", 403, 0.01, actor=Actor("anonymous")):
+        scene.tell("auth.session", "permission_denied", subject=route, actor=Actor("anonymous"), outcome="failure")
+
+
+@scene_of
+def session_impersonation(scene: Any) -> None:
+    """Somebody acts as somebody else, and no longer does; or cannot."""
+    bob, ada = Actor("user", "8", "Bob", "user:7"), Subject("user", "7", "Ada")
+    scene.tell("auth.session", "impersonation_started", subject=ada, actor=bob)
+    scene.tell("order.action", "placed", subject=("order", 42), actor=bob)
+    scene.tell("auth.session", "impersonation_ended", subject=ada, actor=bob)
+    for action in ("impersonation_started", "impersonation_ended"):
+        scene.tell("auth.session", action, subject=ada, actor=bob, outcome="failure")
+    scene.tell("auth.session", "impersonation_started", actor=BOB)
 
 
 @scene_of
@@ -388,6 +437,31 @@ def graphql(scene: Any) -> None:
 
 
 @scene_of
+def graphql_gone_wrong(scene: Any) -> None:
+    """GraphQL operations that failed, partly or as a whole, or were never executed."""
+    with scene.request("POST /graphql", 200, 0.02):
+        failed = {"error_count": 1, "operation_type": "mutation"}
+        error = Failure("shop.stock.OutOfStock")
+        scene.tell("graphql.operation", "mutation createOrder", metadata=failed, outcome="failure", error=error)
+    for action, metadata in (
+        ("query {me, orders}", {"error_count": 2, "partial": True}),
+        ("query products", {"error_count": 3, "stage": "validation"}),
+        ("(unknown)", {"error_count": 1, "stage": "parsing"}),
+    ):
+        scene.tell("graphql.operation", action, metadata=metadata, outcome="failure", actor=SYSTEM)
+
+
+@scene_of
+def graphql_subscriptions(scene: Any) -> None:
+    """Subscriptions that ended by themselves and by their clients, and a query that nobody waited for."""
+    messages = {"error_count": 0, "messages": 3}
+    scene.tell("graphql.operation", "subscription prices", metadata=messages, duration=2.0)
+    left = {"error_count": 1, "messages": 1, "reason": "closed"}
+    scene.tell("graphql.operation", "subscription prices", metadata=left, duration=2.0, outcome="unknown")
+    scene.tell("graphql.operation", "query report", metadata={"reason": "cancelled"}, outcome="unknown", actor=SYSTEM)
+
+
+@scene_of
 def flow_with_steps(scene: Any) -> None:
     """A checkout reaches six steps and completes; its steps are told with it."""
     steps = ("cart_checked", "stock_reserved", "payment_authorized", "order_placed", "receipt_queued", "cart_cleared")
@@ -454,7 +528,7 @@ def schedule_on_time(scene: Any) -> None:
 
 @scene_of
 def commands(scene: Any) -> None:
-    """Commands end with exit codes, with an exception, and by Ctrl-C."""
+    """Commands end with exit codes, with an exception, by Ctrl-C, and with their process; a chain is one run."""
     scene.actor = Actor("cli", "ada")
     options = {"options": ("--dry-run", "-v")}
     scene.tell("cli.command", "import-orders", duration=1.24, metadata={**options, "exit_code": 0})
@@ -462,6 +536,36 @@ def commands(scene: Any) -> None:
     scene.tell("cli.command", "import-orders", duration=0.1, metadata={**options, "exit_code": 2}, **failure)
     scene.tell("cli.command", "import-orders", outcome="failure", error=Failure("OperationalError"))
     scene.tell("cli.command", "import-orders", outcome="unknown", error=Failure("KeyboardInterrupt"))
+    scene.tell("cli.command", "shop import orders", outcome="unknown", metadata={"reason": "interrupted"})
+    chain = {"commands": ("clean", "check", "make"), "exit_code": 0}
+    scene.tell("cli.command", "build make", duration=1.24, metadata=chain)
+    refused = {"outcome": "failure", "error": Failure("click.exceptions.NoSuchOption")}
+    scene.tell("cli.command", "shop import orders", duration=0.0, metadata={"exit_code": 2}, **refused)
+
+
+@scene_of
+def requests_to_other_services(scene: Any) -> None:
+    """A payment is tried three times, and all else that becomes of requests."""
+    charge = "POST api.stripe.com/v1/charges/{id}"
+
+    def ask(
+        action: str = "GET api.stripe.com", outcome: str = "failure", error: str | None = None, **facts: Any
+    ) -> None:
+        failure = Failure(error) if error else None
+        scene.tell("http.client", action, outcome=outcome, error=failure, metadata=facts, duration=0.13)
+
+    with scene.request("POST /orders/", 201, 1.2):
+        ask(charge, error="urllib3.exceptions.ReadTimeoutError", reason="timeout", attempt=1)
+        ask(charge, status=503, attempt=2)
+        ask(charge, "success", status=200, attempt=3)
+        scene.tell("order.action", "placed", subject=("order", 42))
+    ask("POST api.stripe.com", status=402, attempt=1)
+    ask(error="httpcore.ConnectError", reason="connection", attempt=12)
+    ask(error="httpcore.LocalProtocolError")
+    ask(outcome="unknown", error="asyncio.exceptions.CancelledError", reason="cancelled")
+    ask("GET [fd12::7]:8443", "success", status=302)
+    ask("GET [fd12::7]:8443/orders", "success", status=304, redirects=2)
+    ask("GET", "success")
 
 
 @scene_of

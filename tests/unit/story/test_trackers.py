@@ -13,7 +13,7 @@ from ezlogs.story import Story, Told, stories
 from ezlogs.testing import capture
 from ezlogs.trackers import job, mail
 from ezlogs.trackers.data import Transaction, invalid, observe
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 JOB = job.Job("store.tasks.send_receipt", "job-1", max_retries=5)
 ITEM = {"verbose_name": "order item"}
@@ -21,7 +21,9 @@ ITEM = {"verbose_name": "order item"}
 
 def request(status: int, user: str, *, happens: Callable[[], Any] = dict) -> dict[str, str]:
     """Serve ``POST /orders/`` for a user; return what its view returns: the headers of a message."""
-    tracker = HttpTracker("test").begin("POST", "/orders/", {}, peek=lambda: Actor("user", user.lower(), user))
+    tracker = HttpTracker("test").begin(
+        PlainArrival("POST", "/orders/", {}), peek=lambda: Actor("user", user.lower(), user)
+    )
     assert tracker is not None
     headers: dict[str, str] = happens()
     tracker.finish(status, route="/orders/")
@@ -119,3 +121,22 @@ def test_a_flow_is_told_where_it_ended() -> None:
         request(201, "Ada", happens=view)
     story = only(captured.events)
     assert text(story) == "Ada placed order 42 (POST /orders, 201, N ms). Checkout 7 completed in N ms."
+
+
+def test_sign_ins_are_told_as_people_say_them() -> None:
+    """Of each action the sentence says who, and of a failed login the masked name."""
+    ada, root = Actor("user", "7", "Ada"), Actor("user", "1", "Root")
+    with capture() as captured, ezlogs.flow("support", 1):
+        ezlogs.auth("login_failed", username="ada@example.com", reason="locked")
+        ezlogs.auth("login", ada, method="sso")
+        ezlogs.auth("password_changed", ada, actor=root)
+        ezlogs.auth("permission_denied", ada, subject=("permission", "orders.delete_order"))
+        ezlogs.auth("impersonation_started", ada, actor=root)
+        ezlogs.auth("impersonation_ended", ada, actor=root)
+        ezlogs.auth("logout", ada)
+    [story] = stories(map(Told, captured.events))
+    assert text(story).startswith(
+        "Someone tried to log in as a…@example.com and failed (locked). Ada logged in (sso). "
+        "Root changed the password of user Ada. Ada was refused the permission orders.delete_order. "
+        "Root began to act as user Ada. Root no longer acts as user Ada. Ada logged out."
+    )

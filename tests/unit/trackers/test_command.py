@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import date
+from enum import Enum
+from pathlib import PurePath
 
 import pytest
 from opentelemetry import trace
@@ -14,8 +17,8 @@ from opentelemetry.trace import Tracer
 
 import ezlogs
 from ezlogs import Actor, Subject
-from ezlogs.testing import Captured
-from ezlogs.trackers.command import MAX_OPTIONS, option_names, os_user
+from ezlogs.testing import Captured, capture
+from ezlogs.trackers.command import MAX_OPTIONS, harmless, option_names, option_values, os_user
 
 USER_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 
@@ -133,6 +136,70 @@ def test_only_the_names_of_options_are_told() -> None:
     assert option_names(["--token=hunter2", "-psecret", "--token", "x", "-5", "-", 7, "--x y"]) == ("--token", "-p")
     assert option_names(["--a", "--", "--b"]) == ("--a",)
     assert len(option_names(f"--option-{number}" for number in range(1000))) == MAX_OPTIONS
+
+
+def test_values_of_options_are_told_on_request() -> None:
+    """Where they cannot be mistaken for anything else; privacy is asked about them."""
+    argv = ["--limit=5", "--dry-run", "orders.csv", "--api-key=hunter2", "--limit", "6", "-limit=7", "--", "--note=no"]
+    with capture(command_options="limit,--dry-run,api_key,note") as captured, ezlogs.command("import", argv=[*argv, 5]):
+        pass
+    (ran,) = captured.events
+    assert {name: value for name, value in ran.metadata.items() if name.startswith("option.")} == {
+        "option.limit": "5",
+        "option.api_key": "hunter2",
+    }
+    captured.assert_absent("hunter2")
+    assert option_values(["--limit=5"]) == {}
+
+
+def test_only_plain_values_are_told() -> None:
+    """Whatever a parser has made of them."""
+    assert harmless(date(2026, 1, 2)) == "2026-01-02"
+    assert harmless(Outcome.GOOD) == 1
+    assert harmless([PurePath("a"), object(), None, (1.5, True)]) == ("a", (1.5, True))
+
+
+class Outcome(Enum):
+    GOOD = 1
+
+
+@pytest.mark.usefixtures("tracer")
+def test_a_command_may_learn_its_name_late(captured: Captured, spans: InMemorySpanExporter) -> None:
+    """Its span with it; without one too."""
+    with ezlogs.command("shop") as run:
+        run.rename("shop import")
+        run.know({"rows": 3})
+    (span,) = spans.get_finished_spans()
+    (ran,) = captured.events
+    assert (ran.action, ran.subject, span.name) == ("shop import", Subject("command", "shop import"), "shop import")
+    assert ran.metadata == {"rows": 3, "exit_code": 0}
+
+
+def test_a_command_may_be_withdrawn(captured: Captured, tracer: Tracer, spans: InMemorySpanExporter) -> None:
+    """Its span ends then, and nothing is told; the next run is."""
+    command = ezlogs.command("shop")
+    with command as run:
+        run.withdraw()
+        assert len(spans.get_finished_spans()) == 1
+    with command:
+        pass
+    with tracer.start_as_current_span("around"), command as run:
+        run.withdraw()
+    assert [event.action for event in captured.events] == ["shop"]
+    assert len(spans.get_finished_spans()) == 3
+
+
+def test_a_nested_command_may_have_a_span_already(
+    captured: Captured, tracer: Tracer, spans: InMemorySpanExporter
+) -> None:
+    """Of somebody who instruments commands; it is the hop."""
+    with ezlogs.command("outer"), tracer.start_as_current_span("inner"):
+        inner = ezlogs.command("inner", nested=True)
+        inner.spanned = True
+        with inner:
+            pass
+    assert [span.name for span in spans.get_finished_spans()] == ["inner", "outer"]
+    assert captured.events[0].correlation.parent_event_id == captured.events[1].event_id
 
 
 def test_the_systems_user_is_looked_up_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,110 @@
+"""Which suites are run, in which modes, and which of their tests are known to differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Suite(NamedTuple):
+    """The tests of one of OpenTelemetry's instrumentors."""
+
+    name: str
+    """As in ``opentelemetry-instrumentation-<name>``."""
+
+    ours: str = ""
+    """ezlogs' own instrumentor for that library, which must be active, if there is one."""
+
+    tells: str = ""
+    """The type of event that ezlogs must make of what the tests do, where its instrumentor makes events."""
+
+    counting_events: tuple[str, ...] = ()
+    """The tests that count a span's events, and so find ezlogs' among them: those fail where events are on spans."""
+
+    differing: Mapping[str, str] = {}
+    """The tests that fail in every mode, each with the reason."""
+
+    waits: bool = False
+    """Whether its tests mostly wait, so that its runs need no processor of their own."""
+
+    @property
+    def distribution(self) -> str:
+        """The distribution that the suite belongs to."""
+        return f"opentelemetry-instrumentation-{self.name}"
+
+    def known(self, mode: Mode) -> tuple[str, ...]:
+        """Return the tests that are known to fail in a mode."""
+        return (*self.differing, *(self.counting_events if mode.on_spans else ()))
+
+
+class Mode(NamedTuple):
+    """One way in which ezlogs is active."""
+
+    name: str
+    settings: Mapping[str, Any]
+    """Beside the endpoint."""
+
+    delivers: bool = True
+    """Whether ezlogs is given an endpoint, and sends the events there itself."""
+
+    on_spans: bool = False
+    """Whether events are seen on the spans that the tests look at."""
+
+
+OWN_SPAN = "counts all spans where contrib is taken back, and ezlogs makes the request's"
+OWN_JOB_SPANS = "counts all spans where contrib is taken back, and ezlogs makes the job's"
+BAGGAGE = "reads all baggage, and the story's ids are in it"
+
+_CELERY = "tests/test_tasks.py::TestCeleryInstrumentation::"
+_DJANGO = "tests/test_middleware.py::TestMiddleware::"
+_DJANGO_ASGI = "tests/test_middleware_asgi.py::TestMiddlewareAsgi::"
+
+# The suites that take longest come first, so that nothing is left to wait for in the end.
+SUITES = (
+    Suite(
+        "celery",
+        ours="ezlogs_celery",
+        tells="job.execution",
+        counting_events=tuple(_CELERY + test for test in ("test_task", "test_task_raises", "test_task_use_span_links")),
+        differing={_CELERY + "test_baggage": BAGGAGE, _CELERY + "test_uninstrument": OWN_JOB_SPANS},
+        waits=True,
+    ),
+    Suite("httpx", ours="ezlogs_httpx"),
+    Suite("aiohttp-client", ours="ezlogs_aiohttp_client"),
+    Suite("asgi"),
+    Suite("click"),
+    Suite(
+        "django",
+        ours="ezlogs_django",
+        tells="http.request",
+        counting_events=tuple(
+            where + test
+            for where in (_DJANGO, _DJANGO_ASGI)
+            for test in ("test_error", "test_error_both_semconv", "test_error_new_semconv")
+        ),
+        differing={
+            _DJANGO + "test_uninstrument": OWN_SPAN,
+        },
+    ),
+    Suite("fastapi"),
+    Suite(
+        "flask",
+        ours="ezlogs_flask",
+        tells="http.request",
+        differing={"tests/test_automatic.py::TestAutomatic::test_uninstrument": OWN_SPAN},
+    ),
+    Suite("requests", ours="ezlogs_requests"),
+    Suite("sqlalchemy"),
+    Suite("starlette"),
+    Suite("threading", ours="ezlogs_threading"),
+    Suite("urllib3", ours="ezlogs_urllib3"),
+    Suite("wsgi"),
+)
+
+# The tests' own exporter in memory is another pipeline beside ezlogs.
+MODES = (
+    Mode("attached", {}),
+    Mode("log", {"carrier": "log"}),
+    Mode("span", {"pipeline": "owned"}, on_spans=True),
+    Mode("span, no endpoint", {"pipeline": "attached"}, delivers=False, on_spans=True),
+)

@@ -1,0 +1,22 @@
+"""HTTP requests, whatever the framework: what instrumentors call, and what they describe requests by."""
+
+from ezlogs.trackers.http.arrival import Arrival, AsgiArrival, CgiArrival, PlainArrival, tracked_in
+from ezlogs.trackers.http.nested import NestedRequest
+from ezlogs.trackers.http.request import HTTP_REQUEST, METHODS, HttpRequest, HttpTracker
+
+Tracked = HttpRequest | NestedRequest
+"""A request under way, or a part of one."""
+
+__all__ = [
+    "HTTP_REQUEST",
+    "METHODS",
+    "Arrival",
+    "AsgiArrival",
+    "CgiArrival",
+    "HttpRequest",
+    "HttpTracker",
+    "NestedRequest",
+    "PlainArrival",
+    "Tracked",
+    "tracked_in",
+]

@@ -1,0 +1,5 @@
+"""A command whose class is defined elsewhere."""
+
+from .stock import Command
+
+__all__ = ["Command"]

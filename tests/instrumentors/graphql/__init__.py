@@ -1,0 +1,1 @@
+"""GraphQL, by graphql-core and by what is built on it."""

@@ -1,0 +1,1 @@
+"""The tests of the WSGI middleware, with applications of every kind, on real servers."""
