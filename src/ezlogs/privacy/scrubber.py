@@ -205,9 +205,9 @@ class Scrubber:
         """
         try:
             return self._attributes(attributes, found, prefix)
-        except Exception:  # the mapping's own code: not even its names are known
+        except Exception:  # the mapping's own code, or no room to run: what is never looked at is all that can stay
             self._failed(prefix.rstrip("."), found)
-            return {}
+            return _structural(attributes)
 
     def name(self, name: str, path: str, found: list[str]) -> str:
         """Scrub the name of a mapping's item or of an attribute."""
@@ -287,6 +287,13 @@ class Scrubber:
         found.extend([f"{path}: {rule}" for rule in told])
         pieces.append(text[done:])
         return "".join(pieces)
+
+
+def _structural(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return {key: attributes[key] for key in STRUCTURAL if key in attributes}
+    except Exception:  # its own code
+        return {}
 
 
 def _runs_of_long(text: str, search: Search) -> tuple[Run, ...]:
