@@ -25,7 +25,7 @@ def expression(pattern: str, flags: int = 0) -> re.Pattern[str]:
         >>> expression("[0-9]+").findall("4 of 10")
         ['4', '10']
     """
-    return cast("re.Pattern[str]", _Expression(lambda: pattern, flags))
+    return cast("re.Pattern[str]", _Expression(pattern, flags))
 
 
 def long_expression(pattern: Callable[[], str]) -> re.Pattern[str]:
@@ -41,7 +41,7 @@ def long_expression(pattern: Callable[[], str]) -> re.Pattern[str]:
         >>> long_expression(lambda: "|".join(["pin", "otp"])).findall("your pin")
         ['pin']
     """
-    return cast("re.Pattern[str]", _LongExpression(pattern, 0))
+    return cast("re.Pattern[str]", _LongExpression(pattern))
 
 
 class _Expression:
@@ -49,7 +49,7 @@ class _Expression:
 
     __slots__ = ("_flags", "_pattern", *_METHODS)
 
-    def __init__(self, pattern: Callable[[], str], flags: int) -> None:
+    def __init__(self, pattern: str | Callable[[], str], flags: int) -> None:
         self._pattern = pattern
         self._flags = flags
 
@@ -62,7 +62,8 @@ class _Expression:
         return getattr(compiled, name)
 
     def _compiled(self) -> re.Pattern[str]:
-        return re.compile(self._pattern(), self._flags)
+        pattern = self._pattern
+        return re.compile(pattern() if callable(pattern) else pattern, self._flags)
 
 
 class _LongExpression(_Expression):
@@ -70,8 +71,8 @@ class _LongExpression(_Expression):
 
     __slots__ = ("_compiled_in",)
 
-    def __init__(self, pattern: Callable[[], str], flags: int) -> None:
-        super().__init__(pattern, flags)
+    def __init__(self, pattern: Callable[[], str]) -> None:
+        super().__init__(pattern, 0)
         self._compiled_in = 0
         """The process that compiles it: after a fork, the thread that did is not there."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 
@@ -16,6 +17,9 @@ from ezlogs.privacy.search import Search
 from ezlogs.privacy.words import is_one_word
 
 SEARCH = Scrubber().search(in_url=True)
+INTERRUPTING = Scrubber().search(in_url=True)
+for _long in (INTERRUPTING._any_word, INTERRUPTING._words):
+    _long._compiled_in = os.getpid()  # type: ignore[attr-defined]  # for ever, as it is for a handler that interrupts
 EVERY_RULE = Search(Finder(rule.name, (), rule.find) for rule in SEARCH.rules)
 
 FRAGMENTS = """
@@ -46,6 +50,13 @@ texts = st.one_of(
 def test_the_prefiltered_search_finds_what_every_rule_finds(text: str) -> None:
     """No clue keeps a rule from a text in which it would find something."""
     assert SEARCH.findings(text) == EVERY_RULE.findings(text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(texts)
+def test_who_interrupts_the_first_search_finds_the_same(text: str) -> None:
+    """While what is looked for is compiled, one word is looked for after the other."""
+    assert INTERRUPTING.findings(text) == SEARCH.findings(text)
 
 
 @settings(max_examples=1500, deadline=None)
