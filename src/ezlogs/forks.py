@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import AbstractContextManager
 from typing import Final
 
 
-def lock_for_loading() -> AbstractContextManager[bool]:
+def lock_for_loading() -> threading.RLock:
     """Return a lock to hold while modules are loaded late, in whichever thread needs them first.
 
     A module that is half loaded when its process forks stays locked in the child, where no one goes on loading it:

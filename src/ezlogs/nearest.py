@@ -13,10 +13,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("enpoint", ["endpoint", "enabled"])
     'endpoint'
     """
-    with OWN_LOADING:
-        try:
-            from difflib import get_close_matches
-        except ImportError:  # this interrupts its loading: in a signal handler, in __del__
-            return None
-
+    if not OWN_LOADING.acquire(blocking=False):  # another thread loads something, and a hint is not worth waiting for
+        return None
+    try:
+        from difflib import get_close_matches
+    except ImportError:  # this interrupts its loading: in a signal handler, in __del__
+        return None
+    finally:
+        OWN_LOADING.release()
     return next(iter(get_close_matches(word, list(known), n=1)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
@@ -11,7 +12,6 @@ from itertools import accumulate
 from urllib.parse import unquote
 
 from ezlogs.expressions import expression
-from ezlogs.forks import OWN_LOADING
 from ezlogs.privacy.rule import Span
 
 _ANY_ESCAPE = (
@@ -95,8 +95,5 @@ def _unescaped(match: re.Match[str]) -> str:
     if kind in ("unicode", "hex"):
         return chr(int(match[kind], 16))
     if kind == "entity":
-        with OWN_LOADING:
-            from html import unescape  # a table of two thousand names, which few texts need
-
-        return unescape(escape)
+        return html.unescape(escape)
     return " " if kind == "plus" else unquote(escape)
