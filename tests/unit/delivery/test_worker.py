@@ -127,7 +127,7 @@ def test_a_batch_that_is_too_large_is_split_until_it_passes(bench: type[Bench]) 
         return Delivered() if len(body) <= largest else Rejected("413 too large", 413)
 
     made.put(10)
-    whole = made.worker._encoder.batch(list(made.worker._items), Resource({}))
+    whole = made.worker._encoder.batch(list(made.worker._intake.items), Resource({}))
     largest = len(whole.body) // 3
     made.transport.send = limited  # type: ignore[method-assign]  # a collector with a limit
     assert made.flush(5)
@@ -304,9 +304,9 @@ def test_what_finds_no_room_is_counted_as_a_closer_look_would(
         monkeypatch.setattr(queue.worker, "_turn", lambda: None)  # no room is made meanwhile
         for _ in range(3000):
             queue.worker.put(usual)
-        assert queue.worker._full_from < len(queue.worker._items) + 1
+        assert queue.worker._intake._full_from < len(queue.worker._intake.items) + 1
         if closer:
-            queue.worker._full_from = sys.maxsize
+            queue.worker._intake._full_from = sys.maxsize
         for event in (usual, *others, usual) * 600:
             queue.worker.put(event)
         found.append((queue.worker.pending(), queue.ledger.counts(), queue.worker.health()["lost_by_type"]))
@@ -366,7 +366,7 @@ def test_the_worker_lets_others_go_on_while_it_keeps_up(bench: type[Bench], monk
     monkeypatch.setattr(time, "sleep", slept.append)
     queue.worker._let_others_go_on()
     assert slept == [0]
-    queue.worker._items.extend(emitted(number) for number in range(10))
+    queue.worker._intake.items.extend(emitted(number) for number in range(10))
     queue.worker._let_others_go_on()
     assert slept == [0]
     monkeypatch.undo()
