@@ -101,8 +101,7 @@ class Outbox:
                         return
                     if held.packed is None and not held.on_disk:
                         packed = waiting[at] = _packed(held.batch)._replace(tried=held.tried)
-                        self._count(held, -1)
-                        self._count(packed, 1)
+                        self._grow(held, packed.size() - held.size())  # its items are pending all the while
 
     def put_on_disk(self, batch: Batch) -> None:
         """Add a batch whose records are in the journal, and are not kept in memory."""
@@ -266,16 +265,19 @@ class Outbox:
         self._waiting[held.batch.priority].append(held)
 
     def _count(self, held: Held, sign: int) -> None:
-        size = sign * held.size()
-        self._bytes += size
+        self._grow(held, sign * held.size())
         if held.on_disk:
             self._on_disk += sign * held.batch.items
         else:
             self._items += sign * held.batch.items
             if held.batch.priority == Priority.AUDIT:
                 self._audits += sign * held.batch.items
-                self._bytes_of_audits += size
         self._sum += sign * held.batch.items
+
+    def _grow(self, held: Held, size: int) -> None:
+        self._bytes += size
+        if held.batch.priority == Priority.AUDIT and not held.on_disk:
+            self._bytes_of_audits += size
 
     def _too_much(self) -> bool:
         return self._items > self._most_items or self._bytes > self._most_bytes
