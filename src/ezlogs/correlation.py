@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,12 @@ import msgspec
 from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 
+from ezlogs.expressions import expression
 from ezlogs.ids import new_trace_id
 from ezlogs.origin import started_in
 
 
-class Correlation(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+class Correlation(msgspec.Struct, gc=False, frozen=True, cache_hash=True, kw_only=True, omit_defaults=True):
     """Where an event belongs. Immutable; a scope puts a changed copy into the OpenTelemetry context.
 
     ``correlation_id`` is the story: the hex trace id current when the story began, constant from the first request
@@ -66,7 +66,7 @@ _BAGGAGE = next(iter(baggage.set_baggage("key", "value", Context())))
 CORRELATION = context.create_key("ezlogs-correlation")
 """The context key of a scope's correlation."""
 
-_ID = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
+_ID = expression(r"[A-Za-z0-9_.:@-]{1,64}")
 
 
 def valid_id(value: object) -> str | None:

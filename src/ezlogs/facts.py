@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from time import time_ns
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from ezlogs.correlation import Correlation
+from ezlogs.expressions import expression
 from ezlogs.identity import describe
 from ezlogs.ids import new_event_id
+from ezlogs.nearest import nearest
 from ezlogs.party import SYSTEM, Actor, Subject, party
 from ezlogs.snapshot import Pairs, freeze, text
 
@@ -25,7 +26,7 @@ ENDLESS = float("inf")
 FAILURES = frozenset({"failure", "dead"})
 """The outcomes of an event that is an error unless it says otherwise."""
 
-_EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+_EVENT_TYPE = expression(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 _LONGEST_TYPE = 200
 _LONGEST_ID = 128
 _END_OF_TIME = 2**63
@@ -260,8 +261,8 @@ def _failure(error: object, problems: list[str]) -> Failure | None:
 def _one_of(name: str, value: object, allowed: tuple[str, ...], default: str, problems: list[str]) -> str:
     if type(value) is str and value in allowed:
         return value
-    nearest = get_close_matches(value[:100], allowed, n=1) if isinstance(value, str) else ()
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    near = nearest(value[:100], allowed) if isinstance(value, str) else None
+    hint = f"; did you mean {near!r}?" if near else ""
     problems.append(f"{name} {_shown(value)}: use one of {', '.join(allowed)}{hint}")
     return default
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import AbstractContextManager
+from typing import Final
 
 
-def lock_for_loading() -> AbstractContextManager[bool]:
+def lock_for_loading() -> threading.RLock:
     """Return a lock to hold while modules are loaded late, in whichever thread needs them first.
 
     A module that is half loaded when its process forks stays locked in the child, where no one goes on loading it:
@@ -18,3 +18,7 @@ def lock_for_loading() -> AbstractContextManager[bool]:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock
+
+
+OWN_LOADING: Final = lock_for_loading()
+"""For modules of ezlogs' own and of the standard library: while it is held no code of anybody else's runs."""

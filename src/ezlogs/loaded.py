@@ -6,7 +6,6 @@ is imported for it: a library that is not there made no object.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -17,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from ezlogs.expressions import expression
 from ezlogs.stored import MISSING, declared, instance_dict, stored
 
 
@@ -48,7 +48,7 @@ _KEY_TYPES = frozenset(
 )
 """Types that libraries make keys of, and whose texts come from nothing but the key."""
 
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_HUMP = expression(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _name_of = type.__dict__["__name__"].__get__
 

@@ -17,6 +17,8 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from ezlogs.expressions import expression
+
 TRACE_VARIABLES = ("TRACEPARENT", "TRACESTATE")
 BAGGAGE_VARIABLE = "BAGGAGE"
 VARIABLES = (*TRACE_VARIABLES, BAGGAGE_VARIABLE)
@@ -25,7 +27,7 @@ MAX_TRACE_LENGTH = 512
 MAX_BAGGAGE_LENGTH = 8192
 MAX_MEMBERS = 64
 
-_MEMBER = re.compile(r"\s*[!#$%&'*+.^_`|~\w-]+\s*=[!#-+\--:<-\[\]-~]*\s*(?:;[!-+\--~\s]*)?", re.ASCII)
+_MEMBER = expression(r"\s*[!#$%&'*+.^_`|~\w-]+\s*=[!#-+\--:<-\[\]-~]*\s*(?:;[!-+\--~\s]*)?", re.ASCII)
 """A member of W3C baggage, with or without properties."""
 
 _STARTED_WITH = {name: os.environ[name] for name in VARIABLES if name in os.environ}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-_PATTERN = re.compile(r"\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*)")
+from ezlogs.expressions import expression
+
+_PATTERN = expression(r"\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*)")
 
 
 def is_event_pattern(text: str) -> bool:

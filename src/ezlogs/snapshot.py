@@ -8,6 +8,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, Union, cast
 
+from ezlogs.expressions import expression
+
 MAX_DEPTH = 8
 MAX_ITEMS = 256
 MAX_TEXT = 8192
@@ -21,7 +23,7 @@ MAX_TOTAL_TEXT = 262_144
 _FEW, _SHORT = 16, 1024
 """A mapping of so few short texts needs no count of what it may still hold."""
 
-_MARKER = re.compile(r"… \(\+([1-9][0-9]{0,11}) (characters|bytes)\)\Z")
+_MARKER = expression(r"… \(\+([1-9][0-9]{0,11}) (characters|bytes)\)\Z")
 _LONGEST_MARKER = 32
 
 Value = Union[str, bool, int, float, None, tuple[Any, ...]]  # noqa: UP007  # evaluated on 3.10, where None | is none

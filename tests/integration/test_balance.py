@@ -145,14 +145,14 @@ def test_the_sum_is_right_when_an_event_cannot_be_encoded(
     collector: Collector, use_provider: UseProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is counted, and the others leave."""
-    append = EventEncoder.append
+    known = EventEncoder.known
 
-    def broken(self: EventEncoder, parts: list[bytes], event: Any) -> list[str]:
+    def broken(self: EventEncoder, event: Any) -> bytes | None:
         if event.subject.id == "3":
             raise ValueError("cannot be encoded")
-        return append(self, parts, event)
+        return known(self, event)
 
-    monkeypatch.setattr(EventEncoder, "append", broken)
+    monkeypatch.setattr(EventEncoder, "known", broken)
     use_provider()
     start(collector)
     emit(10)

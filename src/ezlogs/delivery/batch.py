@@ -27,6 +27,7 @@ from ezlogs.otlp import (
     encode_resource,
     encode_scope,
     encode_span,
+    event_head,
     event_parts,
 )
 from ezlogs.otlp.values import Remembered, varint
@@ -208,7 +209,10 @@ class SpanEncoder:
 
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent, scrubbed and encoded."""
-        trace_id, span_id = place_of(event, under)
+        if under is None:  # as `place_of` would say
+            trace_id, span_id = _TRACE_IDS[event.correlation.correlation_id], 0
+        else:
+            trace_id, span_id = place_of(event, under)
         event_type, priority = event.event_type, self._priorities.of(event)
         if self._events.is_plain(event) and (plain := packed(event)) is not None:
             return SealedEvent(plain, event.timestamp, trace_id, span_id, (), event_type, priority, 0, event, _PACKED)
@@ -264,11 +268,19 @@ class SpanEncoder:
         others = [event for event in events if type(event) is UniversalEvent]
         return max([*sealed, self._priorities.of_all(others)])
 
-    def batch(self, items: Sequence[Item], resource: AnyResource) -> Batch:
-        """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``."""
+    def batch(self, items: Sequence[Item], resource: AnyResource, between: Callable[[], object] = int) -> Batch:
+        """Return the OTLP request of some items; loose events ride on carrier spans of ``resource``.
+
+        Args:
+            items: What is to be sent.
+            resource: Of loose events.
+            between: Called after each hundred events or so.
+        """
         groups: Groups = {}
+        since = 0
         tally = Tally()
-        for item in (*_spans_of(items), *carried(filter(is_loose, items), resource)):
+        spans, loose = _parted(items)
+        for item in (*spans, *carried(loose, resource)):
             tally.receipts += receipts_of(item)
             try:
                 span = item if isinstance(item, SealedSpan) else self.seal_span(*item)
@@ -284,17 +296,25 @@ class SpanEncoder:
             tally.take(item.events, rules, span.priority, is_span=not is_carrier)
             scopes = groups.setdefault(self._sources.resource(span.resource), {})
             scopes.setdefault(span.scope, []).append(b"".join(record))
+            since += 1 + len(item.events)
+            if since >= MAX_CARRIED:
+                since = 0
+                between()
         return tally.batch(request_of(groups))
 
     def _body(self, event: Rider, rules: list[str]) -> bytes:
         """Return an encoded event; append the rules by which privacy kept something back."""
-        if isinstance(event, SealedEvent):
-            rules += event.rules
+        if type(event) is SealedEvent:
+            if event.rules:
+                rules += event.rules
             if event.plain is None:
                 return event.body
             event = event.plain
+        known = self._events.known(event)  # type: ignore[arg-type]  # no sealed one
+        if known is not None:
+            return event_head(event.event_type, event.timestamp) + known
         parts = event_parts(event.event_type, event.timestamp)
-        rules += self._events.append(parts, event)
+        rules += self._events.append(parts, event)  # type: ignore[arg-type]  # the same
         return b"".join(parts)
 
 
@@ -332,8 +352,16 @@ class Tally:
         )
 
 
-def _spans_of(items: Iterable[Item]) -> list[EndedSpan | SealedSpan]:
-    return [item for item in items if isinstance(item, (EndedSpan, SealedSpan))]
+def _parted(items: Iterable[Item]) -> tuple[list[EndedSpan | SealedSpan], list[LooseEvent]]:
+    """Return the spans among some items, and the events that ride on none."""
+    spans: list[EndedSpan | SealedSpan] = []
+    loose: list[LooseEvent] = []
+    for item in items:
+        if type(item) is SealedEvent or is_loose(item):
+            loose.append(item)
+        else:
+            spans.append(item)  # type: ignore[arg-type]  # it is no loose event
+    return spans, loose
 
 
 def is_loose(item: Item) -> TypeGuard[LooseEvent]:
@@ -387,12 +415,17 @@ def _is_rider(event: Any) -> bool:
 def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpan]:
     """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
     groups: dict[tuple[bytes, int], list[Rider]] = {}
+    last_trace, last_span = b"", 0
+    group: list[Rider] = []
     for item in loose:
-        if isinstance(item, SealedEvent):
-            groups.setdefault((item.trace_id, item.span_id), []).append(item)
-            continue
-        event, under = (item, INVALID_SPAN_CONTEXT) if isinstance(item, UniversalEvent) else item
-        groups.setdefault(place_of(event, under), []).append(event)
+        if type(item) is SealedEvent:
+            if item.trace_id != last_trace or item.span_id != last_span:  # most often it is the story of the one before
+                last_trace, last_span = item.trace_id, item.span_id
+                group = groups.setdefault((last_trace, last_span), [])
+            group.append(item)
+        else:
+            event, under = (item, INVALID_SPAN_CONTEXT) if isinstance(item, UniversalEvent) else item  # type: ignore[misc]  # no sealed one
+            groups.setdefault(place_of(event, under), []).append(event)
     spans = []
     for (trace, parent_span_id), events in groups.items():
         trace_id, remaining = int.from_bytes(trace, "big"), iter(events)

@@ -69,17 +69,21 @@ class EventEncoder:
 
     def append(self, parts: list[bytes], event: UniversalEvent) -> list[str]:
         """Append an event's attributes to the parts of a message; return the rules of the redactions in them."""
-        tail = event.said_tail
-        try:
-            known = None if tail is None else self._known(event, tail)
-        except TypeError:  # a part of an actor or a subject that is no text, and cannot even be looked up
-            known = None
+        known = self.known(event)
         if known is not None:
             parts.append(known)
             return []
         attributes = scrubbed_attributes(event, self._scrubber)
         append_attributes(parts, self._heads, attributes)
         return rules_of(attributes)
+
+    def known(self, event: UniversalEvent) -> bytes | None:
+        """Return the attributes of an event in which nothing needs a second look, else None: `append` has them all."""
+        tail = event.said_tail
+        try:
+            return None if tail is None else self._known(event, tail)
+        except TypeError:  # a part of an actor or a subject that is no text, and cannot even be looked up
+            return None
 
     def _known(self, event: UniversalEvent, tail: int) -> bytes | None:
         """Return the attributes of an event that holds nothing but clean ASCII texts and plain numbers, else None.

@@ -10,31 +10,41 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch
-from ezlogs.delivery.restored import item_of, put_together
+from ezlogs.delivery.sealed import HEAD as SEALED_HEAD
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
-from ezlogs.journal import Abandoned, Directory, Found, Journal, Kind, adopt
-from ezlogs.journal.dead import DeadLetters
+from ezlogs.journal import Directory, Journal, Kind
 from ezlogs.journal.liveness import homes
+from ezlogs.journal.record import HEAD as RECORD_HEAD
+from ezlogs.otlp.loading import held_off
 from ezlogs.runtime import log
 from ezlogs.settings import OtlpSignal
 
-_ITEM_ID: Final = struct.Struct(">QQ").pack
+if TYPE_CHECKING:
+    from ezlogs.journal import Abandoned, Found
+    from ezlogs.journal.dead import DeadLetters
+
+_ITEM_ID: Final = struct.Struct("<QQ").pack
 """Makes what tells an event from all others, of its time and its tail: what its id is made of."""
+_ITEM_ID_SIZE: Final = 16
+
+_LOOSE_EVENT: Final = struct.Struct(f"{RECORD_HEAD}QQ{SEALED_HEAD}")
+_LOOSE, _LOOSE_SIZE = _LOOSE_EVENT.pack, _LOOSE_EVENT.size
+"""Makes what is in front of the body of an event that rides on no span."""
 
 _EVENT: Final = int(Kind.EVENT)
 
 _SEGMENT: Final = 2 << 20
 """Bytes of a file of the journal, where it may have many."""
 
-_APPEND: Final = Journal.append.__code__
+_APPEND: Final = Journal.append_body.__code__
 
 _TURNS: Final = 100
 """How often other threads get their turn, a microsecond each, for one of them to finish what it writes."""
@@ -89,7 +99,7 @@ class Journaling:
         self._begin()
 
     def _begin(self) -> None:
-        self._dead = DeadLetters(self._directory, max_age=self._max_age)
+        self._dead: DeadLetters | None = None
         self._abandoned: Abandoned | None = None
         self._found: Iterator[Found] = iter(())
         self._look_at = 0.0
@@ -109,12 +119,29 @@ class Journaling:
             event: The same.
             on_span: Whether it is to be delivered with the span that it happened under.
         """
-        tail = event.said_tail
-        item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(sealed.timestamp, tail)
-        owner = sealed.trace_id + sealed.span_id.to_bytes(8, "big") if on_span else b""
-        receipt = sealed.receipt = self._journal.append(
-            _EVENT, item_id, sealed.head(), sealed.priority, owner=owner, more=sealed.body
-        )
+        tail, body, at = event.said_tail, sealed.body, sealed.timestamp
+        if on_span or tail is None or event.said_id:
+            item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(at, tail)
+            owner = sealed.trace_id + sealed.span_id.to_bytes(8, "big") if on_span else b""
+            receipt = self._journal.append(_EVENT, item_id, sealed.head() + body, sealed.priority, owner=owner)
+        else:  # the same, packed at once: most events are such
+            head = _LOOSE(
+                _LOOSE_SIZE + len(body),
+                _EVENT,
+                sealed.priority,
+                _ITEM_ID_SIZE,
+                0,
+                time_ns(),
+                at,
+                tail,
+                sealed.form,
+                sealed.flags,
+                sealed.trace_id,
+                sealed.span_id,
+                at,
+            )
+            receipt = self._journal.append_body(head + body)
+        sealed.receipt = receipt
         if not receipt and receipt != 0:
             self._wait_for(receipt)
         if sealed.plain is not None:
@@ -196,7 +223,7 @@ class Journaling:
             reason: What the collector said.
             status: As a number.
         """
-        return self._dead.put(
+        return self._dead_letters().put(
             self._signal, self._endpoint, reason=reason, status=status, body=batch.body, events=batch.events
         )
 
@@ -221,6 +248,8 @@ class Journaling:
             return None
         if records is None:
             return None
+        with held_off():
+            from ezlogs.delivery.restored import put_together
         return Left(tuple(put_together(records, self._resource)), self._resource, receipts)
 
     def due(self) -> bool:
@@ -252,6 +281,8 @@ class Journaling:
 
     def _left(self, most: int) -> Left | None:
         while self._next_abandoned():
+            with held_off():
+                from ezlogs.delivery.restored import item_of
             found = list(self._alike(most))
             if not found:
                 self.let_go()
@@ -273,6 +304,8 @@ class Journaling:
         """Adopt what a dead process left, unless something is adopted, if it is time to look; return whether it is."""
         if self._abandoned is None and monotonic() >= self._look_at:
             self._look_at = monotonic() + _LOOKED_FOR
+            with held_off():
+                from ezlogs.journal.recovery import adopt
             self._abandoned = adopt(self._directory, self._max_age)
             if self._abandoned is not None:
                 self._found = self._abandoned.found()
@@ -310,7 +343,15 @@ class Journaling:
 
     def health(self) -> dict[str, object]:
         """Return what is waiting, where, and what went wrong."""
-        return {**self._journal.health(), "dead_letters": self._dead.health()}
+        return {**self._journal.health(), "dead_letters": self._dead_letters().health()}
+
+    def _dead_letters(self) -> DeadLetters:
+        if self._dead is None:
+            with held_off():
+                from ezlogs.journal.dead import DeadLetters
+
+                self._dead = DeadLetters(self._directory, max_age=self._max_age)
+        return self._dead
 
 
 def _is_interrupting() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from opentelemetry import trace
@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
 
 from ezlogs import otel_compat
-from ezlogs.delivery.batch import SCOPE, Batch, Sources, Tally, events_of, receipts_of, request_of
+from ezlogs.delivery.batch import MAX_CARRIED, SCOPE, Batch, Sources, Tally, events_of, receipts_of, request_of
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.packing import packed
@@ -56,11 +56,19 @@ class LogEncoder:
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, LOG_RECORD_HEADS)
 
-    def batch(self, items: Sequence[Any], resource: AnyResource) -> Batch:
-        """Return the OTLP request of some events, each with the context of the span that it happened under."""
+    def batch(self, items: Sequence[Any], resource: AnyResource, between: Callable[[], object] = int) -> Batch:
+        """Return the OTLP request of some events, each with the context of the span that it happened under.
+
+        Args:
+            items: The events.
+            resource: What they belong to.
+            between: Called after each hundred of them.
+        """
         records: list[bytes] = []
         tally = Tally()
-        for item in items:
+        for number, item in enumerate(items, start=1):
+            if number % MAX_CARRIED == 0:
+                between()
             tally.receipts += receipts_of(item)
             try:
                 body, rules = self._encode(*item) if type(item) is not SealedEvent else self._of_sealed(item)

@@ -18,7 +18,10 @@ from ezlogs.delivery.split import split
 from ezlogs.priority import Priority
 
 _PACKED_FROM: Final = 1 << 20
-"""Bytes that wait unpacked: what a collector that is there leaves for a moment."""
+"""Bytes that wait unpacked for a collector that is away."""
+
+_ALWAYS_PACKED_FROM: Final = 8 << 20
+"""The same for one that is there, and will have them in a moment: packing takes as long as encoding does."""
 
 _BESIDE: Final = 500
 """Bytes that a batch takes besides its body, about."""
@@ -64,6 +67,8 @@ class Outbox:
         self._lock = threading.RLock()  # which a signal handler may take again that ends the process
         self._waiting: dict[int, deque[Held]] = {priority: deque() for priority in sorted(Priority, reverse=True)}
         self._in_flight: Held | None = None
+        self._some_unpacked = False
+        """Whether `pack` may find something to do."""
         self._bytes = 0
         self._items = 0
         self._audits = self._bytes_of_audits = 0
@@ -71,11 +76,32 @@ class Outbox:
         self._sum = 0
         """What `pending` returns: one number, so that who reads it without the lock finds nothing half done."""
 
-    def put(self, batch: Batch) -> None:
-        """Add a batch."""
-        held = _packed(batch) if self._bytes > _PACKED_FROM else Held(batch)
+    def put(self, batch: Batch, *, away: bool = False) -> None:
+        """Add a batch.
+
+        Args:
+            batch: What.
+            away: Whether the collector is away.
+        """
+        packed = self._bytes > (_PACKED_FROM if away else _ALWAYS_PACKED_FROM)
+        held = _packed(batch) if packed else Held(batch)
         with self._lock:
+            self._some_unpacked = self._some_unpacked or not packed
             self._add(held)
+
+    def pack(self) -> None:
+        """Pack what waits, but for a little: the collector is away."""
+        with self._lock:
+            if not self._some_unpacked:
+                return
+            self._some_unpacked = False
+            for waiting in self._waiting.values():
+                for at, held in enumerate(waiting):
+                    if self._bytes <= _PACKED_FROM:
+                        return
+                    if held.packed is None and not held.on_disk:
+                        packed = waiting[at] = _packed(held.batch)._replace(tried=held.tried)
+                        self._grow(held, packed.size() - held.size())  # its items are pending all the while
 
     def put_on_disk(self, batch: Batch) -> None:
         """Add a batch whose records are in the journal, and are not kept in memory."""
@@ -239,16 +265,19 @@ class Outbox:
         self._waiting[held.batch.priority].append(held)
 
     def _count(self, held: Held, sign: int) -> None:
-        size = sign * held.size()
-        self._bytes += size
+        self._grow(held, sign * held.size())
         if held.on_disk:
             self._on_disk += sign * held.batch.items
         else:
             self._items += sign * held.batch.items
             if held.batch.priority == Priority.AUDIT:
                 self._audits += sign * held.batch.items
-                self._bytes_of_audits += size
         self._sum += sign * held.batch.items
+
+    def _grow(self, held: Held, size: int) -> None:
+        self._bytes += size
+        if held.batch.priority == Priority.AUDIT and not held.on_disk:
+            self._bytes_of_audits += size
 
     def _too_much(self) -> bool:
         return self._items > self._most_items or self._bytes > self._most_bytes

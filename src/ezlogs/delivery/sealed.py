@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from opentelemetry.sdk.resources import Resource
@@ -17,7 +17,9 @@ from ezlogs.otlp.protobuf import fields, pieces
 from ezlogs.otlp.values import message_field
 from ezlogs.priority import Priority
 
-_HEAD: Final = struct.Struct(">BB16sQq")
+HEAD: Final = "BB16sQq"
+"""What stands in front of a body: form, flags, trace, span and time."""
+_HEAD: Final = struct.Struct(f"<{HEAD}")
 _pack_head: Final = _HEAD.pack
 _SIZE: Final = struct.Struct(">I")
 _KEY, _OUTCOME = 1, b"ezlogs.outcome"
@@ -33,7 +35,7 @@ class Form(IntEnum):
     PACKED_FOR_LOGS = 3
 
 
-class SealedEvent:
+class SealedEvent(msgspec.Struct, gc=False, eq=False):
     """An event that may leave the application: what is in the journal of it, and what a batch must know of it.
 
     Args:
@@ -49,45 +51,18 @@ class SealedEvent:
         form: How the body is written.
     """
 
-    __slots__ = (
-        "body",
-        "event_type",
-        "flags",
-        "form",
-        "plain",
-        "priority",
-        "receipt",
-        "rules",
-        "span_id",
-        "timestamp",
-        "trace_id",
-    )
-
-    def __init__(  # noqa: PLR0917  # by position: names cost each event
-        self,
-        body: bytes,
-        timestamp: int,
-        trace_id: bytes,
-        span_id: int,
-        rules: Sequence[str] = (),
-        event_type: str = "",
-        priority: int = Priority.NORMAL,
-        flags: int = 0,
-        plain: UniversalEvent | None = None,
-        form: int = Form.ENCODED_FOR_SPANS,
-    ) -> None:
-        self.body = body
-        self.timestamp = timestamp
-        self.trace_id = trace_id
-        self.span_id = span_id
-        self.rules = rules
-        self.event_type = event_type
-        self.priority = priority
-        self.flags = flags
-        self.plain = plain
-        self.form = form
-        self.receipt: object = None
-        """What it is acknowledged by in the journal; true once it is in there."""
+    body: bytes
+    timestamp: int
+    trace_id: bytes
+    span_id: int
+    rules: Sequence[str] = ()
+    event_type: str = ""
+    priority: int = Priority.NORMAL
+    flags: int = 0
+    plain: UniversalEvent | None = None
+    form: int = Form.ENCODED_FOR_SPANS
+    receipt: Any = None
+    """What it is acknowledged by in the journal; true once it is in there."""
 
     def under(self) -> SpanContext:
         """Return the span that it happened under."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ezlogs.delivery.batch import Batch
-from ezlogs.otlp.split import Part, halves
+from ezlogs.otlp.loading import held_off
+
+if TYPE_CHECKING:
+    from ezlogs.otlp.split import Part
 
 
 def split(batch: Batch) -> tuple[Batch, Batch] | None:
@@ -16,6 +21,8 @@ def split(batch: Batch) -> tuple[Batch, Batch] | None:
     Args:
         batch: One that was answered with 413, or in gRPC with words to that effect.
     """
+    with held_off():
+        from ezlogs.otlp.split import halves
     parts = halves(batch.body)
     if parts is None:
         return None

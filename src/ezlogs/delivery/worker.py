@@ -1,11 +1,9 @@
-"""The worker: takes what applications hand over without making them wait, and has it sealed and sent."""
+"""The worker: seals what applications handed over, and has it sent, in threads of its own."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
@@ -15,44 +13,31 @@ from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext
 
-from ezlogs.delivery.batch import Batch, EndedSpan, Item, events_of, receipts_of
+from ezlogs.delivery.batch import Batch, Item, events_of, receipts_of
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
+from ezlogs.delivery.intake import Intake, weight_of
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.oldest import oldest
 from ezlogs.delivery.outbox import Outbox
-from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent, SealedSpan
+from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
 from ezlogs.delivery.sender import Sender, told
 from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.transport import Transport
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import leave, suppressing
-from ezlogs.priority import Priority
 from ezlogs.runtime import Ledger, log
-from ezlogs.size import size_of
 
 if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
     from ezlogs.journal import Directory
 
 _POLL = 0.05
-_OF_AN_EVENT = 400
-"""Bytes of an event without its texts."""
-
 _LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
 
-_MOST_JOURNALED = 10_000
-"""Items that wait in memory to be sealed though they are in the journal: more wait there alone."""
-
 _USUAL_REQUEST = 1 << 20
 """Bytes of a request, about, before compression: large events come fewer in one."""
-
-_UNWEIGHED = 200
-"""Items that are taken before the first one is weighed."""
-
-_MARGIN = 1024
-"""Items past the bound that are taken until the next turn, which finds out what of all there is matters least."""
 
 
 class Hurry(NamedTuple):
@@ -67,8 +52,11 @@ class Hurry(NamedTuple):
 class Encoder(Protocol):
     """What makes batches of items."""
 
-    def batch(self, items: Sequence[Item], resource: AnyResource) -> Batch:
-        """Return the request of some items; what has no resource of its own gets ``resource``."""
+    def batch(self, items: Sequence[Item], resource: AnyResource, between: Callable[[], object] = int) -> Batch:
+        """Return the request of some items; what has no resource of its own gets ``resource``.
+
+        As it takes long, ``between`` is called now and then.
+        """
 
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent."""
@@ -81,7 +69,7 @@ class Encoder(Protocol):
 
 
 class Worker:
-    """Takes items from the application's threads without a lock or a signal: it polls, and starts at the first item.
+    """Has sealed and sent what the application's threads put in: it polls, and starts at the first item.
 
     One thread seals what was handed over; a second one sends, as long as there is something to send.
 
@@ -121,8 +109,6 @@ class Worker:
         self._flush_interval = flush_interval
         self._max_batch_size = max_batch_size
         self._max_queue_size = max_queue_size
-        self._max_queue_bytes = max_queue_bytes
-        self._audit_wait = audit_wait
         self._journaling: Journaling | None = None
         self.keeper: Keeper | None = None
         """Keeps items in the journal before they are put; None where there is no journal."""
@@ -134,6 +120,21 @@ class Worker:
         self._losses = Losses(ledger, signal)
         self._breaker = CircuitBreaker(limits, on_change=told)
         self._outbox = Outbox(max_queue_size, max_queue_bytes)
+        self._intake = Intake(
+            self._outbox,
+            self._losses,
+            encoder.priority,
+            self._start,
+            max_queue_size=max_queue_size,
+            max_queue_bytes=max_queue_bytes,
+            audit_wait=audit_wait,
+        )
+        self.put = self._intake.put
+        """Takes an item. Never waits."""
+        self.pending = self._intake.pending
+        """Returns how many items are not delivered yet."""
+        self.pending_events = self._intake.pending_events
+        """Returns how many events are not delivered yet, be it alone or on spans that have ended."""
         self._sender = Sender(
             transport,
             self._outbox,
@@ -146,24 +147,10 @@ class Worker:
 
     def _begin(self) -> None:
         """Begin with nothing queued and no thread, as a new process does."""
-        self._items: deque[Item] = deque()
-        self._beyond: deque[Item] = deque()
-        """What found no room in memory, and is journaled."""
-        self._being_sealed = 0
-        self._sealed_items = 0
-        """How many there were, ever."""
+        self._intake.begin()
         self._sealed_at = monotonic()
         self._urgent = False
         self._hopeless = False
-        self._stopped = False
-        self._room = 0
-        """Items that may wait to be sealed without a closer look at each."""
-        self._whole_room = 0
-        """The same of those that are not in the journal."""
-        self._last_audit = self._max_queue_size
-        """How many items there may be, ever, before an audit event takes the place of another one."""
-        self._usual_size = 0.0
-        """Bytes of an item, about; 0 until one was weighed."""
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._turning = threading.Lock()
@@ -183,109 +170,33 @@ class Worker:
                 signal="logs" if self._signal.records == "logs" else "traces",
                 endpoint=endpoint,
             )
-            self._journaling = self._sender.journaling = made = journaling(directory, make, self._no_journal.append)
+            made = journaling(directory, make, self._no_journal.append)
+            self._journaling = self._sender.journaling = self._intake.journaling = made
             if made is not None:
                 self.keeper = Keeper(made, self._encoder)
                 if made.has_neighbours():
                     self._start()  # they may have died: what they left does not wait for events of this process
 
-    def put(self, item: Item) -> None:
-        """Take an item. Never waits."""
-        items = self._items
-        if len(items) < self._room:
-            items.append(item)
-        else:
-            self._look_at(item)
-
-    def _look_at(self, item: Item) -> None:
-        """Take an item that found no room: all of them where there is no thread yet, or no more."""
-        if self._stopped:
-            self._leave("shut_down", item)
-        elif self._thread is None and self.pending() < self._max_queue_size:
-            self._items.append(item)
-            self._start()
-        elif not self._usual_size:
-            self._weigh(_weight(item))
-            self._measure()
-            self.put(item)
-        elif type(item) is not UniversalEvent and _is_journaled(item):  # past what memory is for: see `_measure`
-            self._beyond.append(item)
-        elif self._has_margin(self._waited(self._encoder.priority(item))):
-            self._items.append(item)
-        elif type(item) is UniversalEvent:  # where too many come, none must cost more than one that finds room
-            event_type = item.event_type
-            (self._losses.ticks_without_room.get(event_type) or self._losses.without_room(event_type))()
-        else:
-            self._leave("queue_full", item)
-
-    def _has_margin(self, priority: int) -> bool:
-        margin = min(_MARGIN, self._max_queue_bytes / 16 / self._usual_size)
-        return len(self._items) < self._whole_room + margin * (1 + priority)
-
-    def _waited(self, priority: int) -> int:
-        """Wait until an audit event costs no other one, where that was asked for; return the priority."""
-        if priority == Priority.AUDIT and self._audit_wait and not _on_an_event_loop():
-            deadline = monotonic() + self._audit_wait
-            while self._audit_costs_another() and not self._stopped and monotonic() < deadline:
-                time.sleep(_POLL / 10)
-        return priority
-
-    def _audit_costs_another(self) -> bool:
-        return self._sealed_items + self._being_sealed + len(self._items) >= self._last_audit
-
-    def _weigh(self, size: float) -> None:
-        """Learn what an item weighs: at once where it is more than was thought, little by little where it is less."""
-        self._usual_size = max(256.0, size, 0.9 * self._usual_size)
-
-    def _measure(self) -> None:
-        """Find out how many items may wait to be sealed."""
-        if not self._usual_size:
-            self._whole_room = min(_UNWEIGHED, self._max_queue_size)
-            self._room = 0 if self._stopped else self._whole_room
-            return
-        by_size = (self._max_queue_bytes - self._outbox.size()) / self._usual_size
-        room = min(self._max_queue_size - self._outbox.in_memory() - self._being_sealed, int(by_size))
-        self._whole_room = max(0, room)
-        roomy = self._journaling is not None and self._journaling.is_roomy()
-        self._room = min(self._whole_room, _MOST_JOURNALED) if roomy else self._whole_room
-        if self._audit_wait:
-            audits, size = self._outbox.of_audits()
-            room = min(self._max_queue_size - audits, int((self._max_queue_bytes - size) / self._usual_size))
-            self._last_audit = self._sealed_items + self._being_sealed + room
-        if self._stopped:  # meanwhile
-            self._room = 0
-
     def handed_over(self, events: int) -> None:
         """Take note that another pipeline has some events."""
         self._losses.note("handed_over", events)
-
-    def pending(self) -> int:
-        """Return how many items are not delivered yet."""
-        return len(self._items) + len(self._beyond) + self._being_sealed + self._outbox.pending()
-
-    def pending_events(self) -> int:
-        """Return how many events are not delivered yet, be it alone or on spans that have ended."""
-        waiting = (*tuple(self._items), *tuple(self._beyond))
-        return sum(len(events_of(item)) for item in waiting) + self._outbox.pending_events()
 
     def hurry(self, *, ending: bool) -> Hurry:
         """Begin to send what is pending at once; return what that is, and how often sending has failed so far."""
         self._sender.ending = ending
         self._breaker.hurry()
         self._urgent = True
-        # In the order in which items go on, so that what goes on meanwhile is counted twice rather than not at all.
-        coming = len(self._items) + len(self._beyond) + self._being_sealed
-        return Hurry(coming + self._sealed_items, self._sender.failures)
+        return Hurry(self._intake.waiting() + self._intake.sealed_items, self._sender.failures)
 
     def help(self) -> None:
         """Send from the caller's thread where there is none to do it: at interpreter exit none can start any more."""
-        if self.pending() and (self._thread is None or not self._thread.is_alive()):
+        if self._intake.pending() and (self._thread is None or not self._thread.is_alive()):
             self._turn()
             self._sender.help()
 
     def has_sent(self, hurry: Hurry) -> bool:
         """Return whether all went out that was pending when sending was hurried; what came later does not count."""
-        to_seal = self._sealed_items < hurry.items and (self._items or self._beyond or self._being_sealed)
+        to_seal = self._intake.sealed_items < hurry.items and self._intake.waiting()
         return not to_seal and not self._outbox.has_of_first(hurry.items)
 
     def hopeful(self, hurry: Hurry, *, ending: bool) -> bool:
@@ -311,14 +222,11 @@ class Worker:
 
     def stop(self) -> None:
         """Count what is pending as lost, and take nothing any more."""
-        self._stopped = True
-        self._room = 0
+        self._intake.stop()
         # Where the threads do not come to rest, another process adopts the journal when this one has ended.
         at_rest = self._turning.acquire(timeout=_LAST_TURN)
         self._sender.stop(_LAST_TURN)
-        for left in (self._items, self._beyond):
-            while left:
-                self._leave("shut_down", left.popleft())
+        self._intake.clear()
         for batch in self._outbox.empty():
             if batch.journaled():
                 self._losses.note("spooled", batch.events)
@@ -346,9 +254,9 @@ class Worker:
         if self._journaling is not None:
             journal = {"journal": self._journaling.health()}
         return {
-            "pending": self.pending(),
-            "pending_bytes": self._outbox.size() + int(len(self._items) * self._usual_size),
-            "pending_on_disk": self._outbox.on_disk() + len(self._beyond),
+            "pending": self._intake.pending(),
+            "pending_bytes": self._outbox.size() + int(len(self._intake.items) * self._intake.usual_size),
+            "pending_on_disk": self._outbox.on_disk() + len(self._intake.beyond),
             "breaker": self._breaker.snapshot(),
             "failures": self._sender.failures_in_a_row,
             "last_problem": self._sender.last_problem,
@@ -364,14 +272,15 @@ class Worker:
                 thread = threading.Thread(target=self._run, name="ezlogs-delivery", daemon=True)
                 thread.start()
                 self._thread = thread
-                self._measure()
+                self._intake.has_thread = True
+                self._intake.measure()
         except RuntimeError:  # the interpreter is ending; shutdown sends from its own thread
             pass
         finally:
             self._starting.release()
 
     def _run(self) -> None:
-        while not self._stopped:
+        while not self._intake.stopped:
             self._turn()
             self._sender.start()
             self._ledger.timing = True
@@ -398,31 +307,34 @@ class Worker:
             self._turning.release()
 
     def _seal(self) -> None:
-        now, items = monotonic(), self._items
+        now, items = monotonic(), self._intake.items
         too_many = len(items) + self._outbox.in_memory() > self._max_queue_size
         # Each priority has batches of its own when some may have to be given up, or all are late.
-        away = too_many or self._breaker.is_failing() or self._outbox.is_crowded()
+        failing = self._breaker.is_failing()
+        if failing:
+            self._outbox.pack()
+        away = too_many or failing or self._outbox.is_crowded()
         size = 1 if too_many else self._max_batch_size
         due = len(items) if self._urgent or now - self._sealed_at >= self._flush_interval else 0
         while items and (due > 0 or len(items) >= size):
-            if not self._usual_size:
-                self._weigh(_weight(items[0]))
-            most = max(1, min(self._max_batch_size, int(_USUAL_REQUEST / self._usual_size)))
+            if not self._intake.usual_size:
+                self._intake.weigh(weight_of(items[0]))
+            most = max(1, min(self._max_batch_size, int(_USUAL_REQUEST / self._intake.usual_size)))
             number = min(most, len(items))
             self._seal_next(number, away=away)
             due -= number
             self._sealed_at = now
-            self._measure()
+            self._intake.measure()
         if not items:
             self._sealed_at = now
         self._seal_beyond()
         for batch in self._outbox.shrink():
             self._losses.lose_batch("queue_full", batch)
-        self._measure()
+        self._intake.measure()
 
     def _seal_next(self, number: int, *, away: bool) -> None:
-        self._being_sealed = number  # before they leave the queue: pending() must never miss one on its way
-        items = [self._items.popleft() for _ in range(number)]
+        self._intake.being_sealed = number  # before they leave the queue: pending() must never miss one on its way
+        items = [self._intake.items.popleft() for _ in range(number)]
         try:
             resource = self._resource()
             for alike in _by_priority(items, self._encoder.priority) if away else (items,):
@@ -432,22 +344,30 @@ class Worker:
             self._losses.lose("unencodable", sum(len(events_of(item)) for item in items))
             raise
         finally:
-            self._sealed_items += number
-            self._being_sealed = 0
+            self._intake.sealed_items += number
+            self._intake.being_sealed = 0
 
     def _make_batch(self, items: Sequence[Item], resource: Resource) -> None:
-        batch = self._encoder.batch(items, resource)
+        batch = self._encoder.batch(items, resource, self._let_others_go_on)
         self._losses.lose("unencodable", batch.broken)
-        self._weigh(len(batch.body) / len(items))
-        self._outbox.put(batch._replace(items=len(items), since=oldest(items), number=self._sealed_items))
+        self._intake.weigh(len(batch.body) / len(items))
+        self._outbox.put(
+            batch._replace(items=len(items), since=oldest(items), number=self._intake.sealed_items),
+            away=self._breaker.is_failing(),
+        )
+
+    def _let_others_go_on(self) -> None:
+        """Let the application's threads have their turn, unless they tell more already than can be sealed."""
+        if len(self._intake.items) < self._max_batch_size:
+            time.sleep(0)
 
     def _seal_beyond(self) -> None:
-        while self._beyond:
-            number = self._being_sealed = min(self._max_batch_size, len(self._beyond))
-            items = [self._beyond.popleft() for _ in range(number)]
+        while self._intake.beyond:
+            number = self._intake.being_sealed = min(self._max_batch_size, len(self._intake.beyond))
+            items = [self._intake.beyond.popleft() for _ in range(number)]
             self._set_aside(items, _receipts(items) or ())
-            self._sealed_items += number
-            self._being_sealed = 0
+            self._intake.sealed_items += number
+            self._intake.being_sealed = 0
 
     def _set_aside(self, items: Sequence[Item], receipts: Sequence[object]) -> None:
         """Keep no more of items than where they are in the journal."""
@@ -460,37 +380,10 @@ class Worker:
             receipts=receipts,
             items=len(items),
             priority=max(map(self._encoder.priority, items)),
-            number=self._sealed_items,
+            number=self._intake.sealed_items,
             since=oldest(items),
         )
         self._outbox.put_on_disk(batch)
-
-    def _leave(self, reason: str, item: Item) -> None:
-        """Count an item that will not be sent: as lost, but for what is journaled, which another process will send."""
-        events = events_of(item)
-        lost = [event for event in events if not (type(event) is SealedEvent and event.receipt)]
-        self._losses.note("spooled", len(events) - len(lost))
-        for event in lost:
-            self._losses.lose(reason, 1, {event.event_type: 1})
-        if isinstance(item, EndedSpan) or (isinstance(item, SealedSpan) and not all(item.receipts)):
-            self._losses.lose_spans(reason, 1)
-
-
-def _weight(item: Item) -> float:
-    """Return the bytes of an item, about: those of its texts, and some for all else."""
-    events = events_of(item)
-    return sum(map(_weight_of_event, events)) + (len(item.body) if isinstance(item, SealedSpan) else 0)
-
-
-def _weight_of_event(event: UniversalEvent | SealedEvent) -> int:
-    if isinstance(event, SealedEvent):
-        return len(event.body) if event.plain is None else size_of(event.plain, _OF_AN_EVENT)
-    return size_of(event, _OF_AN_EVENT)
-
-
-def _is_journaled(item: Item) -> bool:
-    receipts = receipts_of(item)
-    return bool(receipts) and all(receipts)
 
 
 def _receipts(items: Sequence[Item]) -> list[object] | None:
@@ -512,11 +405,6 @@ def _by_priority(items: Sequence[Item], priority: Callable[[Item], int]) -> list
     for item in items:
         groups.setdefault(priority(item), []).append(item)
     return [groups[each] for each in sorted(groups, reverse=True)]
-
-
-def _on_an_event_loop() -> bool:
-    running = sys.modules.get("asyncio.events")
-    return running is not None and running._get_running_loop() is not None
 
 
 def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) -> bool:

@@ -8,9 +8,10 @@ a page that was there before, and those in the network may find no server.
 from __future__ import annotations
 
 import os
-import re
 from enum import Enum
 from typing import Final
+
+from ezlogs.expressions import expression
 
 
 class Writing(Enum):
@@ -29,7 +30,7 @@ _NETWORK: Final = frozenset(
     {"9p", "afs", "ceph", "cifs", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2"}
     | {"orangefs", "smb3", "smbfs", "vboxsf", "virtiofs"}
 )
-_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+_ESCAPED: Final = expression(r"\\([0-7]{3})")
 
 
 def writing(path: str, mounts: str = "/proc/self/mounts") -> Writing:

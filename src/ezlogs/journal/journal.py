@@ -12,7 +12,7 @@ from zlib import crc32
 from ezlogs.journal.directory import Directory
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.process import process_mark
-from ezlogs.journal.record import BODY_AT, HEAD_SIZE, Record, pack_check_into, pack_head
+from ezlogs.journal.record import BODY_AT, DONE, STATE_AT, Record, body_of, pack_check_into
 from ezlogs.journal.segment import Segment
 from ezlogs.journal.shelf import Shelf
 from ezlogs.journal.tally import Tally
@@ -33,6 +33,9 @@ _STUCK: Final = 5.0
 
 _SCARCE: Final = 1 << 20
 """Bytes of room that a busy process fills before the worker looks again."""
+
+_SOON: Final = 256 << 10
+"""Bytes that may be written before the worker looks again, though little was written so far."""
 
 _SETTLED: Final = 0.5
 """Seconds that one thread waits for another to mark what was acknowledged."""
@@ -149,7 +152,6 @@ class Journal:
         *,
         owner: bytes = b"",
         timestamp: int = 0,
-        more: bytes = b"",
     ) -> Receipt:
         """Journal one record.
 
@@ -160,21 +162,27 @@ class Journal:
             priority: A `Priority`.
             owner: The span that an event rides on, or the transaction that a prepared event belongs to.
             timestamp: Unix time in nanoseconds; now, if left out.
-            more: The rest of the payload, where it is in two parts.
 
         Returns:
             A receipt to acknowledge it by. It is true when the record survives the process from now on. When it is not,
             the worker may journal the record yet, or the record is not journaled, and counted.
         """
-        if not self._mark[0]:
-            self.forget()
         try:
-            size = HEAD_SIZE + len(item_id) + len(owner) + len(payload) + len(more)
-            head = pack_head(size, kind, priority, len(item_id), len(owner), timestamp or time_ns())
-            body = b"".join((head, item_id, owner, payload, more))
+            body = body_of(kind, item_id, payload, priority, owner=owner, timestamp=timestamp or time_ns())
         except Exception:
             self._tally.note("invalid")
             return 0
+        return self.append_body(body)
+
+    def append_body(self, body: bytes) -> Receipt:
+        """Journal one record that is put together already; otherwise as `append`.
+
+        Args:
+            body: What `ezlogs.journal.record.body_of` returns, or the same made at once.
+        """
+        if not self._mark[0]:
+            self.forget()
+        size = len(body)
         baton = self._baton
         try:
             baton.pop()
@@ -441,6 +449,7 @@ class Journal:
         """Have as much room ready as was written since the last time, and some more, and room for what is deferred."""
         progress = self._progress()
         flow, self._seen = max(0, progress - self._seen), progress
+        self._populate(_SOON + 2 * flow)
         first = self._first_deferred()
         wanted = max(1, 4 * flow + max(0, self._deferred_bytes))
         if first and self._ready and not self._has_room_for(first):
@@ -453,6 +462,11 @@ class Journal:
         self._idle = self._idle + 1 if not flow and len(self._ready) > 1 else 0
         if self._idle > _IDLE:
             self._shelf.discard(self._ready.pop())
+
+    def _populate(self, soon: int) -> None:
+        for segment in (self._segment, *self._ready):
+            if segment is not None and soon:
+                soon = segment.populate(soon)
 
     def _first_deferred(self) -> int:
         """Return the size of the first deferred body."""
@@ -492,8 +506,17 @@ class Journal:
                     serial = receipt >> _SERIAL
                     if serial != latest:
                         latest, segment = serial, segments.get(serial)
-                    if segment is not None:
+                    if segment is None:
+                        continue
+                    memory = segment.memory
+                    if memory is None or segment.classes is not None:
                         segment.finish(receipt & _OFFSET)
+                        continue
+                    # What follows is `Segment.finish`, here because a call costs as much again.
+                    at = (receipt & _OFFSET) + STATE_AT
+                    if memory[at] != DONE:
+                        memory[at] = DONE
+                        segment.done += 1
                 elif not isinstance(receipt, Deferred):
                     continue  # of what never was in the journal
                 elif receipt.position:

@@ -49,7 +49,8 @@ BODY_AT: Final = 8
 HEAD_SIZE: Final = 16
 SMALLEST: Final = BODY_AT + HEAD_SIZE
 
-_HEAD: Final = struct.Struct("<IBBBBq")
+HEAD: Final = "<IBBBBq"
+_HEAD: Final = struct.Struct(HEAD)
 _CHECK: Final = struct.Struct("<I")
 
 pack_head: Final = _HEAD.pack

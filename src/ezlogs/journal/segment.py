@@ -39,6 +39,10 @@ _MOVED_AT: Final = 10
 _LARGEST_FILE: Final = 256 << 20
 PAGE: Final = 4096
 _DONT_NEED: Final[int | None] = getattr(mmap, "MADV_DONTNEED", None)
+_POPULATE_WRITE: Final = 23
+"""``MADV_POPULATE_WRITE`` of Linux, which Python has no name for yet."""
+_AT_ONCE: Final = 1 << 16
+"""Bytes whose pages are made in one go."""
 _DONE: Final = bytes((DONE,))
 _NOTHING: Final = bytes(1 << 16)
 
@@ -126,6 +130,8 @@ class Segment:
         """
         self.size = size
         self.memory: mmap.mmap | None = None
+        self._populated = 0
+        """Bytes whose pages are there."""
         self._descriptor = -1
         header = self._begin(serial, started, created, resource)
         unborn = _unborn_name(serial)
@@ -136,6 +142,7 @@ class Segment:
             if how is Writing.MAPPED:
                 os.posix_fallocate(descriptor, 0, self.size)
                 self.memory = _mapped(descriptor, self.size)
+                self._populate(_AT_ONCE)
             else:
                 os.ftruncate(descriptor, size)  # so that each process sees how much there will be
                 self._descriptor = os.dup(descriptor)
@@ -269,6 +276,26 @@ class Segment:
                 self.classes[record.priority] = self.classes.get(record.priority, 0) + 1
         return min((priority for priority, number in self.classes.items() if number > 0), default=None)
 
+    def populate(self, size: int) -> int:
+        """Have the pages there that are written next: who writes them should not wait for them. For the worker.
+
+        Args:
+            size: Bytes that will be written soon.
+
+        Returns:
+            How many of them have no room here.
+        """
+        wanted = self.position + size
+        while self.memory is not None and self._populated < min(wanted, self.size):
+            self._populate(_AT_ONCE)
+        return max(0, wanted - self.size)
+
+    def _populate(self, size: int) -> None:
+        memory, start = self.memory, self._populated
+        if memory is not None:
+            self._populated = min(self.size, start + size)
+            populate(memory, start, self._populated)
+
     def let_go_of_pages(self) -> None:
         """Leave what was written to the system's cache, once: nobody writes here any more, and few look."""
         if self._pages_held and self.memory is not None and _DONT_NEED is not None:
@@ -323,12 +350,23 @@ def read_file(descriptor: int) -> bytes:
 
 
 def _mapped(descriptor: int, size: int) -> mmap.mmap:
-    """Return a file as memory with all its pages there: the thread that writes them first must not wait for them."""
     options: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
-    memory = mmap.mmap(descriptor, size, **options)
-    for page in range(0, size, PAGE):
-        memory[page] = memory[page]
-    return memory
+    return mmap.mmap(descriptor, size, **options)
+
+
+def populate(memory: mmap.mmap, start: int, end: int) -> None:
+    """Have the pages of mapped memory there, whoever writes to it meanwhile.
+
+    Args:
+        memory: The memory.
+        start: Where the first page begins.
+        end: Where the last one ends.
+    """
+    try:
+        memory.madvise(_POPULATE_WRITE, start, end - start)
+    except OSError:  # not Linux, or one before 5.14: then half of the work is left to who writes
+        for page in range(start, end, PAGE):
+            memory[page]
 
 
 def _write(descriptor: int, data: bytes, offset: int) -> None:

@@ -12,6 +12,7 @@ from ezlogs.otlp.encode import (
     encode_scope,
     encode_span,
     encode_span_end,
+    event_head,
     event_parts,
 )
 from ezlogs.otlp.http import HttpTransport
@@ -36,5 +37,6 @@ __all__ = [
     "encode_scope",
     "encode_span",
     "encode_span_end",
+    "event_head",
     "event_parts",
 ]

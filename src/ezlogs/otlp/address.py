@@ -7,12 +7,13 @@ from base64 import b64encode
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from ezlogs.expressions import expression
 from ezlogs.version import __version__
 
 USER_AGENT = f"ezlogs-opentelemetry/{__version__} OTel-OTLP-Exporter-Python-compatible"
 """What every transport calls itself."""
 
-_URL = re.compile(r"(\w+)://(?:([^/?#]*)@)?([^/?#]*)(.*)", re.DOTALL)
+_URL = expression(r"(\w+)://(?:([^/?#]*)@)?([^/?#]*)(.*)", re.DOTALL)
 
 
 class Address(NamedTuple):

@@ -15,6 +15,8 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.trace import SpanKind, StatusCode
+
 from ezlogs.otlp.values import (
     VARINTS,
     Remembered,
@@ -25,12 +27,16 @@ from ezlogs.otlp.values import (
     optional_text_field,
     text_field,
     time_field,
+    time_fields,
     varint,
 )
 from ezlogs.readable import LinkLike, SpanLike, StatusLike
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
+
+_KIND_INTERNAL = b"\x30\x01"
+"""The API counts from INTERNAL = 0, the wire has UNSPECIFIED there."""
 
 # By the message that the attributes are in, which gives them their tag.
 _RESOURCE = heads(b"\x0a")
@@ -84,6 +90,11 @@ def event_parts(name: str, time_unix_nano: int) -> list[bytes]:
     return [time_field(b"\x09", time_unix_nano), _EVENT_NAMES[name]]
 
 
+def event_head(name: str, time_unix_nano: int) -> bytes:
+    """Return the same as one text of bytes."""
+    return time_field(b"\x09", time_unix_nano) + _EVENT_NAMES[name]
+
+
 def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
     """Encode one span with its events and links.
 
@@ -103,8 +114,7 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         >>> encode_span(span)[2:18] == span.context.trace_id.to_bytes(16, "big")
         True
     """
-    context = span.context
-    parent = span.parent
+    context, parent, kind = span.context, span.parent, span.kind
     parts = [
         b"\x0a\x10",
         context.trace_id.to_bytes(16, "big"),
@@ -118,16 +128,17 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
     parts += (
         _SPAN_NAMES[span.name],
-        b"\x30",
-        VARINTS[span.kind.value + 1],  # the API counts from INTERNAL = 0, the wire has UNSPECIFIED there
-        time_field(b"\x39", span.start_time),
-        time_field(b"\x41", span.end_time),
+        _KIND_INTERNAL if kind is SpanKind.INTERNAL else b"\x30" + VARINTS[kind.value + 1],
+        time_fields(b"\x39", span.start_time, b"\x41", span.end_time),
     )
     dropped = span.dropped_attributes + append_attributes(parts, _SPAN, span.attributes)
     if dropped:
         parts.append(count_field(b"\x50", dropped))
     for event in span.events:
-        body = encode_event(event.name, event.timestamp, event.attributes, event.dropped_attributes)
+        of_event = [time_field(b"\x09", event.timestamp), _EVENT_NAMES[event.name]]
+        if left_out := event.dropped_attributes + append_attributes(of_event, EVENT_HEADS, event.attributes):
+            of_event.append(count_field(b"\x20", left_out))
+        body = b"".join(of_event)
         parts += (EVENT_OF_SPAN, varint(len(body)), body)
     for body in events:
         parts += (EVENT_OF_SPAN, varint(len(body)), body)
@@ -137,7 +148,7 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         parts.append(message_field(b"\x6a", _encode_link(link)))
     if dropped := span.dropped_links:
         parts.append(count_field(b"\x70", dropped))
-    parts += (b"\x7a", _encode_status(span.status), b"\x85\x01", _remoteness(parent))
+    parts += (b"\x7a", _encode_status(span.status), b"\x85\x01", _remoteness(parent) if parent else _LOCAL)
     return b"".join(parts)
 
 
@@ -246,7 +257,7 @@ def _encode_link(link: LinkLike) -> bytes:
 
 def _encode_status(status: StatusLike) -> bytes:
     """Encode a ``Status`` with the length in front."""
-    if status.status_code.value == 0:
+    if status.status_code is StatusCode.UNSET:
         return b"\x00"
     message = optional_text_field(b"\x12", status.description)
     return message_field(b"", message + b"\x18" + VARINTS[status.status_code.value])

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 
 from ezlogs.forks import lock_for_loading
+from ezlogs.otlp.proxies import are_named
 
 _loading = lock_for_loading()
 
@@ -17,7 +18,9 @@ def held_off() -> AbstractContextManager[bool]:
 
 def load_client() -> None:
     """Load all that the first request needs: with it start-up would take a third longer."""
-    load_modules("urllib.request", "urllib3", "ezlogs.otlp.connections")  # the first knows the environment's proxies
+    if are_named():
+        load_modules("urllib.request")  # which knows the environment's proxies
+    load_modules("urllib3", "ezlogs.otlp.connections")
     with _loading:
         "localhost".encode("idna")  # what resolving a host's name loads
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from ezlogs.otlp.address import Address, split
+
+
+def are_named() -> bool:
+    """Return whether the environment names any proxy, be it for others: without one nobody needs to look further."""
+    return any(name.lower().endswith("_proxy") for name in os.environ)
 
 
 def proxy_of(host: str, *schemes: str) -> Address | None:
@@ -20,6 +27,8 @@ def proxy_of(host: str, *schemes: str) -> Address | None:
         ('proxy.example:3128', None)
         >>> del os.environ["https_proxy"], os.environ["no_proxy"]
     """
+    if not are_named():
+        return None
     from urllib.request import getproxies_environment, proxy_bypass
 
     proxies = getproxies_environment()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from operator import getitem
 from typing import Any, NamedTuple, TypeVar
 
 # Readers refuse a request in which messages nest deeper than 100. A map in a map is three levels.
@@ -15,10 +16,14 @@ _SHORT = 64
 _MAX_UINT32 = 0xFFFF_FFFF
 _MAX_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
 
+_OF_MESSAGES = 16
+"""Times 128: bytes of a message that is usual."""
+
 _K = TypeVar("_K")
 _T = TypeVar("_T")
 
 _pack_double = struct.Struct("<d").pack
+_pack_time_fields = struct.Struct("<cQcQ").pack
 _pack_time_field = struct.Struct("<cQ").pack
 
 
@@ -26,21 +31,24 @@ def append_attributes(parts: list[bytes], of: Heads, attributes: Mapping[str, An
     """Append one ``KeyValue`` field per attribute; return how many have no OTLP form and were left out."""
     if not attributes:
         return 0
-    _, values, fields = of
-    append = parts.append
+    snapshot = _snapshot(attributes)
+    before = len(parts)
+    try:  # all of them in one go
+        parts += map(getitem, map(of.fields.__getitem__, snapshot), snapshot.values())
+    except Exception:  # a value can be anything, and the other attributes are still worth sending
+        del parts[before:]
+        return _append_one_by_one(parts, of, snapshot)
+    return 0
+
+
+def _append_one_by_one(parts: list[bytes], of: Heads, attributes: Mapping[str, Any]) -> int:
     left_out = 0
-    for key, value in _snapshot(attributes).items():
+    for key, value in attributes.items():
         try:
-            if type(value) is str:
-                encoded = fields[key][value]
-            else:
-                encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
-                encoded = encode(value, 0)
-                append(values[key][len(encoded)])
-        except Exception:  # a value can be anything, and the other attributes are still worth sending
+            encoded = _encode_value(value, 0)
+            parts.append(of.values[key][len(encoded)] + encoded)
+        except Exception:
             left_out += 1
-        else:
-            append(encoded)
     return left_out
 
 
@@ -174,28 +182,37 @@ def time_field(tag: bytes, time_unix_nano: int | None) -> bytes:
         return tag + bytes(8)
 
 
+def time_fields(tag: bytes, time_unix_nano: int | None, other_tag: bytes, other: int | None) -> bytes:
+    """Return the fields of two times, one after the other; see `time_field`."""
+    try:
+        return _pack_time_fields(tag, time_unix_nano or 0, other_tag, other or 0)
+    except struct.error:
+        return time_field(tag, time_unix_nano) + time_field(other_tag, other)
+
+
 def varint(number: int) -> bytes:
     """Return a number as a varint: seven bits a byte, the lowest first."""
-    return VARINTS[number] if number < len(VARINTS) else _long_varint(number)
+    return VARINTS[number] if number < _USUAL else _long_varint(number)
 
 
 def _long_varint(number: int) -> bytes:
     encoded = _CONTINUED[number & 0x7F]
     number >>= 7
-    while number >= len(VARINTS):
+    while number >= _USUAL:
         encoded += _CONTINUED[number & 0x7F]
         number >>= 7
     return encoded + VARINTS[number]
 
 
-VARINTS = (
-    *(bytes((number,)) for number in range(0x80)),
-    *(bytes((low, high)) for high in range(1, 0x80) for low in range(0x80, 0x100)),
-)
-"""The varints of one and two bytes, by number."""
+_LAST = tuple(bytes((number,)) for number in range(0x80))
+"""Seven bits of a varint, with nothing after them."""
 
 _CONTINUED = tuple(bytes((number | 0x80,)) for number in range(0x80))
 """Seven bits of a varint after which more come."""
+
+VARINTS = (*_LAST, *(low + high for high in _LAST[1:_OF_MESSAGES] for low in _CONTINUED))
+"""The varints of numbers that sizes most often are, by number."""
+_USUAL = len(VARINTS)
 
 
 class Remembered(dict[_K, _T]):
@@ -245,21 +262,33 @@ class _TextHeads(_ValueHeads):
         return super()._head(len(text_head) + size) + text_head
 
 
-class _TextFields(dict[str, bytes]):
-    """The whole attribute of one key, by its value: most texts are short and come again."""
+class _Fields(dict[Any, bytes]):
+    """The whole attribute of one key, by its value: most texts are short and come again, and are remembered."""
 
-    __slots__ = ("_heads",)
+    __slots__ = ("_heads", "_value_heads")
 
-    def __init__(self, heads: _TextHeads) -> None:
+    def __init__(self, heads: _TextHeads, value_heads: _ValueHeads) -> None:
         self._heads = heads
+        self._value_heads = value_heads
 
-    def __missing__(self, value: str) -> bytes:
+    def __missing__(self, value: Any) -> bytes:
+        kind: type = type(value)
+        encoded: bytes
+        if kind is not str:
+            if kind is int and 0 <= value < _USUAL:
+                encoded = b"\x18" + VARINTS[value]
+            elif kind is float:
+                encoded = b"\x21" + _pack_double(value)
+            else:
+                encode = _ENCODERS.get(kind) or _encoder_of_subclass(value)
+                encoded = encode(value, 0)
+            return self._value_heads[len(encoded)] + encoded
         try:
             encoded = value.encode()
         except UnicodeEncodeError:
             encoded = _utf8(value)
-        field = self._heads[len(encoded)] + encoded
-        if len(value) <= _SHORT:
+        field: bytes = self._heads[len(encoded)] + encoded
+        if len(value) <= _SHORT and not value.isdigit():  # a number of something hardly comes again
             if len(self) >= _SHORT:
                 self.clear()
             self[value] = field
@@ -271,15 +300,15 @@ class Heads(NamedTuple):
 
     texts: Remembered[str, _TextHeads]
     values: Remembered[str, _ValueHeads]
-    fields: Remembered[str, _TextFields]
-    """Attributes that are texts, by key and text."""
+    fields: Remembered[str, _Fields]
+    """Whole attributes, by key and value."""
 
 
 def heads(tag: bytes) -> Heads:
     """Return the heads of attributes whose field has a tag."""
     texts: Remembered[str, _TextHeads] = Remembered(lambda key: _TextHeads(tag, key))
     values: Remembered[str, _ValueHeads] = Remembered(lambda key: _ValueHeads(tag, key))
-    return Heads(texts, values, Remembered(lambda key: _TextFields(texts[key])))
+    return Heads(texts, values, Remembered(lambda key: _Fields(texts[key], values[key])))
 
 
 _MAP = heads(b"\x0a")

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher, words_of
 from ezlogs.privacy.plausible import Kind, end_of_groups, kind_of
 from ezlogs.privacy.randomness import is_key_material

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 from ezlogs.privacy.rule import Span
 
 CARD_LENGTHS: Final = range(14, 20)

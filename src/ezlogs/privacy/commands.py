@@ -7,7 +7,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 from ezlogs.privacy.rule import REDACTED, Clue, Span
 
 

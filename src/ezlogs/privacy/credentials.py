@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ezlogs.expressions import expression
 from ezlogs.privacy.encodings import base64_text
-from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.randomness import is_random
 from ezlogs.privacy.rule import REDACTED, Finder, Pattern, Rule, Span
 

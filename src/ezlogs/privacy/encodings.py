@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
@@ -11,7 +10,8 @@ from collections.abc import Iterator
 from itertools import accumulate
 from urllib.parse import unquote
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
+from ezlogs.forks import OWN_LOADING
 from ezlogs.privacy.rule import Span
 
 _ANY_ESCAPE = (
@@ -95,5 +95,16 @@ def _unescaped(match: re.Match[str]) -> str:
     if kind in ("unicode", "hex"):
         return chr(int(match[kind], 16))
     if kind == "entity":
-        return html.unescape(escape)
+        return _unescaped_entity(escape)
     return " " if kind == "plus" else unquote(escape)
+
+
+def _unescaped_entity(entity: str) -> str:
+    # Where another thread loads it, the import waits, as long as that does not wait for this thread in its turn.
+    is_held = OWN_LOADING.acquire(blocking=False)
+    try:
+        from html import unescape  # a table of two thousand names, which few texts need
+    finally:
+        if is_held:
+            OWN_LOADING.release()
+    return unescape(entity)

@@ -14,7 +14,8 @@ from functools import cache
 from typing import Final
 from urllib.parse import unquote
 
-from ezlogs.privacy.expressions import any_of, expression, listed
+from ezlogs.expressions import BeingCompiledError, expression, long_expression
+from ezlogs.privacy.expressions import any_of, listed
 from ezlogs.privacy.memory import Verdicts
 
 Words = tuple[str, ...]
@@ -204,8 +205,14 @@ def words_of(name: str) -> Words:
 @cache
 def _default_clues() -> tuple[str, ...]:
     words = {*map("".join, (*ALWAYS_DENIED, *DENIED, *DENIED_ENDINGS)), *DENIED_HEADS, *STEMS}
-    # Where there is a longer one, there is the shorter one that is in it.
-    return (*(word for word in words if not any(other in word for other in words - {word})), *_IN_OTHER_SCRIPTS)
+    kept: list[str] = []
+    for word in sorted(words, key=len):  # where there is a longer one, there is the shorter one that is in it
+        for other in kept:
+            if other in word:
+                break
+        else:
+            kept.append(word)
+    return (*kept, *_IN_OTHER_SCRIPTS)
 
 
 class KeyMatcher:
@@ -236,7 +243,8 @@ class KeyMatcher:
         self._hints: Verdicts[bool] = Verdicts(self._judge_hint)
         ends = {*(phrase[-1] for phrase in (*ALWAYS_DENIED, *DENIED, *DENIED_ENDINGS, *self._deny)), *DENIED_HEADS}
         stems = {*STEMS, *_GLUED_ENDS}
-        self._ends = expression(f"(?P<stem>{any_of(stems)})|{any_of(ends - stems)}")
+        self._all_ends = ends | stems
+        self._ends = long_expression(lambda: f"(?P<stem>{any_of(stems)})|{any_of(ends - stems)}")
         self._told: Verdicts[str | None] = Verdicts(self._find_told)
 
     def denies(self, name: str) -> bool:
@@ -306,7 +314,11 @@ class KeyMatcher:
         if not text.isascii():
             return True
         text = text.lower()
-        for end in self._ends.finditer(text):
+        try:
+            found = self._ends.finditer(text)
+        except BeingCompiledError:
+            return any(end in text for end in self._all_ends)
+        for end in found:
             start = end.start()
             if end["stem"] or not (start and text[start - 1].isalpha()):
                 return True

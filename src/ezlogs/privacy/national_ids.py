@@ -6,11 +6,11 @@ with the separators of its kind, or a word says what it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from ezlogs.expressions import expression
 from ezlogs.privacy.checksums import SSN, is_luhn
-from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import Pattern, Rule
 from ezlogs.privacy.telling import Number, telling
 
@@ -31,6 +31,11 @@ _PERMUTED: Final = "0123456789 1576283094 5803796142 8916043527 9453126870 42865
 _DAY: Final = r"(?:0[1-9]|[12]\d|3[01])"
 _COMPACT_DATE = expression(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])\d\d[TZ]")
 _TIME_OF_DAY = expression(rf"(?:20)?[0-3]\d(?:0[1-9]|1[0-2]){_DAY}-(?:[01]\d|2[0-3])[0-5]\d")
+
+
+def _form(pattern: str) -> Callable[[str], object]:
+    form = expression(pattern)
+    return lambda text: form.fullmatch(text)  # noqa: PLW0108  # bound, it would be compiled here
 
 
 def _plain(text: str) -> str:
@@ -144,7 +149,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
         ),
         _is_nino,
         telling("nino|ni.?number|ni.?no|national.?insurance(?:.?n(?:umber|o|r))?"),
-        expression(r"[A-Z]{2} \d\d \d\d \d\d [A-D]").fullmatch,
+        _form(r"[A-Z]{2} \d\d \d\d \d\d [A-D]"),
     ),
     Number(
         "sin",  # Canada
@@ -152,7 +157,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
         expression(r"(?<![\w.,-])[1-79]\d\d([ -]?)\d{3}\1\d{3}(?![\w-]|[.,]\d| \d)"),
         _is_sin,
         telling("sin|social.?insurance(?:.?n(?:umber|o))?|nas"),
-        expression(r"\d{3}-\d{3}-\d{3}").fullmatch,
+        _form(r"\d{3}-\d{3}-\d{3}"),
     ),
     Number("cpf", (b"0" * 11,), expression(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d\d(?![\w-]|\.\d)"), _is_cpf),  # Brazil
     Number(
@@ -167,7 +172,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
         expression(r"(?<![\w.,/-])(?:\d{8}|[XYZxyz]-?\d{7})-?[A-HJ-NP-TV-Za-hj-np-tv-z](?![\w-])"),
         _is_dni,
         telling("dni|nie|nif"),
-        expression(r"(?:\d{8}|[XYZ]-?\d{7})-?[A-Z]").fullmatch,
+        _form(r"(?:\d{8}|[XYZ]-?\d{7})-?[A-Z]"),
     ),
     Number(
         "codice_fiscale",  # Italy; letters may stand for digits where two people would have the same
@@ -184,7 +189,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
         expression(r"(?<![\w.,-])[1-478]([ .]?)\d\d\1(?!00)\d\d\1(?:\d\d|2[ABab])\1\d{3}\1\d{3}[ ./]?\d\d(?![\w-])"),
         _is_nir,
         telling("nir|insee|s[ée]cu(?:rit[ée].?sociale)?|num[ée]ro.?de.?s[ée]cu(?:rit[ée].?sociale)?"),
-        expression(r"\d[ .].*").fullmatch,
+        _form(r"\d[ .].*"),
     ),
     Number(
         "steuer_id",  # Germany
@@ -199,7 +204,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
         expression(r"(?<![\w.,-])(?<!\d[ -])[2-9]\d{3}([ -]?)\d{4}\1\d{4}(?![\w-]|[ .,]\d)"),
         _is_aadhaar,
         telling("aadhaar|aadhar|adhaar|uidai|uid"),
-        expression(r"\d{4}[ -]\d{4}[ -]\d{4}").fullmatch,
+        _form(r"\d{4}[ -]\d{4}[ -]\d{4}"),
     ),
     Number(
         "indian_pan",
@@ -207,7 +212,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
         expression(r"(?<![\w-])[A-Za-z]{3}[ABCFGHJLPTabcfghjlpt][A-Za-z]\d{4}[A-Za-z](?![\w-])"),
         bool,
         telling("pan|permanent.?account(?:.?n(?:umber|o))?"),
-        expression(r"[A-Z]{3}P[A-Z]\d{4}[A-Z]").fullmatch,  # a person's
+        _form(r"[A-Z]{3}P[A-Z]\d{4}[A-Z]"),  # a person's
     ),
     Number(
         "bsn",  # Netherlands
@@ -215,7 +220,7 @@ NATIONAL_IDS: Final[tuple[Rule, ...]] = (
         expression(r"(?<![\w.,-])(?:\d{4}([. ]?)\d\d\1\d{3}|\d{3}([. ])\d{3}\2\d{3})(?![\w-]|[.,]\d)"),
         _is_bsn,
         telling("bsn|burger.?service.?nummer|sofi(?:.?nummer)?"),
-        expression(r"\d{4}\.\d\d\.\d{3}").fullmatch,
+        _form(r"\d{4}\.\d\d\.\d{3}"),
     ),
     Number(
         "personnummer",  # Sweden

@@ -6,7 +6,8 @@ import re
 from enum import Enum
 from typing import Final
 
-from ezlogs.privacy.expressions import expression, listed
+from ezlogs.expressions import expression
+from ezlogs.privacy.expressions import listed
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.randomness import is_random
 from ezlogs.privacy.rule import Span

@@ -13,7 +13,8 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from ezlogs.privacy.expressions import expression, listed
+from ezlogs.expressions import expression
+from ezlogs.privacy.expressions import listed
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.plausible import Kind, any_code, is_told, kind_of
 from ezlogs.privacy.rule import BY_NAME, Clue, Span

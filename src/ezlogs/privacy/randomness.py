@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 
 _PIECE = expression(r"[A-Za-z0-9]+")
 _UUID = expression(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 
 REDACTED: Final = "[redacted]"
 """What stands in the place of a finding."""

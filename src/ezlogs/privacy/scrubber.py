@@ -9,20 +9,16 @@ from functools import cache
 from typing import Any, Final
 
 from ezlogs.privacy.addresses import is_address
-from ezlogs.privacy.assignments import Assignments
-from ezlogs.privacy.commands import CommandLines
-from ezlogs.privacy.detectors import DEFAULT_RULES
+from ezlogs.privacy.all_rules import search_of
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.memory import MOST, Memory
 from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy
-from ezlogs.privacy.prose import Prose
 from ezlogs.privacy.rule import REDACTED, Rule
 from ezlogs.privacy.runs import Run, runs_of
-from ezlogs.privacy.search import Search, is_one_word
-from ezlogs.privacy.sql import DatabaseErrors, SqlLiterals
+from ezlogs.privacy.search import Search
 from ezlogs.privacy.surfaces import HOSTS, IDENTIFIERS, STRUCTURAL, URLS
-from ezlogs.privacy.urls import UrlParameters
 from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, items_before, unused_name
+from ezlogs.privacy.words import SHORTEST_NUMBER, is_one_word
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
@@ -46,7 +42,8 @@ class Scrubber:
     Args:
         deny: further names whose values go; see :class:`~ezlogs.privacy.keys.KeyMatcher`.
         allow: names that the default lists deny and that are harmless here.
-        rules: the value rules. Those that work by name (assignments, SQL, URL parameters) are always on.
+        rules: the value rules, `ezlogs.privacy.DEFAULT_RULES` when left out. Those that work by name
+            (assignments, SQL, URL parameters) are always on.
         policy: what is done with findings; they are redacted when it is left out.
         further: returns more rules; called when something is first scrubbed, and every value is shown to them.
 
@@ -63,7 +60,7 @@ class Scrubber:
         self,
         deny: Iterable[str] = (),
         allow: Iterable[str] = (),
-        rules: Iterable[Rule] = DEFAULT_RULES,
+        rules: Iterable[Rule] | None = None,
         policy: Policy = DEFAULT_POLICY,
         further: Callable[[], Iterable[Rule]] | None = None,
     ) -> None:
@@ -74,7 +71,7 @@ class Scrubber:
         self._errors = [0]  # in a list: one count for the scrubbers of all types of events
         self._last_kept: list[object] = [None]
         """Something else each time that the policy keeps a finding."""
-        self._rules = tuple(rules)
+        self._rules = None if rules is None else tuple(rules)
         self._further = cache(lambda: tuple(further()) if further else ())
         self._searches: dict[bool, Search] = {}
         self._shortcut = False  # known when the further rules are
@@ -90,21 +87,8 @@ class Scrubber:
         if known is None:
             further = self._further()
             self._shortcut = not further
-            known = self._searches[in_url] = Search(self._all_rules(further, in_url), short=bool(further))
+            known = self._searches[in_url] = search_of(self._rules, further, self.keys, in_url=in_url)
         return known
-
-    def _all_rules(self, further: tuple[Rule, ...], in_url: bool) -> tuple[Rule, ...]:
-        rules: tuple[Rule, ...] = (
-            *self._rules,
-            *further,
-            Assignments(self.keys),
-            Prose(self.keys),
-            CommandLines(),
-            SqlLiterals(self.keys),
-            DatabaseErrors(self.keys),
-            UrlParameters(self.keys),
-        )
-        return (*rules, UrlParameters(self.keys, bare=True)) if in_url else rules
 
     @property
     def errors(self) -> int:
@@ -200,7 +184,12 @@ class Scrubber:
 
     def is_clean(self, text: str) -> bool:
         """Tell whether a text is known to hold nothing, so that `text` would return it as it is."""
-        return text in self._clean or (self._shortcut and is_one_word(text))
+        if text in self._clean:
+            return True
+        if not self._shortcut:
+            return False
+        # What is asked first is part of the second question, and most numbers and names of things are such.
+        return (len(text) < SHORTEST_NUMBER and text.isalnum() and text.isascii()) or is_one_word(text)
 
     def url(self, url: str, path: str, found: list[str]) -> str:
         """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""
@@ -216,9 +205,9 @@ class Scrubber:
         """
         try:
             return self._attributes(attributes, found, prefix)
-        except Exception:  # the mapping's own code: not even its names are known
+        except Exception:  # the mapping's own code, or no room to run: what is never looked at is all that can stay
             self._failed(prefix.rstrip("."), found)
-            return {}
+            return _structural(attributes)
 
     def name(self, name: str, path: str, found: list[str]) -> str:
         """Scrub the name of a mapping's item or of an attribute."""
@@ -298,6 +287,13 @@ class Scrubber:
         found.extend([f"{path}: {rule}" for rule in told])
         pieces.append(text[done:])
         return "".join(pieces)
+
+
+def _structural(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return {key: attributes[key] for key in STRUCTURAL if key in attributes}
+    except Exception:  # its own code
+        return {}
 
 
 def _runs_of_long(text: str, search: Search) -> tuple[Run, ...]:

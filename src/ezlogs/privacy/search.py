@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from ezlogs.expressions import BeingCompiledError, long_expression
 from ezlogs.privacy.encodings import base64_texts, reading_of
-from ezlogs.privacy.expressions import any_of, expression
+from ezlogs.privacy.expressions import any_of
 from ezlogs.privacy.memory import MOST
 from ezlogs.privacy.rule import Found, Rule, form_of, shape_of
 from ezlogs.privacy.runs import Run, runs_of
+from ezlogs.privacy.words import is_one_word
 
-_TOO_SHORT_TO_TELL: Final = 14
-_SHORTEST_NUMBER: Final = 9
 _SHORTEST_WORD: Final = 3
 _LONGEST_KNOWN: Final = 256
 _LEVELS: Final = 3
@@ -59,9 +59,9 @@ class Search:
                         by_text, text = (self._by_mark, clue) if len(word) < _SHORTEST_WORD else (self._by_word, word)
                 by_text[text] = by_text.get(text, 0) | bit
         self._by_digits = sorted(by_digits.items())
-        alternatives = any_of(self._by_word)
-        self._any_word = expression(alternatives)
-        self._words = expression(f"(?=({alternatives}))")
+        words = tuple(self._by_word)
+        self._any_word = long_expression(lambda: any_of(words))
+        self._words = long_expression(lambda: f"(?=({any_of(words)}))")
         for word in self._by_word:  # the longest of those that begin alike is found, and wakes for all of them
             for length in range(_SHORTEST_WORD, len(word)):
                 self._by_word[word] |= self._by_word.get(word[:length], 0)
@@ -109,10 +109,15 @@ class Search:
             for part, rules in self._by_form.items():
                 if part in form:
                     awake |= rules
-        first = self._any_word.search(shape)
-        if first is not None:
-            for word in self._words.findall(shape, first.start()):
-                awake |= self._by_word[word]
+        try:
+            first = self._any_word.search(shape)
+            if first is not None:
+                for word in self._words.findall(shape, first.start()):
+                    awake |= self._by_word[word]
+        except BeingCompiledError:
+            for word, rules in self._by_word.items():
+                if word in shape:
+                    awake |= rules
         return awake
 
     def _encoded(self, text: str, levels: int, plain: list[Found]) -> Iterator[Found]:
@@ -140,13 +145,3 @@ class _Chosen(dict[int, tuple[Rule, ...]]):
             self.clear()
         chosen = self[bits] = tuple(rule for position, rule in enumerate(self._rules) if bits >> position & 1)
         return chosen
-
-
-def is_one_word(text: str) -> bool:
-    """Tell whether a text is one short word, in which there is nothing to go by."""
-    if len(text) >= _TOO_SHORT_TO_TELL or not (text.isalnum() or text.isidentifier() or not text):
-        return False
-    if not text.isascii() and any(map(str.isdigit, text)):  # 密码是Abc12345: scripts without spaces
-        return False
-    # 12345678Z, AAAPL1234C: states give people numbers that end in a letter.
-    return len(text) < _SHORTEST_NUMBER or not text[-1].isupper() or text.isalpha()

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.rule import REDACTED, Clue, Span
 from ezlogs.privacy.values import end_of_brackets

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 from ezlogs.privacy.rule import Clue, Span
 
 _LOOKED_BACK: Final = 48

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 from ezlogs.privacy.rule import Span
 
 NAME: Final = r"[\w.\-%\[\]\u00ad\u200b-\u200d\u2060\ufeff]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ezlogs.privacy.expressions import expression
+from ezlogs.expressions import expression
 from ezlogs.privacy.rule import Clue, Finder, Pattern, Rule, Span
 
 _AWS_SECRET = expression(r"(?<![A-Za-z0-9+/=_.-])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=_-])")

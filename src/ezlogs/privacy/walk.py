@@ -10,9 +10,9 @@ from enum import Enum
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+from ezlogs.expressions import expression
 from ezlogs.privacy.checksums import is_card
 from ezlogs.privacy.commands import secret_words
-from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.policy import is_hash
 from ezlogs.privacy.randomness import is_key_material

@@ -9,6 +9,8 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from ezlogs.expressions import expression
+
 MAX_LENGTH = 300
 """Characters of the longest host: a name of 253, a final dot, a port. What is longer may come from outside, in a
 ``Host`` header that is passed on, and is not looked at."""
@@ -18,13 +20,13 @@ _NEAR_SUFFIXES = (".localhost", ".local", ".internal", ".svc")
 _NEAR_V4 = tuple(map(IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")))
 _NEAR_V6 = tuple(map(IPv6Network, ("::1/128", "fc00::/7", "fe80::/10")))
 
-_WITH_PORT = re.compile(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^:]*))(?::[0-9]*)?")
-_ZONED = re.compile(r"([0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*)%[A-Za-z0-9._~-]+")
+_WITH_PORT = expression(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^:]*))(?::[0-9]*)?")
+_ZONED = expression(r"([0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*)%[A-Za-z0-9._~-]+")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_NAME = expression(rf"{_LABEL}(?:\.{_LABEL})*")
 # The URL Standard's "ends in a number": what resolvers may read as an IPv4 address in decimal, octal or hex.
-_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
-_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\\@\s]*)(?:[/?#].*)?", re.DOTALL)
+_ENDS_IN_NUMBER = expression(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+_AUTHORITY = expression(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\\@\s]*)(?:[/?#].*)?", re.DOTALL)
 
 
 def host_of(url: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from ezlogs.expressions import expression
 from ezlogs.patterns import matches
 from ezlogs.propagation.hosts import is_near
 from ezlogs.settings.kinds import spelled
@@ -23,7 +24,7 @@ from ezlogs.settings.table import TABLE, OtlpSignal, Settings, setting_of
 AUDITED: Final = ("auth.*", "data.*")
 """The types of events, of those that ezlogs makes by itself, in which an audit allows no gaps."""
 
-_SECRET = re.compile(r"auth|token|key|secret|password|credential|cookie", re.IGNORECASE)
+_SECRET = expression(r"auth|token|key|secret|password|credential|cookie", re.IGNORECASE)
 _ONLY_FOR_SPANS = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _HTTP_PORT, _GRPC_PORT = 4318, 4317
 _PROVIDER = "OTEL_PYTHON_EXPORTER_OTLP_{}_{}CREDENTIAL_PROVIDER"

@@ -11,15 +11,16 @@ from typing import Final
 
 import msgspec
 
+from ezlogs.expressions import expression
 from ezlogs.settings.kinds import Kind
 from ezlogs.settings.layers import Layer, Path, layer
 from ezlogs.settings.problem import Problem
 from ezlogs.settings.table import GROUPS
 
 _SEGMENT = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
-_HEADER = re.compile(rf"\s*\[\s*({_SEGMENT}(?:\s*\.\s*{_SEGMENT})*)\s*\]")
-_KEY = re.compile(rf"\s*({_SEGMENT}(?:\s*\.\s*{_SEGMENT})*)\s*=")
-_POSITION = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
+_HEADER = expression(rf"\s*\[\s*({_SEGMENT}(?:\s*\.\s*{_SEGMENT})*)\s*\]")
+_KEY = expression(rf"\s*({_SEGMENT}(?:\s*\.\s*{_SEGMENT})*)\s*=")
+_POSITION = expression(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 class ConfigFile(msgspec.Struct, frozen=True, dict=True):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 
+from ezlogs.expressions import expression
 from ezlogs.settings.kinds import UnacceptableError, Words
 
 # RFC 1123, section 2.1, and underscores, which names inside clusters have.
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
-_PORT = re.compile(r"(\[[^\]]*\]|[^:]*):[0-9]*")
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
-_SEGMENT = re.compile(r"\{[A-Za-z0-9_]+\}|[^{}?#\s]*")
+_HOST = expression(rf"{_LABEL}(\.{_LABEL})*\.?")
+_PORT = expression(r"(\[[^\]]*\]|[^:]*):[0-9]*")
+_AUTHORITY = expression(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
+_SEGMENT = expression(r"\{[A-Za-z0-9_]+\}|[^{}?#\s]*")
 
 
 class Hosts(Words, frozen=True):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
 
+from ezlogs.expressions import expression
 from ezlogs.patterns import is_event_pattern
 from ezlogs.settings.fixed import Fixed
 from ezlogs.settings.kinds import Kind, NothingSaidError, Seconds, UnacceptableError
 
-_ROUTE: Final = re.compile(r"([A-Z_]+ )?(/[^\s*]*\*?|\*)")
+_ROUTE: Final = expression(r"([A-Z_]+ )?(/[^\s*]*\*?|\*)")
 _MOST_BURST: Final = 1_000_000
 
 

@@ -10,16 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from ezlogs.expressions import expression
 from ezlogs.settings.fixed import Fixed
 from ezlogs.settings.kinds import MASK, Choice, Kind, UnacceptableError
 
 TRACES_PATH = "/v1/traces"
 LOGS_PATH = "/v1/logs"
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name: RFC 9110, section 5.6.2
-_CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://|//)?.*@", re.DOTALL)
-_OF_GRPC = re.compile(r"(dns|unix|unix-abstract|vsock|ipv4|ipv6|xds):", re.IGNORECASE)
-_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_TOKEN = expression(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name: RFC 9110, section 5.6.2
+_CREDENTIALS = expression(r"^([A-Za-z][A-Za-z0-9+.-]*://|//)?.*@", re.DOTALL)
+_OF_GRPC = expression(r"(dns|unix|unix-abstract|vsock|ipv4|ipv6|xds):", re.IGNORECASE)
+_QUERY = expression(r"[?#].*", re.DOTALL)
 
 
 class Endpoint(Kind, frozen=True):

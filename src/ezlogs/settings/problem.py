@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 import msgspec
+
+from ezlogs import nearest as spelled
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("enpoint", ["endpoint", "enabled"])
     'endpoint'
     """
-    return next(iter(get_close_matches(word.lower(), list(known), n=1)), None)
+    return spelled.nearest(word.lower(), known)
 
 
 def unknown(suggestion: str | None) -> str:

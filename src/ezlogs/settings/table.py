@@ -4,11 +4,11 @@ Loading, the options of ``configure()``, `ezlogs doctor` and the reference in th
 here: to add a setting is to add a field.
 """
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
+from ezlogs.expressions import expression
 from ezlogs.privacy.policy import Treatment
 from ezlogs.settings.expressions import NO_PATTERNS, PatternList, UrlPatterns
 from ezlogs.settings.group import PREFIX, Group, Setting, group_name
@@ -476,7 +476,7 @@ CONFIG_FILE: Final = "EZLOGS_CONFIG_FILE"
 """The variable that names the file of settings."""
 
 # Kubernetes puts the address of a service called `ezlogs` or `ezlogs-collector` into the environment of pods.
-_SERVICE_LINK = re.compile(
+_SERVICE_LINK = expression(
     r"EZLOGS_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"
 )
 

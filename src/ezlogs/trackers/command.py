@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
 from enum import Enum
@@ -15,6 +14,7 @@ from opentelemetry.context import Context
 from ezlogs.correlation import current, valid_id
 from ezlogs.emit import guarded
 from ezlogs.event import Actor, Outcome, Subject, failure_of
+from ezlogs.expressions import expression
 from ezlogs.facts import Failure
 from ezlogs.opening import closed
 from ezlogs.origin import started_in
@@ -24,7 +24,7 @@ from ezlogs.trackers.work import StoryOfItsOwn, exit_code_of, outcome_of, with_f
 
 CLI_COMMAND = "cli.command"
 MAX_OPTIONS = 64
-_OPTION = re.compile(r"--[A-Za-z][A-Za-z0-9_-]{0,63}(?=$|=)|-[A-Za-z]")
+_OPTION = expression(r"--[A-Za-z][A-Za-z0-9_-]{0,63}(?=$|=)|-[A-Za-z]")
 
 
 class Command(StoryOfItsOwn):

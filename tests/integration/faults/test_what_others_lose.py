@@ -243,9 +243,11 @@ class TestBreaker:
                 assert collector.connections == before, "somebody connected while it was open"
                 quiet += 1
         assert quiet == 20
-        collector.trouble = collector.hang
-        eventually(lambda: state() == "half-open")
-        eventually(lambda: collector.troubled > 0)
+        hung: list[object] = []
+        collector.trouble = lambda connection: (hung.append(connection), collector.hang())
+        eventually(
+            lambda: bool(hung) and state() == "half-open"
+        )  # not an earlier probe, nor one that has not connected
         probes = collector.connections
         for _ in range(5):
             ids += emit(10)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import ezlogs
-from ezlogs.trackers.http import HttpTracker
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 shop = typer.Typer()
 
@@ -25,7 +25,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
-        request = HttpTracker("example").begin("GET", "/", dict(self.headers))
+        request = HttpTracker("example").begin(PlainArrival("GET", "/", dict(self.headers)))
         ezlogs.event("order.action", "served")
         self.send_response(204)
         self.end_headers()

@@ -79,7 +79,7 @@ def leave() -> Iterator[Leave]:
         for index in range(number):
             event = placed(index, **named)
             sealed = encoder.seal(event, UNDER)
-            receipt = journal.append(Kind.EVENT, bytes([index]), sealed.head(), Priority.NORMAL, more=sealed.body)
+            receipt = journal.append(Kind.EVENT, bytes([index]), sealed.head() + sealed.body, Priority.NORMAL)
             assert receipt
             journal.prepare()
         if not alive:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
@@ -10,6 +13,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from ezlogs.delivery.batch import Batch, EndedSpan, SpanEncoder
+from ezlogs.delivery.logs import LogEncoder
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.privacy import Scrubber
 
@@ -111,3 +115,12 @@ def test_more_resources_than_are_remembered_fit_in_one_batch() -> None:
     """As in a process that hosts many tenants, each with a resource of its own."""
     items = [EndedSpan(span_of(Resource({"service.name": f"service-{number}"})), []) for number in range(70)]
     assert len(parsed(SpanEncoder(Scrubber()).batch(items, RESOURCE)).resource_spans) == 70
+
+
+@pytest.mark.parametrize("encoder", [SpanEncoder, LogEncoder])
+def test_others_have_their_turn_after_a_hundred_events(encoder: Callable[[Scrubber], Any]) -> None:
+    """Whatever the events are on; what they become does not depend on it."""
+    calls: list[int] = []
+    items = [(emitted(number), INVALID_SPAN_CONTEXT) for number in range(250)]
+    batch = encoder(Scrubber()).batch(items, RESOURCE, lambda: calls.append(1))
+    assert (batch.events, len(calls)) == (250, 2)

@@ -7,8 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
@@ -22,6 +26,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Kind, adopt
 from ezlogs.journal import journal as journal_module
 from ezlogs.otlp import Delivered, Rejected, Retry
+from ezlogs.priority import Priority
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
 
@@ -207,6 +212,24 @@ def test_events_of_different_resources_are_not_mixed(directory: Directory) -> No
     assert found == [(b"one", [b"a"]), (b"two", [b"b", b"c"])]
 
 
+@given(st.binary(), st.integers(0, (1 << 63) - 1), st.integers(0, (1 << 64) - 1), st.sampled_from(Priority))
+def test_an_event_is_journaled_at_once_as_it_would_be_part_by_part(
+    body: bytes, timestamp: int, span_id: int, priority: Priority
+) -> None:
+    """Its id, what is in front of its body, and the body: the same record as any other is made."""
+    with TemporaryDirectory() as base:
+        journal = Journaling(Directory(base, "shop"), EncodedResource(b"", ""), cap=64 << 20, max_age=60)
+        sealed = SealedEvent(body, timestamp, bytes(15) + b"1", span_id, (), "", priority, 1)
+        event = replace(emitted(1), said_tail=7, said_id=None)
+        journal.keep(sealed, event)
+        item_id = struct.pack("<QQ", timestamp, 7)
+        plain = journal._journal.append(Kind.EVENT, item_id, sealed.head() + body, priority)
+        one, other = journal._journal.read([sealed.receipt, plain]) or ()
+        same = ("kind", "priority", "item_id", "owner", "payload", "done", "moved")
+        assert [getattr(one, name) for name in same] == [getattr(other, name) for name in same]
+        journal.close()
+
+
 def test_records_of_a_later_version_are_passed_over(directory: Directory) -> None:
     """What they mean is not known here."""
     journal = Journaling(directory, EncodedResource(b"", ""), cap=64 << 20, max_age=60)
@@ -251,7 +274,7 @@ def test_what_another_process_left_and_cannot_be_read_is_said_once(
     def unusable(*_: object) -> None:
         raise OSError("somebody else was here")
 
-    monkeypatch.setattr("ezlogs.delivery.journaling.adopt", unusable)
+    monkeypatch.setattr("ezlogs.journal.recovery.adopt", unusable)
     monkeypatch.setattr("ezlogs.delivery.journaling._LOOKED_FOR", 0.0)
     made = bench(Delivered())
     made.put(3)

@@ -109,19 +109,47 @@ def test_a_batch_may_be_replaced_by_its_parts(parts: tuple[str, ...]) -> None:
     assert sent(outbox) == [*parts, "b"]
 
 
-def test_much_that_waits_is_packed() -> None:
-    """And sent as it was."""
+@pytest.mark.parametrize("away", [True, False])
+def test_much_that_waits_for_a_collector_that_is_away_is_packed(away: bool) -> None:
+    """At once, or when it turns out that it is away; and sent as it was."""
     outbox = Outbox(1000, 64 << 20)
     bodies = [bytes([number]) * 200_000 for number in range(20)]
     for body in bodies:
-        outbox.put(Batch(body, 1, 10, {}, 0, items=10))
+        outbox.put(Batch(body, 1, 10, {}, 0, items=10), away=away)
+    if not away:
+        assert outbox.size() > sum(map(len, bodies))  # a collector that is there has it in a moment
+        outbox.put_back()
+        outbox.pack()
     assert outbox.size() < 1_500_000
-    assert outbox.is_crowded()
+    assert outbox.is_crowded() is away  # what came before that was known is packed as far as it has to be
+    outbox.pack()  # nothing is left to do
     found = []
     while (held := outbox.take()) is not None:
         found.append(held.batch.body)
         outbox.done()
     assert found == bodies
+
+
+def test_more_than_a_moment_brings_is_packed_for_any_collector() -> None:
+    """Past some megabytes."""
+    outbox = Outbox(1000, 64 << 20)
+    for number in range(20):
+        outbox.put(Batch(bytes([number]) * 1_000_000, 1, 10, {}, 0, items=10))
+    assert 8 << 20 < outbox.size() < 10 << 20
+
+
+def test_what_was_tried_is_packed_and_sent_again_as_it_was() -> None:
+    """It may have been received: it does not go to disk."""
+    outbox = Outbox(1000, 64 << 20)
+    for number in range(3):
+        outbox.put(Batch(bytes([number]) * 1_000_000, 1, 10, {}, 0, items=10))
+    outbox.take()
+    outbox.put_back()
+    outbox.pack()
+    assert outbox.size() < 2_100_000
+    held = outbox.take()
+    assert held is not None
+    assert held.batch.body == bytes(1_000_000)
 
 
 def test_at_the_end_all_of_it_is_taken_out() -> None:

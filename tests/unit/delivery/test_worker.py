@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
@@ -13,6 +16,7 @@ from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.signal import Signal
 from ezlogs.delivery.worker import Hurry, Worker, flush
+from ezlogs.facts import Failure
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.otlp.split import halves
 from ezlogs.privacy import Scrubber
@@ -123,7 +127,7 @@ def test_a_batch_that_is_too_large_is_split_until_it_passes(bench: type[Bench]) 
         return Delivered() if len(body) <= largest else Rejected("413 too large", 413)
 
     made.put(10)
-    whole = made.worker._encoder.batch(list(made.worker._items), Resource({}))
+    whole = made.worker._encoder.batch(list(made.worker._intake.items), Resource({}))
     largest = len(whole.body) // 3
     made.transport.send = limited  # type: ignore[method-assign]  # a collector with a limit
     assert made.flush(5)
@@ -282,6 +286,36 @@ def test_events_without_room_are_counted_by_type(bench: type[Bench], monkeypatch
     queue.end(0)
 
 
+def test_what_finds_no_room_is_counted_as_a_closer_look_would(
+    bench: type[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most events take a shorter way; what failed, or is of another class, has more room than they have."""
+    usual = emitted(0)
+    others = [
+        replace(usual, said_outcome="failure"),
+        replace(usual, said_severity="debug"),
+        replace(usual, said_severity="error"),
+        replace(usual, event_type="order.other"),
+        replace(usual, error=Failure("ValueError", "no")),
+    ]
+    found = []
+    for closer in (False, True):
+        queue = bench(Retry("away"))
+        monkeypatch.setattr(queue.worker, "_turn", lambda: None)  # no room is made meanwhile
+        for _ in range(3000):
+            queue.worker.put(usual)
+        assert queue.worker._intake._full_from < len(queue.worker._intake.items) + 1
+        if closer:
+            queue.worker._intake._full_from = sys.maxsize
+        for event in (usual, *others, usual) * 600:
+            queue.worker.put(event)
+        found.append((queue.worker.pending(), queue.ledger.counts(), queue.worker.health()["lost_by_type"]))
+        monkeypatch.undo()
+        queue.worker.stop()
+        queue.end(0)
+    assert found[0] == found[1]
+
+
 def test_types_beyond_a_bound_are_counted_together(bench: type[Bench]) -> None:
     """Types can be made up without end; an account of them cannot."""
     losses = Losses(bench(Retry("away")).ledger, Signal("spans"))
@@ -323,3 +357,17 @@ def test_copies_count_apart(bench: type[Bench]) -> None:
     assert (counts["lost.logs.rejected"], counts["delivered.logs"], counts["redacted.logs"]) == (10, 10, 20)
     assert not {"delivered", "lost.rejected", "redacted"} & set(counts)
     made.end(1)
+
+
+def test_the_worker_lets_others_go_on_while_it_keeps_up(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more waits than a batch has, they tell more than can be sealed already."""
+    queue = bench(Delivered())
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    queue.worker._let_others_go_on()
+    assert slept == [0]
+    queue.worker._intake.items.extend(emitted(number) for number in range(10))
+    queue.worker._let_others_go_on()
+    assert slept == [0]
+    monkeypatch.undo()
+    queue.worker.stop()

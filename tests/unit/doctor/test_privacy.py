@@ -11,9 +11,9 @@ import pytest
 
 from ezlogs.doctor import Finding, examine_privacy, privacy, report
 from ezlogs.doctor.samples import Sample, samples
+from ezlogs.expressions import expression
 from ezlogs.launch import rules as launched
 from ezlogs.privacy import DEFAULT_RULES, Pattern, Rule, Scrubber
-from ezlogs.privacy.expressions import expression
 from ezlogs.runtime import scrubber_of
 from ezlogs.settings import Loaded, load
 

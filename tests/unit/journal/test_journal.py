@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+import ezlogs.journal
 from ezlogs.journal import Directory, Journal, Kind, Priority, adopt, process
 from ezlogs.journal import journal as journal_module
+from ezlogs.journal import segment as segment_module
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.segment import Segment
+from ezlogs.journal.story import Ending
 
 from .conftest import in_a_fork, left_in
 
@@ -673,3 +676,28 @@ def test_what_is_not_mapped_is_not_used_again(directory: Directory) -> None:
             segment.reuse(within, 2, started=0, created=0, resource=b"")
         segment.remove(within)
         segment.remove(within)
+
+
+@pytest.mark.parametrize("advice", [23, -1])
+def test_pages_are_made_ahead_of_who_writes(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch, advice: int
+) -> None:
+    """As many as will be written soon, over the ends of segments; also where the system does not make them itself."""
+    monkeypatch.setattr(segment_module, "_POPULATE_WRITE", advice)
+    journal = make_journal(how=Writing.MAPPED, segment_size=1 << 18, largest_segment=1 << 18)
+    for index in range(2000):
+        assert journal.append(Kind.EVENT, number(index), bytes(200)) or index
+        if index % 100 == 0:
+            journal.prepare()
+    (current, *ready) = (journal._segment, *journal._ready)
+    assert current is not None
+    assert current.populate(1 << 20) == current.position + (1 << 20) - current.size
+    assert all(one.populate(1) == 0 for one in ready)
+    assert len(left_by(journal, directory)) == 2000
+
+
+def test_what_is_for_recovery_is_loaded_when_it_is_asked_for() -> None:
+    """By its name in the package; what is not there is not there."""
+    assert ezlogs.journal.Ending is Ending
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        ezlogs.journal.nothing  # noqa: B018  # the access is the point

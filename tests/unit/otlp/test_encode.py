@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common._internal import _encode_attributes
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -22,7 +23,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceState
 
-from ezlogs.otlp import encode_event, encode_request, encode_resource, encode_scope, encode_span
+from ezlogs.otlp import (
+    encode_event,
+    encode_request,
+    encode_resource,
+    encode_scope,
+    encode_span,
+    event_head,
+    event_parts,
+)
 
 from .telemetry import VALUES, as_documented, as_found, documented_spans, encoded_spans, spans
 
@@ -281,3 +290,9 @@ def test_attributes_may_be_any_mapping() -> None:
         copy = None  # type: ignore[assignment]  # a mapping is not bound to have it
 
     assert encode_event("e", 1, Fixed({"a": "b"})) == encode_event("e", 1, {"a": "b"})
+
+
+@given(st.text(), st.integers() | st.floats())
+def test_the_head_of_an_event_is_its_parts_together(name: str, time_unix_nano: Any) -> None:
+    """In one text of bytes, for whoever has its attributes encoded already."""
+    assert event_head(name, time_unix_nano) == b"".join(event_parts(name, time_unix_nano))

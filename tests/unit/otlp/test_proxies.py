@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
 
-from ezlogs.otlp import Delivered, HttpTransport, Retry
+from ezlogs.otlp import Delivered, HttpTransport, Retry, loading
 
 from .collectors import Collector, TlsCollector, unused_port
 from .grpc_collectors import GrpcCollector, Transports
@@ -131,3 +132,17 @@ def test_grpc_with_tls_goes_through_a_tunnel(
     finally:
         proxy.close()
         collector.close()
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "https_proxy"])
+def test_who_has_proxies_loads_what_knows_them(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """By the worker, before the first request; who has none needs nothing of it."""
+    loaded: list[str] = []
+    monkeypatch.setattr(loading, "load_modules", lambda *names: loaded.extend(names))
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    loading.load_client()
+    assert "urllib.request" not in loaded
+    monkeypatch.setenv(variable, "proxy.example")
+    loading.load_client()
+    assert "urllib.request" in loaded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ezlogs.forks import OWN_LOADING
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.encodings import base64_texts, reading_of
 
@@ -79,3 +81,22 @@ def test_base64_of_either_alphabet_is_read() -> None:
     assert list(base64_texts("x cGluPTEyMzQ1 y")) == [((2, 14), "pin=12345")]
     assert list(base64_texts("UElOPTgxODY5OQ==")) == [((0, 16), "PIN=818699")]
     assert list(base64_texts("internationalisation")) == []
+
+
+def test_an_entity_is_read_while_another_thread_loads_something() -> None:
+    """Nobody waits for that thread but for the table itself: it may be waiting for whom a signal handler interrupts."""
+    loading, done = threading.Event(), threading.Event()
+
+    def load() -> None:
+        with OWN_LOADING:
+            loading.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        assert loading.wait(20)
+        assert Scrubber().text("ada&commat;example.com", "m", []) == "[redacted]"
+    finally:
+        done.set()
+        thread.join()

@@ -10,8 +10,8 @@ import pytest
 from tests.unit.privacy import worst_cases
 from tests.unit.privacy.worst_cases import attacks, expressions, grows, text_of, use_of
 
+from ezlogs.expressions import expression
 from ezlogs.privacy import DEFAULT_RULES, Pattern, Rule, Scrubber, urls
-from ezlogs.privacy.expressions import expression
 from ezlogs.privacy.rule import Clue
 
 EXPRESSIONS = expressions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque, namedtuple
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
@@ -440,3 +441,38 @@ def test_what_looks_drawn_at_random_goes_beside_a_hint_only() -> None:
 def test_one_word_of_a_script_without_spaces_is_looked_into() -> None:
     """It may be a whole sentence."""
     assert Scrubber().text("密码是Abc12345", "m", []) == "密码是[redacted]"
+
+
+def test_handlers_that_interrupt_the_first_scrub_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal comes in the middle of all that takes long, as it does where a handler is called each few milliseconds.
+
+    If each handler began anew what it interrupts, none would ever finish, and what is not checked is redacted.
+    """
+    compile_it, scrubber = re.compile, Scrubber()
+    heard: list[str] = []
+
+    def interrupted(pattern: str, flags: int = 0) -> re.Pattern[str]:
+        if len(pattern) > 1500:
+            heard.append(scrubber.text("by then the password is hunter2!", "", []))
+        return compile_it(pattern, flags)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(re, "compile", interrupted)
+        assert scrubber.text("mail the password is hunter2!", "m", []) == "mail the password is [redacted]!"
+    assert heard == ["by then the password is [redacted]!"] * 3
+    assert scrubber.errors == 0
+
+
+def test_what_is_never_looked_at_stays_whatever_fails() -> None:
+    """An event without its id would be nobody's."""
+
+    class Broken(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            if key == "order":
+                raise RecursionError
+            return super().__getitem__(key)
+
+    found: list[str] = []
+    attributes = Broken({"order": 1, "ezlogs.event.id": "0b4f"})
+    assert Scrubber().attributes(attributes, found, "attributes.") == {"ezlogs.event.id": "0b4f"}
+    assert found == ["attributes: error"]

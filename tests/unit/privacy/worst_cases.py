@@ -16,7 +16,7 @@ from functools import cache, partial
 from typing import Any
 
 import ezlogs.privacy
-from ezlogs.privacy.expressions import _Expression
+from ezlogs.expressions import _Expression
 
 try:
     from re import _constants, _parser  # type: ignore[attr-defined]  # how Python itself reads them
