@@ -94,9 +94,12 @@ class Batch(NamedTuple):
     since: int = 0
     """When its oldest event happened: nanoseconds since 1970, or 0 where that is not known."""
 
+    part: bool = False
+    """Whether it is a part of one that was journaled: what it is acknowledged by is that of all parts."""
+
     def journaled(self) -> bool:
-        """Return whether all of it is in this process's journal, and could be read from there."""
-        return not self.adopted and bool(self.receipts) and all(self.receipts)
+        """Return whether all of it is in this process's journal."""
+        return self.part or (not self.adopted and bool(self.receipts) and all(self.receipts))
 
 
 class CarrierSpan:

@@ -196,7 +196,7 @@ class Outbox:
                 if not self._too_much():
                     return
                 held = waiting[at]
-                if not held.on_disk and not held.tried and held.batch.journaled():
+                if not held.on_disk and not held.tried and held.batch.journaled() and not held.batch.part:
                     kept = waiting[at] = Held(_without_body(held.batch), on_disk=True)
                     self._count(held, -1)
                     self._count(kept, 1)

@@ -27,6 +27,7 @@ def split(batch: Batch) -> tuple[Batch, Batch] | None:
     if parts is None:
         return None
     first, second = parts
+    batch = batch._replace(part=batch.journaled())
     events = _events(batch, first, second)
     share = first.records / (first.records + second.records)
     items, spans = min(batch.items, round(batch.items * share)), min(batch.spans, round(batch.spans * share))

@@ -42,13 +42,14 @@ if __name__ == "__main__":
 
 def until(ready: Callable[[], Any]) -> Any:
     """Return what is there as soon as it is."""
-    deadline = monotonic() + 40
+    deadline = monotonic() + 120
     while not (found := ready()):
         assert monotonic() < deadline
         sleep(0.02)
     return found
 
 
+@pytest.mark.timeout(180)  # it starts a program twice, on a machine that may be busy
 @pytest.mark.skipif(sys.platform == "win32", reason="ends a group of processes")
 def test_a_program_that_is_reloaded_tells_each_request_once(tmp_path: Path) -> None:
     """In whichever of its processes answers."""
