@@ -94,7 +94,7 @@ SUITES = (
         differing={"tests/test_automatic.py::TestAutomatic::test_uninstrument": OWN_SPAN},
     ),
     Suite("requests", ours="ezlogs_requests"),
-    Suite("sqlalchemy"),
+    Suite("sqlalchemy", ours="ezlogs_sqlalchemy"),
     Suite("starlette"),
     Suite("threading", ours="ezlogs_threading"),
     Suite("urllib3", ours="ezlogs_urllib3"),

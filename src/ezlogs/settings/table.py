@@ -402,6 +402,9 @@ class Data(Group):
     )
     """What a data event tells of changed fields: harmless values, all values, names only, or nothing."""
 
+    raw_statements: Annotated[bool, Setting(Boolean())] = False
+    """Whether SQL that the application wrote as text is told where it writes: verb, table, rows, never the statement."""
+
 
 class Jobs(Group):
     """What jobs know.

@@ -1,0 +1,88 @@
+"""Association tables: rows that a flush wrote to them are told as changes of the collection that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import inspect
+from sqlalchemy.orm import PassiveFlag
+
+from ezlogs.loaded import row_identity
+from ezlogs.trackers.data import Row, observe
+from ezlogs_instrumentors.sqlalchemy.mapped import shape_of
+
+_MAX_KEYS_TOLD = 100
+
+
+class Links(msgspec.Struct, eq=False):
+    """What was added to a collection and removed from it."""
+
+    owner: Any
+    relationship: Any
+    added: dict[Any, None] = {}
+    removed: dict[Any, None] = {}
+
+    def row(self, connection: Any) -> Row:
+        """Return the change as a write of the collection's owner."""
+        shape = shape_of(self.owner.mapper, connection)
+        links = {"field": self.relationship.key, "added": _keys(self.added), "removed": _keys(self.removed)}
+        metadata = {**shape.metadata, "table": self.relationship.secondary.fullname, "m2m": links}
+        rows = len(self.added) + len(self.removed)
+        return observe(shape.model, "update", id=_key(self.owner), rows=rows, metadata=metadata)
+
+
+def written_links(states: Mapping[Any, tuple[bool, bool]], links_of: Mapping[Any, Iterable[Any]]) -> list[Links]:
+    """Return the changes of collections, each once though both its ends may know of it.
+
+    Args:
+        states: What a flush wrote: for each row whether it was deleted, and whether nothing was done to it.
+        links_of: The relationships over association tables of each mapper.
+    """
+    found: dict[tuple[Any, str], Links] = {}
+    for state, (deleted, listed) in states.items():
+        if listed:
+            continue
+        for relationship in links_of.get(state.mapper, ()):
+            for other, is_added in _changed(state, relationship.key, deleted):
+                owner, item, told = _as_told(state, relationship, other)
+                links = found.get((owner, told.key))
+                if links is None:
+                    links = found[owner, told.key] = Links(owner, told)
+                (links.added if is_added else links.removed)[item] = None
+    return list(found.values())
+
+
+def _changed(state: Any, key: str, deleted: bool) -> Iterator[tuple[Any, bool]]:
+    if not deleted and key not in state.committed_state and (state.key is not None or key not in state.dict):
+        return
+    history = state.get_history(key, PassiveFlag.PASSIVE_NO_INITIALIZE)
+    if not deleted:
+        yield from ((inspect(item), True) for item in history.added or () if item is not None)
+    for item in (history.non_added() if deleted else history.deleted) or ():
+        if item is not None:
+            yield inspect(item), False
+
+
+def _as_told(state: Any, relationship: Any, other: Any) -> tuple[Any, Any, Any]:
+    """Return owner, item and relationship of a link: it is told of the end that its table names first."""
+    for reverse in relationship._reverse_property:
+        if not reverse.viewonly and reverse.secondary is relationship.secondary:
+            if _position(reverse) < _position(relationship):
+                return other, state, reverse
+    return state, other, relationship
+
+
+def _position(relationship: Any) -> int:
+    column = relationship.synchronize_pairs[0][1]
+    return list(relationship.secondary.columns).index(column)
+
+
+def _keys(states: Iterable[Any]) -> list[str | None]:
+    return [_key(state) for state, _ in zip(states, range(_MAX_KEYS_TOLD), strict=False)]
+
+
+def _key(state: Any) -> str | None:
+    identity = row_identity(state.obj())
+    return None if identity is None else identity.id
