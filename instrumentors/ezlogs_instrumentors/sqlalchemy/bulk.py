@@ -13,8 +13,8 @@ from sqlalchemy import inspect
 from ezlogs.emit import guarded
 from ezlogs.trackers.data import Field, observe, watching
 from ezlogs_instrumentors.hooks import Hooks
-from ezlogs_instrumentors.sqlalchemy.flushing import begin
-from ezlogs_instrumentors.sqlalchemy.mapped import Shape, shape_of
+from ezlogs_instrumentors.sqlalchemy.flushing import begin, end
+from ezlogs_instrumentors.sqlalchemy.mapped import Shape, shape_of, where
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
 
@@ -79,12 +79,15 @@ def _counting_mappings(hooks: Hooks, verb: str, original: Callable[..., Any]) ->
 
 @guarded
 def _see(session: Any, given: Given) -> None:
-    for (mapper, verb), rows in given.rows.items():
-        connection = session.connection(bind_arguments={"mapper": mapper})
-        shape = shape_of(mapper, connection)
-        if not shape.skipped:
+    flush = end(session)
+    for (mapper, verb), count in given.rows.items():
+        shape, rows = shape_of(mapper), count
+        if verb == "bulk_update" and flush is not None:  # objects that did not change are left out
+            rows = min(count, max(flush.updated[table] for table in mapper.tables))
+        if rows and not shape.skipped:
+            connection = session.connection(bind_arguments={"mapper": mapper})
             fields = _fields(shape, given.names) if verb == "bulk_update" else ()
-            metadata = {"rows": rows, **shape.metadata}
+            metadata = {"rows": rows, **where(shape.table, connection)}
             write(observe(shape.model, verb, rows=rows, fields=fields, metadata=metadata), connection)
 
 

@@ -16,7 +16,7 @@ from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.flushing import begin, end, forget, running
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
-from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, shape_of
+from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, shape_of, where
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
 _NOTHING: Mapping[str, object] = {}
@@ -62,9 +62,9 @@ def see_flush(session: Any, flush_context: Any) -> None:
         if listed:
             continue
         connection = find(state)
-        shape = shapes[state.mapper] = shape_of(state.mapper, connection)
+        shape = shapes[state.mapper] = shape_of(state.mapper)
         if not shape.skipped:
-            _see_row(state, shape, deleted, before, replaced, connection)
+            _see_row(state, deleted, before, replaced, connection)
     links_of = {mapper: shape.links for mapper, shape in shapes.items() if shape.links}
     for links in written_links(states, links_of) if links_of else ():
         connection = find(links.owner)
@@ -81,18 +81,14 @@ def _connection(session: Any, found: dict[Any, Any], state: Any) -> Any:
 
 
 def _see_row(
-    state: Any,
-    shape: Shape,
-    deleted: bool,
-    before: Mapping[Any, Any],
-    replaced: Mapping[Any, Any],
-    connection: Any,
+    state: Any, deleted: bool, before: Mapping[Any, Any], replaced: Mapping[Any, Any], connection: Any
 ) -> None:
-    metadata: Mapping[str, object] = shape.metadata
+    shape = shape_of(state.mapper)
+    metadata = where(shape.table, connection)
     if deleted:
         verb, fields = "destroy", []
         if shape.cascades_in_database:
-            metadata = {**metadata, "cascade": "db"}
+            metadata["cascade"] = "db"
     elif state.key is not None:
         verb, fields = "update", _updated(state, shape.attributes, *before.get(state, (_NOTHING, _NOTHING)))
     else:
@@ -128,12 +124,13 @@ def _updated(
     now, later = state.dict, state.committed_state
     told: list[Field] = []
     along: list[Field] = []
+    tables = {attribute.table for attribute in attributes if attribute.key in history or attribute.key in later}
     for attribute in attributes:
         key = attribute.key
         after = _known(now.get(key, UNSET))
         if key in history or key in later:
             before, fields = _known(history[key] if key in history else later[key]), told
-        elif key in loaded or attribute.changes_with_others:  # SQLAlchemy keeps no history of what the others entail
+        elif key in loaded or attribute.is_version or attribute.changes_with in tables:  # SQLAlchemy keeps no history of what the others entail
             before, fields = _known(loaded.get(key, UNSET)), along
             if before is after and before is not UNSET:
                 continue

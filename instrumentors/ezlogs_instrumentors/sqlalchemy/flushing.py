@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -16,6 +17,8 @@ class Flush(msgspec.Struct, eq=False):
     session: Any
     """Weakly: what is left of a flush that failed keeps no session."""
     before: dict[Any, tuple[Mapping[str, object], Mapping[str, object]]]
+    updated: Counter[Any]
+    """How many rows of each table its statements updated."""
 
     def is_running(self) -> bool:
         """Tell whether the flush has not ended, well or not."""
@@ -30,7 +33,7 @@ _flushes: ContextVar[tuple[Flush, ...]] = ContextVar("ezlogs_sqlalchemy_flushes"
 def begin(session: Any) -> None:
     """Remember that a session writes rows by itself, here and now."""
     others = tuple(flush for flush in _flushes.get() if flush.is_running())
-    _flushes.set((*others, Flush(ref(session), {})))
+    _flushes.set((*others, Flush(ref(session), {}, Counter())))
 
 
 def in_flush() -> bool:

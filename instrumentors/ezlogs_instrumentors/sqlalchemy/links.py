@@ -11,7 +11,7 @@ from sqlalchemy.orm import PassiveFlag
 
 from ezlogs.loaded import row_identity
 from ezlogs.trackers.data import Row, observe
-from ezlogs_instrumentors.sqlalchemy.mapped import shape_of
+from ezlogs_instrumentors.sqlalchemy.mapped import shape_of, where
 
 _MAX_KEYS_TOLD = 100
 
@@ -26,9 +26,9 @@ class Links(msgspec.Struct, eq=False):
 
     def row(self, connection: Any) -> Row:
         """Return the change as a write of the collection's owner."""
-        shape = shape_of(self.owner.mapper, connection)
+        shape = shape_of(self.owner.mapper)
         links = {"field": self.relationship.key, "added": _keys(self.added), "removed": _keys(self.removed)}
-        metadata = {**shape.metadata, "table": self.relationship.secondary.fullname, "m2m": links}
+        metadata = {**where(self.relationship.secondary, connection), "m2m": links}
         rows = len(self.added) + len(self.removed)
         return observe(shape.model, "update", id=_key(self.owner), rows=rows, metadata=metadata)
 
@@ -59,18 +59,22 @@ def _changed(state: Any, key: str, deleted: bool) -> Iterator[tuple[Any, bool]]:
         return
     history = state.get_history(key, PassiveFlag.PASSIVE_NO_INITIALIZE)
     if not deleted:
-        yield from ((inspect(item), True) for item in history.added or () if item is not None)
-    for item in (history.non_added() if deleted else history.deleted) or ():
-        if item is not None:
-            yield inspect(item), False
+        yield from ((item, True) for item in _written(state, history.added))
+    yield from ((item, False) for item in _written(state, history.non_added() if deleted else history.deleted))
+
+
+def _written(state: Any, items: Any) -> Iterator[Any]:
+    """Return those ends of links that are in the session: SQLAlchemy writes no other."""
+    for item in items or ():
+        if item is not None and item in state.session:
+            yield inspect(item)
 
 
 def _as_told(state: Any, relationship: Any, other: Any) -> tuple[Any, Any, Any]:
     """Return owner, item and relationship of a link: it is told of the end that its table names first."""
     for reverse in relationship._reverse_property:
-        if not reverse.viewonly and reverse.secondary is relationship.secondary:
-            if _position(reverse) < _position(relationship):
-                return other, state, reverse
+        if not reverse.viewonly and _position(reverse) < _position(relationship):
+            return other, state, reverse
     return state, other, relationship
 
 

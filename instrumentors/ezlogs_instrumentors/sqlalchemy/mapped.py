@@ -27,8 +27,10 @@ class Attribute(NamedTuple):
     is_harmless: bool
     """It is a key or one of a set of choices."""
     has_server_default: bool
-    changes_with_others: bool
-    """It has a value of its own for updates, or counts them."""
+    is_version: bool
+    table: Any
+    changes_with: Any
+    """The table, where an update of it gives this column a value, too."""
     type: Any
 
 
@@ -36,7 +38,7 @@ class Shape(NamedTuple):
     """What is told of each row of a model."""
 
     model: str
-    metadata: dict[str, object]
+    table: Any
     attributes: tuple[Attribute, ...]
     links: tuple[Any, ...]
     """The relationships over an association table."""
@@ -70,20 +72,20 @@ def see_class(mapper: Any, kind: type) -> None:
         _classes[table] = ref(kind)
 
 
-def shape_of(mapper: Any, connection: Any) -> Shape:
-    """Return what is told of rows of a mapper that were written through a connection."""
+def shape_of(mapper: Any) -> Shape:
+    """Return what is told of rows of a mapper."""
     shape = _shapes.get(mapper)
     if shape is None:
-        shape = _shapes[mapper] = _shape(mapper, connection)
+        shape = _shapes[mapper] = _shape(mapper)
     return shape
 
 
-def _shape(mapper: Any, connection: Any) -> Shape:
+def _shape(mapper: Any) -> Shape:
     table = mapper.local_table
     relationships = [relationship for relationship in mapper.relationships if not relationship.viewonly]
     return Shape(
         model=snake_case(mapper.class_),
-        metadata=where(table, connection),
+        table=table,
         attributes=tuple(
             _attribute(prop.key, prop.columns[0], mapper.version_id_col)
             for prop in mapper.column_attrs
@@ -101,7 +103,9 @@ def _attribute(key: str, column: Any, version: Any) -> Attribute:
         column.primary_key,
         is_harmless(column),
         column.server_default is not None,
-        column.onupdate is not None or column.server_onupdate is not None or column is version,
+        column is version,
+        column.table,
+        None if column.onupdate is None and column.server_onupdate is None else column.table,
         column.type,
     )
 

@@ -16,7 +16,7 @@ from ezlogs.loaded import key_text, snake_case
 from ezlogs.trackers import raw
 from ezlogs.trackers.data import Field, observe, watching
 from ezlogs_instrumentors.hooks import Hooks
-from ezlogs_instrumentors.sqlalchemy.flushing import in_flush
+from ezlogs_instrumentors.sqlalchemy.flushing import in_flush, running
 from ezlogs_instrumentors.sqlalchemy.mapped import database_of, is_association, is_harmless, is_skipped, model_of, where
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
@@ -29,15 +29,13 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
         return
     see, see_text = guarded(see_statement), guarded(see_raw)
 
-    def after_execute(
-        connection: Any, clause: Any, multiparams: Any, params: Any, execution_options: Any, result: Any
-    ) -> None:
+    def after_execute(connection: Any, clause: Any, multiparams: Any, *rest: Any) -> None:
         if getattr(clause, "is_select", False):
             return
         if getattr(clause, "is_dml", False):
-            see(connection, clause, multiparams, execution_options, result)
+            see(connection, clause, multiparams, *rest[1:])
         elif raw.watching():
-            see_text(connection, clause, multiparams, result)
+            see_text(connection, clause, rest[-1])
 
     event.listen(Engine, "after_execute", after_execute)
     hooks.on_undo(lambda: event.remove(Engine, "after_execute", after_execute))
@@ -45,13 +43,16 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 def see_statement(connection: Any, statement: Any, multiparams: Any, options: Mapping[str, Any], result: Any) -> None:
     """Keep what a statement wrote, unless it is one of the ORM's own, whose rows are told one by one."""
-    table = statement.table
-    if not watching() or is_skipped(table) or _is_of_orm(table, options):
+    table = _table_of(statement)
+    if not watching() or is_skipped(table):
+        return
+    if _is_of_orm(table, options):
+        _count_update(statement, table, multiparams, result)
         return
     entity = statement.entity_description.get("type")
-    if entity is not None and _is_part_only(entity, statement, multiparams, table):
-        return
-    model = model_of(_plain(table)) if entity is None else snake_case(entity)
+    if entity is not None and statement.is_insert and table is not entity.__mapper__.local_table:
+        return  # one of several tables of a model, whose rows are told of the last
+    model = model_of(table) if entity is None else snake_case(entity)
     rows = _count(statement, multiparams, result)
     if rows == 0:
         return
@@ -71,7 +72,7 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
     write(observe(model, verb, rows=rows or 0, fields=fields, metadata=metadata), connection)
 
 
-def see_raw(connection: Any, statement: Any, multiparams: Any, result: Any) -> None:
+def see_raw(connection: Any, statement: Any, result: Any) -> None:
     """Keep that a statement written as text changed rows; never the statement, never its parameters."""
     written = raw.read(str(statement))
     if written is None:
@@ -89,15 +90,18 @@ def _is_of_orm(table: Any, options: Mapping[str, Any]) -> bool:
     return "compiled_cache" in options or is_association(table)
 
 
-def _is_part_only(entity: Any, statement: Any, multiparams: Any, table: Any) -> bool:
-    """Tell whether an insert into several tables of one model is at another than the last."""
-    local = entity.__mapper__.local_table
-    return bool(statement.is_insert and _plain(table) is not _plain(local) and multiparams is not None)
+def _count_update(statement: Any, table: Any, multiparams: Any, result: Any) -> None:
+    flush = running()
+    if flush is not None and statement.is_update:
+        rows = _rowcount(result)
+        flush.updated[table] += (len(multiparams) or 1) if rows is None else rows
 
 
-def _plain(table: Any) -> Any:
-    """Return the table that the ORM put its notes on."""
-    return getattr(table, "_deannotate", lambda: table)()
+def _table_of(statement: Any) -> Any:
+    """Return the table that is written, without the notes that the ORM puts on it."""
+    notes = statement._annotations
+    table = notes.get("_emit_insert_table", notes.get("_emit_update_table", statement.table))
+    return table._deannotate() if hasattr(table, "_deannotate") else table
 
 
 def _count(statement: Any, multiparams: Any, result: Any) -> int | None:
@@ -153,7 +157,7 @@ def _assigned(statement: Any, table: Any, multiparams: Any, result: Any) -> Iter
         after = single.get(name, UNSET)
         value = values.get(name, UNSET)
         if isinstance(value, BindParameter):
-            after = value.effective_value if value.callable or not value.required else after
+            after = single.get(value.key, UNSET if value.required or multiparams else value.effective_value)
         elif value is not UNSET:
             after = UNSET
         if not multiparams or column is None or not column.primary_key:

@@ -101,16 +101,17 @@ def see_commit(transaction: Any) -> None:
 
 
 def see_failed_commit(transaction: Any, error: BaseException) -> None:
-    """Remember why a commit failed, or tell that its answer was lost."""
-    connection = transaction.connection
-    state = _open.get(connection)
-    if state is None or state.writes is None or not isinstance(transaction, RootTransaction):
+    """Tell that nothing was saved, or that the answer was lost; a commit that was not even sent is not the end."""
+    is_in_doubt = not isinstance(error, Exception) or getattr(error, "connection_invalidated", False)
+    if not isinstance(transaction, RootTransaction) or not (is_in_doubt or isinstance(error, DBAPIError)):
         return
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        del _open[connection]
+    state = _open.pop(transaction.connection, None)
+    if state is None or state.writes is None:
+        return
+    if is_in_doubt:
         state.writes.lose(reason(error))
     else:
-        state.writes.fail(reason(error))
+        state.writes.rollback(reason(error))
 
 
 def see_rollback(connection: Any) -> None:

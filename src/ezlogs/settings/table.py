@@ -403,7 +403,7 @@ class Data(Group):
     """What a data event tells of changed fields: harmless values, all values, names only, or nothing."""
 
     raw_statements: Annotated[bool, Setting(Boolean())] = False
-    """Whether SQL that the application wrote as text is told where it writes: verb, table, rows, never the statement."""
+    """Whether writes by SQL that is text in the application are told: verb, table and rows, never the statement."""
 
 
 class Jobs(Group):

@@ -229,10 +229,6 @@ class Transaction:
             kept[row.model] += row.rows
         self._tell("commit", "unknown", kept, error)
 
-    def fail(self, error: BaseException | Failure) -> None:
-        """Remember why the transaction cannot be committed; it is rolled back later, by whoever began it."""
-        self._error = error
-
     def rollback(self, error: BaseException | Failure | None = None) -> None:
         """Tell, once, that nothing was saved; a transaction without writes and without an error is not worth it."""
         self._discard(0, error)
