@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 from msgspec import UNSET
 from sqlalchemy import BindParameter
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ezlogs.emit import guarded
@@ -27,7 +28,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
     if not hooks.active:
         return
-    see, see_text = guarded(see_statement), guarded(see_raw)
+    see, see_insert, see_text = guarded(see_statement), guarded(_remember_rows), guarded(see_raw)
 
     def after_execute(connection: Any, clause: Any, multiparams: Any, *rest: Any) -> None:
         if getattr(clause, "is_select", False):
@@ -37,8 +38,21 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
         elif raw.watching():
             see_text(connection, clause, rest[-1])
 
-    event.listen(Engine, "after_execute", after_execute)
-    hooks.on_undo(lambda: event.remove(Engine, "after_execute", after_execute))
+    def after_cursor_execute(connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, *_: Any) -> None:
+        if context.isinsert:
+            see_insert(cursor, context)
+
+    for name, listener in (("after_execute", after_execute), ("after_cursor_execute", after_cursor_execute)):
+        event.listen(Engine, name, listener)
+        hooks.on_undo(partial(event.remove, Engine, name, listener))
+    hooks.after(Connection, "exec_driver_sql", see_driver_statement)  # the only way past that event
+
+
+def _remember_rows(cursor: Any, context: Any) -> None:
+    """Remember what the driver says of an insert, of which SQLAlchemy closes the cursor without having asked."""
+    rows = cursor.rowcount
+    if rows >= 0:  # of a large insert for each part of it
+        context.ezlogs_rows = getattr(context, "ezlogs_rows", 0) + rows
 
 
 def see_statement(connection: Any, statement: Any, multiparams: Any, options: Mapping[str, Any], result: Any) -> None:
@@ -66,10 +80,15 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
     verb = "bulk_create" if statement.is_insert else "bulk_update" if statement.is_update else "bulk_delete"
     metadata = where(table, connection)
     if rows is not None:
-        known = "rows_given" if multiparams and statement.is_insert and _may_skip(statement) else "rows"
-        metadata = {known: rows, **metadata}
+        metadata = {"rows": rows, **metadata}
     fields = list(_assigned(statement, table, multiparams, result)) if statement.is_update else []
     write(observe(model, verb, rows=rows or 0, fields=fields, metadata=metadata), connection)
+
+
+def see_driver_statement(connection: Any, result: Any, statement: str, *_: Any, **__: Any) -> None:
+    """Keep what a statement for the driver wrote."""
+    if raw.watching():
+        see_raw(connection, statement, result)
 
 
 def see_raw(connection: Any, statement: Any, result: Any) -> None:
@@ -107,18 +126,18 @@ def _table_of(statement: Any) -> Any:
 def _count(statement: Any, multiparams: Any, result: Any) -> int | None:
     """Return how many rows were written, as far as the driver knows; None where it does not."""
     rows = _rowcount(result)
-    if statement.is_insert:
-        if multiparams:  # drivers count the last of several statements only
-            return len(multiparams) if rows != 0 or not _may_skip(statement) else 0
-        if statement.select is None and not statement._multi_values and not _may_skip(statement):
+    if statement.is_insert and not _may_skip(statement):
+        if multiparams:
+            return len(multiparams)
+        if statement.select is None and not statement._multi_values:
             return 1
-    if statement._returning and rows is not None and rows <= 0 and not result._soft_closed:
+    if statement._returning and not rows and not result._soft_closed:
         return None  # some drivers count rows as they are fetched
     return rows
 
 
 def _rowcount(result: Any) -> int | None:
-    rows = result.rowcount
+    rows = getattr(result.context, "ezlogs_rows", result.rowcount)
     return rows if isinstance(rows, int) and rows >= 0 else None
 
 

@@ -112,6 +112,7 @@ def postgresql_url() -> Iterator[str]:
     try:
         run("initdb", "-D", str(home / "data"), "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         options = f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off -c deadlock_timeout=100ms"
+        options += " -c max_prepared_transactions=4"
         run("pg_ctl", "-D", str(home / "data"), "-o", options, "-l", str(home / "log"), "-w", "-t", "60", "start")
         started = True
         yield f"postgresql+psycopg://shop@/postgres?host={home}"
