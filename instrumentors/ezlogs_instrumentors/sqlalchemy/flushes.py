@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -10,16 +12,17 @@ from typing import Any
 from msgspec import UNSET
 from sqlalchemy.orm import LoaderCallableStatus
 
-from ezlogs.loaded import row_identity
-from ezlogs.trackers.data import Field, observe, watching
+from ezlogs.trackers.data import Field, Moment, moment, observe, watching
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.flushing import begin, end, forget, running
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
-from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, shape_of, where
+from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, key_of, shape_of, where
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
 _NOTHING: Mapping[str, object] = {}
+_PLAIN = frozenset({bool, int, float, str, bytes, Decimal, date, datetime, type(None), type(UNSET)})
+"""Types that are values and nothing else."""
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -57,6 +60,7 @@ def see_flush(session: Any, flush_context: Any) -> None:
     before, states = flush.before, flush_context.states
     replaced = {state.key: state for state, (deleted, listed) in states.items() if deleted and listed and state.key}
     shapes: dict[Any, Shape] = {}
+    at = moment()
     find = partial(_connection, session, {})
     for state, (deleted, listed) in states.items():
         if listed:
@@ -64,7 +68,7 @@ def see_flush(session: Any, flush_context: Any) -> None:
         connection = find(state)
         shape = shapes[state.mapper] = shape_of(state.mapper)
         if not shape.skipped:
-            _see_row(state, deleted, before, replaced, connection)
+            _see_row(state, deleted, before, replaced, connection, at=at)
     links_of = {mapper: shape.links for mapper, shape in shapes.items() if shape.links}
     for links in written_links(states, links_of) if links_of else ():
         connection = find(links.owner)
@@ -81,7 +85,7 @@ def _connection(session: Any, found: dict[Any, Any], state: Any) -> Any:
 
 
 def _see_row(
-    state: Any, deleted: bool, before: Mapping[Any, Any], replaced: Mapping[Any, Any], connection: Any
+    state: Any, deleted: bool, before: Mapping[Any, Any], replaced: Mapping[Any, Any], connection: Any, *, at: Moment
 ) -> None:
     shape = shape_of(state.mapper)
     metadata = where(shape.table, connection)
@@ -97,9 +101,8 @@ def _see_row(
         fields = list(_created(state, shape.attributes) if old is None else _replaced(old, state, shape.attributes))
     if verb == "update" and not fields:
         return
-    identity = row_identity(state.obj())
-    key = None if identity is None else identity.id
-    write(observe(shape.model, verb, id=key, fields=fields, metadata=metadata), connection)
+    row = observe(shape.model, verb, id=key_of(state, shape), fields=fields, metadata=metadata, at=at)
+    write(row, connection)
 
 
 def _created(state: Any, attributes: tuple[Attribute, ...]) -> Iterator[Field]:
@@ -130,7 +133,9 @@ def _updated(
         after = _known(now.get(key, UNSET))
         if key in history or key in later:
             before, fields = _known(history[key] if key in history else later[key]), told
-        elif key in loaded or attribute.is_version or attribute.changes_with in tables:  # SQLAlchemy keeps no history of what the others entail
+        elif (
+            key in loaded or attribute.is_version or attribute.changes_with in tables
+        ):  # SQLAlchemy keeps no history of what the others entail
             before, fields = _known(loaded.get(key, UNSET)), along
             if before is after and before is not UNSET:
                 continue
@@ -154,6 +159,8 @@ def _replaced(old: Any, state: Any, attributes: tuple[Attribute, ...]) -> Iterat
 
 def _known(value: object) -> object:
     """Return a value, or nothing known for one that was not loaded or that the database computes."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, LoaderCallableStatus) or hasattr(type(value), "__clause_element__") or _is_clause(value):
         return UNSET
     return value

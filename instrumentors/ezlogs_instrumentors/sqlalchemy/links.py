@@ -9,9 +9,8 @@ import msgspec
 from sqlalchemy import inspect
 from sqlalchemy.orm import PassiveFlag
 
-from ezlogs.loaded import row_identity
 from ezlogs.trackers.data import Row, observe
-from ezlogs_instrumentors.sqlalchemy.mapped import shape_of, where
+from ezlogs_instrumentors.sqlalchemy.mapped import key_of, shape_of, where
 
 _MAX_KEYS_TOLD = 100
 
@@ -88,5 +87,4 @@ def _keys(states: Iterable[Any]) -> list[str | None]:
 
 
 def _key(state: Any) -> str | None:
-    identity = row_identity(state.obj())
-    return None if identity is None else identity.id
+    return key_of(state, shape_of(state.mapper))

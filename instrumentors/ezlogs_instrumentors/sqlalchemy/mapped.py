@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 
 from sqlalchemy import Column, Enum, Table
 
-from ezlogs.loaded import snake_case
+from ezlogs.loaded import key_text, snake_case
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 
@@ -39,6 +39,8 @@ class Shape(NamedTuple):
 
     model: str
     table: Any
+    keys: tuple[str, ...]
+    """The attributes that are the primary key."""
     attributes: tuple[Attribute, ...]
     links: tuple[Any, ...]
     """The relationships over an association table."""
@@ -80,12 +82,22 @@ def shape_of(mapper: Any) -> Shape:
     return shape
 
 
+def key_of(state: Any, shape: Shape) -> str | None:
+    """Return a row's key as it is before its flush: of a new row what it was given, without loading anything."""
+    values = state.key[1] if state.key is not None else [state.dict.get(key) for key in shape.keys]
+    if len(values) == 1:
+        return key_text(values[0])
+    texts = [key_text(value) for value in values]
+    return None if None in texts else ",".join(map(str, texts))
+
+
 def _shape(mapper: Any) -> Shape:
     table = mapper.local_table
     relationships = [relationship for relationship in mapper.relationships if not relationship.viewonly]
     return Shape(
         model=snake_case(mapper.class_),
         table=table,
+        keys=tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key),
         attributes=tuple(
             _attribute(prop.key, prop.columns[0], mapper.version_id_col)
             for prop in mapper.column_attrs

@@ -38,7 +38,9 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
         elif raw.watching():
             see_text(connection, clause, rest[-1])
 
-    def after_cursor_execute(connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, *_: Any) -> None:
+    def after_cursor_execute(
+        connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, *_: Any
+    ) -> None:
         if context.isinsert:
             see_insert(cursor, context)
 

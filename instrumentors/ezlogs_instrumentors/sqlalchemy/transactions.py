@@ -63,7 +63,9 @@ def write(row: data.Row, connection: Any) -> None:
     if _is_autocommitting(connection):
         data.emit(row)
         return
-    state = _open.setdefault(connection, Open())
+    state = _open.get(connection)
+    if state is None:
+        state = _open[connection] = Open()
     if state.writes is None:
         state.writes = data.Transaction(database_of(connection.engine))
         state.handling = id(sys.exc_info()[1])

@@ -62,6 +62,23 @@ class Row(msgspec.Struct, kw_only=True):
     event_type: str = CHANGE
 
 
+class Moment(NamedTuple):
+    """When and in which story something is written, and by whom: the same for all rows that are written together."""
+
+    timestamp: int
+    """Nanoseconds since the epoch."""
+    actor: Actor
+    correlation: Correlation
+    context: Context
+    policy: str
+    """What may be told of values: the setting ``changes``."""
+
+
+def moment() -> Moment:
+    """Return the present moment."""
+    return Moment(time_ns(), current_actor(), begun(), context.get_current(), _policy())
+
+
 def watching() -> bool:
     """Return whether writes are told, be it only that they were rolled back."""
     return listening(CHANGE) or listening(TRANSACTION)
@@ -77,6 +94,7 @@ def observe(
     metadata: Mapping[str, object] | None = None,
     undo: Callable[[], object] | None = None,
     event_type: str = CHANGE,
+    at: Moment | None = None,
 ) -> Row:
     """Return a write with who made it, when, and in which story.
 
@@ -89,18 +107,20 @@ def observe(
         metadata: Further facts, such as ``table`` and ``database``.
         undo: Called when the write is rolled back.
         event_type: ``data.raw`` for what is known of a statement only.
+        at: The moment; the present one when left out.
     """
+    timestamp, actor, correlation, ctx, policy = at or moment()
     return Row(
         model=model,
         verb=verb,
         id=id,
         rows=rows,
         metadata=dict(metadata or {}),
-        changes=told(fields, _policy()),
-        timestamp=time_ns(),
-        actor=current_actor(),
-        correlation=begun(),
-        context=context.get_current(),
+        changes=told(fields, policy),
+        timestamp=timestamp,
+        actor=actor,
+        correlation=correlation,
+        context=ctx,
         undo=[undo] if undo else [],
         event_type=event_type,
     )
@@ -177,10 +197,13 @@ class Transaction:
         self._bulk: dict[tuple[str, str], Row] = {}
         self._discarded: Counter[str] = Counter()
         self._savepoints = 0
+        self._story: tuple[Correlation, Correlation] | None = None
 
     def add(self, row: Row) -> None:
         """Keep a write until the transaction ends."""
-        row.correlation = row.correlation.replace(transaction_id=self.id)
+        if self._story is None or self._story[0] is not row.correlation:
+            self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
+        row.correlation = self._story[1]
         if len(self._rows) < MAX_ROWS:
             self._rows.append(row)
             return

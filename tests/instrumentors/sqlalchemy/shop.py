@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Column, ForeignKey, Integer, Numeric, String, Table, func, literal_column
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -65,7 +65,9 @@ class Order(Base):
     state: Mapped[str] = mapped_column(server_default="new")
     touched: Mapped[int] = mapped_column(default=0, onupdate=lambda: 7)
     extra: Mapped[dict[str, Any] | None] = mapped_column(MutableDict.as_mutable(JSON))
-    position: Mapped[Point | None] = composite(mapped_column("x", Integer, nullable=True), mapped_column("y", Integer, nullable=True))
+    position: Mapped[Any] = composite(
+        Point, mapped_column("x", Integer, nullable=True), mapped_column("y", Integer, nullable=True)
+    )
     twice = column_property(literal_column("count * 2"))
     items: Mapped[list[Item]] = relationship(back_populates="order", cascade="all, delete-orphan")
     tags: Mapped[list[Tag]] = relationship(secondary=order_tags, back_populates="orders")
@@ -74,8 +76,8 @@ class Order(Base):
     def amount(self) -> int:
         return self.count
 
-    @amount.inplace.setter
-    def _set_amount(self, value: int) -> None:
+    @amount.setter
+    def amount(self, value: int) -> None:
         self.count = value
 
 
@@ -107,14 +109,14 @@ class Person(Base):
         primaryjoin=lambda: Person.id == follows.c.follower_id,
         secondaryjoin=lambda: Person.id == follows.c.followed_id,
     )
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "person"}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_on": "kind", "polymorphic_identity": "person"}
 
 
 class Customer(Person):
     """In the same table."""
 
     points: Mapped[int | None]
-    __mapper_args__ = {"polymorphic_identity": "customer"}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_identity": "customer"}
 
 
 class Manager(Person):
@@ -124,7 +126,7 @@ class Manager(Person):
 
     id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True)
     grade: Mapped[int] = mapped_column(default=1)
-    __mapper_args__ = {"polymorphic_identity": "manager"}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_identity": "manager"}
 
 
 class Depot(Base):
@@ -142,7 +144,7 @@ class ColdDepot(Depot):
     id: Mapped[int] = mapped_column(primary_key=True)
     size: Mapped[int] = mapped_column(default=1)
     celsius: Mapped[int] = mapped_column(default=4)
-    __mapper_args__ = {"concrete": True}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"concrete": True}
 
 
 class Seat(Base):
@@ -154,7 +156,7 @@ class Seat(Base):
     letter: Mapped[str] = mapped_column(primary_key=True)
     taken: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column()
-    __mapper_args__ = {"version_id_col": version}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"version_id_col": version}
 
 
 class Shelf(Base):

@@ -79,6 +79,7 @@ def test_what_was_not_loaded_is_not_known(session, captured):
         session.commit()
     assert changes(full.events[0]) == {"count": (UNSET, 2), "big": (UNSET, "y"), "touched": (UNSET, 7)}
 
+
 def test_an_update_that_changes_nothing_is_not_told(session, captured):
     """Setting what is there already, or there and back again, writes nothing."""
     session.add(order := Order(count=1, total=Decimal("9.90")))
@@ -273,7 +274,7 @@ def test_every_session_is_heard(engine, captured):
         pass
 
     scoped = scoped_session(sessionmaker(engine))
-    for make in (sessionmaker(engine), sessionmaker(engine, class_=Own), lambda: Own(engine), lambda: scoped()):
+    for make in (sessionmaker(engine), sessionmaker(engine, class_=Own), lambda: Own(engine), scoped):
         with make() as session:
             session.add(Depot())
             session.commit()

@@ -44,7 +44,9 @@ def test_statements_count_their_rows(postgresql, captured):
         connection.execute(insert(table).returning(table.c.id), [{"size": 2}, {"size": 3}]).all()
         connection.execute(update(table).values(size=9).returning(table.c.id)).all()
         connection.execute(upsert(table).values(id=1, size=1).on_conflict_do_nothing())
-        connection.execute(upsert(table).values(id=1, size=7).on_conflict_do_update(index_elements=["id"], set_={"size": 7}))
+        connection.execute(
+            upsert(table).values(id=1, size=7).on_conflict_do_update(index_elements=["id"], set_={"size": 7})
+        )
         connection.execute(delete(table).where(table.c.size == 9).returning(table.c.id)).all()
     assert [(event.action, event.subject.id, event.metadata.get("rows")) for event in captured.events] == [
         ("depot.create", "1", None),
@@ -139,12 +141,14 @@ def test_a_deadlock(postgresql, captured):
     assert rolled_back.metadata["rows_by_model"] == {"depot": 1}
     with Session(postgresql) as session:
         sizes = {str(depot.id): depot.size for depot in session.scalars(select(Depot))}
-    assert sizes == {event.subject.id: changes(event)["size"][1] for event in captured.events if event.subject.id in sizes}
+    assert sizes == {
+        event.subject.id: changes(event)["size"][1] for event in captured.events if event.subject.id in sizes
+    }
 
 
 def test_a_connection_lost_before_the_commit(postgresql, captured):
     """The server has rolled back what it was asked to write."""
-    with pytest.raises(DBAPIError), Session(postgresql) as session, session.begin():
+    with pytest.raises(DBAPIError), Session(postgresql) as session, session.begin():  # noqa: PT012  # the error ends the block
         session.add(Depot())
         session.flush()
         backend = session.scalar(text("SELECT pg_backend_pid()"))

@@ -36,7 +36,8 @@ steps = st.lists(
         st.integers(1, 4),
         st.integers(0, 9),
     ),
-    max_size=25,
+    min_size=4,
+    max_size=30,
 )
 
 
@@ -229,7 +230,7 @@ def tell_and_compare(engine, plan, log):
             events = list(captured.events)
             captured.clear()
             replay(depots, events)
-            with keeper.session.connection() if False else engine.connect() as connection:
+            with engine.connect() as connection:
                 rows = connection.execute(select(Depot.id, Depot.size)).all()
                 assert depots == {row.id: row.size for row in rows}
                 if log:
@@ -257,7 +258,7 @@ def test_events_are_what_was_committed(plan):
 def test_events_are_what_was_committed_on_postgresql(postgresql):
     """On PostgreSQL, by the values of the rows."""
 
-    @settings(max_examples=25)
+    @settings(max_examples=60)
     @given(plan=steps)
     def check(plan):
         with postgresql.begin() as connection:

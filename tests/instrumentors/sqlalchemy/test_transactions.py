@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import create_engine, insert, text
@@ -45,7 +46,7 @@ def test_a_session_closed_without_a_commit_is_rolled_back(engine, captured):
 
 def test_the_error_that_ended_it_is_told_without_the_statement(engine, captured):
     """Statement and parameters, which SQLAlchemy has in its messages, are not."""
-    with pytest.raises(IntegrityError), Session(engine) as session, session.begin():
+    with pytest.raises(IntegrityError), Session(engine) as session, session.begin():  # noqa: PT012  # the error ends the block
         session.add(Tag(id=1, name="secret"))
         session.flush()
         session.execute(insert(Tag).values(id=2, name="secret"))
@@ -55,7 +56,7 @@ def test_the_error_that_ended_it_is_told_without_the_statement(engine, captured)
 
 def test_an_error_of_the_application_is_told(engine, captured):
     """A block that raises."""
-    with pytest.raises(KeyError), Session(engine) as session, session.begin():
+    with pytest.raises(KeyError), Session(engine) as session, session.begin():  # noqa: PT012  # the error ends the block
         session.add(Depot())
         session.flush()
         raise KeyError("x")
@@ -128,7 +129,7 @@ def test_a_savepoint_that_failed_leaves_the_rest(session, captured):
     """Its error is told with what was taken back."""
     session.add(Tag(id=1, name="a"))
     session.flush()
-    with pytest.raises(IntegrityError), session.begin_nested():
+    with pytest.raises(IntegrityError), session.begin_nested():  # noqa: PT012  # the error ends the block
         session.add(Depot(id=1))
         session.flush()
         session.add(Tag(id=2, name="a"))
@@ -199,9 +200,7 @@ def test_a_commit_that_fails_is_told_as_the_rollback_that_it_is(engine, captured
     """A deferred constraint is checked by the commit; it is told once."""
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE a (id INTEGER PRIMARY KEY)"))
-        connection.execute(
-            text("CREATE TABLE b (a INTEGER REFERENCES a (id) DEFERRABLE INITIALLY DEFERRED)")
-        )
+        connection.execute(text("CREATE TABLE b (a INTEGER REFERENCES a (id) DEFERRABLE INITIALLY DEFERRED)"))
     with Session(engine) as session:
         session.add(Depot())
         session.execute(text("INSERT INTO b VALUES (7)"))
@@ -238,10 +237,8 @@ def test_a_connection_that_nobody_ended_goes_back_to_its_pool(engine, captured):
             raise KeyError
         except KeyError:
             connection.execute(insert(Depot.__table__), {"id": 1})
-        try:
+        with suppress(IntegrityError):
             connection.execute(insert(Depot.__table__), {"id": 1})
-        except IntegrityError:
-            pass
         nested = connection.begin_nested()
         try:
             raise KeyError
@@ -263,10 +260,9 @@ def test_an_error_of_ours_never_reaches_the_transaction(engine, monkeypatch):
 
     for module, name in ((flushes, "observe"), (statements, "observe"), (transactions.data.Transaction, "commit")):
         monkeypatch.setattr(module, name, fail)
-    with capture(debug=False, strict=False) as captured:
-        with Session(engine) as session:
-            session.add(Depot())
-            session.execute(insert(Depot).values(id=7))
-            session.commit()
-            assert session.get(Depot, 7) is not None
+    with capture(debug=False, strict=False) as captured, Session(engine) as session:
+        session.add(Depot())
+        session.execute(insert(Depot).values(id=7))
+        session.commit()
+        assert session.get(Depot, 7) is not None
     assert captured.events == []
