@@ -53,7 +53,7 @@ def read(sql: str) -> Written | None:
 
     Example:
         >>> read("UPDATE orders SET note = 'for Ada' WHERE id = 7")
-        Written(verb='update', table='orders', fingerprint='f13aeb8d16ab5bb8')
+        Written(verb='update', table='orders', fingerprint='f1cd49b79f5f3fe0')
         >>> read("SELECT 1") is None
         True
     """
@@ -67,7 +67,7 @@ def read(sql: str) -> Written | None:
     verb = found["verb"].split()[0].lower()
     if verb == "copy" and not _COPY_IN.search(bare, found.end()):
         return None
-    shape = _LIST.sub("(?)", _PLACEHOLDER.sub("?", _NUMBER.sub("?", bare)))
+    shape = _LIST.sub("(?)", _NUMBER.sub("?", _PLACEHOLDER.sub("?", bare)))
     shape = _SPACE.sub(" ", shape).strip(" ;").lower()
     return Written(verb, _unquoted(found["table"]), blake2b(shape.encode(), digest_size=8).hexdigest())
 
