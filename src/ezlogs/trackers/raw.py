@@ -14,8 +14,8 @@ RAW = "data.raw"
 _LONGEST = 100_000
 """Characters of a statement that are looked at."""
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
-_QUOTED = re.compile(r"""'(?:[^'\\]|''|\\.)*(?:'|\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)""", re.DOTALL)
+_TEXT_OR_COMMENT = re.compile(r"'(?:[^']|'')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_DOUBLE = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
 _NUMBER = re.compile(r"(?<![\w.\"`\]])[-+]?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w\"`])")
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%s|(?<!:):\w+|\$\d+|\?")
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)(?:\s*,\s*\(\s*\?(?:\s*,\s*\?)*\s*\))*")
@@ -53,12 +53,12 @@ def read(sql: str) -> Written | None:
 
     Example:
         >>> read("UPDATE orders SET note = 'for Ada' WHERE id = 7")
-        Written(verb='update', table='orders', fingerprint='f1cd49b79f5f3fe0')
+        Written(verb='update', table='orders', fingerprint='6f4b75756a9dd9d6')
         >>> read("SELECT 1") is None
         True
     """
     sql = sql[:_LONGEST]
-    bare = _QUOTED.sub("?", _COMMENT.sub(" ", sql) if "'" not in sql else _without_comments(sql))
+    bare = _bare(sql)
     if not _STARTS.match(bare):
         return None
     found = _WRITES.search(bare)
@@ -67,9 +67,10 @@ def read(sql: str) -> Written | None:
     verb = found["verb"].split()[0].lower()
     if verb == "copy" and not _COPY_IN.search(bare, found.end()):
         return None
-    shape = _LIST.sub("(?)", _NUMBER.sub("?", _PLACEHOLDER.sub("?", bare)))
-    shape = _SPACE.sub(" ", shape).strip(" ;").lower()
-    return Written(verb, _unquoted(found["table"]), blake2b(shape.encode(), digest_size=8).hexdigest())
+    shape = _NUMBER.sub("?", _PLACEHOLDER.sub("?", _DOUBLE.sub("?", bare)))  # which for MySQL are texts
+    shape = _SPACE.sub(" ", _LIST.sub("(?)", shape)).strip(" ;").lower()
+    table = _unquoted(found["table"])
+    return Written(verb, table, blake2b(f"{table} {shape}".encode(errors="replace"), digest_size=8).hexdigest())
 
 
 def observe(written: Written, *, rows: int | None, database: str) -> data.Row:
@@ -91,12 +92,19 @@ def observe(written: Written, *, rows: int | None, database: str) -> data.Row:
     return data.observe(written.table, written.verb, rows=rows or 0, metadata=metadata, event_type=RAW)
 
 
-def _without_comments(sql: str) -> str:
-    """Leave comments out where they are not inside of a text."""
-    return _TEXT_OR_COMMENT.sub(lambda found: found[0] if found[0][0] in "'$" else " ", sql)
+def _bare(sql: str) -> str:
+    """Leave out comments and texts.
 
-
-_TEXT_OR_COMMENT = re.compile(rf"{_QUOTED.pattern}|{_COMMENT.pattern}", re.DOTALL)
+    Where a backslash is in a text it depends on the database where that ends, so there the statement ends for us.
+    """
+    parts, end = [], 0
+    for found in _TEXT_OR_COMMENT.finditer(sql):
+        parts.append(sql[end : found.start()])
+        parts.append("?" if found[0][0] in "'$" else " ")
+        end = found.end()
+        if found[0][0] == "'" and "\\" in found[0]:
+            return "".join(parts)
+    return "".join(parts) + sql[end:]
 
 
 def _unquoted(name: str) -> str:
