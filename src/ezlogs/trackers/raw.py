@@ -14,7 +14,9 @@ RAW = "data.raw"
 _LONGEST = 100_000
 """Characters of a statement that are looked at."""
 
-_TEXT_OR_COMMENT = re.compile(r"'(?:[^']|'')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_TEXT_OR_COMMENT = re.compile(
+    r"'(?:[^']|'')*(?:'|\Z)|\"(?:[^\"]|\"\")*(?:\"|\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL
+)
 _DOUBLE = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
 _NUMBER = re.compile(r"(?<![\w.\"`\]])[-+]?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w\"`])")
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%s|(?<!:):\w+|\$\d+|\?")
@@ -100,9 +102,9 @@ def _bare(sql: str) -> str:
     parts, end = [], 0
     for found in _TEXT_OR_COMMENT.finditer(sql):
         parts.append(sql[end : found.start()])
-        parts.append("?" if found[0][0] in "'$" else " ")
+        parts.append({"'": "?", "$": "?", '"': found[0]}.get(found[0][0], " "))
         end = found.end()
-        if found[0][0] == "'" and "\\" in found[0]:
+        if found[0][0] in "'\"" and "\\" in found[0]:
             return "".join(parts)
     return "".join(parts) + sql[end:]
 
