@@ -99,7 +99,7 @@ def _shape(mapper: Any) -> Shape:
         table=table,
         keys=tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key),
         attributes=tuple(
-            _attribute(prop.key, prop.columns[0], mapper.version_id_col)
+            _attribute(str(prop.key), prop.columns[0], mapper.version_id_col)
             for prop in mapper.column_attrs
             if isinstance(prop.columns[0], Column)
         ),
@@ -152,14 +152,14 @@ def where(table: Any, connection: Any) -> dict[str, object]:
     """Return table and database, as metadata of an event."""
     bind = table.metadata.info.get("bind_key") if isinstance(table, Table) else None  # Flask-SQLAlchemy's name of it
     name = getattr(table, "fullname", None) or str(getattr(table, "name", None) or type(table).__name__)
-    return {"table": name, "database": database_of(connection.engine) if bind is None else str(bind)}
+    return {"table": str(name), "database": database_of(connection.engine) if bind is None else str(bind)}
 
 
 def database_of(engine: Any) -> str:
     """Return an engine's name: the one that it was given, its database's, or that of its kind of database."""
     name = _databases.get(engine)
     if name is None:
-        name = _databases[engine] = engine.logging_name or _database(engine.url) or engine.dialect.name
+        name = _databases[engine] = str(engine.logging_name or _database(engine.url) or engine.dialect.name)
     return name
 
 

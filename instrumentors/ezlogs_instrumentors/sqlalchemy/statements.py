@@ -156,7 +156,7 @@ def _inserted(table: Any, result: Any) -> Iterator[Field]:
     for name, value in result.last_inserted_params().items():
         column = table.columns.get(name)
         if column is not None and not column.primary_key and value is not None:
-            yield Field(name, UNSET, value, is_harmless(column))
+            yield Field(str(name), UNSET, value, is_harmless(column))
 
 
 def _key(table: Any, result: Any) -> str | None:
