@@ -41,9 +41,7 @@ def written_links(states: Mapping[Any, tuple[bool, bool]], links_of: Mapping[Any
     """
     found: dict[tuple[Any, str], Links] = {}
     for state, (deleted, listed) in states.items():
-        if listed:
-            continue
-        for relationship in links_of.get(state.mapper, ()):
+        for relationship in () if listed else links_of.get(state.mapper, ()):
             for other, is_added in _changed(state, relationship.key, deleted):
                 owner, item, told = _as_told(state, relationship, other)
                 links = found.get((owner, told.key))

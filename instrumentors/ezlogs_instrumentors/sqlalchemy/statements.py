@@ -181,8 +181,7 @@ def _assigned(statement: Any, table: Any, multiparams: Any, result: Any) -> Iter
             after = single.get(value.key, UNSET if value.required or multiparams else value.effective_value)
         elif value is not UNSET:
             after = UNSET
-        if not multiparams or column is None or not column.primary_key:
-            yield Field(str(name), UNSET, after, column is not None and is_harmless(column))
+        yield Field(str(name), UNSET, after, column is not None and is_harmless(column))
 
 
 def _set(update: Any) -> list[tuple[Any, Any]]:

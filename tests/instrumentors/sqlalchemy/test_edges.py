@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import warnings
 
 import pytest
 import sqlalchemy
-from sqlalchemy import Engine, create_engine, event, insert, update
+from sqlalchemy import Engine, bindparam, create_engine, event, insert, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.horizontal_shard import ShardedSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from ezlogs_instrumentors.hooks import Hooks
-from ezlogs_instrumentors.sqlalchemy import bulk, mapped, statements, transactions
+from ezlogs_instrumentors.sqlalchemy import SqlalchemyInstrumentor, bulk, mapped, statements, transactions
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 
 from .conftest import changes, told
@@ -193,3 +195,109 @@ def test_a_row_without_columns_to_tell_of(session, captured):
     session.add(Order())
     session.commit()
     assert changes(next(found for found in captured.events if found.action == "tag.create")).keys() == {"name"}
+
+
+def test_whoever_kept_our_wrapper_has_one_that_does_nothing(engine, captured):
+    """As somebody who wrapped a method on top of ours."""
+    commit = sqlalchemy.engine.Transaction.commit
+    SqlalchemyInstrumentor().uninstrument()
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        connection.execute(insert(Depot.__table__), {"id": 1})
+        commit(transaction)
+        again = connection.begin()
+        again.rollback()
+        with pytest.raises(sqlalchemy.exc.InvalidRequestError):
+            commit(again)
+    SqlalchemyInstrumentor().instrument()
+    assert captured.events == []
+
+
+def test_a_commit_that_fails_without_a_write_before_it(engine, captured, monkeypatch):
+    """There is nothing to tell of it but the error, which is the application's."""
+
+    def fail(connection):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with engine.connect() as connection:
+        connection.execute(select(Depot))
+        monkeypatch.setattr(engine.dialect, "do_commit", fail)
+        with pytest.raises(OperationalError):
+            connection.commit()
+        monkeypatch.undo()
+    assert captured.events == []
+
+
+def test_inserts_of_a_driver_that_does_not_count(engine, captured):
+    """One row is one; where some may have been passed over nobody knows."""
+
+    class Uncounted:
+        rowcount = -1
+
+    class Context:
+        pass
+
+    context = Context()
+    statements._remember_rows(Uncounted(), context)
+    assert not hasattr(context, "ezlogs_rows")
+    with engine.begin() as connection:
+        connection.execute(insert(Depot.__table__).returning(Depot.__table__.c.id), {"id": 1}).all()
+    assert told(captured) == [("depot.create", "1")]
+
+
+def test_keys_in_updates_of_many_rows(session, captured):
+    """Those that the rows are found by are none of the fields; those that are set are."""
+    session.execute(insert(Seat), [{"row": 1, "letter": "a", "version": 1}, {"row": 2, "letter": "b", "version": 1}])
+    session.commit()
+    captured.clear()
+    session.execute(
+        update(Seat),
+        [
+            {"row": 1, "letter": "a", "version": 1, "taken": True},
+            {"row": 2, "letter": "b", "version": 1, "taken": True},
+        ],
+    )
+    session.commit()
+    with session.get_bind().begin() as connection:
+        table = Seat.__table__
+        statement = update(table).where(table.c.row == bindparam("key"))
+        connection.execute(statement, [{"key": 1, "row": 5, "taken": True}, {"key": 2, "row": 6, "taken": True}])
+    *by_key, by_value = captured.events
+    assert sum(found.metadata["rows"] for found in by_key) == by_value.metadata["rows"] == 2
+    assert all({"row", "letter"}.isdisjoint(changes(found)) for found in by_key)
+    assert list(changes(by_value)) == ["row", "taken"]
+
+
+def test_a_mapped_table_of_migrations_is_nobodys_data(engine, captured):
+    """Also through the unit of work and the bulk methods."""
+
+    class Versions(DeclarativeBase):
+        pass
+
+    class Version(Versions):
+        __tablename__ = "alembic_version"
+        version_num: Mapped[str] = mapped_column(primary_key=True)
+
+    Versions.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Version(version_num="a"))
+        session.bulk_save_objects([Version(version_num="b")])
+        session.commit()
+    assert captured.events == []
+
+
+def test_rows_that_a_flush_only_looked_at_have_no_links_to_tell(session, captured):
+    """The items of a changed collection take part in the flush; their own collections did not change."""
+    session.add_all([first := Order(id=1), tag := Tag(id=1, name="a")])
+    first.tags.append(tag)
+    session.commit()
+    captured.clear()
+    tag.orders.append(Order(id=2))
+    session.commit()
+    first.tags.remove(tag)
+    session.expunge(tag)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        session.commit()
+    links = [(found.subject.id, found.metadata["m2m"]["added"]) for found in captured.events if "m2m" in found.metadata]
+    assert links == [("2", ("1",))]
