@@ -301,3 +301,12 @@ def test_rows_that_a_flush_only_looked_at_have_no_links_to_tell(session, capture
         session.commit()
     links = [(found.subject.id, found.metadata["m2m"]["added"]) for found in captured.events if "m2m" in found.metadata]
     assert links == [("2", ("1",))]
+
+
+def test_savepoints_without_a_write_are_not_told(engine, captured):
+    """Neither released nor rolled back."""
+    with engine.begin() as connection:
+        with connection.begin_nested():
+            connection.execute(select(Depot))
+        connection.begin_nested().rollback()
+    assert captured.events == []
