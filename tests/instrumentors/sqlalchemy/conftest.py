@@ -108,17 +108,25 @@ def postgresql_url() -> Iterator[str]:
         if done.returncode:
             pytest.fail(f"{command[0]}: {done.stdout}{done.stderr}")
 
-    started = False
+    data = str(home / "data")
+    run("initdb", "-D", data, "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+    options = f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off -c deadlock_timeout=100ms"
+    options += " -c max_prepared_transactions=4"
+    # Stops the server when the tests end, also when they are killed: its standard input ends with them.
+    keeper = subprocess.Popen(
+        ["sh", "-c", 'cat; "$0" -D "$1" -m immediate -w stop; rm -rf "$1"', str(binaries / "pg_ctl"), data],
+        user=user,
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
-        run("initdb", "-D", str(home / "data"), "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        options = f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off -c deadlock_timeout=100ms"
-        options += " -c max_prepared_transactions=4"
-        run("pg_ctl", "-D", str(home / "data"), "-o", options, "-l", str(home / "log"), "-w", "-t", "60", "start")
-        started = True
+        run("pg_ctl", "-D", data, "-o", options, "-l", str(home / "log"), "-w", "-t", "60", "start")
         yield f"postgresql+psycopg://shop@/postgres?host={home}"
     finally:
-        if started:
-            run("pg_ctl", "-D", str(home / "data"), "-m", "immediate", "-w", "stop")
+        keeper.communicate(timeout=60)
         shutil.rmtree(home, ignore_errors=True)
 
 
