@@ -129,7 +129,7 @@ SUITES = (
         differing={"tests/test_automatic.py::TestAutomatic::test_uninstrument": OWN_SPAN},
     ),
     Suite("requests", ours="ezlogs_requests"),
-    Suite("sqlalchemy"),
+    Suite("sqlalchemy", ours="ezlogs_sqlalchemy"),
     Suite("starlette", ours="ezlogs_starlette", tells="http.request"),
     Suite("threading", ours="ezlogs_threading"),
     Suite("urllib3", ours="ezlogs_urllib3"),

@@ -71,6 +71,10 @@ class Hooks:
         signal.connect(receiver, weak=False)
         self._undo.append(lambda: signal.disconnect(receiver))
 
+    def on_undo(self, call: Callable[[], object]) -> None:
+        """Have something else taken back by `undo`; what is called last is taken back last."""
+        self._undo.append(call)
+
     def undo(self) -> None:
         """Put back every original. Where somebody hooked on top of ours, ours stays below and does nothing."""
         self.active = False

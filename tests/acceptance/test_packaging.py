@@ -58,6 +58,7 @@ ENTRY_POINTS = {
         "ezlogs_instrumentors.aiohttp_client:AiohttpClientInstrumentor",
     ),
     ("opentelemetry_instrumentor", "ezlogs_urllib", "ezlogs_instrumentors.urllib:UrllibInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_sqlalchemy", "ezlogs_instrumentors.sqlalchemy:SqlalchemyInstrumentor"),
 }
 
 

@@ -402,6 +402,9 @@ class Data(Group):
     )
     """What a data event tells of changed fields: harmless values, all values, names only, or nothing."""
 
+    raw_statements: Annotated[bool, Setting(Boolean())] = False
+    """Whether writes by SQL that is text in the application are told: verb, table and rows, never the statement."""
+
 
 class Jobs(Group):
     """What jobs know.

@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, begun
 from ezlogs.emit import listening, record
-from ezlogs.event import Actor, Change
+from ezlogs.event import Actor, Change, Failure
 from ezlogs.ids import new_span_id
 from ezlogs.privacy import KeyMatcher
 from ezlogs.runtime import current_runtime
@@ -59,6 +59,24 @@ class Row(msgspec.Struct, kw_only=True):
     context: Context
     undo: list[Callable[[], object]]
     """What the ORM's adapter has to take back when the row never existed."""
+    event_type: str = CHANGE
+
+
+class Moment(NamedTuple):
+    """When and in which story something is written, and by whom: the same for all rows that are written together."""
+
+    timestamp: int
+    """Nanoseconds since the epoch."""
+    actor: Actor
+    correlation: Correlation
+    context: Context
+    policy: str
+    """What may be told of values: the setting ``changes``."""
+
+
+def moment() -> Moment:
+    """Return the present moment."""
+    return Moment(time_ns(), current_actor(), begun(), context.get_current(), _policy())
 
 
 def watching() -> bool:
@@ -75,6 +93,8 @@ def observe(
     fields: Iterable[Field] = (),
     metadata: Mapping[str, object] | None = None,
     undo: Callable[[], object] | None = None,
+    event_type: str = CHANGE,
+    at: Moment | None = None,
 ) -> Row:
     """Return a write with who made it, when, and in which story.
 
@@ -86,29 +106,39 @@ def observe(
         fields: What was written; the setting ``changes`` decides what is told of it.
         metadata: Further facts, such as ``table`` and ``database``.
         undo: Called when the write is rolled back.
+        event_type: ``data.raw`` for what is known of a statement only.
+        at: The moment; the present one when left out.
     """
+    timestamp, actor, correlation, ctx, policy = at or moment()
     return Row(
         model=model,
         verb=verb,
         id=id,
         rows=rows,
         metadata=dict(metadata or {}),
-        changes=told(fields, _policy()),
-        timestamp=time_ns(),
-        actor=current_actor(),
-        correlation=begun(),
-        context=context.get_current(),
+        changes=told(fields, policy),
+        timestamp=timestamp,
+        actor=actor,
+        correlation=correlation,
+        context=ctx,
         undo=[undo] if undo else [],
+        event_type=event_type,
     )
 
 
-def emit(row: Row) -> None:
-    """Tell a write that is committed, as of the moment it was made."""
+def emit(row: Row, outcome: str = "success") -> None:
+    """Tell a write, as of the moment it was made.
+
+    Args:
+        row: The write.
+        outcome: ``success`` for one that is committed; ``unknown`` where nobody was told whether it is.
+    """
     record(
-        CHANGE,
+        row.event_type,
         f"{row.model}.{row.verb}",
-        subject=(row.model, row.id),
+        subject=(row.model, row.id) if row.event_type == CHANGE else ("table", row.model),
         metadata=row.metadata,
+        outcome=outcome,
         changes=row.changes,
         timestamp=row.timestamp,
         actor=row.actor,
@@ -161,16 +191,19 @@ class Transaction:
         self.id = f"txn_{new_span_id():016x}"
         self._database = database
         self._handling = handling
-        self._error: BaseException | None = None
+        self._error: BaseException | Failure | None = None
         self._rows: list[Row] = []
         self._marks: dict[str, int] = {}
         self._bulk: dict[tuple[str, str], Row] = {}
         self._discarded: Counter[str] = Counter()
         self._savepoints = 0
+        self._story: tuple[Correlation, Correlation] | None = None
 
     def add(self, row: Row) -> None:
         """Keep a write until the transaction ends."""
-        row.correlation = row.correlation.replace(transaction_id=self.id)
+        if self._story is None or self._story[0] is not row.correlation:
+            self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
+        row.correlation = self._story[1]
         if len(self._rows) < MAX_ROWS:
             self._rows.append(row)
             return
@@ -194,7 +227,7 @@ class Transaction:
         """Forget a savepoint; what was written since stays."""
         self._marks.pop(name, None)
 
-    def rollback_to(self, name: str, error: BaseException | None = None) -> None:
+    def rollback_to(self, name: str, error: BaseException | Failure | None = None) -> None:
         """Take back what was written since a savepoint; one set before the first write takes back everything."""
         self._savepoints += 1
         self._discard(self._marks.get(name, 0), error)
@@ -206,13 +239,26 @@ class Transaction:
         if self._discarded:
             self._tell_rollback("rollback_to_savepoint")
 
-    def rollback(self, error: BaseException | None = None) -> None:
+    def lose(self, error: BaseException | Failure | None = None) -> None:
+        """Tell that the connection was lost while it committed: whether any of it happened, nobody was told.
+
+        Args:
+            error: What the commit failed with.
+        """
+        for row in self._rows:
+            emit(row, "unknown")
+        kept = Counter[str]()
+        for row in self._rows:
+            kept[row.model] += row.rows
+        self._tell("commit", "unknown", kept, error)
+
+    def rollback(self, error: BaseException | Failure | None = None) -> None:
         """Tell, once, that nothing was saved; a transaction without writes and without an error is not worth it."""
         self._discard(0, error)
         if self._discarded or self._error:
             self._tell_rollback("rollback")
 
-    def _discard(self, position: int, error: BaseException | None) -> None:
+    def _discard(self, position: int, error: BaseException | Failure | None) -> None:
         if error is not None and error is not self._handling:
             self._error = error
         for row in reversed(self._rows[position:]):
@@ -224,19 +270,22 @@ class Transaction:
         self._bulk.clear()
 
     def _tell_rollback(self, action: str) -> None:
+        self._tell(action, "rolled_back", self._discarded, self._error)
+
+    def _tell(self, action: str, outcome: str, rows: Counter[str], error: BaseException | Failure | None) -> None:
         record(
             TRANSACTION,
             action,
             subject=("database", self._database),
             metadata={
                 "database": self._database,
-                "rows": sum(self._discarded.values()),
-                "rows_by_model": dict(self._discarded),
+                "rows": sum(rows.values()),
+                "rows_by_model": dict(rows),
                 "savepoints": self._savepoints,
             },
-            outcome="rolled_back",
+            outcome=outcome,
             severity="warn",
-            error=self._error,
+            error=error,
             correlation=begun().replace(transaction_id=self.id),
         )
 

@@ -85,6 +85,7 @@ EXAMPLES = {
     "send_request_id": "on",
     "login_names": "none",
     "changes": "full",
+    "raw_statements": "on",
     "graphql_variables": "page,*Id",
     "propagate_actor": "no",
     "instrument": "django,celery",

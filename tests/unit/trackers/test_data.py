@@ -180,3 +180,40 @@ def test_rejected_input_is_told_by_field_and_code(captured):
     )
     assert event.subject == ezlogs.Subject("order", "7")
     assert event.metadata == {"fields": ("count",), "codes": ("required",), "source": "form"}
+
+
+def test_a_commit_whose_answer_was_lost_tells_its_rows_as_unknown(captured):
+    """Neither saved nor not: the rows say so, and one event says why."""
+    transaction = Transaction("ledger")
+    transaction.add(observe("order", "create", id="1"))
+    transaction.add(observe("item", "bulk_create", rows=5))
+    transaction.lose(Failure("OperationalError", "gone"))
+    assert [(event.action, event.outcome) for event in captured.events] == [
+        ("order.create", "unknown"),
+        ("item.bulk_create", "unknown"),
+        ("commit", "unknown"),
+    ]
+    assert captured.events[2].metadata["rows_by_model"] == {"order": 1, "item": 5}
+    assert captured.events[2].error == Failure("OperationalError", "gone")
+
+
+def test_rows_that_are_written_together_share_a_moment(captured):
+    """Who, when and in which story is found out once."""
+    with ezlogs.actor("user", 7):
+        moment = data.moment()
+    transaction = Transaction("default")
+    transaction.add(observe("order", "create", id="1", fields=[Field("total", UNSET, 3)], at=moment))
+    transaction.add(observe("order", "create", id="2", at=moment))
+    transaction.commit()
+    assert {event.actor for event in captured.events} == {ezlogs.Actor("user", "7")}
+    assert {event.timestamp for event in captured.events} == {moment.timestamp}
+    assert {event.correlation.transaction_id for event in captured.events} == {transaction.id}
+    assert captured.events[0].changes[0].after == 3
+
+
+def test_a_failure_that_is_described_already_can_end_a_transaction(captured):
+    """An adapter that keeps no exceptions gives what it made of them."""
+    transaction = Transaction("default")
+    transaction.add(observe("order", "create"))
+    transaction.rollback(Failure("KeyError", "x"))
+    assert captured.events[0].error == Failure("KeyError", "x")

@@ -1,0 +1,96 @@
+"""The session's bulk methods, of which SQLAlchemy tells nobody: one event for each model, however many rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial, wraps
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import inspect
+
+from ezlogs.emit import guarded
+from ezlogs.trackers.data import Field, observe, watching
+from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.flushing import begin, end
+from ezlogs_instrumentors.sqlalchemy.mapped import Shape, shape_of, where
+from ezlogs_instrumentors.sqlalchemy.transactions import write
+
+
+class Given:
+    """What goes into a bulk method, counted as it passes: nothing is kept, and a generator stays one."""
+
+    def __init__(self) -> None:
+        self.rows: Counter[tuple[Any, str]] = Counter()
+        self.names: dict[str, None] = {}
+
+    def mappings(self, mapper: Any, verb: str, mappings: Iterable[Any]) -> Iterator[Any]:
+        """Pass dictionaries of one model on."""
+        for mapping in mappings:
+            self.rows[mapper, verb] += 1
+            if verb == "bulk_update":
+                self.names.update(dict.fromkeys(mapping))
+            yield mapping
+
+    def objects(self, objects: Iterable[Any]) -> Iterator[Any]:
+        """Pass instances on."""
+        for instance in objects:
+            state = inspect(instance)
+            self.rows[state.mapper, "bulk_create" if state.key is None else "bulk_update"] += 1
+            yield instance
+
+
+def attach(hooks: Hooks, module: ModuleType) -> None:
+    """See the three methods."""
+    session = module.Session
+    hooks.replace(session, "bulk_save_objects", partial(_counting_objects, hooks))
+    hooks.replace(session, "bulk_insert_mappings", partial(_counting_mappings, hooks, "bulk_create"))
+    hooks.replace(session, "bulk_update_mappings", partial(_counting_mappings, hooks, "bulk_update"))
+
+
+def _counting_objects(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def bulk_save_objects(session: Any, objects: Any, *args: Any, **kwargs: Any) -> Any:
+        if not hooks.active or not watching():
+            return original(session, objects, *args, **kwargs)
+        given = Given()
+        begin(session)
+        result = original(session, given.objects(objects), *args, **kwargs)
+        _see(session, given)
+        return result
+
+    return bulk_save_objects
+
+
+def _counting_mappings(hooks: Hooks, verb: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def call(session: Any, mapper: Any, mappings: Any, *args: Any, **kwargs: Any) -> Any:
+        if not hooks.active or not watching():
+            return original(session, mapper, mappings, *args, **kwargs)
+        given = Given()
+        begin(session)
+        result = original(session, mapper, given.mappings(inspect(mapper), verb, mappings), *args, **kwargs)
+        _see(session, given)
+        return result
+
+    return call
+
+
+@guarded
+def _see(session: Any, given: Given) -> None:
+    flush = end(session)
+    for (mapper, verb), count in given.rows.items():
+        shape, rows = shape_of(mapper), count
+        if verb == "bulk_update" and flush is not None:  # objects that did not change are left out
+            rows = min(count, max(flush.updated[table] for table in mapper.tables))
+        if rows and not shape.skipped:
+            connection = session.connection(bind_arguments={"mapper": mapper})
+            fields = _fields(shape, given.names) if verb == "bulk_update" else ()
+            metadata = {"rows": rows, **where(shape.table, connection)}
+            write(observe(shape.model, verb, rows=rows, fields=fields, metadata=metadata), connection)
+
+
+def _fields(shape: Shape, names: Iterable[str]) -> Iterator[Field]:
+    keys = {attribute.key for attribute in shape.attributes if attribute.is_primary}
+    return (Field(name) for name in names if name not in keys)

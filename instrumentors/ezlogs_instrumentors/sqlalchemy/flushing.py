@@ -1,0 +1,63 @@
+"""Which sessions are writing rows by themselves, here and now: their statements are none of the application's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+from weakref import ref
+
+import msgspec
+
+
+class Flush(msgspec.Struct, eq=False):
+    """A flush on its way, with the rows that it updates as they were before it."""
+
+    session: Any
+    """Weakly: what is left of a flush that failed keeps no session."""
+    before: dict[Any, tuple[Mapping[str, object], Mapping[str, object]]]
+    updated: Counter[Any]
+    """How many rows of each table its statements updated."""
+
+    def is_running(self) -> bool:
+        """Tell whether the flush has not ended, well or not."""
+        session = self.session()
+        return session is not None and session._flushing
+
+
+_flushes: ContextVar[tuple[Flush, ...]] = ContextVar("ezlogs_sqlalchemy_flushes", default=())
+"""Flushes that began here; those of another session may run inside of one."""
+
+
+def begin(session: Any) -> None:
+    """Remember that a session writes rows by itself, here and now."""
+    others = tuple(flush for flush in _flushes.get() if flush.is_running())
+    _flushes.set((*others, Flush(ref(session), {}, Counter())))
+
+
+def in_flush() -> bool:
+    """Tell whether a session is writing rows by itself, here and now."""
+    return any(flush.is_running() for flush in _flushes.get())
+
+
+def running() -> Flush | None:
+    """Return the flush that began last."""
+    flushes = _flushes.get()
+    return flushes[-1] if flushes else None
+
+
+def end(session: Any) -> Flush | None:
+    """Return the flush of a session that has written its rows; None if it began before anybody was watching."""
+    flush = running()
+    if flush is None or flush.session() is not session:
+        return None
+    forget(session)
+    return flush
+
+
+def forget(session: Any) -> None:
+    """Forget a session's flush."""
+    flushes = _flushes.get()
+    if flushes:
+        _flushes.set(tuple(flush for flush in flushes if flush.session() is not session))

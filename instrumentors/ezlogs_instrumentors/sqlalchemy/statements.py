@@ -1,0 +1,188 @@
+"""Statements that the application executes itself: rows inserted, updated or deleted through Core or the ORM's DML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from msgspec import UNSET
+from sqlalchemy import BindParameter
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from ezlogs.emit import guarded
+from ezlogs.loaded import key_text, snake_case
+from ezlogs.trackers import raw
+from ezlogs.trackers.data import Field, observe, watching
+from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.flushing import in_flush, running
+from ezlogs_instrumentors.sqlalchemy.mapped import database_of, is_association, is_harmless, is_skipped, model_of, where
+from ezlogs_instrumentors.sqlalchemy.transactions import write
+
+
+def attach(hooks: Hooks, module: ModuleType) -> None:
+    """See statements once they have been executed; of those that read, nothing but their type is looked at."""
+    from sqlalchemy import event
+
+    if not hooks.active:
+        return
+    see, see_insert, see_text = guarded(see_statement), guarded(_remember_rows), guarded(see_raw)
+
+    def after_execute(connection: Any, clause: Any, multiparams: Any, *rest: Any) -> None:
+        if getattr(clause, "is_select", False):
+            return
+        if getattr(clause, "is_dml", False):
+            see(connection, clause, multiparams, *rest[1:])
+        elif raw.watching():
+            see_text(connection, clause, rest[-1])
+
+    def after_cursor_execute(
+        connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, *_: Any
+    ) -> None:
+        if context.isinsert:
+            see_insert(cursor, context)
+
+    for name, listener in (("after_execute", after_execute), ("after_cursor_execute", after_cursor_execute)):
+        event.listen(Engine, name, listener)
+        hooks.on_undo(partial(event.remove, Engine, name, listener))
+    hooks.after(Connection, "exec_driver_sql", see_driver_statement)  # the only way past that event
+
+
+def _remember_rows(cursor: Any, context: Any) -> None:
+    """Remember what the driver says of an insert, of which SQLAlchemy closes the cursor without having asked."""
+    rows = cursor.rowcount
+    if rows >= 0:  # of a large insert for each part of it
+        context.ezlogs_rows = getattr(context, "ezlogs_rows", 0) + rows
+
+
+def see_statement(connection: Any, statement: Any, multiparams: Any, options: Mapping[str, Any], result: Any) -> None:
+    """Keep what a statement wrote, unless it is one of the ORM's own, whose rows are told one by one."""
+    table = _table_of(statement)
+    if not watching() or is_skipped(table):
+        return
+    if _is_of_orm(table, options):
+        _count_update(statement, table, multiparams, result)
+        return
+    entity = statement.entity_description.get("type")
+    if entity is not None and statement.is_insert and table is not entity.__mapper__.local_table:
+        return  # one of several tables of a model, whose rows are told of the last
+    model = model_of(table) if entity is None else snake_case(entity)
+    rows = _count(statement, multiparams, result)
+    if rows == 0:
+        return
+    if statement.is_insert and _is_of_one_row(statement, multiparams, rows):
+        fields = list(_inserted(table, result))
+        write(
+            observe(model, "create", id=_key(table, result), fields=fields, metadata=where(table, connection)),
+            connection,
+        )
+        return
+    verb = "bulk_create" if statement.is_insert else "bulk_update" if statement.is_update else "bulk_delete"
+    metadata = where(table, connection)
+    if rows is not None:
+        metadata = {"rows": rows, **metadata}
+    fields = list(_assigned(statement, table, multiparams, result)) if statement.is_update else []
+    write(observe(model, verb, rows=rows or 0, fields=fields, metadata=metadata), connection)
+
+
+def see_driver_statement(connection: Any, result: Any, statement: str, *_: Any, **__: Any) -> None:
+    """Keep what a statement for the driver wrote."""
+    if raw.watching():
+        see_raw(connection, statement, result)
+
+
+def see_raw(connection: Any, statement: Any, result: Any) -> None:
+    """Keep that a statement written as text changed rows; never the statement, never its parameters."""
+    written = raw.read(str(statement))
+    if written is None:
+        return
+    rows = _rowcount(result)
+    if rows == 0:
+        return
+    write(raw.observe(written, rows=rows, database=database_of(connection.engine)), connection)
+
+
+def _is_of_orm(table: Any, options: Mapping[str, Any]) -> bool:
+    """Tell whether a flush executes this: those that listeners of the application execute meanwhile are not its own."""
+    if not in_flush():
+        return False
+    return "compiled_cache" in options or is_association(table)
+
+
+def _count_update(statement: Any, table: Any, multiparams: Any, result: Any) -> None:
+    flush = running()
+    if flush is not None and statement.is_update:
+        rows = _rowcount(result)
+        flush.updated[table] += (len(multiparams) or 1) if rows is None else rows
+
+
+def _table_of(statement: Any) -> Any:
+    """Return the table that is written, without the notes that the ORM puts on it."""
+    notes = statement._annotations
+    table = notes.get("_emit_insert_table", notes.get("_emit_update_table", statement.table))
+    return table._deannotate() if hasattr(table, "_deannotate") else table
+
+
+def _count(statement: Any, multiparams: Any, result: Any) -> int | None:
+    """Return how many rows were written, as far as the driver knows; None where it does not."""
+    rows = _rowcount(result)
+    if statement.is_insert and not _may_skip(statement):
+        if multiparams:
+            return len(multiparams)
+        if statement.select is None and not statement._multi_values:
+            return 1
+    if statement._returning and not rows and not result._soft_closed:
+        return None  # some drivers count rows as they are fetched
+    return rows
+
+
+def _rowcount(result: Any) -> int | None:
+    rows = getattr(result.context, "ezlogs_rows", result.rowcount)
+    return rows if isinstance(rows, int) and rows >= 0 else None
+
+
+def _may_skip(insert: Any) -> bool:
+    return insert._post_values_clause is not None or bool(insert._prefixes)
+
+
+def _is_of_one_row(insert: Any, multiparams: Any, rows: int | None) -> bool:
+    several = multiparams or insert.select is not None or insert._multi_values or _may_skip(insert)
+    return not several and rows == 1
+
+
+def _inserted(table: Any, result: Any) -> Iterator[Field]:
+    for name, value in result.last_inserted_params().items():
+        column = table.columns.get(name)
+        if column is not None and not column.primary_key and value is not None:
+            yield Field(str(name), UNSET, value, is_harmless(column))
+
+
+def _key(table: Any, result: Any) -> str | None:
+    try:
+        key = result.inserted_primary_key
+    except SQLAlchemyError:  # with RETURNING it is the application's to fetch
+        given = result.last_inserted_params()
+        key = [given.get(column.key) for column in table.primary_key]
+    texts = [key_text(part) for part in key or ()]
+    return ",".join(map(str, texts)) if texts and None not in texts else None
+
+
+def _assigned(statement: Any, table: Any, multiparams: Any, result: Any) -> Iterator[Field]:
+    values = {getattr(column, "key", column): value for column, value in _set(statement)}
+    single = {} if multiparams else result.last_updated_params()
+    names = multiparams[0] if multiparams else single
+    for name in dict.fromkeys([*values, *(name for name in names if name in table.columns)]):
+        column = table.columns.get(name)
+        after = single.get(name, UNSET)
+        value = values.get(name, UNSET)
+        if isinstance(value, BindParameter):
+            after = single.get(value.key, UNSET if value.required or multiparams else value.effective_value)
+        elif value is not UNSET:
+            after = UNSET
+        yield Field(str(name), UNSET, after, column is not None and is_harmless(column))
+
+
+def _set(update: Any) -> list[tuple[Any, Any]]:
+    return [*(update._values or {}).items(), *(getattr(update, "_ordered_values", None) or ())]

@@ -1,0 +1,205 @@
+"""SQLAlchemy's transactions: what was written is told when its connection has committed, and only if it has.
+
+The connection is the truth, not the session: a session joined into a transaction of somebody else's commits nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial, wraps
+from types import ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import msgspec
+from sqlalchemy.engine import Engine, NestedTransaction, RootTransaction, Transaction
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from ezlogs.emit import guarded, listening
+from ezlogs.event import Failure
+from ezlogs.facts import failure_of
+from ezlogs.trackers import data
+from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.listeners import listen
+from ezlogs_instrumentors.sqlalchemy.mapped import database_of
+
+
+class Open(msgspec.Struct, weakref=True):
+    """What is known of a connection's present transaction.
+
+    No exception is kept: by its traceback it would keep the connection from ever going back to its pool.
+    """
+
+    writes: data.Transaction | None = None
+    handling: int | None = None
+    """The identity of the exception that was being handled at the first write: not the one that ends it."""
+    failure: Failure | None = None
+    """The database's last error, in case that nothing was written before it."""
+    outermost: str | None = None
+    """The savepoint that SQLite's driver began no transaction around: releasing it commits."""
+
+
+_open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()
+
+
+def attach(hooks: Hooks, module: ModuleType) -> None:
+    """See how the transactions of every connection end.
+
+    The event ``commit`` comes before the commit, which may fail, so the public ``Transaction.commit`` is seen instead.
+    """
+    hooks.replace(Transaction, "commit", partial(_telling, hooks))
+    listen(hooks, Engine, "savepoint", see_coming_savepoint)
+    hooks.after(NestedTransaction, "__init__", see_savepoint)
+    listen(hooks, Engine, "rollback", see_rollback)
+    listen(hooks, Engine, "rollback_twophase", lambda connection, xid, is_prepared: see_rollback(connection))
+    listen(hooks, Engine, "rollback_savepoint", see_rollback_to_savepoint)
+    listen(hooks, Engine, "release_savepoint", see_release)
+    listen(hooks, Engine, "handle_error", see_error)
+
+
+def write(row: data.Row, connection: Any) -> None:
+    """Tell a write at once in autocommit mode, else when its transaction has committed."""
+    if _is_autocommitting(connection):
+        data.emit(row)
+        return
+    state = _open.get(connection)
+    if state is None:
+        state = _open[connection] = Open()
+    if state.writes is None:
+        state.writes = data.Transaction(database_of(connection.engine))
+        state.handling = id(sys.exc_info()[1])
+    state.writes.add(row)
+
+
+def _telling(hooks: Hooks, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    see, see_failure = guarded(see_commit), guarded(see_failed_commit)
+
+    @wraps(original)
+    def commit(transaction: Any) -> None:
+        try:
+            original(transaction)
+        except BaseException as error:
+            if hooks.active:
+                see_failure(transaction, error)
+            raise
+        if hooks.active:
+            see(transaction)
+
+    return commit
+
+
+def see_commit(transaction: Any) -> None:
+    """Tell what was written; a released savepoint is no commit, but for SQLite without a transaction around it."""
+    connection = transaction.connection
+    state = _open.get(connection)
+    if state is None:
+        return
+    if not isinstance(transaction, RootTransaction) and not _is_committed(transaction, state.outermost):
+        return
+    del _open[connection]
+    if state.writes is not None:
+        state.writes.commit()
+
+
+def see_failed_commit(transaction: Any, error: BaseException) -> None:
+    """Tell that nothing was saved, or that the answer was lost; a commit that was not even sent is not the end."""
+    is_in_doubt = not isinstance(error, Exception) or getattr(error, "connection_invalidated", False)
+    if not isinstance(transaction, RootTransaction) or not (is_in_doubt or isinstance(error, DBAPIError)):
+        return
+    state = _open.pop(transaction.connection, None)
+    if state is None or state.writes is None:
+        return
+    if is_in_doubt:
+        state.writes.lose(reason(error))
+    else:
+        state.writes.rollback(reason(error))
+
+
+def see_rollback(connection: Any) -> None:
+    """Tell that nothing was saved, also when an error of the database came before the first write."""
+    state = _open.pop(connection, None)
+    if state is None:
+        return
+    writes = state.writes
+    if writes is None:
+        if state.failure is not None and listening(data.TRANSACTION):
+            data.Transaction(database_of(connection.engine)).rollback(state.failure)
+        return
+    writes.rollback(_present_reason(state))
+
+
+def see_error(error: Any) -> None:
+    """Remember the database's error: an insert that fails has written nothing, yet its rollback is worth an event."""
+    connection = error.connection
+    if connection is None or error.execution_context is None or _is_autocommitting(connection):
+        return
+    state = _open.setdefault(connection, Open())
+    state.failure = failure_of(error.original_exception)
+
+
+def see_coming_savepoint(connection: Any, name: str | None) -> None:
+    """Notice where SQLite's driver has begun no transaction for the savepoint to be in."""
+    if _in_transaction(connection) is False:
+        _open.setdefault(connection, Open()).outermost = ""
+
+
+def see_savepoint(transaction: Any, _: None, connection: Any) -> None:
+    """Remember where the savepoint was set; one before the first write needs no memory."""
+    state = _open.get(connection)
+    if state is None:
+        return
+    name = _name_of(transaction)
+    if state.outermost == "":
+        state.outermost = name
+    if state.writes is not None:
+        state.writes.savepoint(name)
+
+
+def see_release(connection: Any, name: str, _: None) -> None:
+    """Forget the savepoint."""
+    state = _open.get(connection)
+    if state is not None and state.writes is not None:
+        state.writes.release(name)
+
+
+def see_rollback_to_savepoint(connection: Any, name: str, _: None) -> None:
+    """Take back what was written since the savepoint."""
+    state = _open.get(connection)
+    if state is None:
+        return
+    state.failure = None
+    if state.writes is not None:
+        state.writes.rollback_to(name, _present_reason(state))
+
+
+def reason(error: BaseException) -> Failure:
+    """Return an error without the statement and the parameters that SQLAlchemy writes into its message."""
+    original = error.orig if isinstance(error, StatementError) else None
+    return failure_of(error if original is None else original)
+
+
+def _present_reason(state: Open) -> Failure | None:
+    error = sys.exc_info()[1]
+    return None if error is None or id(error) == state.handling else reason(error)
+
+
+def _is_committed(savepoint: Any, outermost: str | None) -> bool:
+    return _name_of(savepoint) == outermost and _in_transaction(savepoint.connection) is False
+
+
+def _name_of(transaction: Any) -> str:
+    return str(transaction._savepoint)  # no event tells the name that a savepoint is given
+
+
+def _is_autocommitting(connection: Any) -> bool:
+    level = connection.get_execution_options().get("isolation_level")
+    if level is None:
+        level = connection.dialect._on_connect_isolation_level  # of create_engine(); asking the driver may query
+    return bool(level == "AUTOCOMMIT")
+
+
+def _in_transaction(connection: Any) -> bool | None:
+    """Tell whether SQLite's driver is in a transaction; None for other drivers."""
+    found = getattr(connection.connection.driver_connection, "in_transaction", None)
+    return found if isinstance(found, bool) else None

@@ -1,0 +1,1 @@
+"""The tests of the SQLAlchemy instrumentor, against real databases."""
