@@ -13,6 +13,7 @@ from opentelemetry.util._once import Once
 
 from ezlogs.runtime import current_runtime, install
 from ezlogs.testing import Captured, capture
+from ezlogs_instrumentors.hooks import HookingInstrumentor
 
 # How long an example takes is the machine's affair, and machines are shared.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,14 +24,23 @@ _state = tempfile.TemporaryDirectory(prefix="ezlogs-tests-")
 os.environ.setdefault("EZLOGS_STATE_DIR", _state.name)
 
 
+def active_instrumentors() -> set[HookingInstrumentor]:
+    """Return the instrumentors of ours that are at work: there is one of each class in a process."""
+    made = (vars(kind).get("_instance") for kind in HookingInstrumentor.__subclasses__())
+    return {one for one in made if one is not None and one.is_instrumented_by_opentelemetry}
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaks() -> Iterator[None]:
-    """Fail a test that leaves a runtime installed or a context attached; a tracer provider is taken back."""
+    """Fail a test that leaves a runtime installed or a context attached; providers and instrumentors are taken back."""
+    instrumented = active_instrumentors()
     before, provider, once = context.get_current(), trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE
     trace._TRACER_PROVIDER_SET_ONCE = Once()
     if provider is not None:
         trace._TRACER_PROVIDER_SET_ONCE.do_once(bool)
     yield
+    for instrumentor in active_instrumentors() - instrumented:
+        instrumentor.uninstrument()
     trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = provider, once
     leaked, after = install(None), context.get_current()
     assert leaked is None, "the test left ezlogs running"
