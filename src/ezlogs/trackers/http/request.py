@@ -122,6 +122,14 @@ class HttpRequest:
         if is_told:
             self._note(UNMATCHED)
 
+    def __deepcopy__(self, memo: object) -> HttpRequest:
+        """Be the same in a copy of the environment, or of a request, that an application makes."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be nothing where such a copy is kept elsewhere."""
+        return type(None), ()
+
     @property
     def sends_id(self) -> bool:
         """Whether the response is to say, as ``X-Request-ID``, what the request is called."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from asyncio import CancelledError
+from copy import deepcopy
 from weakref import ref
 
 import pytest
@@ -16,7 +18,7 @@ import ezlogs
 from ezlogs.correlation import current
 from ezlogs.scope import Scope
 from ezlogs.testing import capture
-from ezlogs.trackers.http import HttpTracker, PlainArrival
+from ezlogs.trackers.http import CgiArrival, HttpTracker, PlainArrival, tracked_in
 from ezlogs.trackers.http.routes import resource, singular
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -379,3 +381,14 @@ def test_a_tracer_is_asked_for_once_and_anew_from_another_provider(captured, mon
             request.finish(200)
         provider.shutdown()
     assert asked == providers
+
+
+def test_what_it_is_found_by_can_be_copied_and_kept(captured):
+    """Applications copy environments and scopes, and some put them into a cache."""
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/orders"}
+    request = tracker.begin(CgiArrival(environ))
+    copied, kept = deepcopy(environ), pickle.loads(pickle.dumps(environ))
+    assert tracked_in(copied) is request
+    assert tracked_in(kept) is None
+    request.finish(200)
+    assert len(captured.events) == 1
