@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 from opentelemetry import context, trace
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.util._once import Once
 
 from ezlogs.runtime import current_runtime, install
 from ezlogs.testing import Captured, capture
-from ezlogs_instrumentors.hooks import HookingInstrumentor
 
 # How long an example takes is the machine's affair, and machines are shared.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,9 +24,12 @@ _state = tempfile.TemporaryDirectory(prefix="ezlogs-tests-")
 os.environ.setdefault("EZLOGS_STATE_DIR", _state.name)
 
 
-def active_instrumentors() -> set[HookingInstrumentor]:
+def active_instrumentors() -> set[BaseInstrumentor]:
     """Return the instrumentors of ours that are at work: there is one of each class in a process."""
-    made = (vars(kind).get("_instance") for kind in HookingInstrumentor.__subclasses__())
+    kinds = BaseInstrumentor.__subclasses__()
+    for kind in kinds:  # which grows by the subclasses of those
+        kinds += kind.__subclasses__()
+    made = (vars(kind).get("_instance") for kind in kinds if kind.__module__.startswith("ezlogs_instrumentors."))
     return {one for one in made if one is not None and one.is_instrumented_by_opentelemetry}
 
 

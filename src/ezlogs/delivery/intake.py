@@ -79,6 +79,8 @@ class Intake:
         self.beyond: deque[Item] = deque()
         """What found no room in memory, and is journaled."""
         self.being_sealed = 0
+        self.sealing: list[Item] = []
+        """What has left the queue, and is not in the outbox yet."""
         self.sealed_items = 0
         """How many there were, ever."""
         self.stopped = False
@@ -198,8 +200,9 @@ class Intake:
 
     def pending_events(self) -> int:
         """Return how many events are not delivered yet, be it alone or on spans that have ended."""
-        waiting = (*tuple(self.items), *tuple(self.beyond))
-        return sum(len(events_of(item)) for item in waiting) + self._outbox.pending_events()
+        with self._outbox.moving:
+            waiting = (*self.sealing, *tuple(self.items), *tuple(self.beyond))
+            return sum(len(events_of(item)) for item in waiting) + self._outbox.pending_events()
 
     def stop(self) -> None:
         """Take nothing any more."""

@@ -64,7 +64,8 @@ class Outbox:
 
     def forget(self) -> None:
         """Begin with nothing, as a forked child does: what waits is the parent's."""
-        self._lock = threading.RLock()  # which a signal handler may take again that ends the process
+        self.moving = self._lock = threading.RLock()  # which a signal handler may take again that ends the process
+        """Held while something goes from one place to another, and by who counts in all of them."""
         self._waiting: dict[int, deque[Held]] = {priority: deque() for priority in sorted(Priority, reverse=True)}
         self._in_flight: Held | None = None
         self._some_unpacked = False

@@ -334,10 +334,13 @@ class Worker:
 
     def _seal_next(self, number: int, *, away: bool) -> None:
         self._intake.being_sealed = number  # before they leave the queue: pending() must never miss one on its way
-        items = [self._intake.items.popleft() for _ in range(number)]
+        with self._outbox.moving:
+            items = self._intake.sealing = [self._intake.items.popleft() for _ in range(number)]
         try:
             resource = self._resource()
-            for alike in _by_priority(items, self._encoder.priority) if away else (items,):
+            groups = _by_priority(items, self._encoder.priority) if away else [items]
+            items = self._intake.sealing = [item for group in groups for item in group]
+            for alike in groups:
                 self._make_batch(alike, resource)
                 items = items[len(alike) :]
         except Exception:
@@ -345,16 +348,16 @@ class Worker:
             raise
         finally:
             self._intake.sealed_items += number
-            self._intake.being_sealed = 0
+            self._intake.being_sealed, self._intake.sealing = 0, []
 
     def _make_batch(self, items: Sequence[Item], resource: Resource) -> None:
         batch = self._encoder.batch(items, resource, self._let_others_go_on)
-        self._losses.lose("unencodable", batch.broken)
         self._intake.weigh(len(batch.body) / len(items))
-        self._outbox.put(
-            batch._replace(items=len(items), since=oldest(items), number=self._intake.sealed_items),
-            away=self._breaker.is_failing(),
-        )
+        batch = batch._replace(items=len(items), since=oldest(items), number=self._intake.sealed_items)
+        with self._outbox.moving:
+            self._intake.sealing = self._intake.sealing[len(items) :]
+            self._losses.lose("unencodable", batch.broken)
+            self._outbox.put(batch, away=self._breaker.is_failing())
 
     def _let_others_go_on(self) -> None:
         """Let the application's threads have their turn, unless they tell more already than can be sealed."""
@@ -364,8 +367,9 @@ class Worker:
     def _seal_beyond(self) -> None:
         while self._intake.beyond:
             number = self._intake.being_sealed = min(self._max_batch_size, len(self._intake.beyond))
-            items = [self._intake.beyond.popleft() for _ in range(number)]
-            self._set_aside(items, _receipts(items) or ())
+            with self._outbox.moving:
+                items = [self._intake.beyond.popleft() for _ in range(number)]
+                self._set_aside(items, _receipts(items) or ())
             self._intake.sealed_items += number
             self._intake.being_sealed = 0
 
