@@ -10,7 +10,7 @@ import threading
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ezlogs.delivery.batch import Batch
@@ -77,17 +77,19 @@ class Outbox:
         self._sum = 0
         """What `pending` returns: one number, so that who reads it without the lock finds nothing half done."""
 
-    def put(self, batch: Batch, *, away: bool = False) -> None:
+    def put(self, batch: Batch, *, away: bool = False, along: Callable[[], object] = bool) -> None:
         """Add a batch.
 
         Args:
             batch: What.
             away: Whether the collector is away.
+            along: Called at the same moment for all who count: says that it is nowhere else any more.
         """
         packed = self._bytes > (_PACKED_FROM if away else _ALWAYS_PACKED_FROM)
         held = _packed(batch) if packed else Held(batch)
         with self._lock:
             self._some_unpacked = self._some_unpacked or not packed
+            along()
             self._add(held)
 
     def pack(self) -> None:

@@ -354,10 +354,12 @@ class Worker:
         batch = self._encoder.batch(items, resource, self._let_others_go_on)
         self._intake.weigh(len(batch.body) / len(items))
         batch = batch._replace(items=len(items), since=oldest(items), number=self._intake.sealed_items)
-        with self._outbox.moving:
+
+        def along() -> None:
             self._intake.sealing = self._intake.sealing[len(items) :]
             self._losses.lose("unencodable", batch.broken)
-            self._outbox.put(batch, away=self._breaker.is_failing())
+
+        self._outbox.put(batch, away=self._breaker.is_failing(), along=along)
 
     def _let_others_go_on(self) -> None:
         """Let the application's threads have their turn, unless they tell more already than can be sealed."""

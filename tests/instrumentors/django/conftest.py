@@ -5,16 +5,12 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
 import pytest
 from django.conf import settings
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ezlogs_instrumentors.django import DjangoInstrumentor
 
@@ -85,20 +81,3 @@ def instrumented() -> Iterator[DjangoInstrumentor]:
     yield instrumentor
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.uninstrument()
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
-    """A tracer provider of this test's own."""
-    provider = TracerProvider()
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
-    yield provider
-    provider.shutdown()
-
-
-@pytest.fixture
-def spans(provider: TracerProvider) -> Callable[[], tuple[ReadableSpan, ...]]:
-    """The spans that are finished."""
-    exporter = InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter.get_finished_spans

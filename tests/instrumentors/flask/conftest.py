@@ -6,10 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ezlogs_instrumentors.flask import FlaskInstrumentor
@@ -23,27 +19,6 @@ def instrumented() -> Iterator[FlaskInstrumentor]:
     yield instrumentor
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.uninstrument()
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
-    """A tracer provider of this test's own."""
-    provider = TracerProvider()
-
-    def get_tracer(name: str, version: str | None = None, *others: object, **named: object) -> trace.Tracer:
-        return provider.get_tracer(name, version)
-
-    monkeypatch.setattr(trace, "get_tracer", get_tracer)
-    yield provider
-    provider.shutdown()
-
-
-@pytest.fixture
-def spans(provider: TracerProvider) -> Callable[[], tuple[ReadableSpan, ...]]:
-    """The spans that are finished."""
-    exporter = InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter.get_finished_spans
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ezlogs.actor import Peek, with_acting
 from ezlogs.emit import guarded
 from ezlogs.scope import Scope
-from ezlogs.trackers.http.request import HttpRequest
+from ezlogs.trackers.http.request import End, HttpRequest
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class NestedRequest:
@@ -42,33 +45,15 @@ class NestedRequest:
             self._scope.close()
             self._scope = None
 
-    def finish(
-        self,
-        status: int | None = None,
-        *,
-        route: str | None = None,
-        parameters: Mapping[str, object] | None = None,
-        error: BaseException | None = None,
-        reason: str | None = None,
-        broken: bool = False,
-    ) -> None:
+    def finish(self, status: int | None = None, **end: Unpack[End]) -> None:
         """Say what is known there, and leave it; see `HttpRequest.finish`."""
-        self.tell(status, route=route, parameters=parameters, error=error)
+        self.tell(status, **end)
         self.leave()
 
     @guarded
-    def tell(
-        self,
-        status: int | None = None,
-        *,
-        route: str | None = None,
-        parameters: Mapping[str, object] | None = None,
-        error: BaseException | None = None,
-        reason: str | None = None,
-        broken: bool = False,
-    ) -> None:
+    def tell(self, status: int | None = None, **end: Unpack[End]) -> None:
         """Say what is known there; see `HttpRequest.tell`."""
-        if route is not None:
-            self._outer.matched(route, parameters)
-        if error is not None:
+        if (route := end.get("route")) is not None:
+            self._outer.matched(route, end.get("parameters"))
+        if (error := end.get("error")) is not None:
             self._outer.failed(error)

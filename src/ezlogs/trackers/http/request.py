@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter, time_ns
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from opentelemetry import context
 from opentelemetry.context import Context
@@ -33,6 +33,9 @@ from ezlogs.trackers.http.details import (
 from ezlogs.trackers.http.routes import UNMATCHED, resource
 from ezlogs.trackers.http.secrets import hidden, without
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 HTTP_REQUEST: Final = "http.request"
 UNDER_WAY: Final = context.create_key("ezlogs-http-request")
 
@@ -57,6 +60,16 @@ class Here:
 
     def __init__(self, request: HttpRequest) -> None:
         self.request: HttpRequest | None = request
+
+
+class End(TypedDict, total=False):
+    """What may be said of the end of a request; see `HttpRequest.tell`."""
+
+    route: str | None
+    parameters: Mapping[str, object] | None
+    error: BaseException | None
+    reason: str | None
+    broken: bool
 
 
 class HttpRequest:
@@ -245,18 +258,9 @@ class HttpRequest:
         if not self.is_open:
             self.peeks.settle()
 
-    def finish(
-        self,
-        status: int | None = None,
-        *,
-        route: str | None = None,
-        parameters: Mapping[str, object] | None = None,
-        error: BaseException | None = None,
-        reason: str | None = None,
-        broken: bool = False,
-    ) -> None:
+    def finish(self, status: int | None = None, **end: Unpack[End]) -> None:
         """Tell how the request ended, and leave it: `tell`, then `leave`."""
-        self.tell(status, route=route, parameters=parameters, error=error, reason=reason, broken=broken)
+        self.tell(status, **end)
         self.leave()
 
     @guarded

@@ -1,0 +1,37 @@
+"""Fixtures for every instrumentor: a tracer provider of the test's own, and the spans that it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
+    """A tracer provider of this test's own, unless whoever wants a tracer names another."""
+    provider = TracerProvider()
+
+    def get_tracer(
+        name: str,
+        version: str | None = None,
+        tracer_provider: trace.TracerProvider | None = None,
+        schema_url: str | None = None,
+    ) -> trace.Tracer:
+        return (tracer_provider or provider).get_tracer(name, version, schema_url)
+
+    monkeypatch.setattr(trace, "get_tracer", get_tracer)
+    yield provider
+    provider.shutdown()
+
+
+@pytest.fixture
+def spans(provider: TracerProvider) -> Callable[[], tuple[ReadableSpan, ...]]:
+    """The spans that are finished."""
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return exporter.get_finished_spans
