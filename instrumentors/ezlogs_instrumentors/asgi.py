@@ -20,7 +20,7 @@ from ezlogs.event import Actor
 from ezlogs.identity import identify
 from ezlogs.loaded import UNRESOLVED, resolved
 from ezlogs.otel_compat import leave
-from ezlogs.trackers.http import AsgiArrival, HttpTracker, Tracked
+from ezlogs.trackers.http import AsgiArrival, HttpTracker, Tracked, say_route
 from ezlogs.trackers.http.arrival import by_name
 
 AsgiScope = MutableMapping[str, Any]
@@ -248,10 +248,7 @@ class Exchange:
     def _match(self) -> None:
         if self._route is not None:
             found = self._route(self._scope)
-            if isinstance(found, str):
-                self.request.matched(found)
-            elif isinstance(found, tuple):
-                self.request.matched(*found)
+            say_route(self.request, found)
 
 
 class AsyncBody:

@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from ezlogs.actor import Peek
 from ezlogs.emit import guarded
 from ezlogs.otel_compat import leave
-from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked
+from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked, say_route
 
 Environ = dict[str, Any]
 WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -82,10 +82,7 @@ class WsgiMiddleware:
     @guarded
     def _match(self, request: Tracked, environ: Environ) -> None:
         found = None if self._route is None else self._route(environ)
-        if isinstance(found, str):
-            request.matched(found)
-        elif isinstance(found, tuple):
-            request.matched(*found)
+        say_route(request, found)
 
 
 def watched(

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, Status, StatusCode
 
+from ezlogs.delivery.carriers import MAX_CARRIED, TRACE_IDS, CarrierSpan, carried, place_of
 from ezlogs.delivery.event_encoder import EventEncoder
+from ezlogs.delivery.items import EndedSpan, Item, Rider, parted, receipts_of
 from ezlogs.delivery.packing import packed
-from ezlogs.delivery.riders import RidingEvent
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, Form, SealedEvent, SealedSpan
+from ezlogs.delivery.span_now import as_now
 from ezlogs.event import UniversalEvent
-from ezlogs.ids import new_span_id, new_trace_id
 from ezlogs.otlp import (
     EVENT_HEADS,
     EVENT_OF_SPAN,
@@ -36,34 +36,9 @@ from ezlogs.privacy import Scrubber
 from ezlogs.privacy.span import scrub_span
 from ezlogs.privacy.surfaces import STRUCTURAL
 from ezlogs.runtime import log
-from ezlogs.version import __version__
 from ezlogs.wire import rules_of
 
-MAX_CARRIED = 100
-"""Events on one carrier span."""
-
-
 _PACKED = int(Form.PACKED_FOR_SPANS)
-
-SCOPE = InstrumentationScope("ezlogs", __version__)
-"""What carrier spans and log records of ezlogs' own say they come from."""
-
-
-class EndedSpan(NamedTuple):
-    """A span of the application and the ezlogs events that rode on it."""
-
-    span: ReadableSpan
-    events: Sequence[UniversalEvent | SealedEvent]
-
-
-LooseEvent = UniversalEvent | tuple[UniversalEvent, SpanContext] | SealedEvent
-"""An event without a span to ride on, with the span it happened under if there was one."""
-
-Rider = UniversalEvent | SealedEvent
-"""An event that rides on a span."""
-
-Item = EndedSpan | SealedSpan | LooseEvent
-"""What is handed over to be sent."""
 
 
 class Batch(NamedTuple):
@@ -100,51 +75,6 @@ class Batch(NamedTuple):
     def journaled(self) -> bool:
         """Return whether all of it is in this process's journal."""
         return self.part or (not self.adopted and bool(self.receipts) and all(self.receipts))
-
-
-class CarrierSpan:
-    """A span of ezlogs' own for loose events: always recorded, seen by no processor of the application's.
-
-    It belongs to a private provider only in spirit: the batch makes it when it is encoded, so it costs the
-    application nothing.
-    """
-
-    name = "ezlogs.events"
-    kind = SpanKind.INTERNAL
-    attributes = {"ezlogs.carrier": True}  # noqa: RUF012  # never changed; a span's attributes are a mapping
-    events: Sequence[Any] = ()
-    links: Sequence[Any] = ()
-    status = Status()
-    dropped_attributes = dropped_events = dropped_links = 0
-    instrumentation_scope = SCOPE
-
-    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Rider], resource: AnyResource) -> None:
-        sampled = TraceFlags(TraceFlags.SAMPLED)
-        self.context = SpanContext(trace_id, new_span_id(), False, sampled)
-        self.parent = SpanContext(trace_id, parent_span_id, False, sampled) if parent_span_id else None
-        self.resource = resource
-        self.start_time = min(event.timestamp for event in events)
-        self.end_time = max(event.timestamp for event in events)
-
-
-class SpanNow(msgspec.Struct, frozen=True, gc=False):
-    """A span as it was at one moment, by the public names of the SDK's."""
-
-    name: str
-    context: SpanContext
-    parent: SpanContext | None
-    kind: SpanKind
-    start_time: int | None
-    end_time: int | None
-    attributes: Mapping[str, Any]
-    events: Sequence[Any]
-    links: Sequence[Any]
-    status: Status
-    resource: Resource
-    instrumentation_scope: InstrumentationScope | None
-    dropped_attributes: int
-    dropped_events: int
-    dropped_links: int
 
 
 class Sources:
@@ -213,7 +143,7 @@ class SpanEncoder:
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent, scrubbed and encoded."""
         if under is None:  # as `place_of` would say
-            trace_id, span_id = _TRACE_IDS[event.correlation.correlation_id], 0
+            trace_id, span_id = TRACE_IDS[event.correlation.correlation_id], 0
         else:
             trace_id, span_id = place_of(event, under)
         event_type, priority = event.event_type, self._priorities.of(event)
@@ -282,7 +212,7 @@ class SpanEncoder:
         groups: Groups = {}
         since = 0
         tally = Tally()
-        spans, loose = _parted(items)
+        spans, loose = parted(items)
         for item in (*spans, *carried(loose, resource)):
             tally.receipts += receipts_of(item)
             try:
@@ -353,109 +283,3 @@ class Tally:
             types=self._types,
             spans=self._spans,
         )
-
-
-def _parted(items: Iterable[Item]) -> tuple[list[EndedSpan | SealedSpan], list[LooseEvent]]:
-    """Return the spans among some items, and the events that ride on none."""
-    spans: list[EndedSpan | SealedSpan] = []
-    loose: list[LooseEvent] = []
-    for item in items:
-        if type(item) is SealedEvent or is_loose(item):
-            loose.append(item)
-        else:
-            spans.append(item)  # type: ignore[arg-type]  # it is no loose event
-    return spans, loose
-
-
-def is_loose(item: Item) -> TypeGuard[LooseEvent]:
-    """Tell whether an item is an event without a span to ride on."""
-    return not isinstance(item, (EndedSpan, SealedSpan))
-
-
-def events_of(item: Item) -> Sequence[Rider]:
-    """Return the events that an item is of."""
-    if isinstance(item, (EndedSpan, SealedSpan)):
-        return item.events
-    return (item,) if isinstance(item, (UniversalEvent, SealedEvent)) else item[:1]
-
-
-def receipts_of(item: Item) -> list[Any]:
-    """Return what an item is acknowledged by in the journal: first the events on a span, then the span itself."""
-    receipts = [event.receipt for event in events_of(item) if type(event) is SealedEvent]
-    return [*receipts, *item.receipts] if isinstance(item, SealedSpan) else receipts
-
-
-def as_now(span: Any) -> SpanNow:
-    """Return a span as it is now, read once, without the copies of ezlogs' events that it shows to other processors.
-
-    The SDK's spans make what they show anew each time that they are asked.
-    """
-    attributes = span.attributes
-    copied: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)
-    return SpanNow(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        kind=span.kind,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        attributes=copied() if copied else attributes or {},
-        events=[event for event in span.events if not _is_rider(event)],
-        links=span.links,
-        status=span.status,
-        resource=span.resource,
-        instrumentation_scope=span.instrumentation_scope,
-        dropped_attributes=span.dropped_attributes,
-        dropped_events=span.dropped_events,
-        dropped_links=span.dropped_links,
-    )
-
-
-def _is_rider(event: Any) -> bool:
-    return isinstance(event, RidingEvent) or "ezlogs.event.id" in (event.attributes or ())
-
-
-def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpan]:
-    """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
-    groups: dict[tuple[bytes, int], list[Rider]] = {}
-    last_trace, last_span = b"", 0
-    group: list[Rider] = []
-    for item in loose:
-        if type(item) is SealedEvent:
-            if item.trace_id != last_trace or item.span_id != last_span:  # most often it is the story of the one before
-                last_trace, last_span = item.trace_id, item.span_id
-                group = groups.setdefault((last_trace, last_span), [])
-            group.append(item)
-        else:
-            event, under = (item, INVALID_SPAN_CONTEXT) if isinstance(item, UniversalEvent) else item  # type: ignore[misc]  # no sealed one
-            groups.setdefault(place_of(event, under), []).append(event)
-    spans = []
-    for (trace, parent_span_id), events in groups.items():
-        trace_id, remaining = int.from_bytes(trace, "big"), iter(events)
-        while chunk := list(islice(remaining, MAX_CARRIED)):
-            spans.append(EndedSpan(CarrierSpan(trace_id, parent_span_id, chunk, resource), chunk))  # type: ignore[arg-type]  # a span by its public names
-    return spans
-
-
-def place_of(event: UniversalEvent, under: SpanContext | None) -> tuple[bytes, int]:
-    """Return where an event belongs that has no span to ride on: the trace in 16 bytes, and the id of the span above.
-
-    Args:
-        event: The event.
-        under: The span that it happened under.
-    """
-    if under is not None and under.is_valid:
-        return under.trace_id.to_bytes(16, "big"), under.span_id
-    return _TRACE_IDS[event.correlation.correlation_id], 0
-
-
-def _trace_id_of(correlation_id: str) -> bytes:
-    """Return the trace id that a story outside any trace is known by."""
-    try:
-        trace_id = int(correlation_id, 16) if len(correlation_id) == 32 else 0
-    except ValueError:
-        trace_id = 0
-    return (trace_id or new_trace_id()).to_bytes(16, "big")
-
-
-_TRACE_IDS: Final[Remembered[str, bytes]] = Remembered(_trace_id_of)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ezlogs.delivery.batch import EndedSpan, Item, events_of, receipts_of
+from ezlogs.delivery.items import EndedSpan, Item, events_of, receipts_of
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.outbox import Outbox
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan

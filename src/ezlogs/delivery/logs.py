@@ -10,9 +10,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
 
 from ezlogs import otel_compat
-from ezlogs.delivery.batch import MAX_CARRIED, SCOPE, Batch, Sources, Tally, events_of, receipts_of, request_of
+from ezlogs.delivery.batch import Batch, Sources, Tally, request_of
+from ezlogs.delivery.carriers import MAX_CARRIED, SCOPE
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.foreign import exports
+from ezlogs.delivery.items import events_of, receipts_of
 from ezlogs.delivery.packing import packed
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, Form, SealedEvent
 from ezlogs.event import UniversalEvent

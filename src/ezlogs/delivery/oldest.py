@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ezlogs.delivery.batch import Item, events_of, is_loose
+from ezlogs.delivery.items import Item, events_of, is_loose
 from ezlogs.delivery.sealed import SealedEvent
 
 

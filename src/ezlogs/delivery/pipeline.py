@@ -13,9 +13,10 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
 from ezlogs import otel_compat
-from ezlogs.delivery.batch import EndedSpan, Rider, SpanEncoder
+from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.breaker import Limits
 from ezlogs.delivery.foreign import exports
+from ezlogs.delivery.items import EndedSpan, Rider
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent

@@ -13,9 +13,10 @@ from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext
 
-from ezlogs.delivery.batch import Batch, Item, events_of, receipts_of
+from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
 from ezlogs.delivery.intake import Intake, weight_of
+from ezlogs.delivery.items import Item, events_of, receipts_of
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.oldest import oldest

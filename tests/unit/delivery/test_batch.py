@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from ezlogs.delivery.batch import Batch, EndedSpan, SpanEncoder
+from ezlogs.delivery.batch import Batch, SpanEncoder
+from ezlogs.delivery.items import EndedSpan
 from ezlogs.delivery.logs import LogEncoder
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.privacy import Scrubber

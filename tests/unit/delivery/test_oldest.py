@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from ezlogs.delivery.batch import EndedSpan
+from ezlogs.delivery.items import EndedSpan
 from ezlogs.delivery.oldest import oldest
 from ezlogs.delivery.sealed import SealedEvent
 

@@ -3,10 +3,7 @@
 from ezlogs.trackers.http.arrival import Arrival, AsgiArrival, CgiArrival, PlainArrival, tracked_in
 from ezlogs.trackers.http.nested import NestedRequest
 from ezlogs.trackers.http.request import HTTP_REQUEST, HttpRequest
-from ezlogs.trackers.http.tracker import METHODS, HttpTracker
-
-Tracked = HttpRequest | NestedRequest
-"""A request under way, or a part of one."""
+from ezlogs.trackers.http.tracker import METHODS, HttpTracker, Tracked, say_route
 
 __all__ = [
     "HTTP_REQUEST",
@@ -19,5 +16,6 @@ __all__ = [
     "NestedRequest",
     "PlainArrival",
     "Tracked",
+    "say_route",
     "tracked_in",
 ]

@@ -28,6 +28,9 @@ METHODS: Final = frozenset(
 )
 """The methods of RFC 9110, RFC 5789 and the QUERY draft, and what a WebSocket is told as. Clients make up others."""
 
+Tracked = HttpRequest | NestedRequest
+"""A request under way, or a part of one."""
+
 
 class HttpTracker:
     """Turns the requests of one framework into `http.request` events.
@@ -61,7 +64,7 @@ class HttpTracker:
         peek: Peek | None = None,
         opens_span: bool = True,
         is_excluded: bool = False,
-    ) -> HttpRequest | NestedRequest | None:
+    ) -> Tracked | None:
         """Enter a request: everything until its `HttpRequest.leave` belongs to it.
 
         A span that is already open here is the hop; only without one are the W3C headers read and a SERVER span
@@ -133,6 +136,19 @@ class HttpTracker:
         if self._source != source:
             self._tracer, self._source = trace.get_tracer(f"ezlogs.{self._framework}", __version__), source
         return self._tracer.start_span(span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links)
+
+
+def say_route(request: Tracked, found: object) -> None:
+    """Say which route matched, as a function of the application's found it.
+
+    Args:
+        request: Whose.
+        found: The template, or the template and the values of its parameters; nothing where it is neither.
+    """
+    if isinstance(found, str):
+        request.matched(found)
+    elif isinstance(found, tuple):
+        request.matched(*found)
 
 
 def _outer(arrival: Arrival, ctx: Context) -> HttpRequest | None:
