@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import partial, wraps
+from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, ClassVar
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
@@ -98,15 +99,20 @@ class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
     versions: ClassVar[tuple[str, ...]] = ()
     """The versions that this works with, as requirements."""
 
+    parts: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What puts hooks into which module: functions of the instrumentor's own package, as ``file.function``, with spaces
+    between. A file is imported once such a module is, so that a process pays only for what it uses."""
+
     _hooks: Hooks
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the versions that this works with, as requirements."""
         return self.versions
 
-    @abstractmethod
     def attachments(self) -> Mapping[str, Attach]:
-        """Return what puts hooks into which module."""
+        """Return what puts hooks into which module: what `parts` says."""
+        package = sys.modules[type(self).__module__].__package__ or ""
+        return {module: partial(_attach_parts, package, names) for module, names in self.parts.items()}
 
     def _instrument(self, **kwargs: Any) -> None:
         if self.package is not None and find_spec(self.package) is None:
@@ -117,6 +123,12 @@ class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
 
     def _uninstrument(self, **kwargs: Any) -> None:
         self._hooks.undo()
+
+
+def _attach_parts(package: str, names: str, hooks: Hooks, module: ModuleType) -> None:
+    for name in names.split():
+        file, _, function = name.partition(".")
+        getattr(import_module(f".{file}", package), function)(hooks, module)
 
 
 def _method(original: Any) -> Any:

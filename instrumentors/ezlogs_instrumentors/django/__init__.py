@@ -6,41 +6,9 @@ sets them is imported then, too, so that a process pays only for what it uses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-from importlib import import_module
-from types import ModuleType
+from types import MappingProxyType
 
-from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
-
-_ATTACH = {
-    "django.core.management": "commands.attach_to_loading",
-    "django.core.management.base": "commands.attach",
-    "django.utils.autoreload": "commands.attach_to_reloading",
-    "django.core.handlers.base": "middleware.attach",
-    "django.core.handlers.exception": "signins.attach_to_exceptions",
-    "django.middleware.csrf": "signins.attach_to_csrf",
-    "django.db.backends.base.base": "transactions.attach",
-    "django.db.models.base": "models.attach_to_models",
-    "django.db.models": "models.attach_to_signals",
-    "django.db.models.query": "models.attach_to_querysets",
-    "django.db.models.deletion": "models.attach_to_deletion",
-    "django.forms.forms": "forms.attach",
-    "django.contrib.auth.signals": "signins.attach",
-    "django.contrib.auth.base_user": "users.attach_to_users signins.attach_to_passwords",
-    "django.contrib.auth.models": "users.attach_to_anonymous",
-    "rest_framework.views": "rest.attach_to_views signins.attach_to_rest_framework",
-    "rest_framework.request": "rest.attach_to_requests",
-    "hijack.signals": "signins.attach_to_impersonation",
-    "hijack.views": "signins.attach_to_impersonating_views",
-}
-"""What sets hooks into which module: functions of this package."""
-
-
-def _attach(names: str, hooks: Hooks, module: ModuleType) -> None:
-    for name in names.split():
-        file, _, function = name.partition(".")
-        getattr(import_module(f"{__name__}.{file}"), function)(hooks, module)
+from ezlogs_instrumentors.hooks import HookingInstrumentor
 
 
 class DjangoInstrumentor(HookingInstrumentor):
@@ -54,7 +22,26 @@ class DjangoInstrumentor(HookingInstrumentor):
 
     package = "django"
     versions = ("django >= 4.2",)
-
-    def attachments(self) -> Mapping[str, Attach]:
-        """Return what puts hooks into which module."""
-        return {module: partial(_attach, names) for module, names in _ATTACH.items()}
+    parts = MappingProxyType(
+        {
+            "django.core.management": "commands.attach_to_loading",
+            "django.core.management.base": "commands.attach",
+            "django.utils.autoreload": "commands.attach_to_reloading",
+            "django.core.handlers.base": "middleware.attach",
+            "django.core.handlers.exception": "signins.attach_to_exceptions",
+            "django.middleware.csrf": "signins.attach_to_csrf",
+            "django.db.backends.base.base": "transactions.attach",
+            "django.db.models.base": "models.attach_to_models",
+            "django.db.models": "models.attach_to_signals",
+            "django.db.models.query": "models.attach_to_querysets",
+            "django.db.models.deletion": "models.attach_to_deletion",
+            "django.forms.forms": "forms.attach",
+            "django.contrib.auth.signals": "signins.attach",
+            "django.contrib.auth.base_user": "users.attach_to_users signins.attach_to_passwords",
+            "django.contrib.auth.models": "users.attach_to_anonymous",
+            "rest_framework.views": "rest.attach_to_views signins.attach_to_rest_framework",
+            "rest_framework.request": "rest.attach_to_requests",
+            "hijack.signals": "signins.attach_to_impersonation",
+            "hijack.views": "signins.attach_to_impersonating_views",
+        }
+    )

@@ -12,10 +12,9 @@ later would not be called. What is hooked is therefore looked up at each call:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import ModuleType
+from types import MappingProxyType
 
-from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+from ezlogs_instrumentors.hooks import HookingInstrumentor
 
 
 class GraphqlInstrumentor(HookingInstrumentor):
@@ -29,31 +28,18 @@ class GraphqlInstrumentor(HookingInstrumentor):
 
     package = "graphql"
     versions = ("graphql-core >= 3.2",)
-
-    def attachments(self) -> Mapping[str, Attach]:
-        """Return what puts hooks into which module."""
-        return {
-            "graphql.execution.execute": _later("execution", "attach"),
-            "graphql.execution.subscribe": _later("subscriptions", "attach_before_33"),
-            "graphql.execution.map_async_iterator": _later("subscriptions", "attach_to_iterator"),
-            "graphql.validation.validation_context": _later("refusals", "attach_to_validation"),
-            "graphql.graphql": _later("refusals", "attach_to_core"),
-            "graphene.types.schema": _later("refusals", "attach_to_graphene"),
-            "strawberry.schema.schema": _later("refusals", "attach_to_strawberry"),
-            "ariadne.graphql": _later("refusals", "attach_to_ariadne"),
-            "ariadne.asgi.handlers.graphql_ws": _later("refusals", "attach_to_ariadnes_handlers"),
-            "ariadne.asgi.handlers.graphql_transport_ws": _later("refusals", "attach_to_ariadnes_handlers"),
-            "ariadne.contrib.sse": _later("refusals", "attach_to_ariadnes_handlers"),
+    parts = MappingProxyType(
+        {
+            "graphql.execution.execute": "execution.attach",
+            "graphql.execution.subscribe": "subscriptions.attach_before_33",
+            "graphql.execution.map_async_iterator": "subscriptions.attach_to_iterator",
+            "graphql.validation.validation_context": "refusals.attach_to_validation",
+            "graphql.graphql": "refusals.attach_to_core",
+            "graphene.types.schema": "refusals.attach_to_graphene",
+            "strawberry.schema.schema": "refusals.attach_to_strawberry",
+            "ariadne.graphql": "refusals.attach_to_ariadne",
+            "ariadne.asgi.handlers.graphql_ws": "refusals.attach_to_ariadnes_handlers",
+            "ariadne.asgi.handlers.graphql_transport_ws": "refusals.attach_to_ariadnes_handlers",
+            "ariadne.contrib.sse": "refusals.attach_to_ariadnes_handlers",
         }
-
-
-def _later(module: str, name: str) -> Attach:
-    """Return hooks that are only imported where they are wanted."""
-
-    def attach(hooks: Hooks, target: ModuleType) -> None:
-        from importlib import import_module
-
-        put: Callable[[Hooks, ModuleType], None] = getattr(import_module(f"{__name__}.{module}"), name)
-        put(hooks, target)
-
-    return attach
+    )

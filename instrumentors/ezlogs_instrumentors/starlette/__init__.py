@@ -5,31 +5,9 @@ OpenTelemetry's own instrumentors, and what FastAPI measures by itself, go first
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
-from types import ModuleType
+from types import MappingProxyType
 
-from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
-
-
-def _later(attach: str) -> Attach:
-    """Return what imports our own part only once the library's is: most processes serve nothing."""
-    part, _, name = attach.partition(".")
-
-    def attach_now(hooks: Hooks, module: ModuleType) -> None:
-        getattr(import_module(f"{__name__}.{part}"), name)(hooks, module)
-
-    return attach_now
-
-
-_ATTACH: dict[str, Attach] = {
-    "starlette.applications": _later("applications.attach"),
-    "starlette.routing": _later("routes.attach_to_starlette"),
-    "fastapi.routing": _later("routes.attach_to_fastapi"),
-    "starlette.middleware.exceptions": _later("routes.attach_to_handlers"),
-    "starlette.requests": _later("requests.attach"),
-    "starlette.authentication": _later("users.attach_to_users"),
-}
+from ezlogs_instrumentors.hooks import HookingInstrumentor
 
 
 class StarletteInstrumentor(HookingInstrumentor):
@@ -43,7 +21,13 @@ class StarletteInstrumentor(HookingInstrumentor):
 
     package = "starlette"
     versions = ("starlette >= 0.37",)
-
-    def attachments(self) -> Mapping[str, Attach]:
-        """Return what puts hooks into which module."""
-        return _ATTACH
+    parts = MappingProxyType(
+        {
+            "starlette.applications": "applications.attach",
+            "starlette.routing": "routes.attach_to_starlette",
+            "fastapi.routing": "routes.attach_to_fastapi",
+            "starlette.middleware.exceptions": "routes.attach_to_handlers",
+            "starlette.requests": "requests.attach",
+            "starlette.authentication": "users.attach_to_users",
+        }
+    )
