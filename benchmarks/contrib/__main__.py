@@ -54,8 +54,8 @@ def main() -> int:
     return 1 if any(row.wrong for row in rows) else 0
 
 
-TRIES = 2
-"""How often what differs is tried again: some tests look at the clock, and machines are busy."""
+TRIES = 4
+"""How often what differs is tried again: some tests look at the clock to milliseconds, and machines are busy."""
 
 WAITING = 5
 """How many runs may go on beside the others of suites that mostly wait."""
@@ -76,24 +76,27 @@ class Runs:
         self._one, self._jobs = one, jobs
 
     def rows(self, suites: list[Suite], modes: list[Mode]) -> list[Row]:
-        """Return how each suite went in each mode; what was not as expected is run again, and so its yardstick."""
+        """Return how each suite went in each mode; what was not as expected is run again, alone, and its yardstick."""
         pairs = [(suite, mode) for suite in suites for mode in modes]
-        ran = self._all([(suite, mode) for suite in suites for mode in (None, *modes)])
+        ran = self._all([(suite, mode) for suite in suites for mode in (None, *modes)], self._jobs)
         first = {(suite.name, mode.name): difference(ran, suite, mode) for suite, mode in pairs}
         settled = first.copy()
         for _ in range(TRIES):
             strange = [(suite, mode) for suite, mode in pairs if not settled[suite.name, mode.name].is_expected]
             yardsticks = [suite for suite in suites if any(suite == other for other, _ in strange)]
-            again = self._all([*strange, *((suite, None) for suite in yardsticks)])
+            again = self._all([*strange, *((suite, None) for suite in yardsticks)], 1)
             for suite, mode in strange:
                 key = suite.name, mode.name
                 settled[key] = settled[key].settled(difference(again, suite, mode))
         keyed = [(suite, mode, (suite.name, mode.name)) for suite, mode in pairs]
         return [Row(suite, mode, ran[suite.name, ""], ran[key], first[key], settled[key]) for suite, mode, key in keyed]
 
-    def _all(self, wanted: list[tuple[Suite, Mode | None]]) -> Ran:
-        with ThreadPoolExecutor(self._jobs) as working, ThreadPoolExecutor(WAITING) as waiting:
-            runs = [(waiting if suite.waits else working).submit(self._one, suite, mode) for suite, mode in wanted]
+    def _all(self, wanted: list[tuple[Suite, Mode | None]], jobs: int) -> Ran:
+        with ThreadPoolExecutor(jobs) as working, ThreadPoolExecutor(WAITING) as waiting:
+            runs = [
+                (waiting if suite.waits and jobs > 1 else working).submit(self._one, suite, mode)
+                for suite, mode in wanted
+            ]
         return {
             (suite.name, mode.name if mode else ""): one.result()
             for (suite, mode), one in zip(wanted, runs, strict=True)

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, Status, StatusCode
 
-from ezlogs.delivery.carriers import MAX_CARRIED, TRACE_IDS, CarrierSpan, carried, place_of
+from ezlogs.delivery.carriers import TRACE_IDS, CarrierSpan, carried, place_of
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.items import EndedSpan, Item, Rider, parted, receipts_of
 from ezlogs.delivery.packing import packed
@@ -39,6 +39,8 @@ from ezlogs.runtime import log
 from ezlogs.wire import rules_of
 
 _PACKED = int(Form.PACKED_FOR_SPANS)
+_STRETCH = 10
+"""Spans and events that are encoded at a stretch: far less than the 5 ms after which a thread is interrupted."""
 
 
 class Batch(NamedTuple):
@@ -207,7 +209,7 @@ class SpanEncoder:
         Args:
             items: What is to be sent.
             resource: Of loose events.
-            between: Called after each hundred events or so.
+            between: Called after each ten spans or so, and after each carrier.
         """
         groups: Groups = {}
         since = 0
@@ -230,7 +232,7 @@ class SpanEncoder:
             scopes = groups.setdefault(self._sources.resource(span.resource), {})
             scopes.setdefault(span.scope, []).append(b"".join(record))
             since += 1 + len(item.events)
-            if since >= MAX_CARRIED:
+            if since >= _STRETCH:
                 since = 0
                 between()
         return tally.batch(request_of(groups))
