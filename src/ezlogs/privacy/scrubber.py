@@ -12,6 +12,7 @@ from ezlogs.privacy.addresses import is_address
 from ezlogs.privacy.all_rules import search_of
 from ezlogs.privacy.keys import KeyMatcher
 from ezlogs.privacy.memory import MOST, Memory
+from ezlogs.privacy.paths import Paths
 from ezlogs.privacy.policy import DEFAULT_POLICY, Finding, Policy
 from ezlogs.privacy.rule import REDACTED, Rule
 from ezlogs.privacy.runs import Run, runs_of
@@ -78,6 +79,8 @@ class Scrubber:
         self._clean = Memory()
         """Short texts in which nothing was found: names, states, currencies come again and again."""
         self._clean_urls = Memory()
+        self._paths = None if rules is not None else Paths(self.keys)
+        """What is known of paths; nothing where the rules are others than ezlogs' own."""
         self._harmless = Memory()
         """Names that are clean and not denied."""
 
@@ -193,7 +196,13 @@ class Scrubber:
 
     def url(self, url: str, path: str, found: list[str]) -> str:
         """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""
-        return self._looked_at(url, path, found, self._clean_urls, in_url=True)
+        paths = self._paths
+        if paths is not None and self._shortcut and type(url) is str and paths.knows(url):
+            return url
+        scrubbed = self._looked_at(url, path, found, self._clean_urls, in_url=True)
+        if paths is not None and self._shortcut and url in self._clean_urls:
+            paths.learn(url)
+        return scrubbed
 
     def attributes(self, attributes: Mapping[str, Any], found: list[str], prefix: str = "") -> Mapping[str, Any]:
         """Scrub the attributes of a span, event, link or resource; see :mod:`ezlogs.privacy.surfaces`.
