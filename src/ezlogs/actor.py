@@ -45,7 +45,17 @@ def acting(ctx: Context | None = None) -> Acting:
 
 def with_acting(ctx: Context | None = None, *, peek: Peek | None = None, inherited: Actor | None = None) -> Context:
     """Return a context of a new request or job: its own user or inherited actor, and nobody's before it."""
-    return context.set_value(_KEY, acting(ctx)._replace(peek=peek, inherited=inherited), ctx)
+    return Context(
+        {**(context.get_current() if ctx is None else ctx), **acting_anew(ctx, peek=peek, inherited=inherited)}
+    )
+
+
+def acting_anew(
+    ctx: Context | None = None, *, peek: Peek | None = None, inherited: Actor | None = None
+) -> dict[str, Acting]:
+    """Return what `with_acting` puts into a context, by its key."""
+    known = acting(ctx)
+    return {_KEY: Acting(known.scope, peek, inherited, known.on_behalf_of)}
 
 
 def without_acting(ctx: Context | None = None) -> Context:

@@ -66,6 +66,7 @@ _BAGGAGE = next(iter(baggage.set_baggage("key", "value", Context())))
 CORRELATION = context.create_key("ezlogs-correlation")
 """The context key of a scope's correlation."""
 
+_NOTHING: Mapping[str, object] = {}
 _ID = expression(r"[A-Za-z0-9_.:@-]{1,64}")
 
 
@@ -127,10 +128,15 @@ def new_story() -> Correlation:
     return Correlation(correlation_id=f"{new_trace_id():032x}")
 
 
-def placed(correlation: Correlation, ctx: Context | None = None) -> Context:
+def placed(correlation: Correlation, ctx: Context | None = None, also: Mapping[str, object] = _NOTHING) -> Context:
     """Return a context that holds a correlation, with its ids in the baggage; the user's own baggage is untouched.
 
     Any client sends the baggage, to whomever it calls: in ids that the application chose, privacy is asked first.
+
+    Args:
+        correlation: The correlation.
+        ctx: The context to begin with; the current one when left out.
+        also: What else is put into it, by context key: each copy of a context costs as much as the first.
     """
     before = context.get_current() if ctx is None else ctx
     members = dict(baggage.get_all(before))
@@ -147,7 +153,7 @@ def placed(correlation: Correlation, ctx: Context | None = None) -> Context:
     values: dict[str, object] = {CORRELATION: correlation}
     if members or _BAGGAGE in before:
         values[_BAGGAGE] = members
-    return Context({**before, **values})
+    return Context({**before, **values, **also})
 
 
 def removed(ctx: Context | None = None) -> Context:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, Status, StatusCode
+from opentelemetry.trace import SpanContext, StatusCode
 
 from ezlogs.delivery.carriers import TRACE_IDS, CarrierSpan, carried, place_of
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.items import EndedSpan, Item, Rider, parted, receipts_of
 from ezlogs.delivery.packing import packed
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, Form, SealedEvent, SealedSpan
-from ezlogs.delivery.span_now import as_now
+from ezlogs.delivery.span_now import as_now, attributes_of
 from ezlogs.event import UniversalEvent
 from ezlogs.otlp import (
     EVENT_HEADS,
     EVENT_OF_SPAN,
+    encode_open_span,
     encode_request,
     encode_resource,
     encode_scope,
@@ -125,9 +125,6 @@ def request_of(groups: Groups) -> bytes:
     )
 
 
-_UNSET: Final = Status()
-
-
 class SpanEncoder:
     """Turns ended spans and loose events into batches of spans.
 
@@ -157,14 +154,15 @@ class SpanEncoder:
 
     def seal_span(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
         """Return a span as it will be sent - now, where it has not ended - and the events that rode on it."""
-        clean = scrub_span(as_now(span), self._scrubber)
+        now = as_now(span)
+        clean = scrub_span(now, self._scrubber)
         return SealedSpan(
             encode_span(clean),
-            self._sources.scope(span.instrumentation_scope),
-            span.resource,
+            self._sources.scope(now.instrumentation_scope),
+            now.resource,
             events,
             rules_of(clean.attributes or {}),
-            self.priority(EndedSpan(span, events)),
+            self._of_span(now.status.status_code, events),
         )
 
     def seal_open(self, span: ReadableSpan) -> SealedSpan:
@@ -172,13 +170,11 @@ class SpanEncoder:
 
         Of its attributes those are in it that are known to hold nothing: all are looked at when it ends.
         """
-        now = as_now(span)
-        knows = self._scrubber.knows
-        known = {key: value for key, value in now.attributes.items() if key in STRUCTURAL or knows(key, value)}
-        begun = msgspec.structs.replace(
-            now, name=self._scrubber.text(now.name, "name", []), attributes=known, events=(), links=(), status=_UNSET
-        )
-        return SealedSpan(encode_span(begun), self._sources.scope(span.instrumentation_scope), now.resource)
+        scrubber = self._scrubber
+        knows, attributes = scrubber.knows, attributes_of(span)
+        known = {key: value for key, value in attributes.items() if key in STRUCTURAL or knows(key, value)}
+        body = encode_open_span(span, scrubber.text(span.name, "name", []), known)
+        return SealedSpan(body, self._sources.scope(span.instrumentation_scope), span.resource)
 
     def encoded(self, resource: AnyResource) -> EncodedResource:
         """Return a resource as it is sent."""
@@ -192,9 +188,11 @@ class SpanEncoder:
             return item.priority
         if not isinstance(item, EndedSpan):
             return self._priorities.of(item[0])  # type: ignore[index]  # no event of a class derived from ours
-        if item.span.status.status_code is StatusCode.ERROR:
-            return max(Priority.ERROR, self._highest(item.events))
-        return self._highest(item.events)
+        return self._of_span(item.span.status.status_code, item.events)
+
+    def _of_span(self, status: StatusCode, events: Sequence[Rider]) -> int:
+        highest = self._highest(events)
+        return max(Priority.ERROR, highest) if status is StatusCode.ERROR else highest
 
     def _highest(self, events: Sequence[Rider]) -> int:
         sealed = [event.priority for event in events if type(event) is SealedEvent]

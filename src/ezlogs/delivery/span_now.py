@@ -38,8 +38,6 @@ def as_now(span: Any) -> SpanNow:
 
     The SDK's spans make what they show anew each time that they are asked.
     """
-    attributes = span.attributes
-    copied: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)
     return SpanNow(
         name=span.name,
         context=span.context,
@@ -47,7 +45,7 @@ def as_now(span: Any) -> SpanNow:
         kind=span.kind,
         start_time=span.start_time,
         end_time=span.end_time,
-        attributes=copied() if copied else attributes or {},
+        attributes=attributes_of(span),
         events=[event for event in span.events if not _is_rider(event)],
         links=span.links,
         status=span.status,
@@ -57,6 +55,13 @@ def as_now(span: Any) -> SpanNow:
         dropped_events=span.dropped_events,
         dropped_links=span.dropped_links,
     )
+
+
+def attributes_of(span: Any) -> Mapping[str, Any]:
+    """Return a copy of a span's attributes, which can be read while another thread writes; the SDK's copies in C."""
+    attributes = span.attributes
+    copied: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)
+    return copied() if copied else attributes or {}
 
 
 def _is_rider(event: Any) -> bool:

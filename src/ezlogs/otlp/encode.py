@@ -114,23 +114,9 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         >>> encode_span(span)[2:18] == span.context.trace_id.to_bytes(16, "big")
         True
     """
-    context, parent, kind = span.context, span.parent, span.kind
-    parts = [
-        b"\x0a\x10",
-        context.trace_id.to_bytes(16, "big"),
-        b"\x12\x08",
-        context.span_id.to_bytes(8, "big"),
-    ]
-    if context.trace_state:
-        members = ",".join(f"{key}={value}" for key, value in context.trace_state.items())
-        parts.append(text_field(b"\x1a", members))
-    if parent:
-        parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
-    parts += (
-        _SPAN_NAMES[span.name],
-        _KIND_INTERNAL if kind is SpanKind.INTERNAL else b"\x30" + VARINTS[kind.value + 1],
-        time_fields(b"\x39", span.start_time, b"\x41", span.end_time),
-    )
+    parent = span.parent
+    parts = _of_beginning(span.context, parent, span.name, span.kind)
+    parts.append(time_fields(b"\x39", span.start_time, b"\x41", span.end_time))
     dropped = span.dropped_attributes + append_attributes(parts, _SPAN, span.attributes)
     if dropped:
         parts.append(count_field(b"\x50", dropped))
@@ -150,6 +136,42 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         parts.append(count_field(b"\x70", dropped))
     parts += (b"\x7a", _encode_status(span.status), b"\x85\x01", _remoteness(parent) if parent else _LOCAL)
     return b"".join(parts)
+
+
+def encode_open_span(span: SpanLike, name: str, attributes: Mapping[str, Any]) -> bytes:
+    """Encode what is known of a span that has not ended, read once and no more of it than is sent.
+
+    Args:
+        span: The span.
+        name: Its name, as it may be told.
+        attributes: Those of it that may be told.
+
+    Returns:
+        As `encode_span`, to which `encode_span_end` adds the end.
+    """
+    parent = span.parent
+    parts = _of_beginning(span.context, parent, name, span.kind)
+    parts.append(time_field(b"\x39", span.start_time))
+    append_attributes(parts, _SPAN, attributes)
+    parts += (b"\x7a\x00\x85\x01", _remoteness(parent) if parent else _LOCAL)
+    return b"".join(parts)
+
+
+def _of_beginning(context: SpanContext, parent: SpanContext | None, name: str, kind: SpanKind) -> list[bytes]:
+    """Return the fields of a span that are known when it begins, up to its kind."""
+    parts = [
+        b"\x0a\x10",
+        context.trace_id.to_bytes(16, "big"),
+        b"\x12\x08",
+        context.span_id.to_bytes(8, "big"),
+    ]
+    if context.trace_state:
+        members = ",".join(f"{key}={value}" for key, value in context.trace_state.items())
+        parts.append(text_field(b"\x1a", members))
+    if parent:
+        parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
+    parts += (_SPAN_NAMES[name], _KIND_INTERNAL if kind is SpanKind.INTERNAL else b"\x30" + VARINTS[kind.value + 1])
+    return parts
 
 
 def encode_span_end(end_time_unix_nano: int, attributes: Mapping[str, Any]) -> bytes:

@@ -156,18 +156,19 @@ def denied(
     return _told(action, user, subject=subject, facts=facts, error=error, ctx=ctx)
 
 
-def refusable(ctx: Context | None = None) -> Context:
-    """Return a context of a new request, of which it is told once that it was refused.
+def refusal_anew() -> dict[str, object]:
+    """Return what the context of a new request has, by its key, so that it is told once that it was refused.
 
     Example:
+        >>> from opentelemetry.context import Context
         >>> from ezlogs.scope import Scope
         >>> from ezlogs.testing import capture
-        >>> with capture() as captured, Scope(refusable()):
+        >>> with capture() as captured, Scope(Context(refusal_anew())):
         ...     _ = denied("csrf"), denied(status=403)
         >>> [event.metadata["reason"] for event in captured.events]
         ['csrf']
     """
-    return context.set_value(_REFUSAL, _Refusal(), ctx)
+    return {_REFUSAL: _Refusal()}
 
 
 def route_of(method: str | None, route: str | None) -> Subject | None:

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode
 
 from ezlogs import runtime as process
-from ezlogs.actor import Peek, with_acting
+from ezlogs.actor import Peek, acting_anew
 from ezlogs.correlation import Correlation, placed
 from ezlogs.emit import caused, guarded, record
 from ezlogs.event import failure_of
@@ -21,7 +21,7 @@ from ezlogs.party import Actor, type_and_id
 from ezlogs.propagation.inbound import claimed_actor
 from ezlogs.sampling.root import ended, rooted, routed
 from ezlogs.scope import Scope
-from ezlogs.trackers.auth import denied, refusable, route_of
+from ezlogs.trackers.auth import denied, refusal_anew, route_of
 from ezlogs.trackers.http.arrival import Arrival
 from ezlogs.trackers.http.details import (
     Response,
@@ -127,9 +127,9 @@ class HttpRequest:
         """Whether its end is still to be told."""
         self.peeks = Peeks(() if peek is None else (peek,))
         inner = caused(correlation, HTTP_REQUEST, self._event_id) if is_told else correlation
-        ctx = with_acting(placed(inner, rooted(ctx, self._event_id, None)), peek=self.peeks)
         self._here = Here(self)
-        self._scope: Scope | None = Scope(refusable(context.set_value(UNDER_WAY, self._here, ctx)))
+        also = {UNDER_WAY: self._here, **acting_anew(ctx, peek=self.peeks), **refusal_anew()}
+        self._scope: Scope | None = Scope(placed(inner, rooted(ctx, self._event_id, None), also))
         self.context = self._scope.context
         """What happens in it; to be attached around whatever of it runs after `leave`."""
         if is_told:
