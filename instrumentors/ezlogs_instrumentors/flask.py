@@ -205,8 +205,12 @@ class _Handling:
 
     @guarded
     def _begin(self, environ: Environ) -> None:
-        arrival = CgiArrival(environ)
-        self._tracked = _tracker.begin(arrival, peek=self._user, opens_span=not _had_contrib(self._app))
+        self._tracked = _tracker.begin(
+            CgiArrival(environ),
+            peek=self._user,
+            opens_span=not _had_contrib(self._app),
+            routes_at_once=_opens_sessions_at_once(self._app),
+        )
 
     @guarded
     def dispatches(self, *, begins: bool = True) -> None:
@@ -222,6 +226,8 @@ class _Handling:
         self._context, self._user.known = ref(current), _g()
         if request.url_rule is not None:
             tracked.matched(template(request.url_rule.rule), request.view_args)
+        else:
+            tracked.unmatched()
         if (key := _session(current).get("sid")) and self._app.config["SESSION_COOKIE_NAME"] in request.cookies:
             tracked.in_session(key)
 
@@ -325,6 +331,13 @@ def _has_contrib(app: Any) -> bool:
 def _had_contrib(app: Any) -> bool:
     """Return whether OpenTelemetry's instrumentor has an application in its hands, or was taken away from it."""
     return hasattr(app, "_is_instrumented_by_opentelemetry")
+
+
+def _opens_sessions_at_once(app: Any) -> bool:
+    """Return whether sessions are in cookies: all else that Flask does before it matches the route takes no time."""
+    from flask.sessions import SecureCookieSessionInterface
+
+    return getattr(type(app.session_interface), "open_session", None) is SecureCookieSessionInterface.open_session
 
 
 def _beside(app: Any, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 # Readers refuse a request in which messages nest deeper than 100. A map in a map is three levels.
 _MAX_NESTING = 24
 
-_SHORT = 64
-"""Characters of a text that may come again, and how many such texts a key has."""
+_SHORT = 192
+"""Characters of a text that may come again: a browser's name has more than a hundred."""
+
+_MOST_TEXTS = 64
+"""Texts of one key that are remembered."""
 
 _MAX_UINT32 = 0xFFFF_FFFF
 _MAX_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
@@ -243,7 +246,7 @@ class _ValueHeads(dict[int, bytes]):
 
     def __missing__(self, size: int) -> bytes:
         head = self._head(size)
-        if size < 64:
+        if size < 512:
             self[size] = head
         return head
 
@@ -289,7 +292,7 @@ class _Fields(dict[Any, bytes]):
             encoded = _utf8(value)
         field: bytes = self._heads[len(encoded)] + encoded
         if len(value) <= _SHORT and not value.isdigit():  # a number of something hardly comes again
-            if len(self) >= _SHORT:
+            if len(self) >= _MOST_TEXTS:
                 self.clear()
             self[value] = field
         return field

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import flask
 import pytest
+from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import ezlogs
+from ezlogs.testing import capture
 
 pytestmark = pytest.mark.usefixtures("instrumented")
 
@@ -103,3 +105,37 @@ def test_a_request_that_a_view_makes_of_its_own_application_is_another_one(captu
     assert (made.action, whole.action) == ("GET /late/{key}", "GET /inner/{key}")
     assert seen.correlation.parent_event_id == made.event_id
     assert made.correlation.parent_event_id == whole.event_id
+
+
+class SlowSessions(SecureCookieSessionInterface):
+    """Sessions that are kept by a server, which may be slow."""
+
+    def open_session(self, app, request):
+        """Open one."""
+        return super().open_session(app, request)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "asked", "noted"),
+    [
+        (SecureCookieSessionInterface, "/orders/7", ["GET /orders/{id}"]),
+        (SecureCookieSessionInterface, "/nowhere", ["GET (unmatched)"]),
+        (SlowSessions, "/orders/7", ["GET (unmatched)", "GET /orders/{id}"]),
+        (SlowSessions, "/nowhere", ["GET (unmatched)"]),
+    ],
+)
+@pytest.mark.usefixtures("instrumented")
+def test_what_the_journal_knows_of_a_request_under_way(sessions, asked, noted):
+    """Its route, or that there is none; before that only where the session is waited for."""
+    app = flask.Flask("noted")
+    app.session_interface = sessions()
+    app.add_url_rule("/orders/<int:id>", "order", lambda id: "ok")
+    notes = []
+    with capture() as captured:
+        captured.notes_openings = True
+        captured.opened = lambda note, ctx: notes.append(note)
+        app.test_client().get(asked)
+    (event,) = captured.events
+    assert [(note.action, note.event_id, note.outcome) for note in notes] == [
+        (action, event.event_id, "unknown") for action in noted
+    ]

@@ -30,6 +30,7 @@ class NestedRequest:
         self.context = outer.context if self._scope is None else self._scope.context
         self.request_id = outer.request_id
         self.mounted, self.matched, self.in_session = outer.mounted, outer.matched, outer.in_session
+        self.unmatched = outer.unmatched
         self.told, self.parsed, self.failed = outer.told, outer.parsed, outer.failed
 
     def responds(self, status: int, header: object = None) -> None:

@@ -86,6 +86,7 @@ class HttpRequest:
         "_here",
         "_is_told",
         "_method",
+        "_noted",
         "_parameters",
         "_path",
         "_prefix",
@@ -108,6 +109,7 @@ class HttpRequest:
         span: Span | None,
         peek: Peek | None,
         is_told: bool,
+        is_noted: bool = True,
     ) -> None:
         self._began, self._began_at = perf_counter(), time_ns()
         self._arrival: Arrival | None = arrival
@@ -119,6 +121,8 @@ class HttpRequest:
         self._event_id = new_event_id(self._began_at)
         self._prefix = ""
         self._route: str | None = None
+        self._noted: str | None = None
+        """The route that the journal knows it by."""
         self._parameters: dict[str, object] = {}
         self._response = Response()
         self._error: BaseException | None = None
@@ -132,7 +136,7 @@ class HttpRequest:
         self._scope: Scope | None = Scope(placed(inner, rooted(ctx, self._event_id, None), also))
         self.context = self._scope.context
         """What happens in it; to be attached around whatever of it runs after `leave`."""
-        if is_told:
+        if is_told and is_noted:
             self._note(UNMATCHED)
 
     def __deepcopy__(self, memo: object) -> HttpRequest:
@@ -186,6 +190,12 @@ class HttpRequest:
             if self._is_told:
                 routed(self.context, self._event_id, f"{self._method} {route}")
                 self._note(route)
+
+    @guarded
+    def unmatched(self) -> None:
+        """Say that no route matched, where `HttpTracker.begin` was told that one of the two would come at once."""
+        if self.is_open and self._is_told and self._noted is None:
+            self._note(UNMATCHED)
 
     @guarded
     def in_session(self, key: object) -> None:
@@ -365,6 +375,9 @@ class HttpRequest:
         return {**found, **self._facts} if self._facts else found
 
     def _note(self, route: str) -> None:
+        if route == self._noted:
+            return
+        self._noted = route
         opened(
             HTTP_REQUEST,
             f"{self._method} {route}",

@@ -64,6 +64,7 @@ class HttpTracker:
         peek: Peek | None = None,
         opens_span: bool = True,
         is_excluded: bool = False,
+        routes_at_once: bool = False,
     ) -> Tracked | None:
         """Enter a request: everything until its `HttpRequest.leave` belongs to it.
 
@@ -79,6 +80,8 @@ class HttpTracker:
             opens_span: Whether there is to be a span where none is open: not where another instrumentation has just
                 decided that this request has none.
             is_excluded: Whether it is excluded whatever the settings say.
+            routes_at_once: Whether `HttpRequest.matched` or `HttpRequest.unmatched` comes before anything that could
+                take its time: then the journal knows of it from there on, and not twice.
 
         Returns:
             The request, or None where nothing listens or instrumentation is suppressed.
@@ -113,7 +116,16 @@ class HttpTracker:
             story = story.replace(request_id=request_id)
         elif runtime.settings.send_request_id:
             story = story.replace(request_id=f"{new_trace_id():032x}")
-        request = HttpRequest(arrival, ctx, story, method=method, span=span, peek=peek, is_told=not is_excluded)
+        request = HttpRequest(
+            arrival,
+            ctx,
+            story,
+            method=method,
+            span=span,
+            peek=peek,
+            is_told=not is_excluded,
+            is_noted=not routes_at_once,
+        )
         arrival.track(request)
         if mount:
             request.mounted(mount)
