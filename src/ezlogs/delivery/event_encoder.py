@@ -58,12 +58,14 @@ class EventEncoder:
         self._correlations = Remembered(self._encoded_correlation)
         self._subjects = Remembered(self._encoded_subject_type)
         self._sampling = Remembered(self._encoded_sampling)
+        self._is_clean = scrubber.is_clean
         self._texts = AllTexts(scrubber.is_clean)
         self._metadata = Remembered(self._of_metadata)
         self._event_id = _as_text(heads.texts["ezlogs.event.id"])
         self._story_id = _as_text(heads.texts["ezlogs.correlation.id"])
         self._cause_id = _as_text(heads.texts["ezlogs.parent_event.id"])
         self._sequence = self._value_heads("ezlogs.sequence")
+        self._subject_number = _as_text(heads.texts["ezlogs.subject.id"])
         self._subject_id = self._texts_of("ezlogs.subject.id")
         self._duration = self._value_heads("ezlogs.duration")[9]
 
@@ -113,10 +115,14 @@ class EventEncoder:
                 return None
             pieces.append(subject_type)
             if subject_id is not None:
-                encoded_id = self._subject_id[str(subject_id) if type(subject_id) is int else subject_id]
-                if encoded_id is None:
+                if type(subject_id) is int:
+                    subject_id = str(subject_id)
+                if self._is_clean_number(subject_id):
+                    pieces += (self._subject_number[len(subject_id)], subject_id)
+                elif (encoded_id := self._subject_id[subject_id]) is not None:
+                    pieces.append(encoded_id)
+                else:
                     return None
-                pieces.append(encoded_id)
         if duration is not None:
             if type(duration) is not float or not 0.0 <= duration < ENDLESS:
                 return None
@@ -141,10 +147,11 @@ class EventEncoder:
                 if type(subject) is not tuple or self._subjects[subject[0]] is None:
                     return False
                 subject_id = subject[1]
-                if subject_id is not None and (
-                    self._subject_id[str(subject_id) if type(subject_id) is int else subject_id] is None
-                ):
-                    return False
+                if subject_id is not None:
+                    if type(subject_id) is int:
+                        subject_id = str(subject_id)
+                    if not self._is_clean_number(subject_id) and self._subject_id[subject_id] is None:
+                        return False
         except TypeError:  # a part of an actor or a subject that is no text, and cannot even be looked up
             return False
         if duration is not None and (type(duration) is not float or not 0.0 <= duration < ENDLESS):
@@ -166,6 +173,10 @@ class EventEncoder:
                 elif kind is not bool:
                     return False
         return True
+
+    def _is_clean_number(self, subject_id: object) -> bool:
+        """Return whether an id is a number that privacy lets pass: most are, and none comes again."""
+        return type(subject_id) is str and subject_id.isdigit() and subject_id.isascii() and self._is_clean(subject_id)
 
     def _add_metadata(self, pieces: list[str], metadata: Mapping[Any, Any]) -> bool:
         of_keys, append = self._metadata, pieces.append

@@ -13,8 +13,11 @@ _MAX_NESTING = 24
 _SHORT = 192
 """Characters of a text that may come again: a browser's name has more than a hundred."""
 
-_MOST_TEXTS = 64
+_MOST_TEXTS = 128
 """Texts of one key that are remembered."""
+
+_NEW_EACH_TIME = 4
+"""How often they may be too many: then they are ids, and it costs more to remember them than to encode them."""
 
 _MAX_UINT32 = 0xFFFF_FFFF
 _MAX_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
@@ -268,11 +271,12 @@ class _TextHeads(_ValueHeads):
 class _Fields(dict[Any, bytes]):
     """The whole attribute of one key, by its value: most texts are short and come again, and are remembered."""
 
-    __slots__ = ("_heads", "_value_heads")
+    __slots__ = ("_heads", "_too_many", "_value_heads")
 
     def __init__(self, heads: _TextHeads, value_heads: _ValueHeads) -> None:
         self._heads = heads
         self._value_heads = value_heads
+        self._too_many = 0
 
     def __missing__(self, value: Any) -> bytes:
         kind: type = type(value)
@@ -291,9 +295,12 @@ class _Fields(dict[Any, bytes]):
         except UnicodeEncodeError:
             encoded = _utf8(value)
         field: bytes = self._heads[len(encoded)] + encoded
-        if len(value) <= _SHORT and not value.isdigit():  # a number of something hardly comes again
+        if (
+            self._too_many < _NEW_EACH_TIME and len(value) <= _SHORT and not value.isdigit()
+        ):  # numbers hardly come again
             if len(self) >= _MOST_TEXTS:
                 self.clear()
+                self._too_many += 1
             self[value] = field
         return field
 
