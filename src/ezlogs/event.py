@@ -242,6 +242,10 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
             facts.sampling,
         )
 
+    def named(self) -> UniversalEvent:
+        """Return the same event, with its id said: whoever notes it before it is told will know it by that."""
+        return msgspec.structs.replace(self, said_id=self.event_id)
+
     def sampled(self, sampling: Sampled) -> UniversalEvent:
         """Return the same event, with what sampling says of it."""
         facts = self._facts

@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,49 @@ def test_a_child_of_multiprocessing_lets_out_what_waits(receiver: Receiver, meth
     child.join(30)
     assert child.exitcode == 0
     assert [event.action for _, event in arrived(receiver)] == ["placed"]
+
+
+KILLED = """
+import os, sys, time, ezlogs
+from ezlogs.trackers.http import HttpTracker, PlainArrival
+ezlogs.configure(endpoint=sys.argv[1], service_name="shop", sample_rate=0.0, keep_errors=True, carrier=sys.argv[2])
+ended = HttpTracker("example").begin(PlainArrival("GET", "/fine", {}))
+ezlogs.event("order.action", "left out")
+ended.finish(200, route="/fine")
+while (health := ezlogs.health()).get("logs", health)["journal"]["waiting"]:  # until the journal has it, too
+    time.sleep(0.01)
+HttpTracker("example").begin(PlainArrival("GET", "/endless", {}))
+ezlogs.event("order.action", "undecided")
+os.kill(os.getpid(), 9)
+"""
+HEIR = """
+import sys, time, ezlogs
+ezlogs.configure(endpoint=sys.argv[1], service_name="shop", carrier=sys.argv[2])
+ezlogs.event("order.action", "of the heir")
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("carrier", ["span", "log"])
+def test_what_was_undecided_when_its_process_was_killed_is_kept(receiver: Receiver, carrier: str) -> None:
+    """Nobody will ever decide it; what was decided stays as it was."""
+    command = [sys.executable, "-c", KILLED, receiver.endpoint, carrier]
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == -9
+    heir = [sys.executable, "-c", HEIR, receiver.endpoint, carrier]
+    with subprocess.Popen(heir, stdin=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and len(told(receiver, carrier)) < 3:
+            time.sleep(0.05)
+        process.communicate()
+    found = told(receiver, carrier)
+    assert sorted(found) == ["GET (unmatched)", "of the heir", "undecided"]
+    assert found["undecided"]["ezlogs.sampling.probability"] == 0.0
+    assert found["undecided"]["ezlogs.parent_event.id"] == found["GET (unmatched)"]["ezlogs.event.id"]
+
+
+def told(receiver: Receiver, carrier: str) -> dict[str, Mapping[str, Any]]:
+    """Return the attributes of what arrived, by action; each came once."""
+    records = receiver.logs if carrier == "log" else [event for span in receiver.spans for event in span.events]
+    actions = [str(record.attributes["ezlogs.action"]) for record in records]
+    assert len(set(actions)) == len(actions)
+    return {action: record.attributes for action, record in zip(actions, records, strict=True)}

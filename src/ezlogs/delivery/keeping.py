@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.trace import SpanContext
@@ -27,11 +27,13 @@ class Keeper:
     Args:
         journaling: Where to.
         sealer: Makes of an event what is kept.
+        work: Has somebody at work on the journal, where that is not so yet.
     """
 
-    def __init__(self, journaling: Journaling, sealer: Sealer) -> None:
+    def __init__(self, journaling: Journaling, sealer: Sealer, work: Callable[[], object]) -> None:
         self._journaling = journaling
         self._sealer = sealer
+        self._work = work
         self.forget()
 
     def forget(self) -> None:
@@ -65,6 +67,7 @@ class Keeper:
         """
         receipt = self._journaling.open_scope(self._sealer.seal(event, under), event.event_id)
         self._notes.setdefault(event.event_id, []).append(receipt)
+        self._work()  # it may be taken back before anything is handed over
 
     def take_back(self, event_id: str) -> None:
         """Take back what was journaled by `note`."""

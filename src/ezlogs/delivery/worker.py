@@ -174,7 +174,7 @@ class Worker:
             made = journaling(directory, make, self._no_journal.append)
             self._journaling = self._sender.journaling = self._intake.journaling = made
             if made is not None:
-                self.keeper = Keeper(made, self._encoder)
+                self.keeper = Keeper(made, self._encoder, self._work)
                 if made.has_neighbours():
                     self._start()  # they may have died: what they left does not wait for events of this process
 
@@ -264,6 +264,11 @@ class Worker:
             "lost_by_type": self._losses.by_type(),
             **journal,
         }
+
+    def _work(self) -> None:
+        """Have a thread at work on the journal, also where nothing has been handed over yet."""
+        if self._thread is None:
+            self._start()
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):

@@ -191,6 +191,7 @@ class Decisions:
             return self._let_out(event, ctx, verdict)
         root: LocalRoot = ctx[ROOT]  # type: ignore[assignment]  # only events of a root wait
         root.held = True
+        event = self._noted(event, ctx, verdict)
         self._queue.append(_Waiting(event, ctx, root, verdict))
         if not self._heeds_exit:
             self._heed_multiprocessing_exit()
@@ -198,6 +199,19 @@ class Decisions:
             self._advance()
         if monotonic() - self._turned_at >= _TURN:
             self.turn()
+        return event
+
+    def _noted(self, event: UniversalEvent, ctx: Context, verdict: Verdict) -> UniversalEvent:
+        """Have an event outlive the process while it waits, since undecided means keep; return it as it is let out."""
+        carrier = self._runtime.carrier
+        if carrier is None or not carrier.notes_openings:
+            return event
+        event = event.named()
+        sampled = verdict.adding("undecided").sampled(reasoned=self._debug)
+        try:
+            carrier.opened(event if sampled is None else event.sampled(sampled), ctx)
+        except Exception as problem:  # it waits in memory all the same
+            self._runtime.report("an event that waits could not be noted", problem)
         return event
 
     def routed(self, root: LocalRoot, route: str) -> None:
@@ -387,14 +401,17 @@ class Decisions:
             verdict = self._sampler.limit(verdict, event.event_type)
         if self._debug:
             say(event.event_type, event.correlation.correlation_id, verdict)
-        if not verdict.kept:
+        if verdict.kept:
+            try:
+                self._let_out(event, waiting.ctx, verdict)
+            except Exception as problem:  # one that cannot be carried must not cost the others
+                self._ledger.note("lost.undeliverable")
+                self._runtime.warn_once(f"an event was lost: {type(problem).__qualname__}")
+        else:
             self._count(verdict)
-            return
-        try:
-            self._let_out(event, waiting.ctx, verdict)
-        except Exception as problem:  # one that cannot be carried must not cost the others
-            self._ledger.note("lost.undeliverable")
-            self._runtime.warn_once(f"an event was lost: {type(problem).__qualname__}")
+        carrier = self._runtime.carrier
+        if carrier is not None and event.said_id is not None and carrier.notes_openings:
+            carrier.closed(event.event_id)
 
     def _let_out(self, event: UniversalEvent, ctx: Context, verdict: Verdict) -> UniversalEvent:
         sampled = verdict.sampled(reasoned=self._debug)

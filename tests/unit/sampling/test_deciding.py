@@ -618,3 +618,35 @@ def test_a_request_is_whole_or_as_its_rates_say(  # noqa: PLR0917  # hypothesis 
             ]
         assert health()["held"] == 0
     assert sorted(f"{event.event_type} {event.outcome}" for event in captured.events) == sorted(expected)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_what_waits_outlives_the_process(status: int) -> None:
+    """It is noted as one that is kept, for undecided means keep; and taken back when that is decided, either way."""
+    notes: list[Any] = []
+    with capture(sample_rate=0.0, keep_errors=True) as captured, in_story(LEFT_OUT):
+        captured.notes_openings = True
+        captured.opened = lambda note, ctx: notes.append(note)  # type: ignore[method-assign]  # a carrier that notes
+        captured.closed = notes.append  # type: ignore[method-assign]
+        request(status=status, inside=lambda: happen("success"))
+        health()
+    held = [note for note in notes if type(note) is not str and note.event_type == "order.action"]
+    assert [(note.action, note.outcome, note.sampling) for note in held] == [
+        ("step0", "success", Sampled(0.0, added=True, partial=True))
+    ]
+    assert notes.index(held[0].event_id) > notes.index(held[0])
+    assert [event.event_id for event in captured.of("order.action")] == ([held[0].event_id] if status == 500 else [])
+
+
+def test_a_journal_in_trouble_costs_nothing_that_waits() -> None:
+    """It waits in memory all the same."""
+
+    def fail(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    with capture(sample_rate=0.0, keep_errors=True, strict=False) as captured, in_story(LEFT_OUT):
+        captured.notes_openings = True
+        captured.opened = captured.closed = fail  # type: ignore[method-assign]  # a carrier that notes
+        request(status=500, inside=lambda: happen("success", "success"))
+        health()
+    assert actions(captured) == ["step0", "step1"]
