@@ -70,9 +70,10 @@ def events(receiver: Receiver) -> list[tuple[str, str]]:
     )
 
 
-def test_alone_it_builds_the_sdk_and_owns_the_pipeline(receiver: Receiver) -> None:
-    """Nothing to write: the span arrives with its event, and so does the event outside."""
-    ran = run(OTEL_SERVICE_NAME="shop", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+@pytest.mark.parametrize("name", ["OTEL_SERVICE_NAME", "EZLOGS_SERVICE_NAME"])
+def test_alone_it_builds_the_sdk_and_owns_the_pipeline(receiver: Receiver, name: str) -> None:
+    """Nothing to write: the span arrives with its event, and so does the event outside; the service as either says."""
+    ran = run(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, **{name: "shop"})
     assert ran.told["provider"] == "TracerProvider"
     assert ran.told["health"]["pipeline"] == "owned"
     assert events(receiver) == [("checkout", "placed"), ("ezlogs.events", "shipped")]

@@ -31,4 +31,6 @@ class EzlogsConfigurator:
         except Exception:  # raising would cost the application the SDK and all other instrumentation
             log.exception("ezlogs: could not start; the application runs without it")
             runtime = None
+        if runtime is not None and (name := runtime.settings.service_name):
+            kwargs["resource_attributes"] = {"service.name": name, **(kwargs.get("resource_attributes") or {})}
         otel_compat.configure_sdk(runtime.carrier.processor if runtime and runtime.carrier else None, **kwargs)
