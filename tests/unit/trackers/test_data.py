@@ -111,7 +111,7 @@ def test_an_unknown_savepoint_was_set_before_the_first_row(captured):
 
 def test_beyond_its_bound_a_transaction_is_told_in_bulk(captured, monkeypatch):
     """However many rows are written, memory is bounded and each row is counted; savepoints hold for them too."""
-    monkeypatch.setattr(data, "MAX_ROWS", 1)
+    monkeypatch.setattr(data.transaction, "MAX_ROWS", 1)
     undone = []
     transaction = Transaction("default")
     for _ in range(3):
