@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import inspect
 
 from ezlogs.emit import guarded
-from ezlogs.trackers.data import Field, observe, watching
+from ezlogs.trackers.data import Field, observe_bulk, watching
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.flushing import begin, end
-from ezlogs_instrumentors.sqlalchemy.mapped import Shape, shape_of, where
+from ezlogs_instrumentors.sqlalchemy.mapped import Shape, policy_of_mapper, shape_of, where
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
 
@@ -84,11 +84,13 @@ def _see(session: Any, given: Given) -> None:
         shape, rows = shape_of(mapper), count
         if verb == "bulk_update" and flush is not None:  # objects that did not change are left out
             rows = min(count, max(flush.updated[table] for table in mapper.tables))
-        if rows and not shape.skipped:
+        policy = policy_of_mapper(mapper)
+        if rows and policy.told:
             connection = session.connection(bind_arguments={"mapper": mapper})
-            fields = _fields(shape, given.names) if verb == "bulk_update" else ()
-            metadata = {"rows": rows, **where(shape.table, connection)}
-            write(observe(shape.model, verb, rows=rows, fields=fields, metadata=metadata), connection)
+            fields = list(_fields(shape, given.names)) if verb == "bulk_update" else ()
+            metadata = where(shape.table, connection)
+            for row in observe_bulk(shape.model, verb, rows=rows, policy=policy, fields=fields, metadata=metadata):
+                write(row, connection)
 
 
 def _fields(shape: Shape, names: Iterable[str]) -> Iterator[Field]:

@@ -171,6 +171,7 @@ def see_rollback_to_savepoint(connection: Any, name: str, _: None) -> None:
     state.failure = None
     if state.writes is not None:
         state.writes.rollback_to(name, _present_reason(state))
+        state.writes.release(name)  # SQLAlchemy goes back to one only once, and does not release it then
 
 
 def reason(error: BaseException) -> Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from opentelemetry import context
@@ -15,6 +15,7 @@ from ezlogs.correlation import Correlation, begun
 from ezlogs.emit import listening, record
 from ezlogs.event import Actor, Change
 from ezlogs.runtime import current_runtime
+from ezlogs.trackers.data.policy import ModelPolicy
 from ezlogs.trackers.data.values import Field, told
 
 CHANGE, TRANSACTION = "data.change", "data.transaction"
@@ -34,8 +35,10 @@ class Row(msgspec.Struct, kw_only=True):
     actor: Actor
     correlation: Correlation
     context: Context
-    undo: list[Callable[[], object]]
+    undo: Callable[..., object] | None = None
     """What the ORM's adapter has to take back when the row never existed."""
+    owner: Any = None
+    """Whom `undo` is called with, and who is not kept alive for it."""
     event_type: str = CHANGE
 
 
@@ -69,9 +72,11 @@ def observe(
     rows: int = 1,
     fields: Iterable[Field] = (),
     metadata: Mapping[str, object] | None = None,
-    undo: Callable[[], object] | None = None,
+    undo: Callable[..., object] | None = None,
+    owner: object = None,
     event_type: str = CHANGE,
     at: Moment | None = None,
+    policy: ModelPolicy | None = None,
 ) -> Row:
     """Return a write with who made it, when, and in which story.
 
@@ -80,25 +85,31 @@ def observe(
         verb: ``create``, ``update``, ``destroy``, ``bulk_create``, ``bulk_update`` or ``bulk_delete``.
         id: The primary key; None for bulk writes.
         rows: How many rows were written.
-        fields: What was written; the setting ``changes`` decides what is told of it.
+        fields: What was written; the policy decides what is told of it.
         metadata: Further facts, such as ``table`` and ``database``.
         undo: Called when the write is rolled back.
+        owner: What `undo` puts right, and is then called with: something hashable by identity that weak references
+            can be made to, such as an instance's state. Undoing costs the transaction no memory that the application
+            does not use itself: for an owner who is gone nothing is to be undone, and of several writes of one owner
+            only the first is. `undo` must not hold the owner. Without an owner each `undo` is kept until the end.
         event_type: ``data.raw`` for what is known of a statement only.
         at: The moment; the present one when left out.
+        policy: That of the model, of `policy_of`; the setting ``changes`` alone when left out.
     """
-    timestamp, actor, correlation, ctx, policy = at or moment()
+    timestamp, actor, correlation, ctx, changes = at or moment()
     return Row(
         model=model,
         verb=verb,
         id=id,
         rows=rows,
         metadata=dict(metadata or {}),
-        changes=told(fields, policy),
+        changes=told(fields, policy or changes),
         timestamp=timestamp,
         actor=actor,
         correlation=correlation,
         context=ctx,
-        undo=[undo] if undo else [],
+        undo=undo,
+        owner=owner,
         event_type=event_type,
     )
 

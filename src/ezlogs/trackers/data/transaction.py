@@ -8,14 +8,16 @@ from ezlogs.correlation import Correlation, begun
 from ezlogs.emit import record
 from ezlogs.event import Failure
 from ezlogs.ids import new_span_id
+from ezlogs.runtime import current_runtime
+from ezlogs.trackers.data.rollup import Level
 from ezlogs.trackers.data.rows import TRANSACTION, Row, emit
-
-MAX_ROWS = 10_000
-"""How many rows of one transaction are told one by one; what is written after them is told as bulk events."""
 
 
 class Transaction:
     """The writes of one transaction, until it is known whether they happened.
+
+    The first ones, as many as the setting ``max_rows_in_detail`` says, are kept as they are; what is written after
+    them is counted, so that memory is bounded however many there are, and savepoints hold for them too.
 
     Args:
         database: Its name or alias.
@@ -39,8 +41,9 @@ class Transaction:
         self._handling = handling
         self._error: BaseException | Failure | None = None
         self._rows: list[Row] = []
-        self._marks: dict[str, int] = {}
-        self._bulk: dict[tuple[str, str], Row] = {}
+        self._levels = [Level(None, 0)]
+        runtime = current_runtime()
+        self._most = runtime.settings.max_rows_in_detail if runtime else 0
         self._discarded: Counter[str] = Counter()
         self._savepoints = 0
         self._story: tuple[Correlation, Correlation] | None = None
@@ -50,37 +53,41 @@ class Transaction:
         if self._story is None or self._story[0] is not row.correlation:
             self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
         row.correlation = self._story[1]
-        if len(self._rows) < MAX_ROWS:
-            self._rows.append(row)
-            return
-        verb = row.verb if row.verb.startswith("bulk_") else f"bulk_{row.verb.replace('destroy', 'delete')}"
-        bulk = self._bulk.get((row.model, verb))
-        if bulk is None:
-            row.verb, row.id, row.changes = verb, None, ()
-            self._bulk[row.model, verb] = bulk = row
+        level = self._levels[-1]
+        if row.undo is not None:
+            level.remember(row)
+        if len(self._rows) < self._most:
             self._rows.append(row)
         else:
-            bulk.rows += row.rows
-            bulk.undo += row.undo
-        bulk.metadata["rows"] = bulk.rows
+            level.count(row)
 
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
-        self._marks[name] = len(self._rows)
-        self._bulk.clear()  # what is added up before a savepoint is not taken back with what comes after it
+        self._levels.append(Level(name, len(self._rows)))
 
     def release(self, name: str) -> None:
-        """Forget a savepoint; what was written since stays."""
-        self._marks.pop(name, None)
+        """Forget a savepoint, and those set after it; what was written since stays."""
+        position = self._position(name)
+        if position:
+            for level in self._levels[position:]:
+                self._levels[position - 1].absorb(level)
+            del self._levels[position:]
 
     def rollback_to(self, name: str, error: BaseException | Failure | None = None) -> None:
         """Take back what was written since a savepoint; one set before the first write takes back everything."""
         self._savepoints += 1
-        self._discard(self._marks.get(name, 0), error)
+        self._discard(self._position(name), error)
+
+    def written(self) -> list[Row]:
+        """Return what is told if everything that was written and not taken back is committed now."""
+        total = Level(None, 0)
+        for level in self._levels:
+            total.add_up(level)
+        return [*self._rows, *(summary.row() for summary in total.summaries.values())]
 
     def commit(self) -> None:
         """Tell every write that was not taken back, and once, in short, what was."""
-        for row in self._rows:
+        for row in self.written():
             emit(row)
         if self._discarded:
             self._tell_rollback("rollback_to_savepoint")
@@ -91,10 +98,9 @@ class Transaction:
         Args:
             error: What the commit failed with.
         """
-        for row in self._rows:
-            emit(row, "unknown")
         kept = Counter[str]()
-        for row in self._rows:
+        for row in self.written():
+            emit(row, "unknown")
             kept[row.model] += row.rows
         self._tell("commit", "unknown", kept, error)
 
@@ -104,16 +110,22 @@ class Transaction:
         if self._discarded or self._error:
             self._tell_rollback("rollback")
 
+    def _position(self, name: str) -> int:
+        """Return which level began with a savepoint; 0 for one that was set before the first write."""
+        return next((at for at in range(len(self._levels) - 1, 0, -1) if self._levels[at].name == name), 0)
+
     def _discard(self, position: int, error: BaseException | Failure | None) -> None:
         if error is not None and error is not self._handling:
             self._error = error
-        for row in reversed(self._rows[position:]):
+        levels, begun_with = self._levels[position:], self._levels[position]
+        self._levels[position:] = [Level(begun_with.name, begun_with.start)]
+        for row in self._rows[begun_with.start :]:
             self._discarded[row.model] += row.rows
-            for undo in reversed(row.undo):
-                undo()
-        del self._rows[position:]
-        self._marks = {name: mark for name, mark in self._marks.items() if mark <= position}
-        self._bulk.clear()
+        del self._rows[begun_with.start :]
+        for level in reversed(levels):
+            for summary in level.summaries.values():
+                self._discarded[summary.first.model] += summary.rows
+            level.undo()
 
     def _tell_rollback(self, action: str) -> None:
         self._tell(action, "rolled_back", self._discarded, self._error)
