@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ezlogs.trackers.data.access import ACCESS, accessed, watching_access
-from ezlogs.trackers.data.audit import audit, on_audit, said_of
+from ezlogs.trackers.data.audit import on_audit, said_of
 from ezlogs.trackers.data.bulk import Captured, observe_bulk, to_capture
 from ezlogs.trackers.data.policy import ModelPolicy, policy_of
 from ezlogs.trackers.data.rows import CHANGE, TRANSACTION, Moment, Row, emit, moment, observe, watching
@@ -23,7 +23,6 @@ __all__ = [
     "Row",
     "Transaction",
     "accessed",
-    "audit",
     "emit",
     "invalid",
     "is_secret_type",
