@@ -173,7 +173,7 @@ def test_a_collection_is_told_as_its_values_may_be(engine):
         assert captured.events[-1].metadata.get("m2m") == expected
 
 
-def test_models_that_are_left_out_are_not_told(engine, captured):
+def test_models_that_are_left_out_are_not_told(engine):
     """By their class or by a setting, through the unit of work, Core, the bulk methods, and as text."""
     with capture(data_exclude=["audit_*", "plain"], raw_statements=True) as captured, Session(engine) as session:
         session.add_all([Draft(id=1), Plain(id=1)])

@@ -271,10 +271,11 @@ def test_the_names_that_a_policy_remembers_are_bounded():
     assert len(policy._tellings) <= 1024
 
 
+ZERO = (Field("total", UNSET, 0),)
 READ = [Captured(str(number), [Field("total", number, 0)]) for number in range(1, 7)]
 
 
-def bulk(policy, rows, captured=READ, verb="bulk_update", fields=(Field("total", UNSET, 0),)):
+def bulk(policy, rows, captured=READ, verb="bulk_update", fields=ZERO):
     """Return what is told of a write of many rows."""
     found = observe_bulk("order", verb, rows=rows, policy=policy, captured=captured, fields=fields, metadata={"t": 1})
     return [(row.verb, row.id, row.rows, row.metadata, sides(row.changes)) for row in found]

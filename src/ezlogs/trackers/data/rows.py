@@ -12,6 +12,7 @@ from opentelemetry.context import Context
 
 from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, begun
+from ezlogs.delivery.together import Together
 from ezlogs.emit import listening, record
 from ezlogs.event import Actor, Change
 from ezlogs.runtime import current_runtime
@@ -114,12 +115,13 @@ def observe(
     )
 
 
-def emit(row: Row, outcome: str = "success") -> None:
+def emit(row: Row, outcome: str = "success", *, events: Together | None = None) -> None:
     """Tell a write, as of the moment it was made.
 
     Args:
         row: The write.
         outcome: ``success`` for one that is committed; ``unknown`` where nobody was told whether it is.
+        events: The others that are told at once.
     """
     record(
         row.event_type,
@@ -131,7 +133,7 @@ def emit(row: Row, outcome: str = "success") -> None:
         timestamp=row.timestamp,
         actor=row.actor,
         correlation=row.correlation,
-        ctx=row.context,
+        ctx=row.context if events is None else events.within(row.context),
     )
 
 

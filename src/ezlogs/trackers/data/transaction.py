@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ezlogs.correlation import Correlation, begun
+from ezlogs.delivery.together import together
 from ezlogs.emit import record
 from ezlogs.event import Failure
 from ezlogs.ids import new_span_id
@@ -87,8 +88,9 @@ class Transaction:
 
     def commit(self) -> None:
         """Tell every write that was not taken back, and once, in short, what was."""
-        for row in self.written():
-            emit(row)
+        with together() as events:
+            for row in self.written():
+                emit(row, events=events)
         if self._discarded:
             self._tell_rollback("rollback_to_savepoint")
 
@@ -99,9 +101,10 @@ class Transaction:
             error: What the commit failed with.
         """
         kept = Counter[str]()
-        for row in self.written():
-            emit(row, "unknown")
-            kept[row.model] += row.rows
+        with together() as events:
+            for row in self.written():
+                emit(row, "unknown", events=events)
+                kept[row.model] += row.rows
         self._tell("commit", "unknown", kept, error)
 
     def rollback(self, error: BaseException | Failure | None = None) -> None:
