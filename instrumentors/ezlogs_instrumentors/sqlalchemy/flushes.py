@@ -107,18 +107,19 @@ def _see_row(
         if shape.cascades_in_database:
             metadata["cascade"] = "db"
     elif state.key is not None:
-        verb, fields = "update", _updated(state, shape.attributes, *before.get(state, (_NOTHING, _NOTHING)))
+        verb, fields = "update", updated(state, shape.attributes, *before.get(state, (_NOTHING, _NOTHING)))
     else:
         old = replaced.get(state.mapper.identity_key_from_instance(state.obj())) if replaced else None
         verb = "create" if old is None else "update"
-        fields = list(_created(state, shape.attributes) if old is None else _replaced(old, state, shape.attributes))
+        fields = list(created(state, shape.attributes) if old is None else _replaced(old, state, shape.attributes))
     if verb == "update" and (not fields or policy.leaves_out(fields)):
         return
     row = observe(shape.model, verb, id=key_of(state, shape), fields=fields, metadata=metadata, at=at, policy=policy)
     write(row, connection)
 
 
-def _created(state: Any, attributes: tuple[Attribute, ...]) -> Iterator[Field]:
+def created(state: Any, attributes: tuple[Attribute, ...]) -> Iterator[Field]:
+    """Return what is inserted of a new row."""
     now = state.dict
     for attribute in attributes:
         after = _known(now.get(attribute.key, UNSET))
@@ -131,12 +132,20 @@ def _is_set_by_database(attribute: Attribute, now: Mapping[str, object]) -> bool
     return attribute.has_server_default or attribute.key in now
 
 
-def _updated(
+def updated(
     state: Any,
     attributes: tuple[Attribute, ...],
-    loaded: Mapping[str, object],
-    history: Mapping[str, object],
+    loaded: Mapping[str, object] = _NOTHING,
+    history: Mapping[str, object] = _NOTHING,
 ) -> list[Field]:
+    """Return what is updated of a row.
+
+    Args:
+        state: The row now.
+        attributes: Its columns.
+        loaded: Its values before.
+        history: What SQLAlchemy knew of changed ones before.
+    """
     now, later = state.dict, state.committed_state
     told: list[Field] = []
     along: list[Field] = []

@@ -451,3 +451,39 @@ def test_a_failed_savepoint_leaves_nothing_behind(session, captured):
     assert len(state.writes._levels) == 1
     session.commit()
     assert [event.metadata.get("rows") for event in captured.events] == [None, 18]
+
+
+def test_what_bulk_methods_are_given_is_told_without_a_query(session, captured, statements):
+    """Keys and values that are there already; what was not given is not known."""
+    session.bulk_insert_mappings(Visit, ({"patient_id": 1, "day": day, "note": "x"} for day in (1, 2, 3)))
+    session.bulk_update_mappings(Visit, [{"patient_id": 1, "day": 1, "note": "y"}])
+    session.bulk_insert_mappings(Patient, [{"id": 1, "mail": "ada@example.com", "kind": "patient", "weight": 3}])
+    session.bulk_insert_mappings(Patient, [{"mail": "eve@example.com", "kind": "patient"}])
+    session.bulk_save_objects([Patient(id=7, weight=2)])
+    session.commit()
+    assert not [sql for sql in statements if sql.startswith("SELECT")]
+    assert [event.metadata.get("pks") for event in captured.events][:2] == [("1,1", "1,2"), ("1,1",)]
+    assert of_changes(captured)[2:] == [
+        ("patient.create", "1", {"kind": (UNSET, "patient"), "mail": (UNSET, "…@example.com"), "weight": (UNSET, 3)}),
+        ("patient.bulk_create", None, {}),
+        ("patient.create", "7", {"kind": (UNSET, "patient"), "weight": (UNSET, 2)}),
+    ]
+
+
+def test_objects_saved_together_are_told_as_they_changed(session, patients, captured):
+    """With the values from before; where some did not change, nobody knows which, and they are counted."""
+    one, two, three = session.scalars(select(Patient).where(Patient.id < 4)).all()
+    session.expunge_all()
+    captured.clear()
+    one.weight = two.weight = 50
+    session.bulk_save_objects([one, two])
+    session.commit()
+    assert of_changes(captured) == [
+        ("patient.update", "1", {"weight": (1, 50)}),
+        ("patient.update", "2", {"weight": (2, 50)}),
+    ]
+    captured.clear()
+    one.weight = 51
+    session.bulk_save_objects([one, three])
+    session.commit()
+    assert [row[:2] for row in of_changes(captured)] == [("patient.bulk_update", None)]
