@@ -26,6 +26,7 @@ from ezlogs_instrumentors.sqlalchemy.mapped import (
     shape_of,
     table_of,
 )
+from ezlogs_instrumentors.sqlalchemy.transactions import is_autocommitting
 
 _ABORTING = frozenset({"postgresql", "cockroachdb"})
 """Databases in which a statement that fails takes its transaction along, unless it is in a savepoint."""
@@ -85,7 +86,7 @@ def see_coming(connection: Any, statement: Any, multiparams: Any, params: Any, o
         return
     policy = policy_of_statement(statement)
     most = to_capture(policy)
-    if not policy.told or not most:
+    if not policy.told or not most or is_autocommitting(connection):
         return
     columns = _columns(statement, all_of_them=policy.capture == "rows")
     if not any(column.is_primary for column, _ in columns):

@@ -15,7 +15,8 @@ from ezlogs_instrumentors.sqlalchemy.mapped import full_name, key_of, policy_of_
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """Listen to each class that asks for it, now or later, and to its subclasses."""
-    hooks.on_undo(on_audit(partial(_hear, hooks, WeakSet())))
+    if hooks.active:
+        hooks.on_undo(on_audit(partial(_hear, hooks, WeakSet())))
 
 
 def _hear(hooks: Hooks, heard: WeakSet[type], kind: type) -> None:

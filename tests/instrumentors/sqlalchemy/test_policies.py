@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from msgspec import UNSET
 from sqlalchemy import (
@@ -13,6 +15,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     bindparam,
+    create_engine,
     delete,
     insert,
     select,
@@ -21,7 +24,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, relationship
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    registry,
+    relationship,
+    with_loader_criteria,
+)
 
 import ezlogs
 from ezlogs.testing import capture
@@ -487,3 +499,123 @@ def test_objects_saved_together_are_told_as_they_changed(session, patients, capt
     session.bulk_save_objects([one, three])
     session.commit()
     assert [row[:2] for row in of_changes(captured)] == [("patient.bulk_update", None)]
+
+
+class Picky(TypeDecorator):
+    """A type that cannot compare."""
+
+    impl = Integer
+    cache_ok = True
+
+    def compare_values(self, one, other):
+        """Fail."""
+        raise RuntimeError
+
+
+keyless = Table("keyless", Base.metadata, Column("number", Integer), Column("size", Picky))
+
+
+@ezlogs.audit(capture="rows")
+class Keyless(Base):
+    """Whose key only the class knows."""
+
+    __table__ = keyless
+    __mapper_args__ = {"primary_key": [keyless.c.number]}  # noqa: RUF012  # SQLAlchemy's
+
+
+@ezlogs.audit(capture="rows")
+class Elsewhere(Base):
+    __tablename__ = "elsewhere"
+    __table_args__ = {"schema": "tenant"}  # noqa: RUF012  # SQLAlchemy's
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int]
+
+
+@pytest.fixture(autouse=True)
+def no_schemas(monkeypatch):
+    """SQLite has none: tables of one are made by hand."""
+    metadata = Base.metadata
+    plain = [table for table in metadata.sorted_tables if table.schema is None]
+    monkeypatch.setattr(metadata, "create_all", lambda bind: type(metadata).create_all(metadata, bind, tables=plain))
+    monkeypatch.setattr(metadata, "drop_all", lambda bind: type(metadata).drop_all(metadata, bind, tables=plain))
+
+
+def test_a_table_without_a_key_is_counted_where_its_class_is_not_named(session, captured):
+    """Through the class its rows have keys; what a type cannot compare is told as changed."""
+    session.execute(insert(Keyless), [{"number": 1, "size": 1}, {"number": 2, "size": 1}])
+    session.commit()
+    captured.clear()
+    session.execute(update(Keyless).values(size=1))
+    session.execute(update(keyless).values(size=1))
+    session.commit()
+    assert [row[:2] for row in of_changes(captured)] == [
+        ("keyless.update", "1"),
+        ("keyless.update", "2"),
+        ("keyless.bulk_update", None),
+    ]
+
+
+def test_conditions_of_options_hold_for_what_is_read(session, patients, captured):
+    """As for the statement."""
+    few = with_loader_criteria(Patient, Patient.id < 3)
+    session.execute(update(Patient).values(weight=70).options(few))
+    session.commit()
+    assert [row[:2] for row in of_changes(captured)] == [("patient.update", "1"), ("patient.update", "2")]
+
+
+def test_what_is_read_is_in_the_schema_of_the_statement(session, captured):
+    """Where one takes the place of another."""
+    here = {"schema_translate_map": {"tenant": None}}
+    session.execute(text("CREATE TABLE elsewhere (id INTEGER PRIMARY KEY, size INTEGER)"))
+    session.execute(insert(Elsewhere).values(id=1, size=1), execution_options=here)
+    session.execute(update(Elsewhere).values(size=2), execution_options=here)
+    session.commit()
+    assert of_changes(captured)[1:] == [("elsewhere.update", "1", {"size": (1, 2)})]
+
+
+def test_what_is_read_through_asyncio(tmp_path):
+    """In the greenlet of the statement."""
+    pytest.importorskip("aiosqlite", reason="no aiosqlite: asyncio is left out")
+
+    async def clinic():
+        engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'clinic'}")
+        async with engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        async with AsyncSession(engine) as session:
+            session.add_all([Patient(id=1), Patient(id=2)])
+            await session.commit()
+            await session.execute(update(Patient).values(weight=9))
+            await session.commit()
+        await engine.dispose()
+
+    with capture() as captured:
+        asyncio.run(clinic())
+    assert of_changes(captured)[2:] == [
+        ("patient.update", "1", {"weight": (1, 9)}),
+        ("patient.update", "2", {"weight": (1, 9)}),
+    ]
+
+
+def test_without_a_transaction_nothing_is_read(tmp_path):
+    """It would be another one than that of the write."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'clinic'}", isolation_level="AUTOCOMMIT")
+    Base.metadata.create_all(engine)
+    with capture() as captured, engine.connect() as connection:
+        connection.execute(insert(Patient.__table__).values(id=1, kind="patient"))
+        connection.execute(update(Patient.__table__).values(weight=2))
+    engine.dispose()
+    assert [row[0] for row in of_changes(captured)] == ["patient.create", "patient.bulk_update"]
+
+
+def test_after_its_end_an_import_hook_that_still_waited_listens_to_nothing():
+    """It cannot be taken back, so it does nothing."""
+    from ezlogs.trackers.data import audit
+    from ezlogs_instrumentors.hooks import Hooks
+    from ezlogs_instrumentors.sqlalchemy import reading
+
+    before = len(audit._listeners)
+    hooks = Hooks()
+    hooks.undo()
+    reading.attach(hooks, None)
+    assert len(audit._listeners) == before
