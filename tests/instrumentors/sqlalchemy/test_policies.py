@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec import UNSET
 from sqlalchemy import (
     Column,
     ForeignKey,
     Integer,
     LargeBinary,
+    StaticPool,
     String,
     Table,
     TypeDecorator,
@@ -619,3 +622,64 @@ def test_after_its_end_an_import_hook_that_still_waited_listens_to_nothing():
     hooks.undo()
     reading.attach(hooks, None)
     assert len(audit._listeners) == before
+
+
+@ezlogs.audit(capture="rows", limit=4)
+class Cell(Base):
+    __tablename__ = "cells"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    note: Mapped[int | None]
+
+
+CELLS = st.lists(st.tuples(st.integers(0, 2), st.none() | st.integers(0, 2)), max_size=7)
+WRITES = st.lists(
+    st.tuples(
+        st.sampled_from(["update", "compute", "core", "delete"]), st.integers(0, 2), st.none() | st.integers(0, 2)
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cells=CELLS, writes=WRITES)
+def test_rows_that_are_told_are_those_that_changed(cells, writes):
+    """Before and after each statement the table is read, and the difference is what is told, as far as it is known."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    cell = Cell.__table__
+    try:
+        with capture(changes="full") as captured, Session(engine) as session:
+            session.add_all(Cell(id=at, size=size, note=note) for at, (size, note) in enumerate(cells))
+            session.commit()
+            for name, size, value in writes:
+                captured.clear()
+                before = {row.id: row for row in session.execute(select(Cell.id, Cell.size, Cell.note))}
+                chosen = {at for at, row in before.items() if row.size >= size}
+                session.execute(
+                    {
+                        "update": update(Cell).where(Cell.size >= size).values(note=value),
+                        "compute": update(Cell).where(Cell.size >= size).values(note=Cell.note + 1, size=Cell.size),
+                        "core": update(cell).where(cell.c.size >= size).values(note=value),
+                        "delete": delete(Cell).where(Cell.size >= size),
+                    }[name]
+                )
+                session.commit()
+                after = {row.id: row for row in session.execute(select(Cell.id, Cell.size, Cell.note))}
+                events = captured.of("data.change")
+                rows = {int(event.subject.id): event for event in events if event.subject.id is not None}
+                rest = sum(event.metadata["rows"] for event in events if event.subject.id is None)
+                assert set(rows) <= chosen
+                assert rest == max(0, len(chosen) - 4)
+                if len(chosen) <= 4:
+                    known = {at for at in chosen if after.get(at) != before[at]}
+                    assert set(rows) == (chosen if name in ("compute", "delete") else known)
+                for at, event in rows.items():
+                    assert event.action == ("cell.destroy" if name == "delete" else "cell.update")
+                    for field, (was, now) in changes(event).items():
+                        assert was == getattr(before[at], field)
+                        assert now is UNSET or now == getattr(after[at], field)
+    finally:
+        engine.dispose()

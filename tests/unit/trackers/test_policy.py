@@ -230,6 +230,19 @@ def test_fields_are_told_as_they_are_treated():
     assert sides(names) == {"email": (UNSET, UNSET), "note": (UNSET, UNSET)}
 
 
+def test_paths_inside_a_document_are_treated_as_its_field():
+    """Unless they are named themselves; what is named must be inside of a field that is there."""
+    fields = [Field(name, 1, 2) for name in ("extra", "extra.size", "extra.mail", "note.size", "total")]
+    hidden = ModelPolicy(hidden={"extra": "exclude", "extra.size": "mask", "note": "exclude"})
+    assert list(sides(told(fields, hidden))) == ["extra.size", "total"]
+    included = ModelPolicy(include=frozenset({"extra.mail", "note"}))
+    assert list(sides(told(fields, included))) == ["extra.mail", "note.size"]
+    assert hidden.leaves_out([Field("note.size")])
+    ezlogs.audit(Mapped, mask=["note.mail"])
+    with pytest.raises(ValueError, match="no field 'extra'"):
+        ezlogs.audit(Mapped, mask=["extra.mail"])
+
+
 @pytest.mark.parametrize("text", ["a@b", "hunter@2 and more", "two@at@example.com", "4111 1111 1111 1234"])
 def test_only_an_address_shows_its_domain(text):
     """Of everything else an end is shown, a third at most."""

@@ -192,8 +192,9 @@ def is_mapped(model: type) -> bool:
 
 
 def unknown_names(model: type, said: Audit) -> list[str]:
-    """Return the names of fields that a model does not have."""
-    return sorted(name for name in {*(said.include or ()), *said.hidden} if not hasattr(model, name))
+    """Return the names of fields that a model does not have; of paths inside a document its field's counts."""
+    names = {name.partition(".")[0] for name in (*(said.include or ()), *said.hidden)}
+    return sorted(name for name in names if not hasattr(model, name))
 
 
 def _unknown(model: type, name: str) -> str:

@@ -86,12 +86,17 @@ class ModelPolicy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         names = [field.name for field in fields]
         return bool(names) and all(map(self._is_excluded, names))
 
+    def _how(self, field: str) -> str | None:
+        """Return what is done with a field, or with that which a path such as ``extra.mail`` leads into."""
+        return self.hidden.get(field) or self.hidden.get(field.partition(".")[0])
+
     def _is_excluded(self, field: str) -> bool:
-        return self.hidden.get(field) == "exclude" or (self.include is not None and field not in self.include)
+        included = self.include is None or field in self.include or field.partition(".")[0] in self.include
+        return not included or self._how(field) == "exclude"
 
     def _telling(self, field: str) -> Telling:
         changes = self.changes
-        how = self.hidden.get(field)
+        how = self._how(field)
         if changes == "none" or self._is_excluded(field):
             return "nothing"
         if changes == "names" or _secrets.denies(field):
