@@ -53,7 +53,7 @@ def test_beyond_its_bound_a_transaction_is_told_in_sums():
     summary = captured.events[2]
     assert [change.field for change in summary.changes] == ["total", "field_2", "field_3", "field_4"]
     assert summary.metadata["rolled_up"] is True
-    assert (summary.metadata["table"], summary.metadata["database"]) == ("orders", "default")
+    assert {name: summary.metadata[name] for name in where} == where
     assert summary.metadata["first_at"] <= summary.metadata["last_at"]
     assert summary.correlation.transaction_id == transaction.id
 
@@ -260,6 +260,7 @@ def test_sums_are_what_all_rows_would_add_up_to(end, steps, bound):
                 getattr(transaction, step)(*given_to)
                 getattr(naive, step)(*given_to)
             assert [instance.known for instance in instances] == naive.known
+            assert sum(row.rows for row in transaction.written()) == sum(rows for _, _, rows in naive.rows)
         getattr(transaction, end)()
     changes = captured.of("data.change")
     if end == "rollback":

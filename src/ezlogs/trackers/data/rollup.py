@@ -15,6 +15,9 @@ from ezlogs.trackers.data.rows import CHANGE, Row
 _MOST_FIELDS = 100
 """Names of fields in one summary: there may be any number inside of documents."""
 
+_KEPT = ("verb", "table", "database", "verbose_name", "verbose_name_plural")
+"""What is the same for all rows of a model."""
+
 _IN_BULK = {"create": "bulk_create", "update": "bulk_update", "destroy": "bulk_delete"}
 
 
@@ -76,7 +79,7 @@ class Level:
         if summary is not None:
             summary.add(row.rows, row.timestamp, fields)
             return
-        metadata = {name: row.metadata[name] for name in ("verb", "table", "database") if name in row.metadata}
+        metadata = {name: row.metadata[name] for name in _KEPT if name in row.metadata}
         first = msgspec.structs.replace(row, verb=verb, id=None, changes=(), metadata=metadata, undo=None, owner=None)
         self.summaries[key] = Summary(first, row.rows, row.timestamp, dict.fromkeys(fields[:_MOST_FIELDS]))
 
