@@ -21,6 +21,7 @@ from ezlogs.version import __version__
 if TYPE_CHECKING:
     from ezlogs.scrubbing import ScrubbingLogRecordExporter, ScrubbingSpanExporter
     from ezlogs.trackers.auth import auth
+    from ezlogs.trackers.data.audit import audit
 
 __all__ = [
     "Actor",
@@ -36,6 +37,7 @@ __all__ = [
     "UniversalEvent",
     "__version__",
     "actor",
+    "audit",
     "auth",
     "command",
     "configure",
@@ -55,6 +57,7 @@ __all__ = [
 _LATER = {
     "ScrubbingLogRecordExporter": "ezlogs.scrubbing",  # it needs the SDK
     "ScrubbingSpanExporter": "ezlogs.scrubbing",
+    "audit": "ezlogs.trackers.data.audit",
     "auth": "ezlogs.trackers.auth",
 }
 """Where names are that most programs do without: `import ezlogs` does not import them."""

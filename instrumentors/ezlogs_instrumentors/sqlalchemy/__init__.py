@@ -25,6 +25,6 @@ class SqlalchemyInstrumentor(HookingInstrumentor):
     parts = MappingProxyType(
         {
             "sqlalchemy": "transactions.attach statements.attach",
-            "sqlalchemy.orm": "mapped.attach flushes.attach bulk.attach",
+            "sqlalchemy.orm": "mapped.attach flushes.attach bulk.attach reading.attach",
         }
     )

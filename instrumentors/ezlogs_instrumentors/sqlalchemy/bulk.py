@@ -8,37 +8,65 @@ from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
+from msgspec import UNSET
 from sqlalchemy import inspect
 
 from ezlogs.emit import guarded
-from ezlogs.trackers.data import Field, observe, watching
+from ezlogs.trackers.data import Captured, Field, observe_bulk, to_capture, watching
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.capturing import joined
+from ezlogs_instrumentors.sqlalchemy.flushes import created, updated
 from ezlogs_instrumentors.sqlalchemy.flushing import begin, end
-from ezlogs_instrumentors.sqlalchemy.mapped import Shape, shape_of, where
+from ezlogs_instrumentors.sqlalchemy.mapped import Shape, key_of, policy_of_mapper, shape_of, where
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
 
 class Given:
-    """What goes into a bulk method, counted as it passes: nothing is kept, and a generator stays one."""
+    """What goes into a bulk method, counted as it passes: nothing is kept, and a generator stays one.
+
+    Of models that ask for it as many rows are remembered as may be told.
+    """
 
     def __init__(self) -> None:
         self.rows: Counter[tuple[Any, str]] = Counter()
         self.names: dict[str, None] = {}
+        self.captured: dict[tuple[Any, str], list[Captured]] = {}
 
     def mappings(self, mapper: Any, verb: str, mappings: Iterable[Any]) -> Iterator[Any]:
         """Pass dictionaries of one model on."""
+        room = to_capture(policy_of_mapper(mapper))
         for mapping in mappings:
             self.rows[mapper, verb] += 1
             if verb == "bulk_update":
                 self.names.update(dict.fromkeys(mapping))
+            if room:
+                room -= 1
+                shape = shape_of(mapper)
+                key = joined(mapping.get(name) for name in shape.keys)
+                self._capture(mapper, verb, Captured(key, list(_values(shape, mapping))))
             yield mapping
 
     def objects(self, objects: Iterable[Any]) -> Iterator[Any]:
         """Pass instances on."""
         for instance in objects:
             state = inspect(instance)
-            self.rows[state.mapper, "bulk_create" if state.key is None else "bulk_update"] += 1
+            verb = "bulk_create" if state.key is None else "bulk_update"
+            self.rows[state.mapper, verb] += 1
+            if self.rows[state.mapper, verb] <= to_capture(policy_of_mapper(state.mapper)):
+                shape = shape_of(state.mapper)
+                written = created(state, shape.attributes) if state.key is None else updated(state, shape.attributes)
+                self._capture(state.mapper, verb, Captured(key_of(state, shape), list(written)))
             yield instance
+
+    def _capture(self, mapper: Any, verb: str, row: Captured) -> None:
+        self.captured.setdefault((mapper, verb), []).append(row)
+
+
+def _values(shape: Shape, mapping: Any) -> Iterator[Field]:
+    for attribute in shape.attributes:
+        after = mapping.get(attribute.key)
+        if not attribute.is_primary and after is not None:
+            yield Field(attribute.key, UNSET, after, attribute.is_harmless, attribute.is_secret)
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -84,11 +112,16 @@ def _see(session: Any, given: Given) -> None:
         shape, rows = shape_of(mapper), count
         if verb == "bulk_update" and flush is not None:  # objects that did not change are left out
             rows = min(count, max(flush.updated[table] for table in mapper.tables))
-        if rows and not shape.skipped:
+        policy = policy_of_mapper(mapper)
+        if rows and policy.told:
             connection = session.connection(bind_arguments={"mapper": mapper})
-            fields = _fields(shape, given.names) if verb == "bulk_update" else ()
-            metadata = {"rows": rows, **where(shape.table, connection)}
-            write(observe(shape.model, verb, rows=rows, fields=fields, metadata=metadata), connection)
+            fields = list(_fields(shape, given.names)) if verb == "bulk_update" else ()
+            metadata = where(shape.table, connection)
+            captured = given.captured.get((mapper, verb)) if rows == count else None
+            for row in observe_bulk(
+                shape.model, verb, rows=rows, policy=policy, captured=captured, fields=fields, metadata=metadata
+            ):
+                write(row, connection)
 
 
 def _fields(shape: Shape, names: Iterable[str]) -> Iterator[Field]:

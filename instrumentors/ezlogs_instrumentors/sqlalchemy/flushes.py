@@ -12,12 +12,12 @@ from typing import Any
 from msgspec import UNSET
 from sqlalchemy.orm import LoaderCallableStatus
 
-from ezlogs.trackers.data import Field, Moment, moment, observe, watching
+from ezlogs.trackers.data import Field, ModelPolicy, Moment, moment, observe, watching
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.flushing import begin, end, forget, running
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
-from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, key_of, shape_of, where
+from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, key_of, policy_of_mapper, shape_of, where
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
 _NOTHING: Mapping[str, object] = {}
@@ -60,19 +60,25 @@ def see_flush(session: Any, flush_context: Any) -> None:
     before, states = flush.before, flush_context.states
     replaced = {state.key: state for state, (deleted, listed) in states.items() if deleted and listed and state.key}
     shapes: dict[Any, Shape] = {}
+    policies: dict[Any, ModelPolicy] = {}
     at = moment()
     find = partial(_connection, session, {})
     for state, (deleted, listed) in states.items():
         if listed:
             continue
         connection = find(state)
-        shape = shapes[state.mapper] = shape_of(state.mapper)
-        if not shape.skipped:
-            _see_row(state, deleted, before, replaced, connection, at=at)
+        policy = policies.get(state.mapper)
+        if policy is None:
+            shapes[state.mapper] = shape_of(state.mapper)
+            policy = policies[state.mapper] = policy_of_mapper(state.mapper)
+        if policy.told:
+            _see_row(state, deleted, before, replaced, connection, at=at, policy=policy)
     links_of = {mapper: shape.links for mapper, shape in shapes.items() if shape.links}
     for links in written_links(states, links_of) if links_of else ():
-        connection = find(links.owner)
-        write(links.row(connection), connection)
+        policy = policy_of_mapper(links.owner.mapper)
+        if policy.told and not policy.leaves_out((Field(links.relationship.key),)):
+            connection = find(links.owner)
+            write(links.row(connection, policy), connection)
 
 
 def _connection(session: Any, found: dict[Any, Any], state: Any) -> Any:
@@ -85,7 +91,14 @@ def _connection(session: Any, found: dict[Any, Any], state: Any) -> Any:
 
 
 def _see_row(
-    state: Any, deleted: bool, before: Mapping[Any, Any], replaced: Mapping[Any, Any], connection: Any, *, at: Moment
+    state: Any,
+    deleted: bool,
+    before: Mapping[Any, Any],
+    replaced: Mapping[Any, Any],
+    connection: Any,
+    *,
+    at: Moment,
+    policy: ModelPolicy,
 ) -> None:
     shape = shape_of(state.mapper)
     metadata = where(shape.table, connection)
@@ -94,36 +107,45 @@ def _see_row(
         if shape.cascades_in_database:
             metadata["cascade"] = "db"
     elif state.key is not None:
-        verb, fields = "update", _updated(state, shape.attributes, *before.get(state, (_NOTHING, _NOTHING)))
+        verb, fields = "update", updated(state, shape.attributes, *before.get(state, (_NOTHING, _NOTHING)))
     else:
         old = replaced.get(state.mapper.identity_key_from_instance(state.obj())) if replaced else None
         verb = "create" if old is None else "update"
-        fields = list(_created(state, shape.attributes) if old is None else _replaced(old, state, shape.attributes))
-    if verb == "update" and not fields:
+        fields = list(created(state, shape.attributes) if old is None else _replaced(old, state, shape.attributes))
+    if verb == "update" and (not fields or policy.leaves_out(fields)):
         return
-    row = observe(shape.model, verb, id=key_of(state, shape), fields=fields, metadata=metadata, at=at)
+    row = observe(shape.model, verb, id=key_of(state, shape), fields=fields, metadata=metadata, at=at, policy=policy)
     write(row, connection)
 
 
-def _created(state: Any, attributes: tuple[Attribute, ...]) -> Iterator[Field]:
+def created(state: Any, attributes: tuple[Attribute, ...]) -> Iterator[Field]:
+    """Return what is inserted of a new row."""
     now = state.dict
     for attribute in attributes:
         after = _known(now.get(attribute.key, UNSET))
         if attribute.is_primary or after is None or (after is UNSET and not _is_set_by_database(attribute, now)):
             continue
-        yield Field(attribute.key, UNSET, after, attribute.is_harmless)
+        yield Field(attribute.key, UNSET, after, attribute.is_harmless, attribute.is_secret)
 
 
 def _is_set_by_database(attribute: Attribute, now: Mapping[str, object]) -> bool:
     return attribute.has_server_default or attribute.key in now
 
 
-def _updated(
+def updated(
     state: Any,
     attributes: tuple[Attribute, ...],
-    loaded: Mapping[str, object],
-    history: Mapping[str, object],
+    loaded: Mapping[str, object] = _NOTHING,
+    history: Mapping[str, object] = _NOTHING,
 ) -> list[Field]:
+    """Return what is updated of a row.
+
+    Args:
+        state: The row now.
+        attributes: Its columns.
+        loaded: Its values before.
+        history: What SQLAlchemy knew of changed ones before.
+    """
     now, later = state.dict, state.committed_state
     told: list[Field] = []
     along: list[Field] = []
@@ -142,7 +164,7 @@ def _updated(
         else:
             continue
         if before is UNSET or after is UNSET or not _same(attribute, before, after):
-            fields.append(Field(key, before, after, attribute.is_harmless))
+            fields.append(Field(key, before, after, attribute.is_harmless, attribute.is_secret))
     return told + along if told else []
 
 
@@ -154,7 +176,7 @@ def _replaced(old: Any, state: Any, attributes: tuple[Attribute, ...]) -> Iterat
             continue
         before, after = _known(was.get(attribute.key, UNSET)), _known(state.dict[attribute.key])
         if before is UNSET or after is UNSET or not _same(attribute, before, after):
-            yield Field(attribute.key, before, after, attribute.is_harmless)
+            yield Field(attribute.key, before, after, attribute.is_harmless, attribute.is_secret)
 
 
 def _known(value: object) -> object:

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import inspect
 from sqlalchemy.orm import PassiveFlag
 
-from ezlogs.trackers.data import Row, observe
+from ezlogs.trackers.data import ModelPolicy, Row, observe
 from ezlogs_instrumentors.sqlalchemy.mapped import key_of, shape_of, where
 
 _MAX_KEYS_TOLD = 100
@@ -23,11 +23,15 @@ class Links(msgspec.Struct, eq=False):
     added: dict[Any, None] = {}
     removed: dict[Any, None] = {}
 
-    def row(self, connection: Any) -> Row:
+    def row(self, connection: Any, policy: ModelPolicy) -> Row:
         """Return the change as a write of the collection's owner."""
         shape = shape_of(self.owner.mapper)
-        links = {"field": self.relationship.key, "added": _keys(self.added), "removed": _keys(self.removed)}
-        metadata = {**where(self.relationship.secondary, connection), "m2m": links}
+        field = self.relationship.key
+        metadata = where(self.relationship.secondary, connection)
+        if policy.tells_values(field):
+            metadata["m2m"] = {"field": field, "added": _keys(self.added), "removed": _keys(self.removed)}
+        elif policy.tells(field):
+            metadata["m2m"] = {"field": field}
         rows = len(self.added) + len(self.removed)
         return observe(shape.model, "update", id=_key(self.owner), rows=rows, metadata=metadata)
 

@@ -10,11 +10,9 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 from sqlalchemy import Column, Enum, Table
 
 from ezlogs.loaded import key_text, snake_case
+from ezlogs.trackers.data import ModelPolicy, is_secret_type, policy_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
-
-_SKIPPED = frozenset({"alembic_version"})
-"""Tables whose rows are nobody's data."""
 
 _STEM = re.compile(r"([^/\\]+?)(\.\w+)?$")
 
@@ -32,6 +30,10 @@ class Attribute(NamedTuple):
     changes_with: Any
     """The table, where an update of it gives this column a value, too."""
     type: Any
+    is_secret: bool
+    """Its type holds passwords, or encrypts."""
+    column: str
+    """The column's name."""
 
 
 class Shape(NamedTuple):
@@ -45,7 +47,6 @@ class Shape(NamedTuple):
     links: tuple[Any, ...]
     """The relationships over an association table."""
     cascades_in_database: bool
-    skipped: bool
 
 
 _shapes: WeakKeyDictionary[Any, Shape] = WeakKeyDictionary()
@@ -105,7 +106,6 @@ def _shape(mapper: Any) -> Shape:
         ),
         links=tuple(relationship for relationship in relationships if relationship.secondary is not None),
         cascades_in_database=any(relationship.passive_deletes for relationship in relationships),
-        skipped=is_skipped(table),
     )
 
 
@@ -119,7 +119,14 @@ def _attribute(key: str, column: Any, version: Any) -> Attribute:
         column.table,
         None if column.onupdate is None and column.server_onupdate is None else column.table,
         column.type,
+        is_secret(column),
+        str(column.name),
     )
+
+
+def is_secret(column: Any) -> bool:
+    """Tell whether a column is of a type that holds passwords, or encrypts, such as those of sqlalchemy-utils."""
+    return is_secret_type(type(column.type))
 
 
 def is_harmless(column: Any) -> bool:
@@ -127,15 +134,39 @@ def is_harmless(column: Any) -> bool:
     return bool(column.primary_key or column.foreign_keys or isinstance(column.type, Enum))
 
 
-def is_skipped(table: Any) -> bool:
-    """Tell whether a table's rows are nobody's data."""
-    return getattr(table, "name", None) in _SKIPPED
+def policy_of_mapper(mapper: Any) -> ModelPolicy:
+    """Return what is told of a mapper's rows."""
+    shape = shape_of(mapper)
+    return policy_of(mapper.class_, shape.model, full_name(shape.table))
+
+
+def policy_of_table(table: Any) -> ModelPolicy:
+    """Return what is told of a table's rows: what is said of its class, if it has one."""
+    return policy_of(class_of(table), model_of(table), full_name(table))
+
+
+def policy_of_entity(entity: Any, table: Any) -> ModelPolicy:
+    """Return what is told of a class's rows in a table."""
+    return policy_of(entity, snake_case(entity), full_name(table))
+
+
+def table_of(statement: Any) -> Any:
+    """Return the table that a statement writes, without the notes that the ORM puts on it."""
+    notes = statement._annotations
+    table = notes.get("_emit_insert_table", notes.get("_emit_update_table", statement.table))
+    return table._deannotate() if hasattr(table, "_deannotate") else table
+
+
+def class_of(table: Any) -> type | None:
+    """Return the topmost class of a table."""
+    found = _classes.get(table)
+    kind: type | None = found() if found is not None else None
+    return kind
 
 
 def model_of(table: Any) -> str:
     """Return the name of a table's model; a table without a model has its own name."""
-    found = _classes.get(table)
-    kind = found() if found is not None else None
+    kind = class_of(table)
     return str(table.name) if kind is None else snake_case(kind)
 
 
@@ -151,8 +182,12 @@ def is_association(table: Any) -> bool:
 def where(table: Any, connection: Any) -> dict[str, object]:
     """Return table and database, as metadata of an event."""
     bind = table.metadata.info.get("bind_key") if isinstance(table, Table) else None  # Flask-SQLAlchemy's name of it
-    name = getattr(table, "fullname", None) or str(getattr(table, "name", None) or type(table).__name__)
-    return {"table": str(name), "database": database_of(connection.engine) if bind is None else str(bind)}
+    return {"table": full_name(table), "database": database_of(connection.engine) if bind is None else str(bind)}
+
+
+def full_name(table: Any) -> str:
+    """Return a table's name, with its schema if it has one."""
+    return str(getattr(table, "fullname", None) or getattr(table, "name", None) or type(table).__name__)
 
 
 def database_of(engine: Any) -> str:

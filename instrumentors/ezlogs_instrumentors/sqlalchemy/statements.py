@@ -15,10 +15,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from ezlogs.emit import guarded
 from ezlogs.loaded import key_text, snake_case
 from ezlogs.trackers import raw
-from ezlogs.trackers.data import Field, observe, watching
+from ezlogs.trackers.data import Captured, Field, ModelPolicy, observe, observe_bulk, policy_of, to_capture, watching
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.capturing import (
+    attach_capturing,
+    captured,
+    joined,
+    names_of,
+    policy_of_statement,
+)
 from ezlogs_instrumentors.sqlalchemy.flushing import in_flush, running
-from ezlogs_instrumentors.sqlalchemy.mapped import database_of, is_association, is_harmless, is_skipped, model_of, where
+from ezlogs_instrumentors.sqlalchemy.mapped import (
+    database_of,
+    is_association,
+    is_harmless,
+    is_secret,
+    model_of,
+    table_of,
+    where,
+)
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
 
@@ -48,6 +63,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
         event.listen(Engine, name, listener)
         hooks.on_undo(partial(event.remove, Engine, name, listener))
     hooks.after(Connection, "exec_driver_sql", see_driver_statement)  # the only way past that event
+    attach_capturing(hooks)
 
 
 def _remember_rows(cursor: Any, context: Any) -> None:
@@ -59,11 +75,14 @@ def _remember_rows(cursor: Any, context: Any) -> None:
 
 def see_statement(connection: Any, statement: Any, multiparams: Any, options: Mapping[str, Any], result: Any) -> None:
     """Keep what a statement wrote, unless it is one of the ORM's own, whose rows are told one by one."""
-    table = _table_of(statement)
-    if not watching() or is_skipped(table):
+    if not watching():
         return
+    table = table_of(statement)
     if _is_of_orm(table, options):
         _count_update(statement, table, multiparams, result)
+        return
+    policy = policy_of_statement(statement)
+    if not policy.told:
         return
     entity = statement.entity_description.get("type")
     if entity is not None and statement.is_insert and table is not entity.__mapper__.local_table:
@@ -73,18 +92,47 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
     if rows == 0:
         return
     if statement.is_insert and _is_of_one_row(statement, multiparams, rows):
-        fields = list(_inserted(table, result))
+        fields = _renamed(_inserted(table, result), statement)
+        metadata = where(table, connection)
         write(
-            observe(model, "create", id=_key(table, result), fields=fields, metadata=where(table, connection)),
+            observe(model, "create", id=_key(table, result), fields=fields, metadata=metadata, policy=policy),
             connection,
         )
         return
     verb = "bulk_create" if statement.is_insert else "bulk_update" if statement.is_update else "bulk_delete"
-    metadata = where(table, connection)
-    if rows is not None:
-        metadata = {"rows": rows, **metadata}
-    fields = list(_assigned(statement, table, multiparams, result)) if statement.is_update else []
-    write(observe(model, verb, rows=rows or 0, fields=fields, metadata=metadata), connection)
+    fields = _renamed(_assigned(statement, table, multiparams, result), statement) if statement.is_update else []
+    before = (
+        _given(statement, table, multiparams, policy)
+        if statement.is_insert
+        else captured(connection, statement, fields, policy)
+    )
+    for row in observe_bulk(
+        model, verb, rows=rows, policy=policy, captured=before, fields=fields, metadata=where(table, connection)
+    ):
+        write(row, connection)
+
+
+def _renamed(fields: Iterator[Field], statement: Any) -> list[Field]:
+    """Return the fields under their attributes' names: those are what policies name."""
+    names = names_of(statement)
+    return [field._replace(name=names.get(field.name, field.name)) for field in fields]
+
+
+def _given(statement: Any, table: Any, multiparams: Any, policy: ModelPolicy) -> list[Captured] | None:
+    """Return the rows that an insert was given, with their keys, where the model wants them told."""
+    most = to_capture(policy)
+    if not most or not multiparams or _may_skip(statement):
+        return None
+    keys = [column.key for column in table.primary_key]
+    rows = []
+    for parameters in multiparams[:most]:
+        fields = (
+            Field(str(name), UNSET, value, is_harmless(column), is_secret(column))
+            for name, value in parameters.items()
+            if (column := table.columns.get(name)) is not None and not column.primary_key and value is not None
+        )
+        rows.append(Captured(joined(parameters.get(key) for key in keys), _renamed(fields, statement)))
+    return rows
 
 
 def see_driver_statement(connection: Any, result: Any, statement: str, *_: Any, **__: Any) -> None:
@@ -96,7 +144,7 @@ def see_driver_statement(connection: Any, result: Any, statement: str, *_: Any, 
 def see_raw(connection: Any, statement: Any, result: Any) -> None:
     """Keep that a statement written as text changed rows; never the statement, never its parameters."""
     written = raw.read(str(statement))
-    if written is None:
+    if written is None or not policy_of(None, written.table, written.table).told:
         return
     rows = _rowcount(result)
     if rows == 0:
@@ -116,13 +164,6 @@ def _count_update(statement: Any, table: Any, multiparams: Any, result: Any) -> 
     if flush is not None and statement.is_update:
         rows = _rowcount(result)
         flush.updated[table] += (len(multiparams) or 1) if rows is None else rows
-
-
-def _table_of(statement: Any) -> Any:
-    """Return the table that is written, without the notes that the ORM puts on it."""
-    notes = statement._annotations
-    table = notes.get("_emit_insert_table", notes.get("_emit_update_table", statement.table))
-    return table._deannotate() if hasattr(table, "_deannotate") else table
 
 
 def _count(statement: Any, multiparams: Any, result: Any) -> int | None:
@@ -156,7 +197,7 @@ def _inserted(table: Any, result: Any) -> Iterator[Field]:
     for name, value in result.last_inserted_params().items():
         column = table.columns.get(name)
         if column is not None and not column.primary_key and value is not None:
-            yield Field(str(name), UNSET, value, is_harmless(column))
+            yield Field(str(name), UNSET, value, is_harmless(column), is_secret(column))
 
 
 def _key(table: Any, result: Any) -> str | None:
@@ -181,7 +222,8 @@ def _assigned(statement: Any, table: Any, multiparams: Any, result: Any) -> Iter
             after = single.get(value.key, UNSET if value.required or multiparams else value.effective_value)
         elif value is not UNSET:
             after = UNSET
-        yield Field(str(name), UNSET, after, column is not None and is_harmless(column))
+        is_known = column is not None
+        yield Field(str(name), UNSET, after, is_known and is_harmless(column), is_known and is_secret(column))
 
 
 def _set(update: Any) -> list[tuple[Any, Any]]:

@@ -60,7 +60,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 def write(row: data.Row, connection: Any) -> None:
     """Tell a write at once in autocommit mode, else when its transaction has committed."""
-    if _is_autocommitting(connection):
+    if is_autocommitting(connection):
         data.emit(row)
         return
     state = _open.get(connection)
@@ -132,7 +132,7 @@ def see_rollback(connection: Any) -> None:
 def see_error(error: Any) -> None:
     """Remember the database's error: an insert that fails has written nothing, yet its rollback is worth an event."""
     connection = error.connection
-    if connection is None or error.execution_context is None or _is_autocommitting(connection):
+    if connection is None or error.execution_context is None or is_autocommitting(connection):
         return
     state = _open.setdefault(connection, Open())
     state.failure = failure_of(error.original_exception)
@@ -171,6 +171,7 @@ def see_rollback_to_savepoint(connection: Any, name: str, _: None) -> None:
     state.failure = None
     if state.writes is not None:
         state.writes.rollback_to(name, _present_reason(state))
+        state.writes.release(name)  # SQLAlchemy goes back to one only once, and does not release it then
 
 
 def reason(error: BaseException) -> Failure:
@@ -192,7 +193,8 @@ def _name_of(transaction: Any) -> str:
     return str(transaction._savepoint)  # no event tells the name that a savepoint is given
 
 
-def _is_autocommitting(connection: Any) -> bool:
+def is_autocommitting(connection: Any) -> bool:
+    """Tell whether each statement of a connection is a transaction of its own."""
     level = connection.get_execution_options().get("isolation_level")
     if level is None:
         level = connection.dialect._on_connect_isolation_level  # of create_engine(); asking the driver may query

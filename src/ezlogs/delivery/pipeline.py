@@ -22,6 +22,7 @@ from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan
 from ezlogs.delivery.signal import SPANS, Signal
+from ezlogs.delivery.together import TOGETHER, Together
 from ezlogs.delivery.transport import transport
 from ezlogs.delivery.worker import Encoder, Worker, flush
 from ezlogs.event import UniversalEvent
@@ -123,14 +124,15 @@ class Pipeline:
             else:
                 self._ledger.note("lost.no_recording_span")
         elif self.owned():
-            riders = self.processor.riders(span)
+            riders = None if TOGETHER in ctx else self.processor.riders(span)
             rider = self._kept_on(keeper, event, span, riders, ctx) if keeper else event
             if riders is None or not self._ride(event, rider, span, riders):
                 self._put_loose(rider, span)
         elif self._endpoint_given:
             self._put_loose(keeper.kept(event, span.get_span_context()) if keeper else event, span)
         else:
-            self._hand_over(event, span)
+            events: Together | None = ctx.get(TOGETHER)  # type: ignore[assignment]  # what `Together.within` puts there
+            self._hand_over(event, span if events is None else events.span_for(span, event.timestamp))
 
     @property
     def notes_openings(self) -> bool:

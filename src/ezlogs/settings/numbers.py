@@ -1,4 +1,4 @@
-"""The settings of sampling that hold a number for each of several types of events or routes."""
+"""The settings that hold a number, or a word, for each of several types of events, routes or models."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import msgspec
 from ezlogs.expressions import expression
 from ezlogs.patterns import is_event_pattern
 from ezlogs.settings.fixed import Fixed
-from ezlogs.settings.kinds import Kind, NothingSaidError, Seconds, UnacceptableError
+from ezlogs.settings.kinds import Choice, Kind, NothingSaidError, Seconds, UnacceptableError
 
 _ROUTE: Final = expression(r"([A-Z_]+ )?(/[^\s*]*\*?|\*)")
+_MODEL: Final = expression(r"[\w.*?\[\]!$-]+")
+_NAMES: Final = {"type": "event type", "route": "route", "model": "model or table"}
 _MOST_BURST: Final = 1_000_000
 
 
@@ -40,7 +42,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Numbers(Fixed[Any]):
-    """Numbers by type of event or by route: immutable, and fit for JSON.
+    """Numbers or words by type of event, route or model: immutable, and fit for JSON.
 
     >>> Numbers({"data.*": 0.1})
     Numbers({'data.*': 0.1})
@@ -85,15 +87,19 @@ class Table(Kind, frozen=True):
     Numbers({'data.*': 0.01, 'http.request': 0.5})
     >>> Table("route", Ratio()).parse({"GET /health": 0})
     Numbers({'GET /health': 0.0})
+    >>> from ezlogs.settings.kinds import Choice
+    >>> Table("model", Choice(("safe", "full"))).parse("shop.*=full, audit_log=safe")
+    Numbers({'shop.*': 'full', 'audit_log': 'safe'})
     """
 
-    of: Literal["type", "route"]
+    of: Literal["type", "route", "model"]
     number: Kind
 
     @property
     def allowed(self) -> str:
         example = "1.5" if isinstance(self.number, Seconds) else "0.1"
-        where = "data.*" if self.of == "type" else "GET /health"
+        where = {"type": "data.*", "route": "GET /health", "model": "shop.*"}[self.of]
+        example = self.number.words[1] if isinstance(self.number, Choice) else example
         example = "100" if isinstance(self.number, PerSecond) else example
         return f"pairs such as '{where}={example}' separated by commas, each with {self.number.allowed}"
 
@@ -118,9 +124,12 @@ class Table(Kind, frozen=True):
 
     def _where(self, where: object) -> str:
         text = " ".join(where.split()) if isinstance(where, str) else ""
-        if is_event_pattern(text) if self.of == "type" else _ROUTE.fullmatch(text):
+        fits = (
+            is_event_pattern(text) if self.of == "type" else (_ROUTE if self.of == "route" else _MODEL).fullmatch(text)
+        )
+        if fits:
             return text
-        raise self.refusal(f"{self.quoted(where)} is no {'event type' if self.of == 'type' else 'route'}")
+        raise self.refusal(f"{self.quoted(where)} is no {_NAMES[self.of]}")
 
     def _number(self, where: object, number: object) -> object:
         try:
@@ -145,3 +154,4 @@ class OldSampler(Kind, frozen=True):
 
 NO_NUMBERS: Final[Mapping[str, float]] = Numbers()
 NO_LIMITS: Final[Mapping[str, Limit]] = Numbers()
+NO_WORDS: Final[Mapping[str, Any]] = Numbers()

@@ -29,13 +29,15 @@ from ezlogs.settings.kinds import (
     WordOrNames,
     Words,
 )
-from ezlogs.settings.numbers import NO_LIMITS, NO_NUMBERS, Limit, OldSampler, PerSecond, Table
+from ezlogs.settings.numbers import NO_LIMITS, NO_NUMBERS, NO_WORDS, Limit, OldSampler, PerSecond, Table
 from ezlogs.settings.otlp import LOGS_PATH, TRACES_PATH, Endpoint, HeaderList, Headers, Packing
 from ezlogs.settings.treatments import NO_TREATMENTS, Secret, TreatmentList
 
 OtlpProtocol = Literal["http/protobuf", "http/json", "grpc"]
+Changes = Literal["safe", "full", "names", "none"]
 
 _PROTOCOL = Choice(("http/protobuf", "http/json", "grpc"))
+_CHANGES = Choice(("safe", "full", "names", "none"))
 _TIMEOUT = Seconds(0.001, 600)
 _COMPRESSION = Packing(("none", "gzip", "zstd"))
 _PEM = Location("a PEM file")
@@ -391,16 +393,30 @@ class Web(Group):
 
 
 class Data(Group):
-    """What events of changed rows tell.
+    """What events of changed rows tell, and of which models.
 
     >>> Data(changes="names").changes
     'names'
     """
 
-    changes: Annotated[Literal["safe", "full", "names", "none"], Setting(Choice(("safe", "full", "names", "none")))] = (
-        "safe"
-    )
+    changes: Annotated[Changes, Setting(_CHANGES)] = "safe"
     """What a data event tells of changed fields: harmless values, all values, names only, or nothing."""
+
+    data_changes: Annotated[Mapping[str, Changes], Setting(Table("model", _CHANGES))] = NO_WORDS
+    """The same by model, where it differs: globs of models and tables, of which the most specific counts."""
+
+    data_include: Annotated[tuple[str, ...], Setting(Words("globs of models and tables"))] = ()
+    """Models and tables whose rows are told; all if left out."""
+
+    data_exclude: Annotated[tuple[str, ...], Setting(Words("globs of models and tables"))] = (
+        *("sessions.session", "contenttypes.contenttype", "admin.logentry", "migrations.migration"),
+        *("django_session", "django_content_type", "django_admin_log", "django_migrations"),
+        *("alembic_version", "ezlogs_*"),
+    )
+    """Models and tables whose rows are not told: sessions, migrations, logs. What a model's class says counts first."""
+
+    max_rows_in_detail: Annotated[int, Setting(Count(0, 10_000, "rows"))] = 1000
+    """How many rows of one transaction are told one by one; those after them are counted, by model and verb."""
 
     raw_statements: Annotated[bool, Setting(Boolean())] = False
     """Whether writes by SQL that is text in the application are told: verb, table and rows, never the statement."""

@@ -254,6 +254,45 @@ def test_events_are_what_was_committed(plan):
         engine.dispose()
 
 
+def summed(events):
+    """Count the rows that events tell, in detail or in sums: by table and verb, links by their table alone."""
+    found = Counter()
+    for told in events:
+        if told.event_type == "data.change":
+            table, verb = told.metadata["table"], told.action.partition(".")[2].removeprefix("bulk_")
+            links = told.metadata.get("m2m")
+            rows = told.metadata.get("rows", 1) if links is None else len(links["added"]) + len(links["removed"])
+            found[table, "" if table == "order_tags" else VERBS[verb]] += rows
+    return +found
+
+
+@settings(max_examples=100)
+@given(plan=steps, bound=st.integers(0, 3))
+def test_sums_are_what_was_committed(plan, bound):
+    """Also of the rows beyond the bound, whatever becomes of savepoints, and no more events than there are sums."""
+    engine = database("sqlite://")
+    keeper = Shopkeeper(engine)
+    try:
+        with capture(max_rows_in_detail=bound) as captured:
+            for name, key, value in [*plan, ("commit", 1, 0)]:
+                if not keeper.step(name, key, value):
+                    assert summed(captured.events) == {}
+                    continue
+                events = captured.of("data.change")
+                captured.clear()
+                assert len(events) <= bound + 3 * len(TABLES)
+                with engine.begin() as connection:
+                    log = Counter()
+                    for what, verb in connection.execute(text("SELECT what, verb FROM log")).all():
+                        log[what, "" if what == "order_tags" else verb] += 1
+                    connection.execute(text("DELETE FROM log"))
+                assert summed(events) == log
+                captured.clear()
+            keeper.session.close()
+    finally:
+        engine.dispose()
+
+
 @pytest.mark.timeout(180)
 def test_events_are_what_was_committed_on_postgresql(postgresql):
     """On PostgreSQL, by the values of the rows."""

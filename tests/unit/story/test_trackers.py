@@ -174,3 +174,18 @@ def test_sessions_and_unfinished_requests_are_told(
     request.finish(status, route="/ws/{room}", **end)
     [told] = only(captured.events).sentences
     assert told.text.startswith(sentence)
+
+
+def test_rows_beyond_the_bound_are_told_with_those_in_detail() -> None:
+    """A sentence counts all of them."""
+    with capture(max_rows_in_detail=2) as captured:
+
+        def view() -> dict[str, str]:
+            transaction = Transaction("default")
+            for number in range(7):
+                transaction.add(observe("orderitem", "create", id=str(number), metadata=ITEM))
+            transaction.commit()
+            return {}
+
+        request(201, "Ada", happens=view)
+    assert "7 order items" in text(only(captured.events))

@@ -109,31 +109,6 @@ def test_an_unknown_savepoint_was_set_before_the_first_row(captured):
     assert actions(captured) == ["rollback_to_savepoint"]
 
 
-def test_beyond_its_bound_a_transaction_is_told_in_bulk(captured, monkeypatch):
-    """However many rows are written, memory is bounded and each row is counted; savepoints hold for them too."""
-    monkeypatch.setattr(data, "MAX_ROWS", 1)
-    undone = []
-    transaction = Transaction("default")
-    for _ in range(3):
-        transaction.add(observe("order", "destroy", id="1", undo=lambda: undone.append(1)))
-    transaction.add(observe("item", "bulk_update", rows=4))
-    transaction.savepoint("s")
-    transaction.add(observe("order", "destroy"))
-    transaction.rollback_to("s")
-    transaction.rollback_to("s")
-    transaction.add(observe("order", "destroy"))
-    transaction.commit()
-    assert [(event.action, event.metadata.get("rows")) for event in captured.events] == [
-        ("order.destroy", None),
-        ("order.bulk_delete", 2),
-        ("item.bulk_update", 4),
-        ("order.bulk_delete", 1),
-        ("rollback_to_savepoint", 1),
-    ]
-    assert captured.events[1].subject == ezlogs.Subject("order")
-    assert undone == []
-
-
 @pytest.mark.parametrize("value", [True, 1, 1.5, Decimal("9.90"), date(2026, 1, 2), timedelta(1), None])
 def test_safe_tells_values_that_harm_nobody(value):
     """Booleans, numbers, dates and nothing are told under the default."""

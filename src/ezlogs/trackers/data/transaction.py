@@ -1,0 +1,151 @@
+"""Transactions: rows are told once they are committed; a rollback is told in their place."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ezlogs.correlation import Correlation, begun
+from ezlogs.delivery.together import together
+from ezlogs.emit import record
+from ezlogs.event import Failure
+from ezlogs.ids import new_span_id
+from ezlogs.runtime import current_runtime
+from ezlogs.trackers.data.rollup import Level
+from ezlogs.trackers.data.rows import TRANSACTION, Row, emit
+
+
+class Transaction:
+    """The writes of one transaction, until it is known whether they happened.
+
+    The first ones, as many as the setting ``max_rows_in_detail`` says, are kept as they are; what is written after
+    them is counted, so that memory is bounded however many there are, and savepoints hold for them too.
+
+    Args:
+        database: Its name or alias.
+        handling: The exception being handled as it began: not the one that ends it.
+
+    Example:
+        >>> from ezlogs.testing import capture
+        >>> from ezlogs.trackers.data import observe
+        >>> with capture() as captured:
+        ...     transaction = Transaction("default")
+        ...     transaction.add(observe("order", "create", id="42"))
+        ...     before = len(captured.events)
+        ...     transaction.commit()
+        >>> before, captured.events[0].action
+        (0, 'order.create')
+    """
+
+    def __init__(self, database: str, *, handling: BaseException | None = None) -> None:
+        self.id = f"txn_{new_span_id():016x}"
+        self._database = database
+        self._handling = handling
+        self._error: BaseException | Failure | None = None
+        self._rows: list[Row] = []
+        self._levels = [Level(None, 0)]
+        runtime = current_runtime()
+        self._most = runtime.settings.max_rows_in_detail if runtime else 0
+        self._discarded: Counter[str] = Counter()
+        self._savepoints = 0
+        self._story: tuple[Correlation, Correlation] | None = None
+
+    def add(self, row: Row) -> None:
+        """Keep a write until the transaction ends."""
+        if self._story is None or self._story[0] is not row.correlation:
+            self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
+        row.correlation = self._story[1]
+        level = self._levels[-1]
+        if row.undo is not None:
+            level.remember(row)
+        if len(self._rows) < self._most:
+            self._rows.append(row)
+        else:
+            level.count(row)
+
+    def savepoint(self, name: str) -> None:
+        """Set a savepoint."""
+        self._levels.append(Level(name, len(self._rows)))
+
+    def release(self, name: str) -> None:
+        """Forget a savepoint, and those set after it; what was written since stays."""
+        position = self._position(name)
+        if position:
+            for level in self._levels[position:]:
+                self._levels[position - 1].absorb(level)
+            del self._levels[position:]
+
+    def rollback_to(self, name: str, error: BaseException | Failure | None = None) -> None:
+        """Take back what was written since a savepoint; one set before the first write takes back everything."""
+        self._savepoints += 1
+        self._discard(self._position(name), error)
+
+    def written(self) -> list[Row]:
+        """Return what is told if everything that was written and not taken back is committed now."""
+        total = Level(None, 0)
+        for level in self._levels:
+            total.add_up(level)
+        return [*self._rows, *(summary.row() for summary in total.summaries.values())]
+
+    def commit(self) -> None:
+        """Tell every write that was not taken back, and once, in short, what was."""
+        with together() as events:
+            for row in self.written():
+                emit(row, events=events)
+        if self._discarded:
+            self._tell_rollback("rollback_to_savepoint")
+
+    def lose(self, error: BaseException | Failure | None = None) -> None:
+        """Tell that the connection was lost while it committed: whether any of it happened, nobody was told.
+
+        Args:
+            error: What the commit failed with.
+        """
+        kept = Counter[str]()
+        with together() as events:
+            for row in self.written():
+                emit(row, "unknown", events=events)
+                kept[row.model] += row.rows
+        self._tell("commit", "unknown", kept, error)
+
+    def rollback(self, error: BaseException | Failure | None = None) -> None:
+        """Tell, once, that nothing was saved; a transaction without writes and without an error is not worth it."""
+        self._discard(0, error)
+        if self._discarded or self._error:
+            self._tell_rollback("rollback")
+
+    def _position(self, name: str) -> int:
+        """Return which level began with a savepoint; 0 for one that was set before the first write."""
+        return next((at for at in range(len(self._levels) - 1, 0, -1) if self._levels[at].name == name), 0)
+
+    def _discard(self, position: int, error: BaseException | Failure | None) -> None:
+        if error is not None and error is not self._handling:
+            self._error = error
+        levels, begun_with = self._levels[position:], self._levels[position]
+        self._levels[position:] = [Level(begun_with.name, begun_with.start)]
+        for row in self._rows[begun_with.start :]:
+            self._discarded[row.model] += row.rows
+        del self._rows[begun_with.start :]
+        for level in reversed(levels):
+            for summary in level.summaries.values():
+                self._discarded[summary.first.model] += summary.rows
+            level.undo()
+
+    def _tell_rollback(self, action: str) -> None:
+        self._tell(action, "rolled_back", self._discarded, self._error)
+
+    def _tell(self, action: str, outcome: str, rows: Counter[str], error: BaseException | Failure | None) -> None:
+        record(
+            TRANSACTION,
+            action,
+            subject=("database", self._database),
+            metadata={
+                "database": self._database,
+                "rows": sum(rows.values()),
+                "rows_by_model": dict(rows),
+                "savepoints": self._savepoints,
+            },
+            outcome=outcome,
+            severity="warn",
+            error=error,
+            correlation=begun().replace(transaction_id=self.id),
+        )
