@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -88,13 +89,8 @@ class Mariadb:
         self.start()
 
     def _answers(self) -> bool:
-        import pymysql
-
-        try:
-            self._execute("SELECT 1")
-        except pymysql.err.OperationalError:
-            return False
-        return True
+        with socket.socket(socket.AF_UNIX) as attempt:
+            return attempt.connect_ex(str(self._home / "socket")) == 0
 
     def _execute(self, statement: str) -> None:
         import pymysql

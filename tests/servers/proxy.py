@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from contextlib import suppress
 from threading import Thread
@@ -28,7 +29,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._threads = [Thread(target=self._accept, daemon=True)]
-        self.statement = b"COMMIT"
+        self.statement = re.compile(rb"(?<!AUTO)COMMIT")
         """What cuts the connection that it passes over."""
         self.cut: Literal["before", "after"] | None = None
         """Whether to cut, and if so whether the server still gets the statement. One cut is made."""
@@ -83,7 +84,7 @@ class _Passage:
         """Pass on what the application says, up to what cuts the connection."""
         with suppress(OSError):
             while said := self._client.recv(1 << 16):
-                if self._proxy.cut and self._proxy.statement in said.upper():
+                if self._proxy.cut and self._proxy.statement.search(said.upper()):
                     cut, self._proxy.cut = self._proxy.cut, None
                     if cut == "before":
                         break
