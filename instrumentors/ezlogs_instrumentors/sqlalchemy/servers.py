@@ -18,6 +18,8 @@ _DEADLOCK, _RECORD_CHANGED = 1213, 1020
 https://mariadb.com/kb/en/innodb-lock-modes/ and https://dev.mysql.com/doc/refman/8.4/en/innodb-error-handling.html
 """
 
+_SYNTAX = 1064
+
 _COMMITTING = re.compile(
     r"\s*(?:/\*.*?\*/\s*)*"
     r"(?:(?:CREATE|DROP)\s+(?!(?:OR\s+REPLACE\s+)?TEMPORARY\b)|(?:ALTER|RENAME|TRUNCATE|GRANT|REVOKE)\s"
@@ -75,6 +77,14 @@ def fails_transaction(connection: Any, error: Any) -> bool:
 def rolled_back_by(connection: Any, error: Any) -> bool:
     """Tell whether the database has rolled back the whole transaction by itself, savepoints or not."""
     if is_mysql(connection):
-        code = getattr(error, "errno", None) or next(iter(error.args), None)
-        return code in (_DEADLOCK, _RECORD_CHANGED)
+        return _code(error) in (_DEADLOCK, _RECORD_CHANGED)
     return in_transaction(connection) is False  # as after SQLite's INSERT OR ROLLBACK
+
+
+def is_understood(error: Any) -> bool:
+    """Tell whether MySQL or MariaDB refused a statement after having read it, which may be after its commit."""
+    return _code(error) != _SYNTAX
+
+
+def _code(error: Any) -> object:
+    return getattr(error, "errno", None) or next(iter(error.args), None)

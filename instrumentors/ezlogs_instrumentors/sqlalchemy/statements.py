@@ -147,6 +147,8 @@ def _count(statement: Any, multiparams: Any, result: Any) -> int | None:
             return 1
     if statement._returning and not rows and not result._soft_closed:
         return None  # some drivers count rows as they are fetched
+    if rows and statement.is_insert and _updates_on_duplicate(statement):
+        return 1 if not (multiparams or statement.select is not None or statement._multi_values) else None
     return rows
 
 
@@ -157,6 +159,11 @@ def _rowcount(result: Any) -> int | None:
 
 def _may_skip(insert: Any) -> bool:
     return insert._post_values_clause is not None or bool(insert._prefixes)
+
+
+def _updates_on_duplicate(insert: Any) -> bool:
+    """Tell whether an insert is MySQL's kind of upsert, which counts a row that it updated as two."""
+    return getattr(insert._post_values_clause, "__visit_name__", None) == "on_duplicate_key_update"
 
 
 def _is_of_one_row(insert: Any, multiparams: Any, rows: int | None) -> bool:

@@ -29,6 +29,8 @@ from ezlogs_instrumentors.sqlalchemy.servers import (
     fails_transaction,
     in_transaction,
     is_failed,
+    is_mysql,
+    is_understood,
     rolled_back_by,
 )
 
@@ -177,9 +179,15 @@ def see_error(error: Any) -> None:
     state = _open.setdefault(connection, Open())
     state.failure = failure_of(error.original_exception)
     state.is_failed = state.is_failed or fails_transaction(connection, error.original_exception)
-    if state.writes is not None and rolled_back_by(connection, error.original_exception):
+    if state.writes is None:
+        return
+    if rolled_back_by(connection, error.original_exception):
         state.writes.rollback(state.failure)  # whatever the application does with the rest of its transaction
-        state.writes = state.failure = None
+    elif is_mysql(connection) and commits_by_itself(error.statement or "") and is_understood(error.original_exception):
+        state.writes.lose(state.failure)  # nobody said how far it got
+    else:
+        return
+    state.writes = state.failure = None
 
 
 def see_coming_savepoint(connection: Any, name: str | None) -> None:
