@@ -1,4 +1,4 @@
-"""Fixtures for every instrumentor: a tracer provider of the test's own, the spans that it made, and database servers."""
+"""Fixtures for every instrumentor: a tracer provider of the test's own, the spans that it made, databases."""
 
 from __future__ import annotations
 

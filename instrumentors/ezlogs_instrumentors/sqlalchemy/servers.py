@@ -1,4 +1,4 @@
-"""What databases do to a transaction by themselves, as far as their drivers tell it without a question to the server."""
+"""What databases do to a transaction by themselves, as far as it is known without asking them."""
 
 from __future__ import annotations
 
@@ -45,12 +45,17 @@ def commits_by_itself(statement: str) -> bool:
 
 
 def driver_commits(connection: Any) -> bool:
-    """Tell whether the driver is in autocommit mode, of which SQLAlchemy need not know; asked after a write."""
+    """Tell whether the driver is in autocommit mode, of which SQLAlchemy need not know; of SQLite it is not known."""
+    if connection.dialect.name not in _HOLDING_TRANSACTIONS:
+        return False
     driver = connection.connection.dbapi_connection
-    if connection.dialect.name in _HOLDING_TRANSACTIONS:
-        ask = getattr(driver, "get_autocommit", None)  # of PyMySQL and mysqlclient, where `autocommit` is a method
-        return (ask() if callable(ask) else getattr(driver, "autocommit", False)) is True
-    return in_transaction(connection) is False
+    ask = getattr(driver, "get_autocommit", None)  # of PyMySQL and mysqlclient, where `autocommit` is a method
+    return (ask() if callable(ask) else getattr(driver, "autocommit", False)) is True
+
+
+def has_committed(connection: Any) -> bool:
+    """Tell, right after a write, whether the driver has committed it already."""
+    return driver_commits(connection) or in_transaction(connection) is False
 
 
 def in_transaction(connection: Any) -> bool | None:

@@ -27,6 +27,7 @@ from ezlogs_instrumentors.sqlalchemy.servers import (
     commits_by_itself,
     driver_commits,
     fails_transaction,
+    has_committed,
     in_transaction,
     is_failed,
     is_mysql,
@@ -74,7 +75,7 @@ def write(row: data.Row, connection: Any) -> None:
     """Tell a write at once in autocommit mode, else when its transaction has committed."""
     state = _open.get(connection)
     if state is None or state.writes is None:
-        if _is_autocommitting(connection) or driver_commits(connection):
+        if _is_autocommitting(connection) or has_committed(connection):
             data.emit(row)
             return
         if state is None:
@@ -172,9 +173,9 @@ def see_rollback(connection: Any) -> None:
 def see_error(error: Any) -> None:
     """Remember the database's error: an insert that fails has written nothing, yet its rollback is worth an event."""
     connection = error.connection
-    if connection is None or error.execution_context is None or _is_autocommitting(connection):
+    if connection is None or error.execution_context is None:
         return
-    if driver_commits(connection):
+    if _is_autocommitting(connection) or driver_commits(connection):
         return
     state = _open.setdefault(connection, Open())
     state.failure = failure_of(error.original_exception)

@@ -14,6 +14,7 @@ from tests.servers import Address, Server
 
 from .shop import Base
 
+
 @pytest.fixture(autouse=True)
 def instrumented() -> Iterator[None]:
     """Instrument SQLAlchemy."""

@@ -70,7 +70,7 @@ def test_a_deadlock(depots, captured):
 
 
 def test_a_deadlock_in_a_savepoint(depots, captured):
-    """PostgreSQL takes back what came after the savepoint, MariaDB the whole transaction, whatever is committed later."""
+    """PostgreSQL takes back what came after the savepoint, MariaDB the whole transaction, whatever comes later."""
     barrier, failed = Barrier(2, timeout=30), []
 
     def work(mine, other):
@@ -157,7 +157,7 @@ def test_a_unique_violation(served, captured):
         session.commit()
     assert actions(captured) == ["depot.create"]
     captured.clear()
-    with pytest.raises(IntegrityError), Session(served) as session, session.begin():
+    with pytest.raises(IntegrityError), Session(served) as session, session.begin():  # noqa: PT012  # the error ends it
         session.add(Depot())
         session.flush()
         session.add(Tag(id=2, name="a"))
@@ -295,7 +295,7 @@ SLOW = {
 def test_a_statement_that_takes_too_long(served, kind, captured):
     """A timeout that nobody handles is the error of the rollback."""
     limit, slow = SLOW[kind]
-    with pytest.raises(DBAPIError), served.connect() as connection, connection.begin():
+    with pytest.raises(DBAPIError), served.connect() as connection, connection.begin():  # noqa: PT012  # the error ends it
         connection.execute(text(limit))
         connection.execute(insert(Depot.__table__), {"size": 1})
         connection.execute(text(slow))

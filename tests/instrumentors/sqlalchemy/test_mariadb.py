@@ -103,7 +103,7 @@ def test_returning(depots, captured):
     ]
 
 
-@pytest.mark.parametrize("statement", ["CREATE TABLE IF NOT EXISTS implied (id INT)", "TRUNCATE TABLE order_tags", "BEGIN"])
+@pytest.mark.parametrize("statement", ["CREATE TABLE implied (id INT)", "TRUNCATE TABLE order_tags", "BEGIN"])
 def test_a_statement_that_commits(statement, depots, captured):
     """What was written before it is committed, whatever is rolled back later."""
     with depots.connect() as connection:
