@@ -57,7 +57,7 @@ class Mariadb:
     def start(self) -> None:
         """Start a server of our own, and wait until it answers."""
         log = self._home / "log"
-        options = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--innodb-fast-shutdown=2")
+        options = ("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=32M", "--innodb-fast-shutdown=2")
         self._process = subprocess.Popen(
             [
                 str(self._program),
