@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlite3 import DatabaseError
 from threading import Barrier, Thread
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Engine, create_engine, delete, event, func, insert, selec
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from ezlogs_instrumentors.sqlalchemy.servers import fails_transaction
 from tests.servers import Proxy
 
 from .conftest import changes, told
@@ -386,3 +388,10 @@ def test_statements_are_the_same_with_and_without(served, captured):
     writes = [sql.split()[0] for sql in sent]
     assert writes == ["INSERT", "SELECT", "UPDATE"] if "SELECT" in writes else ["INSERT", "UPDATE"]
     assert actions(captured) == ["order.create", "order.update"]
+
+
+def test_an_error_as_pg8000_raises_it(postgresql):
+    """The server's code is in a dictionary; what the driver itself refuses has none."""
+    with postgresql.connect() as connection:
+        assert fails_transaction(connection, DatabaseError({"S": "ERROR", "C": "23505"}))
+        assert not fails_transaction(connection, DatabaseError("not a number"))
