@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from sqlite3 import DatabaseError
 from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import Engine, create_engine, delete, event, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from ezlogs_instrumentors.sqlalchemy.servers import fails_transaction
@@ -395,3 +397,26 @@ def test_an_error_as_pg8000_raises_it(postgresql):
     with postgresql.connect() as connection:
         assert fails_transaction(connection, DatabaseError({"S": "ERROR", "C": "23505"}))
         assert not fails_transaction(connection, DatabaseError("not a number"))
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "AUTOCOMMIT"])
+def test_an_async_session(isolation, postgresql, postgresql_address, captured):
+    """The same as any other: what the server refused is rolled back, and autocommit mode saves at once."""
+
+    async def main():
+        engine = create_async_engine(postgresql_address.url(), isolation_level=isolation)
+        async with AsyncSession(engine) as session:
+            session.add(Depot(id=1, size=1))
+            await session.flush()
+            with pytest.raises(DBAPIError):
+                await session.execute(text("SELECT nothing FROM nowhere"))
+            await session.commit()
+            session.add(Depot(id=2, size=1))
+            await session.commit()
+        await engine.dispose()
+
+    asyncio.run(main())
+    with postgresql.connect() as connection:
+        keys = [str(key) for key in connection.scalars(select(Depot.id).order_by(Depot.id))]
+    assert [event.subject.id for event in captured.of("data.change")] == keys
+    assert errors(captured) == ([] if isolation == "AUTOCOMMIT" else ["UndefinedTable"])
