@@ -46,9 +46,10 @@ def commits_by_itself(statement: str) -> bool:
 
 def driver_commits(connection: Any) -> bool:
     """Tell whether the driver is in autocommit mode, of which SQLAlchemy need not know; of SQLite it is not known."""
-    if connection.dialect.name not in _HOLDING_TRANSACTIONS:
+    held = _held(connection)
+    if held is None or connection.dialect.name not in _HOLDING_TRANSACTIONS:
         return False
-    driver = connection.connection.dbapi_connection
+    driver = held.dbapi_connection
     ask = getattr(driver, "get_autocommit", None)  # of PyMySQL and mysqlclient, where `autocommit` is a method
     return (ask() if callable(ask) else getattr(driver, "autocommit", False)) is True
 
@@ -60,15 +61,22 @@ def has_committed(connection: Any) -> bool:
 
 def in_transaction(connection: Any) -> bool | None:
     """Tell whether SQLite's driver is in a transaction; None for other drivers."""
-    found = getattr(connection.connection.driver_connection, "in_transaction", None)
+    held = _held(connection)
+    found = None if held is None else getattr(held.driver_connection, "in_transaction", None)
     return found if isinstance(found, bool) else None
 
 
 def is_failed(connection: Any) -> bool | None:
     """Tell whether PostgreSQL refuses all but a rollback; None where the driver does not know."""
-    info = getattr(connection.connection.driver_connection, "info", None)  # of psycopg and psycopg2
+    held = _held(connection)
+    info = None if held is None else getattr(held.driver_connection, "info", None)  # of psycopg and psycopg2
     status = getattr(info, "transaction_status", None)
     return None if status is None else int(status) == _IN_ERROR
+
+
+def _held(connection: Any) -> Any:
+    """Return what a connection holds of the pool; None where asking for it would connect anew."""
+    return None if connection.closed or connection.invalidated else connection.connection
 
 
 def fails_transaction(connection: Any, error: Any) -> bool:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from sqlalchemy.engine import Engine, NestedTransaction, RootTransaction, Transaction
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError
 
 from ezlogs.emit import guarded, listening
 from ezlogs.event import Failure
@@ -146,7 +146,8 @@ def see_implicit_commit(connection: Any, statement: str) -> None:
 def see_failed_commit(transaction: Any, error: BaseException) -> None:
     """Tell that nothing was saved, or that the answer was lost; a commit that was not even sent is not the end."""
     is_in_doubt = not isinstance(error, Exception) or getattr(error, "connection_invalidated", False)
-    if not isinstance(transaction, RootTransaction) or not (is_in_doubt or isinstance(error, DBAPIError)):
+    was_lost = isinstance(error, PendingRollbackError) and transaction.connection.invalidated  # before the commit
+    if not isinstance(transaction, RootTransaction) or not (is_in_doubt or was_lost or isinstance(error, DBAPIError)):
         return
     state = _open.pop(transaction.connection, None)
     if state is None or state.writes is None:
@@ -154,7 +155,7 @@ def see_failed_commit(transaction: Any, error: BaseException) -> None:
     if is_in_doubt:
         state.writes.lose(reason(error))
     else:
-        state.writes.rollback(reason(error))
+        state.writes.rollback(state.failure if was_lost else reason(error))
 
 
 def see_rollback(connection: Any) -> None:

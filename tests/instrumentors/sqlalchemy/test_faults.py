@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from sqlite3 import DatabaseError
 from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import Engine, create_engine, delete, event, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, PendingRollbackError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -252,6 +253,33 @@ def test_a_connection_of_core_lost_in_the_middle_of_a_commit(cut, served, addres
         ("depot.create", "unknown"),
         ("commit", "unknown"),
     ]
+
+
+def test_a_connection_lost_before_the_commit(served, address, captured):
+    """SQLAlchemy refuses the commit until the transaction is rolled back; nobody connects anew for what is told."""
+    with Proxy(address) as proxy:
+        engine = create_engine(proxy.address.url())
+        with engine.connect() as connection:
+            connection.execute(insert(Depot.__table__), {"id": 7, "size": 3})
+            proxy.statement, proxy.cut = re.compile(b"SELECT 42"), "before"
+            with pytest.raises(DBAPIError):
+                connection.execute(text("SELECT 42"))
+            for _ in range(2):
+                with pytest.raises(PendingRollbackError):
+                    connection.execute(insert(Depot.__table__), {"id": 8, "size": 3})
+            with pytest.raises(PendingRollbackError):
+                connection.commit()
+            assert connection.invalidated
+            connection.rollback()
+            connection.execute(insert(Depot.__table__), {"id": 9, "size": 3})
+            connection.commit()
+        engine.dispose()
+    assert [(event.action, event.outcome) for event in captured.events] == [
+        ("rollback", "rolled_back"),
+        ("depot.create", "success"),
+    ]
+    assert captured.events[0].metadata["rows_by_model"] == {"depot": 1}
+    assert errors(captured) == ["OperationalError"]
 
 
 def test_a_server_that_is_started_again(served, server, captured):
