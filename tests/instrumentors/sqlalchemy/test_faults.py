@@ -8,7 +8,22 @@ from sqlite3 import DatabaseError
 from threading import Barrier, Thread
 
 import pytest
-from sqlalchemy import Engine, create_engine, delete, event, func, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    Sequence,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, PendingRollbackError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
@@ -389,6 +404,22 @@ def test_keys_that_the_database_gives(served, captured):
         key = connection.execute(insert(Depot.__table__), {"size": 1}).inserted_primary_key[0]
     assert {key for action, key in told(captured) if action == "tag.create"} == keys
     assert captured.events[-1].subject.id == str(key)
+
+
+def test_keys_of_a_sequence(served, captured):
+    """Are known as those of a column that counts by itself."""
+    tickets = Table("tickets", MetaData(), Column("id", Integer, Sequence("ticket_numbers", start=7), primary_key=True))
+    tickets.append_column(Column("seat", Integer))
+    tickets.metadata.drop_all(served)
+    tickets.metadata.create_all(served)
+    with served.begin() as connection:
+        connection.execute(insert(tickets), {"seat": 1})
+        connection.execute(insert(tickets), [{"seat": 2}, {"seat": 3}])
+        connection.execute(insert(tickets).values(seat=4))
+    with served.connect() as connection:
+        assert connection.scalars(select(tickets.c.id).order_by(tickets.c.id)).all() == [7, 8, 9, 10]
+    tickets.metadata.drop_all(served)
+    assert told(captured) == [("tickets.create", "7"), ("tickets.bulk_create", None), ("tickets.create", "10")]
 
 
 def test_documents(served, captured):
