@@ -18,7 +18,15 @@ from ezlogs.trackers import raw
 from ezlogs.trackers.data import Field, observe, watching
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.flushing import in_flush, running
-from ezlogs_instrumentors.sqlalchemy.mapped import database_of, is_association, is_harmless, is_skipped, model_of, where
+from ezlogs_instrumentors.sqlalchemy.mapped import (
+    database_of,
+    entity_of,
+    is_association,
+    is_harmless,
+    is_skipped,
+    model_of,
+    where,
+)
 from ezlogs_instrumentors.sqlalchemy.servers import is_mysql
 from ezlogs_instrumentors.sqlalchemy.transactions import see_implicit_commit, write
 
@@ -69,7 +77,7 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
     if _is_of_orm(table, options):
         _count_update(statement, table, multiparams, result)
         return
-    entity = _entity_of(statement)
+    entity = entity_of(statement)
     if entity is not None and statement.is_insert and table is not entity.__mapper__.local_table:
         return  # one of several tables of a model, whose rows are told of the last
     model = model_of(table) if entity is None else snake_case(entity)
@@ -127,14 +135,6 @@ def _table_of(statement: Any) -> Any:
     notes = statement._annotations
     table = notes.get("_emit_insert_table", notes.get("_emit_update_table", statement.table))
     return table._deannotate() if hasattr(table, "_deannotate") else table
-
-
-def _entity_of(statement: Any) -> Any:
-    """Return the class that is written; None for a table, also where the ORM's attributes choose its rows."""
-    try:
-        return statement.entity_description.get("type")
-    except KeyError:
-        return None
 
 
 def _count(statement: Any, multiparams: Any, result: Any) -> int | None:

@@ -75,7 +75,7 @@ def write(row: data.Row, connection: Any) -> None:
     """Tell a write at once in autocommit mode, else when its transaction has committed."""
     state = _open.get(connection)
     if state is None or state.writes is None:
-        if _is_autocommitting(connection) or has_committed(connection):
+        if is_autocommitting(connection) or has_committed(connection):
             data.emit(row)
             return
         if state is None:
@@ -176,7 +176,7 @@ def see_error(error: Any) -> None:
     connection = error.connection
     if connection is None or error.execution_context is None:
         return
-    if _is_autocommitting(connection) or driver_commits(connection):
+    if is_autocommitting(connection) or driver_commits(connection):
         return
     state = _open.setdefault(connection, Open())
     state.failure = failure_of(error.original_exception)
@@ -246,7 +246,8 @@ def _name_of(transaction: Any) -> str:
     return str(transaction._savepoint)  # no event tells the name that a savepoint is given
 
 
-def _is_autocommitting(connection: Any) -> bool:
+def is_autocommitting(connection: Any) -> bool:
+    """Tell whether each statement of a connection is a transaction of its own."""
     level = connection.get_execution_options().get("isolation_level")
     if level is None:
         level = connection.dialect._on_connect_isolation_level  # of create_engine(); asking the driver may query
