@@ -67,6 +67,12 @@ def postgresql_address(postgresql_server: Server) -> Address:
 
 
 @pytest.fixture(scope="session")
+def postgresql_url(postgresql_address: Address) -> str:
+    """The same, for a program of its own."""
+    return postgresql_address.url().render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
 def mariadb_address(mariadb_server: Server) -> Address:
     """A database in MariaDB."""
     return mariadb_server.database("sqlalchemy")
