@@ -1,4 +1,4 @@
-"""Fixtures for every instrumentor: a tracer provider of the test's own, and the spans that it made."""
+"""Fixtures for every instrumentor: a tracer provider of the test's own, the spans that it made, databases."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tests.servers import Server, mariadb, postgresql
 
 
 @pytest.fixture
@@ -35,3 +37,17 @@ def spans(provider: TracerProvider) -> Callable[[], tuple[ReadableSpan, ...]]:
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     return exporter.get_finished_spans
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """A PostgreSQL; the test is skipped where there is none."""
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """A MariaDB; the test is skipped where there is none."""
+    with mariadb() as server:
+        yield server

@@ -19,6 +19,7 @@ from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.flushing import in_flush
 from ezlogs_instrumentors.sqlalchemy.mapped import (
     class_of,
+    entity_of,
     is_harmless,
     is_secret,
     policy_of_entity,
@@ -130,7 +131,7 @@ def joined(key: Iterable[Any]) -> str | None:
 
 def policy_of_statement(statement: Any) -> ModelPolicy:
     """Return what is told of the rows that a statement writes."""
-    entity = statement.entity_description.get("type")
+    entity = entity_of(statement)
     table = table_of(statement)
     if entity is None:
         return policy_of_table(table)
@@ -139,7 +140,7 @@ def policy_of_statement(statement: Any) -> ModelPolicy:
 
 def names_of(statement: Any) -> Mapping[str, str]:
     """Return the names under which the columns that a statement writes are told: those of the class's attributes."""
-    entity: Any = statement.entity_description.get("type") or class_of(table_of(statement))
+    entity: Any = entity_of(statement) or class_of(table_of(statement))
     if entity is None:
         return {}
     return {attribute.column: attribute.key for attribute in shape_of(entity.__mapper__).attributes}
@@ -152,7 +153,7 @@ def _is_plain(statement: Any) -> bool:
 
 
 def _columns(statement: Any, *, all_of_them: bool) -> list[tuple[Column, Any]]:
-    entity, table = statement.entity_description.get("type"), table_of(statement)
+    entity, table = entity_of(statement), table_of(statement)
     if entity is not None:
         shape = shape_of(entity.__mapper__)
         found = [

@@ -170,6 +170,14 @@ def model_of(table: Any) -> str:
     return str(table.name) if kind is None else snake_case(kind)
 
 
+def entity_of(statement: Any) -> Any:
+    """Return the class that is written; None for a table, also where a model's attributes choose its rows."""
+    try:
+        return statement.entity_description.get("type")
+    except KeyError:  # SQLAlchemy takes the statement for the ORM's then, and finds no class in it
+        return None
+
+
 def is_association(table: Any) -> bool:
     """Tell whether relationships write a table's rows; asked within a flush, so all models are complete."""
     return any(

@@ -27,6 +27,7 @@ from ezlogs_instrumentors.sqlalchemy.capturing import (
 from ezlogs_instrumentors.sqlalchemy.flushing import in_flush, running
 from ezlogs_instrumentors.sqlalchemy.mapped import (
     database_of,
+    entity_of,
     is_association,
     is_harmless,
     is_secret,
@@ -34,7 +35,8 @@ from ezlogs_instrumentors.sqlalchemy.mapped import (
     table_of,
     where,
 )
-from ezlogs_instrumentors.sqlalchemy.transactions import write
+from ezlogs_instrumentors.sqlalchemy.servers import is_mysql
+from ezlogs_instrumentors.sqlalchemy.transactions import see_implicit_commit, write
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -44,6 +46,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     if not hooks.active:
         return
     see, see_insert, see_text = guarded(see_statement), guarded(_remember_rows), guarded(see_raw)
+    see_ddl = guarded(see_implicit_commit)
 
     def after_execute(connection: Any, clause: Any, multiparams: Any, *rest: Any) -> None:
         if getattr(clause, "is_select", False):
@@ -58,6 +61,8 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     ) -> None:
         if context.isinsert:
             see_insert(cursor, context)
+        elif is_mysql(connection):
+            see_ddl(connection, statement)
 
     for name, listener in (("after_execute", after_execute), ("after_cursor_execute", after_cursor_execute)):
         event.listen(Engine, name, listener)
@@ -84,7 +89,7 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
     policy = policy_of_statement(statement)
     if not policy.told:
         return
-    entity = statement.entity_description.get("type")
+    entity = entity_of(statement)
     if entity is not None and statement.is_insert and table is not entity.__mapper__.local_table:
         return  # one of several tables of a model, whose rows are told of the last
     model = model_of(table) if entity is None else snake_case(entity)
@@ -176,6 +181,8 @@ def _count(statement: Any, multiparams: Any, result: Any) -> int | None:
             return 1
     if statement._returning and not rows and not result._soft_closed:
         return None  # some drivers count rows as they are fetched
+    if rows and statement.is_insert and _updates_on_duplicate(statement):
+        return 1 if not (multiparams or statement.select is not None or statement._multi_values) else None
     return rows
 
 
@@ -186,6 +193,11 @@ def _rowcount(result: Any) -> int | None:
 
 def _may_skip(insert: Any) -> bool:
     return insert._post_values_clause is not None or bool(insert._prefixes)
+
+
+def _updates_on_duplicate(insert: Any) -> bool:
+    """Tell whether an insert is MySQL's kind of upsert, which counts a row that it updated as two."""
+    return getattr(insert._post_values_clause, "__visit_name__", None) == "on_duplicate_key_update"
 
 
 def _is_of_one_row(insert: Any, multiparams: Any, rows: int | None) -> bool:

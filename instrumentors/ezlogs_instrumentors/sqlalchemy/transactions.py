@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from sqlalchemy.engine import Engine, NestedTransaction, RootTransaction, Transaction
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError
 
 from ezlogs.emit import guarded, listening
 from ezlogs.event import Failure
@@ -23,6 +23,17 @@ from ezlogs.trackers import data
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 from ezlogs_instrumentors.sqlalchemy.mapped import database_of
+from ezlogs_instrumentors.sqlalchemy.servers import (
+    commits_by_itself,
+    driver_commits,
+    fails_transaction,
+    has_committed,
+    in_transaction,
+    is_failed,
+    is_mysql,
+    is_understood,
+    rolled_back_by,
+)
 
 
 class Open(msgspec.Struct, weakref=True):
@@ -38,6 +49,8 @@ class Open(msgspec.Struct, weakref=True):
     """The database's last error, in case that nothing was written before it."""
     outermost: str | None = None
     """The savepoint that SQLite's driver began no transaction around: releasing it commits."""
+    is_failed: bool = False
+    """PostgreSQL refused a statement, and will answer a commit with a rollback unless a savepoint is gone back to."""
 
 
 _open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()
@@ -60,23 +73,24 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 def write(row: data.Row, connection: Any) -> None:
     """Tell a write at once in autocommit mode, else when its transaction has committed."""
-    if is_autocommitting(connection):
-        data.emit(row)
-        return
     state = _open.get(connection)
-    if state is None:
-        state = _open[connection] = Open()
-    if state.writes is None:
+    if state is None or state.writes is None:
+        if is_autocommitting(connection) or has_committed(connection):
+            data.emit(row)
+            return
+        if state is None:
+            state = _open[connection] = Open()
         state.writes = data.Transaction(database_of(connection.engine))
         state.handling = id(sys.exc_info()[1])
     state.writes.add(row)
 
 
 def _telling(hooks: Hooks, original: Callable[[Any], None]) -> Callable[[Any], None]:
-    see, see_failure = guarded(see_commit), guarded(see_failed_commit)
+    see, see_failure, is_refused = guarded(see_commit), guarded(see_failed_commit), guarded(_is_refused)
 
     @wraps(original)
     def commit(transaction: Any) -> None:
+        is_doomed = hooks.active and is_refused(transaction)
         try:
             original(transaction)
         except BaseException as error:
@@ -84,13 +98,28 @@ def _telling(hooks: Hooks, original: Callable[[Any], None]) -> Callable[[Any], N
                 see_failure(transaction, error)
             raise
         if hooks.active:
-            see(transaction)
+            see(transaction, is_doomed)
 
     return commit
 
 
-def see_commit(transaction: Any) -> None:
-    """Tell what was written; a released savepoint is no commit, but for SQLite without a transaction around it."""
+def _is_refused(transaction: Any) -> bool | None:
+    """Tell whether the server will answer a commit with a rollback, and call it a success, as PostgreSQL does."""
+    connection = transaction.connection
+    state = _open.get(connection)
+    if state is None or not isinstance(transaction, RootTransaction):
+        return False
+    failed = is_failed(connection)
+    return state.is_failed if failed is None else failed
+
+
+def see_commit(transaction: Any, is_doomed: bool | None = False) -> None:
+    """Tell what was written; a released savepoint is no commit, but for SQLite without a transaction around it.
+
+    Args:
+        transaction: What was committed.
+        is_doomed: Whether the server was going to roll back instead.
+    """
     connection = transaction.connection
     state = _open.get(connection)
     if state is None:
@@ -98,14 +127,27 @@ def see_commit(transaction: Any) -> None:
     if not isinstance(transaction, RootTransaction) and not _is_committed(transaction, state.outermost):
         return
     del _open[connection]
-    if state.writes is not None:
+    if state.writes is None:
+        return
+    if is_doomed:
+        state.writes.rollback(state.failure)
+    else:
+        state.writes.commit()
+
+
+def see_implicit_commit(connection: Any, statement: str) -> None:
+    """Tell what was written before a statement for which MySQL and MariaDB commit."""
+    state = _open.get(connection)
+    if state is not None and state.writes is not None and commits_by_itself(statement):
+        del _open[connection]
         state.writes.commit()
 
 
 def see_failed_commit(transaction: Any, error: BaseException) -> None:
     """Tell that nothing was saved, or that the answer was lost; a commit that was not even sent is not the end."""
     is_in_doubt = not isinstance(error, Exception) or getattr(error, "connection_invalidated", False)
-    if not isinstance(transaction, RootTransaction) or not (is_in_doubt or isinstance(error, DBAPIError)):
+    was_lost = isinstance(error, PendingRollbackError) and transaction.connection.invalidated  # before the commit
+    if not isinstance(transaction, RootTransaction) or not (is_in_doubt or was_lost or isinstance(error, DBAPIError)):
         return
     state = _open.pop(transaction.connection, None)
     if state is None or state.writes is None:
@@ -113,7 +155,7 @@ def see_failed_commit(transaction: Any, error: BaseException) -> None:
     if is_in_doubt:
         state.writes.lose(reason(error))
     else:
-        state.writes.rollback(reason(error))
+        state.writes.rollback(state.failure if was_lost else reason(error))
 
 
 def see_rollback(connection: Any) -> None:
@@ -132,15 +174,27 @@ def see_rollback(connection: Any) -> None:
 def see_error(error: Any) -> None:
     """Remember the database's error: an insert that fails has written nothing, yet its rollback is worth an event."""
     connection = error.connection
-    if connection is None or error.execution_context is None or is_autocommitting(connection):
+    if connection is None or error.execution_context is None:
+        return
+    if is_autocommitting(connection) or driver_commits(connection):
         return
     state = _open.setdefault(connection, Open())
     state.failure = failure_of(error.original_exception)
+    state.is_failed = state.is_failed or fails_transaction(connection, error.original_exception)
+    if state.writes is None:
+        return
+    if rolled_back_by(connection, error.original_exception):
+        state.writes.rollback(state.failure)  # whatever the application does with the rest of its transaction
+    elif is_mysql(connection) and commits_by_itself(error.statement or "") and is_understood(error.original_exception):
+        state.writes.lose(state.failure)  # nobody said how far it got
+    else:
+        return
+    state.writes = state.failure = None
 
 
 def see_coming_savepoint(connection: Any, name: str | None) -> None:
     """Notice where SQLite's driver has begun no transaction for the savepoint to be in."""
-    if _in_transaction(connection) is False:
+    if in_transaction(connection) is False:
         _open.setdefault(connection, Open()).outermost = ""
 
 
@@ -168,7 +222,7 @@ def see_rollback_to_savepoint(connection: Any, name: str, _: None) -> None:
     state = _open.get(connection)
     if state is None:
         return
-    state.failure = None
+    state.failure, state.is_failed = None, False
     if state.writes is not None:
         state.writes.rollback_to(name, _present_reason(state))
         state.writes.release(name)  # SQLAlchemy goes back to one only once, and does not release it then
@@ -186,7 +240,7 @@ def _present_reason(state: Open) -> Failure | None:
 
 
 def _is_committed(savepoint: Any, outermost: str | None) -> bool:
-    return _name_of(savepoint) == outermost and _in_transaction(savepoint.connection) is False
+    return _name_of(savepoint) == outermost and in_transaction(savepoint.connection) is False
 
 
 def _name_of(transaction: Any) -> str:
@@ -199,9 +253,3 @@ def is_autocommitting(connection: Any) -> bool:
     if level is None:
         level = connection.dialect._on_connect_isolation_level  # of create_engine(); asking the driver may query
     return bool(level == "AUTOCOMMIT")
-
-
-def _in_transaction(connection: Any) -> bool | None:
-    """Tell whether SQLite's driver is in a transaction; None for other drivers."""
-    found = getattr(connection.connection.driver_connection, "in_transaction", None)
-    return found if isinstance(found, bool) else None

@@ -9,13 +9,14 @@ import click
 from ezlogs.cli.dev import dev
 from ezlogs.cli.doctor import doctor
 from ezlogs.cli.help import Group
+from ezlogs.cli.history import history_command
 from ezlogs.cli.scrub import scrub
 from ezlogs.cli.settings import settings
 from ezlogs.cli.spool import spool
 from ezlogs.cli.story import story
 from ezlogs.version import __version__
 
-COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, scrub, spool, doctor, settings)
+COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, history_command, scrub, spool, doctor, settings)
 """In the order in which the help lists them."""
 
 

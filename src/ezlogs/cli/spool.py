@@ -214,7 +214,7 @@ def show(
         raise click.UsageError(f"--type {wrong[0]!r}: use a type of events such as order.action, or data.*")
     choice = chosen(directory, service, process)
     problems: Counter[str] = Counter()
-    found = _refused(choice, problems) if dead else _waiting(choice, problems)
+    found = refused(choice, problems) if dead else waiting(choice, problems)
     wanted = (one for one in found if not types or matches(types, one.event.event_type))
     shown = list(islice(wanted, limit + 1))
     console = Console(highlight=False)
@@ -234,7 +234,8 @@ def show(
     choice.complain()
 
 
-def _waiting(choice: Choice, problems: Counter[str]) -> Iterator[Told]:
+def waiting(choice: Choice, problems: Counter[str]) -> Iterator[Told]:
+    """Yield the events that wait on disk, scrubbed as they will leave; what cannot be read is counted."""
     encoders: dict[OtlpSignal, Encoder] = {"traces": SpanEncoder(Scrubber()), "logs": LogEncoder(Scrubber())}
     for directory, spooled in choice.processes():
         problems.update(spooled.problems)
@@ -252,7 +253,8 @@ def _waiting(choice: Choice, problems: Counter[str]) -> Iterator[Told]:
             yield from told(received)
 
 
-def _refused(choice: Choice, problems: Counter[str]) -> Iterator[Told]:
+def refused(choice: Choice, problems: Counter[str]) -> Iterator[Told]:
+    """Yield the events that were refused for good; what cannot be read is counted."""
     for box in choice.boxes():
         for letter in box.letters.letters(problems):
             try:

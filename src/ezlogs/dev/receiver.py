@@ -28,6 +28,7 @@ from ezlogs.dev.decode import (
     decode_logs_request,
     decode_request,
 )
+from ezlogs.dev.history import history_route
 from ezlogs.dev.unpacking import LONGEST_REQUEST, TooLong, UnknownEncoding, unpack
 from ezlogs.otel_compat import suppressing
 
@@ -100,6 +101,8 @@ async def _answer(
 
 class Receiver:
     """An OTLP/HTTP endpoint in a thread of this process. It can be stopped and started again on the same port.
+
+    ``GET /history?type=order&id=42`` tells what was received of a subject, for `ezlogs history`.
 
     Args:
         host: The loopback address to listen on.
@@ -179,7 +182,8 @@ class Receiver:
             return
         listener = socket.create_server((self._host, self._port))
         self._port = listener.getsockname()[1]
-        app = Starlette(routes=otlp_routes(self._take_spans, self._take_logs), middleware=[LOCAL_HOSTS])
+        routes = [*otlp_routes(self._take_spans, self._take_logs), history_route(lambda: [*self.spans, *self.logs])]
+        app = Starlette(routes=routes, middleware=[LOCAL_HOSTS])
         self._server = uvicorn.Server(_QuietConfig(app))
         self._thread = threading.Thread(
             target=self._serve, args=(self._server, listener), name="ezlogs-receiver", daemon=True

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ezlogs.event import Actor, Subject
+from ezlogs.event import Actor, Subject, UniversalEvent
 from ezlogs.snapshot import plain
 from ezlogs.story.descent import walk
 from ezlogs.story.links import linked, origins
@@ -43,15 +43,17 @@ def render_json(story: Story) -> dict[str, Any]:
 
 
 def _event(node: Node, depth: int, chain: tuple[str, ...], story_began: int) -> dict[str, Any]:
-    event = node.event
+    place = {"depth": depth, "chain": list(chain), "offset": (node.at - story_began) / 1e9}
+    return {**event_json(node.event, node.service), **place}
+
+
+def event_json(event: UniversalEvent, service: str) -> dict[str, Any]:
+    """Return what an event tells as plain values, ready for `json.dumps`; a side of a change is left out if unknown."""
     return {
         "event_id": event.event_id,
         "parent_event_id": event.correlation.parent_event_id,
-        "depth": depth,
-        "chain": list(chain),
-        "offset": (node.at - story_began) / 1e9,
         "timestamp": event.timestamp,
-        "service": node.service,
+        "service": service,
         "event_type": event.event_type,
         "action": event.action,
         "actor": {**_party(event.actor), "on_behalf_of": event.actor.on_behalf_of},

@@ -121,11 +121,12 @@ def _change(change: Change) -> str:
     if change.after is msgspec.UNSET:
         return change.field
     if change.before is msgspec.UNSET:
-        return f"{change.field} set to {_shown(change.after)}"
-    return f"{change.field} from {_shown(change.before)} to {_shown(change.after)}"
+        return f"{change.field} set to {shown(change.after)}"
+    return f"{change.field} from {shown(change.before)} to {shown(change.after)}"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as a reader wants it."""
     if value is None or value == "":
         return "nothing"
     if isinstance(value, bool):

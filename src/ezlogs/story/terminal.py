@@ -17,7 +17,7 @@ from ezlogs.story.telling import Story
 from ezlogs.story.tree import Node
 from ezlogs.story.wording import duration, last_segment, printable, words
 
-_GLYPHS = {
+GLYPHS = {
     "success": ("✓", "green"),
     "failure": ("✗", "red"),
     "dead": ("✗", "bold red"),
@@ -64,7 +64,7 @@ def render_tree(story: Story, others: Iterable[Story] = ()) -> Tree:
 def _line(node: Node, offset: int, cast: Cast, above: _Branch, here: _Branch) -> Text:
     event = node.event
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(*_GLYPHS.get(event.outcome, _GLYPHS["unknown"]))
+    line.append(*GLYPHS.get(event.outcome, GLYPHS["unknown"]))
     parts = (
         (f"+{duration(offset / 1e9)}" if offset >= 1_000_000 else "+0 ms", "dim"),
         (here.service if here.service != above.service else "", "cyan"),

@@ -1,12 +1,7 @@
-"""SQLAlchemy, instrumented for each test and left as it was; SQLite for all, a PostgreSQL that the tests start."""
+"""SQLAlchemy, instrumented for each test and left as it was; SQLite for all, and servers that the tests start."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +10,9 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
 from ezlogs_instrumentors.sqlalchemy import SqlalchemyInstrumentor
+from tests.servers import Address, Server
 
 from .shop import Base
-
-POSTGRESQL = "EZLOGS_TEST_POSTGRESQL_URL"
-"""The variable that names a database to use in place of a server of our own; its tables are dropped."""
 
 
 @pytest.fixture(autouse=True)
@@ -67,74 +60,63 @@ def statements(engine: Engine) -> list[str]:
     return found
 
 
-def _binaries() -> Path | None:
-    """Return where PostgreSQL's programs are: on the path, or where Debian keeps them."""
-    found = shutil.which("initdb")
-    places = [Path(found).resolve().parent] if found else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((place for place in places if (place / "initdb").exists() and (place / "pg_ctl").exists()), None)
-
-
-def _unprivileged() -> int | None:
-    """Return who runs the server where we are root, which PostgreSQL refuses to run as."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name).pw_uid
-        except KeyError:
-            continue
-    pytest.skip("no PostgreSQL: it does not run as root, and there is no other user")
+@pytest.fixture(scope="session")
+def postgresql_address(postgresql_server: Server) -> Address:
+    """A database in PostgreSQL."""
+    return postgresql_server.database("sqlalchemy")
 
 
 @pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
-    """The URL of a PostgreSQL: of the environment, or of a server that listens on a socket of its own only."""
-    if given := os.environ.get(POSTGRESQL):
-        yield given
-        return
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip(f"no PostgreSQL: install its server (Debian: postgresql) or set {POSTGRESQL}")
-    user = _unprivileged()
-    home = Path(tempfile.mkdtemp(prefix="ezpg-"))  # short: a socket's path is
-    if user is not None:
-        os.chown(home, user, -1)
+def postgresql_url(postgresql_address: Address) -> str:
+    """The same, for a program of its own."""
+    return postgresql_address.url().render_as_string(hide_password=False)
 
-    def run(*command: str) -> None:
-        done = subprocess.run(
-            [str(binaries / command[0]), *command[1:]], user=user, cwd=home, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.fail(f"{command[0]}: {done.stdout}{done.stderr}")
 
-    data = str(home / "data")
-    run("initdb", "-D", data, "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-    options = f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off -c deadlock_timeout=100ms"
-    options += " -c max_prepared_transactions=4"
-    # Stops the server when the tests end, also when they are killed: its standard input ends with them.
-    keeper = subprocess.Popen(
-        ["sh", "-c", 'cat; "$0" -D "$1" -m immediate -w stop; rm -rf "$1"', str(binaries / "pg_ctl"), data],
-        user=user,
-        cwd="/",
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        run("pg_ctl", "-D", data, "-o", options, "-l", str(home / "log"), "-w", "-t", "60", "start")
-        yield f"postgresql+psycopg://shop@/postgres?host={home}"
-    finally:
-        keeper.communicate(timeout=60)
-        shutil.rmtree(home, ignore_errors=True)
+@pytest.fixture(scope="session")
+def mariadb_address(mariadb_server: Server) -> Address:
+    """A database in MariaDB."""
+    return mariadb_server.database("sqlalchemy")
 
 
 @pytest.fixture
-def postgresql(postgresql_url: str) -> Iterator[Engine]:
+def postgresql(postgresql_address: Address) -> Iterator[Engine]:
     """The shop's tables in PostgreSQL, empty."""
-    pytest.importorskip("psycopg", reason="no psycopg: the tests on PostgreSQL are left out")
-    engine = create_engine(postgresql_url)
+    yield from emptied(postgresql_address)
+
+
+@pytest.fixture
+def mariadb(mariadb_address: Address) -> Iterator[Engine]:
+    """The shop's tables in MariaDB, empty."""
+    yield from emptied(mariadb_address)
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of server."""
+    return str(request.param)
+
+
+@pytest.fixture
+def server(kind: str, request: pytest.FixtureRequest) -> Server:
+    """The server of that kind."""
+    return request.getfixturevalue(f"{kind}_server")
+
+
+@pytest.fixture
+def address(kind: str, request: pytest.FixtureRequest) -> Address:
+    """A database in that server."""
+    return request.getfixturevalue(f"{kind}_address")
+
+
+@pytest.fixture
+def served(kind: str, request: pytest.FixtureRequest) -> Engine:
+    """The shop's tables in that database, empty."""
+    return request.getfixturevalue(kind)
+
+
+def emptied(address: Address) -> Iterator[Engine]:
+    """Give an engine with the shop's tables made anew."""
+    engine = create_engine(address.url())
     Base.metadata.drop_all(engine)
     Base.metadata.create_all(engine)
     yield engine

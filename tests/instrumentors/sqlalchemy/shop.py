@@ -15,6 +15,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, composite, 
 class Base(DeclarativeBase):
     """All tables of the shop."""
 
+    type_annotation_map: ClassVar[dict[Any, Any]] = {str: String(100)}  # MariaDB wants to know how long
+
 
 class Status(enum.Enum):
     PENDING = "pending"
@@ -61,7 +63,7 @@ class Order(Base):
     count: Mapped[int] = mapped_column(default=0)
     note: Mapped[str | None]
     password: Mapped[str | None]
-    big: Mapped[str | None] = deferred(mapped_column(String))
+    big: Mapped[str | None] = deferred(mapped_column(String(100)))
     state: Mapped[str] = mapped_column(server_default="new")
     touched: Mapped[int] = mapped_column(default=0, onupdate=lambda: 7)
     extra: Mapped[dict[str, Any] | None] = mapped_column(MutableDict.as_mutable(JSON))

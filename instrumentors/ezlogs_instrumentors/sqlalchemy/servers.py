@@ -1,0 +1,103 @@
+"""What databases do to a transaction by themselves, as far as it is known without asking them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_MYSQL = frozenset({"mysql", "mariadb"})
+_HOLDING_TRANSACTIONS = frozenset({"postgresql", *_MYSQL})
+
+_IN_ERROR = 3
+"""``PQTRANS_INERROR`` of libpq: every statement is refused until the transaction is rolled back."""
+
+_DEADLOCK, _RECORD_CHANGED = 1213, 1020
+"""Errors for which InnoDB rolls back the whole transaction; of a lock that was waited for in vain, the statement alone.
+
+https://mariadb.com/kb/en/innodb-lock-modes/ and https://dev.mysql.com/doc/refman/8.4/en/innodb-error-handling.html
+"""
+
+_SYNTAX = 1064
+
+_COMMITTING = re.compile(
+    r"\s*(?:/\*.*?\*/\s*)*"
+    r"(?:(?:CREATE|DROP)\s+(?!(?:OR\s+REPLACE\s+)?TEMPORARY\b)|(?:ALTER|RENAME|TRUNCATE|GRANT|REVOKE)\s"
+    r"|BEGIN\b|START\s+TRANSACTION\b|LOCK\s+TABLES?\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/"""
+
+
+def is_mysql(connection: Any) -> bool:
+    """Tell whether a connection is to MySQL or MariaDB."""
+    return connection.dialect.name in _MYSQL
+
+
+def commits_by_itself(statement: str) -> bool:
+    """Tell whether MySQL and MariaDB commit what is open before a statement.
+
+    Example:
+        >>> commits_by_itself("TRUNCATE TABLE orders"), commits_by_itself("CREATE TEMPORARY TABLE t (i INT)")
+        (True, False)
+    """
+    return _COMMITTING.match(statement) is not None
+
+
+def driver_commits(connection: Any) -> bool:
+    """Tell whether the driver is in autocommit mode, of which SQLAlchemy need not know; of SQLite it is not known."""
+    held = _held(connection)
+    if held is None or connection.dialect.name not in _HOLDING_TRANSACTIONS:
+        return False
+    driver = held.dbapi_connection
+    ask = getattr(driver, "get_autocommit", None)  # of PyMySQL and mysqlclient, where `autocommit` is a method
+    return (ask() if callable(ask) else getattr(driver, "autocommit", False)) is True
+
+
+def has_committed(connection: Any) -> bool:
+    """Tell, right after a write, whether the driver has committed it already."""
+    return driver_commits(connection) or in_transaction(connection) is False
+
+
+def in_transaction(connection: Any) -> bool | None:
+    """Tell whether SQLite's driver is in a transaction; None for other drivers."""
+    held = _held(connection)
+    found = None if held is None else getattr(held.driver_connection, "in_transaction", None)
+    return found if isinstance(found, bool) else None
+
+
+def is_failed(connection: Any) -> bool | None:
+    """Tell whether PostgreSQL refuses all but a rollback; None where the driver does not know."""
+    held = _held(connection)
+    info = None if held is None else getattr(held.driver_connection, "info", None)  # of psycopg and psycopg2
+    status = getattr(info, "transaction_status", None)
+    return None if status is None else int(status) == _IN_ERROR
+
+
+def _held(connection: Any) -> Any:
+    """Return what a connection holds of the pool; None where asking for it would connect anew."""
+    return None if connection.closed or connection.invalidated else connection.connection
+
+
+def fails_transaction(connection: Any, error: Any) -> bool:
+    """Tell whether an error came from PostgreSQL's server, which then refuses the rest, and not from a driver."""
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if code is None and error.args and isinstance(error.args[0], Mapping):  # pg8000
+        code = error.args[0].get("C")
+    return code is not None and not is_mysql(connection)
+
+
+def rolled_back_by(connection: Any, error: Any) -> bool:
+    """Tell whether the database has rolled back the whole transaction by itself, savepoints or not."""
+    if is_mysql(connection):
+        return _code(error) in (_DEADLOCK, _RECORD_CHANGED)
+    return in_transaction(connection) is False  # as after SQLite's INSERT OR ROLLBACK
+
+
+def is_understood(error: Any) -> bool:
+    """Tell whether MySQL or MariaDB refused a statement after having read it, which may be after its commit."""
+    return _code(error) != _SYNTAX
+
+
+def _code(error: Any) -> object:
+    return getattr(error, "errno", None) or next(iter(error.args), None)

@@ -1,0 +1,73 @@
+"""What a running `ezlogs dev` knows of one subject, asked for over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
+
+import msgspec
+
+from ezlogs.event import InvalidEvent, UniversalEvent
+from ezlogs.story import Told, told
+from ezlogs.story.history import Found, find, found_json
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
+
+PATH = "/history"
+TIMEOUT = 5.0
+"""Seconds."""
+
+
+class _Answer(msgspec.Struct):
+    events: list[dict[str, Any]]
+    kinds: dict[str, int]
+    ids: list[str]
+
+
+def history_route(received: Callable[[], Iterable[ReceivedSpan | ReceivedLog]]) -> Route:
+    """Return the route ``GET /history?type=order&id=42``.
+
+    Args:
+        received: Gives what there is, spans and log records.
+    """
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    async def answer(request: Request) -> Response:
+        kind, identifier = request.query_params.get("type"), request.query_params.get("id")
+        if not kind or not identifier:
+            return PlainTextResponse("give type and id, as in /history?type=order&id=42", 400)
+        found = await run_in_threadpool(lambda: find(told(received()), kind, identifier))
+        return Response(msgspec.json.encode(found_json(found)), media_type="application/json")
+
+    return Route(PATH, answer)
+
+
+def ask(endpoint: str, kind: str, id: str) -> Found | None:
+    """Return what the `ezlogs dev` at an address knows of a subject; None if there is none.
+
+    Args:
+        endpoint: Its base address, such as ``http://127.0.0.1:4318``.
+        kind: The subject's type.
+        id: Its id.
+    """
+    address = f"{endpoint}{PATH}?{urlencode({'type': kind, 'id': id})}"
+    try:
+        with build_opener(ProxyHandler({})).open(address, timeout=TIMEOUT) as response:
+            answer = msgspec.json.decode(response.read(), type=_Answer)
+        events = tuple(
+            Told(UniversalEvent.from_json(msgspec.json.encode(one["event"])), str(one["service"]))
+            for one in answer.events
+        )
+    except (URLError, OSError, HTTPException, msgspec.MsgspecError, InvalidEvent, KeyError):
+        return None  # nobody is there, or somebody else
+    return Found(told=events, kinds=answer.kinds, ids=tuple(answer.ids))
