@@ -74,6 +74,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
     event_id: str | None = None,
     timestamp: int | None = None,
     ctx: Context | None = None,
+    into: Callable[[UniversalEvent, Context], object] | None = None,
 ) -> UniversalEvent | None:
     """Make an event and hand it to the carrier; what trackers and `ezlogs.event` call.
 
@@ -82,6 +83,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
         actor: Who acts; the present actor when left out.
         correlation: Where the event belongs; the context's when left out.
         ctx: The OpenTelemetry context that it happened in; the current one when left out.
+        into: What takes the event in place of sampling and the carrier.
 
     Returns:
         The event, or None when nothing listens, or when its type is disabled or its story sampled out.
@@ -104,7 +106,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
         if enabled is False:
             return None
         story: Correlation = correlation or ctx.get(CORRELATION) or begun(ctx)  # type: ignore[assignment]  # `placed`'s
-        sampler = runtime.sampler
+        sampler = runtime.sampler if into is None else None
         if sampler is not None and enabled:
             verdict = sampler.judge(event_type, outcome, story, ctx)
             if verdict is None:
@@ -190,6 +192,9 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
                 if verdict is None:
                     return None
             return sampler.take(event, ctx, verdict)  # type: ignore[arg-type]  # a verdict
+        if into is not None:
+            into(event, ctx)
+            return event
         runtime.carrier.carry(event, ctx)
         if runtime.ledger.timing and timestamp is None:
             runtime.ledger.timing = False

@@ -46,9 +46,13 @@ _open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """See how the transactions of every connection end.
 
-    The event ``commit`` comes before the commit, which may fail, so the public ``Transaction.commit`` is seen instead.
+    The event ``commit`` comes before the commit, which may fail: it is when to prepare. The end is seen at the public
+    ``Transaction.commit``.
     """
     hooks.replace(Transaction, "commit", partial(_telling, hooks))
+    listen(hooks, Engine, "commit", see_coming_commit)
+    listen(hooks, Engine, "prepare_twophase", lambda connection, xid: see_coming_commit(connection))
+    listen(hooks, Engine, "commit_twophase", lambda connection, xid, is_prepared: see_coming_commit(connection))
     listen(hooks, Engine, "savepoint", see_coming_savepoint)
     hooks.after(NestedTransaction, "__init__", see_savepoint)
     listen(hooks, Engine, "rollback", see_rollback)
@@ -87,6 +91,13 @@ def _telling(hooks: Hooks, original: Callable[[Any], None]) -> Callable[[Any], N
             see(transaction)
 
     return commit
+
+
+def see_coming_commit(connection: Any) -> None:
+    """Have what was written in the journal before the commit is sent: nobody may be left to tell it afterwards."""
+    state = _open.get(connection)
+    if state is not None and state.writes is not None:
+        state.writes.prepare()
 
 
 def see_commit(transaction: Any) -> None:
@@ -157,10 +168,12 @@ def see_savepoint(transaction: Any, _: None, connection: Any) -> None:
 
 
 def see_release(connection: Any, name: str, _: None) -> None:
-    """Forget the savepoint."""
+    """Forget the savepoint; it is about to be released, which may be a commit."""
     state = _open.get(connection)
     if state is not None and state.writes is not None:
         state.writes.release(name)
+        if name == state.outermost:
+            state.writes.prepare()
 
 
 def see_rollback_to_savepoint(connection: Any, name: str, _: None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 
@@ -10,12 +12,16 @@ from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.logs import ForeignLogs, LogEncoder, hand_over, span_context
 from ezlogs.delivery.pipeline import Pipeline
 from ezlogs.delivery.riders import LoggedRidingEvent
+from ezlogs.delivery.sealed import SealedEvent
 from ezlogs.delivery.signal import Signal
 from ezlogs.delivery.worker import Worker
 from ezlogs.event import UniversalEvent
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
 from ezlogs.settings import Loaded, logs_address
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.prepared import Way
 
 
 class LogPipeline(Pipeline):
@@ -44,6 +50,18 @@ class LogPipeline(Pipeline):
         else:
             hand_over(logger, event, ctx, self._scrubber)
             self._ledger.note(self._signal.of_events("handed_over"))
+
+    def _ways(self) -> tuple[Way, ...]:
+        keeper = self._logs.keeper
+        if keeper is None or not (self._delivers_logs() or self._foreign.logger() is None):
+            return ()
+        from ezlogs.delivery.prepared import Way
+
+        return (Way(keeper, span_context, self._deliver_prepared_log, partial(LogPipeline.carry, self)),)
+
+    def _deliver_prepared_log(self, event: UniversalEvent, sealed: SealedEvent, ctx: Context) -> None:
+        """Take one event that is journaled already."""
+        self._logs.put(sealed)
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         return ((self._logs, self._logs_endpoint),)
@@ -76,6 +94,10 @@ class BothPipeline(LogPipeline):
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         return (*Pipeline._addresses(self), *super()._addresses())
+
+    def _ways(self) -> tuple[Way, ...]:
+        spans, logs = Pipeline._ways(self), super()._ways()
+        return (*spans, *logs) if spans and logs else ()  # half prepared it would be told in one form and not the other
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; trouble with one form does not cost the other."""

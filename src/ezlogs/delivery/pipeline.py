@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -32,6 +33,9 @@ from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
 from ezlogs.settings import Loaded, traces_address
 from ezlogs.wire import scrubbed_attributes
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.prepared import Preparation, Way
 
 
 class Pipeline:
@@ -95,7 +99,10 @@ class Pipeline:
         wanted = self._durability_given or self._endpoint_given  # without either nobody may ever come for it
         if settings.durability == "memory" or not wanted:
             return
-        from ezlogs.journal import journal_directory  # most of it is about files, and is not needed otherwise
+        # Most of the journal is about files, and is not needed otherwise. What prepares events is loaded here and not
+        # when it is first needed: then another thread may fork.
+        from ezlogs.delivery import prepared  # noqa: F401  # see above
+        from ezlogs.journal import journal_directory
 
         service = str(resource.attributes.get("service.name", ""))
         environ = {**os.environ, "EZLOGS_STATE_DIR": settings.state_dir or ""}
@@ -148,6 +155,45 @@ class Pipeline:
         if self._keeper_of_events is not None:
             self._keeper_of_events.take_back(event_id)
 
+    def preparing(self, transaction: str) -> Preparation | None:
+        """Return where the events of a transaction are journaled before it is committed; None where nothing is."""
+        if self._keeper_of_events is None or not (ways := self._ways()):
+            return None
+        from ezlogs.delivery.prepared import Preparation
+
+        return Preparation(transaction, ways, self._ledger)
+
+    def _ways(self) -> tuple[Way, ...]:
+        """The ways by which events leave that are journaled."""
+        keeper = self._keeper
+        if keeper is None or not (self._endpoint_given or self.owned()):
+            return ()
+        from ezlogs.delivery.prepared import Way
+
+        return (Way(keeper, self._about_to_be_under, self._deliver_prepared, partial(Pipeline.carry, self)),)
+
+    def _about_to_be_under(self, ctx: Context) -> trace.SpanContext | None:
+        """Return the span that an event will happen under; journal before that it is open, as for any other event."""
+        span, keeper = otel_compat.current_span(ctx), self._keeper
+        if span is None or keeper is None:
+            return None
+        return self._noted_open(keeper, span, self.processor.riders(span) if self.owned() else None, ctx)
+
+    def _deliver_prepared(self, event: UniversalEvent, sealed: SealedEvent, ctx: Context) -> None:
+        """Take one event that is journaled already."""
+        span = otel_compat.current_span(ctx)
+        if span is None:
+            self._put(sealed)
+        elif self.owned():
+            riders = self.processor.riders(span)
+            if riders is None or not self._ride(event, sealed, span, riders):
+                self._put(sealed)
+        elif self._endpoint_given or self._keeper is None:
+            self._put(sealed)
+        else:  # another exporter came while the transaction was open
+            self._keeper.let_go([sealed], ())
+            self._hand_over(event, span)
+
     @property
     def _keeper_of_events(self) -> Keeper | None:
         return self._keeper
@@ -156,10 +202,13 @@ class Pipeline:
         self, keeper: Keeper, event: UniversalEvent, span: trace.Span, riders: Riders | None, ctx: Context
     ) -> Rider:
         """Journal an event, and before the first one of a span that it is open, unless it is about to end."""
+        return keeper.kept(event, self._noted_open(keeper, span, riders, ctx), on_span=riders is not None)
+
+    def _noted_open(self, keeper: Keeper, span: trace.Span, riders: Riders | None, ctx: Context) -> trace.SpanContext:
         under = span.get_span_context()
         if riders is not None and not riders.openings and ENDING not in ctx:
             riders.openings.append(self._opened_span(keeper, span, under))
-        return keeper.kept(event, under, on_span=riders is not None)
+        return under
 
     def _opened_span(self, keeper: Keeper, span: trace.Span, under: trace.SpanContext) -> object:
         """Journal that a span is open; return the receipt, or None where that cannot be."""

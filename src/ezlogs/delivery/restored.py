@@ -27,7 +27,7 @@ def item_of(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan
     if found.kind == Kind.PREPARED:
         event = opened(found.payload)
         if found.ending is not Ending.COMMITTED:
-            make_unknown(event)
+            make_unknown(event, "interrupted")
         return event
     span = opened_span(found.payload, resource)
     events = span.events = [opened(event.payload) for event in found.events]
@@ -45,6 +45,9 @@ def put_together(records: Sequence[Record], resource: EncodedResource) -> Iterat
             span = opened_span(record.payload, resource)
             span.events = riding.pop(record.item_id, [])
             yield span
+        elif record.kind == Kind.PREPARED:  # its owner is a transaction, and it may have a span to ride on
+            event = opened(record.payload)
+            riding.setdefault(event.trace_id + event.span_id.to_bytes(8, "big"), []).append(event)
         elif record.kind == Kind.EVENT and record.owner:
             riding.setdefault(record.owner, []).append(opened(record.payload))
         elif record.kind == Kind.EVENT:

@@ -19,11 +19,12 @@ from opentelemetry.context import Context
 from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, begun
 from ezlogs.emit import listening, record
-from ezlogs.event import Actor, Change, Failure
+from ezlogs.event import Actor, Change, Failure, UniversalEvent
 from ezlogs.ids import new_span_id
 from ezlogs.privacy import KeyMatcher
 from ezlogs.runtime import current_runtime
 from ezlogs.snapshot import freeze
+from ezlogs.trackers.prepared import Prepared, prepare
 
 CHANGE, TRANSACTION, VALIDATION = "data.change", "data.transaction", "data.validation"
 MAX_ROWS = 10_000
@@ -126,12 +127,20 @@ def observe(
     )
 
 
-def emit(row: Row, outcome: str = "success") -> None:
+def emit(
+    row: Row,
+    outcome: str = "success",
+    *,
+    event_id: str | None = None,
+    into: Callable[[UniversalEvent, Context], object] | None = None,
+) -> None:
     """Tell a write, as of the moment it was made.
 
     Args:
         row: The write.
         outcome: ``success`` for one that is committed; ``unknown`` where nobody was told whether it is.
+        event_id: The event's id, where one was reserved.
+        into: What takes the event in place of the carrier.
     """
     record(
         row.event_type,
@@ -143,7 +152,9 @@ def emit(row: Row, outcome: str = "success") -> None:
         timestamp=row.timestamp,
         actor=row.actor,
         correlation=row.correlation,
+        event_id=event_id,
         ctx=row.context,
+        into=into,
     )
 
 
@@ -198,9 +209,12 @@ class Transaction:
         self._discarded: Counter[str] = Counter()
         self._savepoints = 0
         self._story: tuple[Correlation, Correlation] | None = None
+        self._prepared: Prepared | None = None
 
     def add(self, row: Row) -> None:
         """Keep a write until the transaction ends."""
+        if self._prepared is not None:
+            self._withdraw()
         if self._story is None or self._story[0] is not row.correlation:
             self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
         row.correlation = self._story[1]
@@ -232,10 +246,22 @@ class Transaction:
         self._savepoints += 1
         self._discard(self._marks.get(name, 0), error)
 
+    def prepare(self) -> None:
+        """Have the writes in the journal, where there is one: to be called immediately before the commit is sent.
+
+        What is written, or taken back, after that undoes it; it may be called again then.
+        """
+        if self._prepared is None and self._rows:
+            self._prepared = prepare(self.id, self._rows, emit)
+
     def commit(self) -> None:
         """Tell every write that was not taken back, and once, in short, what was."""
-        for row in self._rows:
-            emit(row)
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.commit(self._rows)
+        else:
+            for row in self._rows:
+                emit(row)
         if self._discarded:
             self._tell_rollback("rollback_to_savepoint")
 
@@ -245,8 +271,12 @@ class Transaction:
         Args:
             error: What the commit failed with.
         """
-        for row in self._rows:
-            emit(row, "unknown")
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.lose(self._rows)
+        else:
+            for row in self._rows:
+                emit(row, "unknown")
         kept = Counter[str]()
         for row in self._rows:
             kept[row.model] += row.rows
@@ -258,9 +288,15 @@ class Transaction:
         if self._discarded or self._error:
             self._tell_rollback("rollback")
 
+    def _withdraw(self) -> None:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.withdraw()
+
     def _discard(self, position: int, error: BaseException | Failure | None) -> None:
         if error is not None and error is not self._handling:
             self._error = error
+        self._withdraw()
         for row in reversed(self._rows[position:]):
             self._discarded[row.model] += row.rows
             for undo in reversed(row.undo):

@@ -1,0 +1,112 @@
+"""Prepared transactions: what was written is journaled before the commit, and told after it, or forgotten.
+
+It is for the case that the process, or the connection, ends between the two: see `ezlogs.delivery.prepared`. Without a
+journal nothing is prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+
+from ezlogs.event import UniversalEvent
+from ezlogs.runtime import Runtime, current_runtime
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.prepared import Preparation, PreparedEvent
+
+Tell = Callable[..., object]
+"""Tells a write: its arguments are the write and, by name, ``outcome``, ``event_id`` and ``into`` of `record`."""
+
+
+class Prepared:
+    """The writes of a transaction that is about to be committed, in the journal.
+
+    Args:
+        runtime: Whose journal.
+        preparation: What the runtime's carrier has begun for the transaction.
+        tell: Tells a write.
+    """
+
+    def __init__(self, runtime: Runtime, preparation: Preparation, tell: Tell) -> None:
+        self._runtime = runtime
+        self._preparation = preparation
+        self._tell = tell
+        self._events: list[PreparedEvent | None] = []
+
+    def take(self, rows: Sequence[Any]) -> None:
+        """Journal writes."""
+        events, take = self._events, self._preparation.take
+
+        def into(event: UniversalEvent, ctx: Context) -> None:
+            events[-1] = take(event, ctx)
+
+        for row in rows:
+            events.append(None)
+            self._tell(row, into=into)
+        self._preparation.settle()
+
+    def commit(self, rows: Sequence[Any]) -> None:
+        """Tell the writes, which were committed.
+
+        Args:
+            rows: The same as for `take`.
+        """
+        if not self._preparation.is_ours():
+            return
+        self._preparation.commit()
+        if self._runtime.sampler is not None:  # it decides now, and may have them wait
+            self._replace(rows)
+            return
+        for row, prepared in zip(rows, self._events, strict=True):
+            if prepared is None:
+                self._tell(row)
+            else:
+                self._release(prepared)
+
+    def lose(self, rows: Sequence[Any]) -> None:
+        """Tell that nobody knows whether the writes were committed; otherwise as `commit`."""
+        if self._preparation.is_ours():
+            self._replace(rows, outcome="unknown")
+
+    def withdraw(self) -> None:
+        """Forget the writes: they were rolled back, or are not all of the transaction."""
+        if self._preparation.is_ours():
+            self._preparation.withdraw()
+
+    def _replace(self, rows: Sequence[Any], **facts: object) -> None:
+        for row, prepared in zip(rows, self._events, strict=True):
+            self._tell(row, event_id=None if prepared is None else prepared.event.event_id, **facts)
+        self._preparation.replaced()
+
+    def _release(self, prepared: PreparedEvent) -> None:
+        try:
+            self._preparation.release(prepared)
+        except Exception as problem:  # of one event; the others are told all the same
+            self._runtime.ledger.note("lost.internal_error")
+            self._runtime.report("an event was lost", problem)
+
+
+def prepare(transaction: str, rows: Sequence[Any], tell: Tell) -> Prepared | None:
+    """Journal the writes of a transaction that is about to be committed; return None where there is no journal.
+
+    Args:
+        transaction: Its id.
+        rows: The writes.
+        tell: See `Tell`.
+    """
+    runtime = current_runtime()
+    if runtime is None or runtime.carrier is None or not runtime.carrier.notes_openings:
+        return None
+    preparation = runtime.carrier.preparing(transaction)
+    if preparation is None:
+        return None
+    prepared = Prepared(runtime, preparation, tell)
+    try:
+        prepared.take(rows)
+    except BaseException:
+        prepared.withdraw()
+        raise
+    return prepared
