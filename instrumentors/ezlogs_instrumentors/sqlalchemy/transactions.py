@@ -36,6 +36,8 @@ class Open(msgspec.Struct, weakref=True):
     """The identity of the exception that was being handled at the first write: not the one that ends it."""
     failure: Failure | None = None
     """The database's last error, in case that nothing was written before it."""
+    unexpected: int | None = None
+    """The identity of the last exception that came of sending BEGIN, COMMIT and the like."""
     outermost: str | None = None
     """The savepoint that SQLite's driver began no transaction around: releasing it commits."""
 
@@ -115,16 +117,19 @@ def see_commit(transaction: Any) -> None:
 
 def see_failed_commit(transaction: Any, error: BaseException) -> None:
     """Tell that nothing was saved, or that the answer was lost; a commit that was not even sent is not the end."""
+    state = _open.get(transaction.connection)
+    if not isinstance(transaction, RootTransaction) or state is None:
+        return
+    writes = state.writes
     is_in_doubt = not isinstance(error, Exception) or getattr(error, "connection_invalidated", False)
-    if not isinstance(transaction, RootTransaction) or not (is_in_doubt or isinstance(error, DBAPIError)):
+    is_in_doubt = is_in_doubt or state.unexpected == id(error)  # a driver's own errors are raised in another one
+    if not is_in_doubt and not isinstance(error, DBAPIError):
+        if writes is not None:
+            writes.withdraw()
         return
-    state = _open.pop(transaction.connection, None)
-    if state is None or state.writes is None:
-        return
-    if is_in_doubt:
-        state.writes.lose(reason(error))
-    else:
-        state.writes.rollback(reason(error))
+    del _open[transaction.connection]
+    if writes is not None:
+        (writes.lose if is_in_doubt else writes.rollback)(reason(error))
 
 
 def see_rollback(connection: Any) -> None:
@@ -143,6 +148,8 @@ def see_rollback(connection: Any) -> None:
 def see_error(error: Any) -> None:
     """Remember the database's error: an insert that fails has written nothing, yet its rollback is worth an event."""
     connection = error.connection
+    if connection is not None and error.execution_context is None and connection in _open:
+        _open[connection].unexpected = id(error.original_exception)
     if connection is None or error.execution_context is None or _is_autocommitting(connection):
         return
     state = _open.setdefault(connection, Open())

@@ -214,7 +214,7 @@ class Transaction:
     def add(self, row: Row) -> None:
         """Keep a write until the transaction ends."""
         if self._prepared is not None:
-            self._withdraw()
+            self.withdraw()
         if self._story is None or self._story[0] is not row.correlation:
             self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
         row.correlation = self._story[1]
@@ -254,6 +254,12 @@ class Transaction:
         if self._prepared is None and self._rows:
             self._prepared = prepare(self.id, self._rows, emit)
 
+    def withdraw(self) -> None:
+        """Undo `prepare`: the commit was not sent."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.withdraw()
+
     def commit(self) -> None:
         """Tell every write that was not taken back, and once, in short, what was."""
         prepared, self._prepared = self._prepared, None
@@ -288,15 +294,10 @@ class Transaction:
         if self._discarded or self._error:
             self._tell_rollback("rollback")
 
-    def _withdraw(self) -> None:
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None:
-            prepared.withdraw()
-
     def _discard(self, position: int, error: BaseException | Failure | None) -> None:
         if error is not None and error is not self._handling:
             self._error = error
-        self._withdraw()
+        self.withdraw()
         for row in reversed(self._rows[position:]):
             self._discarded[row.model] += row.rows
             for undo in reversed(row.undo):
