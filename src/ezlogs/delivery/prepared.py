@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from itertools import count
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
@@ -17,6 +18,8 @@ from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.sealed import SealedEvent
 from ezlogs.event import UniversalEvent
 from ezlogs.runtime import Ledger
+
+_numbers: Final = count(1)
 
 
 class Way(NamedTuple):
@@ -52,7 +55,7 @@ class Preparation:
     """
 
     def __init__(self, transaction: str, ways: Sequence[Way], ledger: Ledger) -> None:
-        self._transaction = transaction.encode()
+        self._transaction = f"{transaction}.{next(_numbers)}".encode()  # it may be prepared again
         self._ways = ways
         self._ledger = ledger
         self._process = os.getpid()
