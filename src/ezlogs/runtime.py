@@ -54,7 +54,7 @@ class Carrier(Protocol):
     def closed(self, event_id: str) -> None:
         """Forget what was taken for an event."""
 
-    def preparing(self, transaction: str) -> Preparation | None:
+    def preparing(self) -> Preparation | None:
         """Return where a transaction's events go before it is committed; None where nothing outlives the process."""
 
     def flush(self, timeout: float) -> bool:

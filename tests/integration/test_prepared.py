@@ -286,10 +286,11 @@ def test_what_cannot_be_journaled_goes_on_as_any_other(tmp_path: Path, captured:
     journaling = Journaling(Directory(str(tmp_path), "shop"), resource(), cap=1 << 22, max_age=60)
     carried: list[object] = []
     way = Way(Keeper(journaling, _Sealer()), lambda ctx: None, fail, lambda event, ctx: carried.append(event))
-    preparation = Preparation("txn", [way], Ledger())
+    preparation = Preparation([way], Ledger())
     one = preparation.take(event, {})  # type: ignore[arg-type]  # nobody looks into it
-    preparation.settle()
+    preparation.taken()
     preparation.commit()
+    preparation.releasing()
     preparation.release(one)
     preparation.withdraw()
     preparation.replaced()

@@ -40,7 +40,12 @@ _LOOSE_EVENT: Final = struct.Struct(f"{RECORD_HEAD}QQ{SEALED_HEAD}")
 _LOOSE, _LOOSE_SIZE = _LOOSE_EVENT.pack, _LOOSE_EVENT.size
 """Makes what is in front of the body of an event that rides on no span."""
 
-_EVENT: Final = int(Kind.EVENT)
+_PREPARED_EVENT: Final = struct.Struct(f"{RECORD_HEAD}QQ8s{SEALED_HEAD}")
+_PREPARED_HEAD, _PREPARED_SIZE = _PREPARED_EVENT.pack, _PREPARED_EVENT.size
+_TRANSACTION_SIZE: Final = 8
+"""Makes the same of an event that holds if a transaction is committed, with what that is known by in between."""
+
+_EVENT, _PREPARED = int(Kind.EVENT), int(Kind.PREPARED)
 
 _VERDICT: Final = int(Priority.AUDIT)
 """The priority of word of a transaction's end: it goes after all that it is about."""
@@ -157,12 +162,31 @@ class Journaling:
         Args:
             sealed: The event as it is sent then.
             event: The same.
-            transaction: The transaction's id.
+            transaction: The transaction's id, in 8 bytes.
         """
-        tail = event.said_tail
-        item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(event.timestamp, tail)
-        payload = sealed.head() + sealed.body
-        sealed.receipt = self._journal.append(Kind.PREPARED, item_id, payload, sealed.priority, owner=transaction)
+        tail, body, at = event.said_tail, sealed.body, sealed.timestamp
+        if tail is None or event.said_id:
+            item_id = event.event_id.encode()
+            receipt = self._journal.append(_PREPARED, item_id, sealed.head() + body, sealed.priority, owner=transaction)
+        else:  # the same, packed at once
+            head = _PREPARED_HEAD(
+                _PREPARED_SIZE + len(body),
+                _PREPARED,
+                sealed.priority,
+                _ITEM_ID_SIZE,
+                _TRANSACTION_SIZE,
+                time_ns(),
+                at,
+                tail,
+                transaction,
+                sealed.form,
+                sealed.flags,
+                sealed.trace_id,
+                sealed.span_id,
+                at,
+            )
+            receipt = self._journal.append_body(head + body)
+        sealed.receipt = receipt
         if sealed.plain is not None:
             sealed.body = b""
 

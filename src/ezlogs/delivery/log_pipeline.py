@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
 
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.logs import ForeignLogs, LogEncoder, hand_over, span_context
@@ -39,6 +40,7 @@ class LogPipeline(Pipeline):
         self._logs = self._make_worker(self._logs_endpoint, LogEncoder(scrubber, self._priorities), self._signal)
         self._workers.append(self._logs)
         self._foreign = ForeignLogs()
+        self._log_ways: tuple[Way, ...] = ()
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
@@ -51,13 +53,17 @@ class LogPipeline(Pipeline):
             hand_over(logger, event, ctx, self._scrubber)
             self._ledger.note(self._signal.of_events("handed_over"))
 
-    def _ways(self) -> tuple[Way, ...]:
+    def _journal(self, resource: Resource) -> None:
+        super()._journal(resource)
         keeper = self._logs.keeper
-        if keeper is None or not (self._delivers_logs() or self._foreign.logger() is None):
-            return ()
-        from ezlogs.delivery.prepared import Way
+        if keeper is not None:
+            from ezlogs.delivery.prepared import Way
 
-        return (Way(keeper, span_context, self._deliver_prepared_log, partial(LogPipeline.carry, self)),)
+            carry = partial(LogPipeline.carry, self)
+            self._log_ways = (Way(keeper, span_context, self._deliver_prepared_log, carry),)
+
+    def _ways(self) -> tuple[Way, ...]:
+        return self._log_ways if self._delivers_logs() or self._foreign.logger() is None else ()
 
     def _deliver_prepared_log(self, event: UniversalEvent, sealed: SealedEvent, ctx: Context) -> None:
         """Take one event that is journaled already."""

@@ -63,6 +63,8 @@ class Pipeline:
         self._put = self._worker.put
         self._keeper: Keeper | None = None
         """Journals what is handed over before the application goes on, where there is a journal."""
+        self._span_ways: tuple[Way, ...] = ()
+        self._preparation: type[Preparation]
         self._watch = otel_compat.ProcessorWatch(None)
         self._owned = False
         self._own_resource: Resource | None = None
@@ -101,7 +103,7 @@ class Pipeline:
             return
         # Most of the journal is about files, and is not needed otherwise. What prepares events is loaded here and not
         # when it is first needed: then another thread may fork.
-        from ezlogs.delivery import prepared  # noqa: F401  # see above
+        from ezlogs.delivery.prepared import Preparation, Way
         from ezlogs.journal import journal_directory
 
         service = str(resource.attributes.get("service.name", ""))
@@ -114,7 +116,11 @@ class Pipeline:
                 max_age=settings.journal_age,
                 endpoint=endpoint,
             )
-        self._keeper = self._worker.keeper
+        self._preparation = Preparation
+        keeper = self._keeper = self._worker.keeper
+        if keeper is not None:
+            carry = partial(Pipeline.carry, self)
+            self._span_ways = (Way(keeper, self._about_to_be_under, self._deliver_prepared, carry),)
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         """The workers, and where each of them sends to."""
@@ -155,22 +161,14 @@ class Pipeline:
         if self._keeper_of_events is not None:
             self._keeper_of_events.take_back(event_id)
 
-    def preparing(self, transaction: str) -> Preparation | None:
-        """Return where the events of a transaction are journaled before it is committed; None where nothing is."""
-        if self._keeper_of_events is None or not (ways := self._ways()):
-            return None
-        from ezlogs.delivery.prepared import Preparation
-
-        return Preparation(transaction, ways, self._ledger)
+    def preparing(self) -> Preparation | None:
+        """Return where a transaction's events are journaled before it is committed; None where nothing is."""
+        ways = self._ways()
+        return self._preparation(ways, self._ledger) if ways else None
 
     def _ways(self) -> tuple[Way, ...]:
         """The ways by which events leave that are journaled."""
-        keeper = self._keeper
-        if keeper is None or not (self._endpoint_given or self.owned()):
-            return ()
-        from ezlogs.delivery.prepared import Way
-
-        return (Way(keeper, self._about_to_be_under, self._deliver_prepared, partial(Pipeline.carry, self)),)
+        return self._span_ways if self._endpoint_given or self.owned() else ()
 
     def _about_to_be_under(self, ctx: Context) -> trace.SpanContext | None:
         """Return the span that an event will happen under; journal before that it is open, as for any other event."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
@@ -17,9 +16,8 @@ from opentelemetry.trace import SpanContext
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.sealed import SealedEvent
 from ezlogs.event import UniversalEvent
+from ezlogs.ids import new_span_id
 from ezlogs.runtime import Ledger
-
-_numbers: Final = count(1)
 
 
 class Way(NamedTuple):
@@ -34,65 +32,66 @@ class Way(NamedTuple):
     """Takes one that could not be."""
 
 
-class PreparedEvent(NamedTuple):
-    """An event that waits for its transaction to end."""
-
-    event: UniversalEvent
-    ctx: Context
-    sealed: Sequence[SealedEvent | None]
-    """What was journaled of it, for each way; None where it could not be sealed."""
-
-
 class Preparation:
-    """The events of one transaction. Nothing here waits; for the thread that the transaction is in.
+    """The events of a transaction that is about to be committed. Nothing here waits; for the transaction's own thread.
 
-    An event has its number from the beginning, but does not count as emitted before it is released.
+    An event has its number from the beginning, but does not count as emitted before its transaction is committed.
 
     Args:
-        transaction: Its id.
         ways: By which its events will leave.
         ledger: Where events are counted.
     """
 
-    def __init__(self, transaction: str, ways: Sequence[Way], ledger: Ledger) -> None:
-        self._transaction = f"{transaction}.{next(_numbers)}".encode()  # it may be prepared again
+    def __init__(self, ways: Sequence[Way], ledger: Ledger) -> None:
+        self._transaction = new_span_id().to_bytes(8, "big")  # not the transaction's own: it may be prepared again
         self._ways = ways
         self._ledger = ledger
         self._process = os.getpid()
-        self._receipts: list[list[Any]] = [[] for _ in ways]
+        self._events: list[tuple[UniversalEvent, Context]] = []
+        self._sealed: list[list[SealedEvent | None]] = [[] for _ in ways]
+        """For each way what was journaled of each event; None where it could not be sealed."""
+        self._ctx: Context | None = None
+        self._under: list[SpanContext | None] = []
 
-    def take(self, event: UniversalEvent, ctx: Context) -> PreparedEvent:
-        """Journal an event that holds if the transaction is committed."""
-        sealed: list[SealedEvent | None] = []
-        for way, receipts in zip(self._ways, self._receipts, strict=True):
-            kept = way.keeper.prepared(event, way.under(ctx), self._transaction)
-            sealed.append(kept)
-            if kept is not None and kept.receipt != 0:
-                receipts.append(kept.receipt)
-        self._ledger.note("not_made")
-        return PreparedEvent(event, ctx, sealed)
+    def take(self, event: UniversalEvent, ctx: Context) -> int:
+        """Journal an event that holds if the transaction is committed; return its number here."""
+        if ctx is not self._ctx:  # most happen in the same
+            self._under = [way.under(ctx) for way in self._ways]
+            self._ctx = ctx
+        for way, under, sealed in zip(self._ways, self._under, self._sealed):  # noqa: B905  # one of each
+            sealed.append(way.keeper.prepared(event, under, self._transaction))
+        self._events.append((event, ctx))
+        return len(self._events) - 1
 
-    def settle(self) -> None:
-        """Give a thread that is in the way of the journal the time to get out of it, which is next to none."""
-        for way, receipts in zip(self._ways, self._receipts, strict=True):
-            if receipts:
-                way.keeper.wait_for(receipts[-1])
+    def taken(self) -> None:
+        """Take note that there are no more; give a thread that is in the journal's way the time to get out of it."""
+        self._ledger.note("not_made", len(self._events))
+        for way, sealed in zip(self._ways, self._sealed, strict=True):
+            if sealed and (last := sealed[-1]) is not None:
+                way.keeper.wait_for(last.receipt)
 
     def is_ours(self) -> bool:
         """Return whether this process prepared it: in a fork all of it is the parent's to deliver."""
         return os.getpid() == self._process
 
+    def event_id(self, number: int) -> str:
+        """Return the id of an event."""
+        return self._events[number][0].event_id
+
     def commit(self) -> None:
         """Journal that the transaction was committed; its events are to be released next, or replaced."""
-        for way, receipts in zip(self._ways, self._receipts, strict=True):
-            if receipts:
-                way.keeper.commit(self._transaction, receipts)
+        for way, receipts in self._receipts():
+            way.keeper.commit(self._transaction, receipts)
 
-    def release(self, prepared: PreparedEvent) -> None:
+    def releasing(self) -> None:
+        """Count the events from now on: they are about to be released."""
+        self._ledger.note("not_made", -len(self._events))
+
+    def release(self, number: int) -> None:
         """Deliver an event of the transaction, which was committed."""
-        event, ctx, sealed = prepared
-        self._ledger.note("not_made", -1)
-        for way, kept in zip(self._ways, sealed, strict=True):
+        event, ctx = self._events[number]
+        for way, sealed in zip(self._ways, self._sealed):  # noqa: B905  # one of each
+            kept = sealed[number]
             if kept is None or kept.receipt == 0:
                 way.carry(event, ctx)
             else:
@@ -100,11 +99,19 @@ class Preparation:
 
     def withdraw(self) -> None:
         """Take all of it back: the transaction was rolled back, or goes on."""
-        for way, receipts in zip(self._ways, self._receipts, strict=True):
-            if receipts:
-                way.keeper.roll_back(self._transaction, receipts)
+        for way, receipts in self._receipts():
+            way.keeper.roll_back(self._transaction, receipts)
 
     def replaced(self) -> None:
         """Take note that others have taken the place of all its events, and are journaled under the same ids."""
-        for way, receipts in zip(self._ways, self._receipts, strict=True):
+        for way, receipts in self._receipts():
             way.keeper.done(receipts)
+
+    def _receipts(self) -> list[tuple[Way, list[Any]]]:
+        """Return the receipts of what is in each journal, where anything is."""
+        found = []
+        for way, sealed in zip(self._ways, self._sealed, strict=True):
+            receipts = [kept.receipt for kept in sealed if kept is not None and kept.receipt != 0]
+            if receipts:
+                found.append((way, receipts))
+        return found

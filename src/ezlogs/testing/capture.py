@@ -69,7 +69,7 @@ class Captured:
     def closed(self, event_id: str) -> None:
         """Do nothing."""
 
-    def preparing(self, transaction: str) -> None:
+    def preparing(self) -> None:
         """Return None: what is committed is all that is seen."""
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:

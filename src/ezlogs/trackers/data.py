@@ -252,7 +252,7 @@ class Transaction:
         What is written, or taken back, after that undoes it; it may be called again then.
         """
         if self._prepared is None and self._rows:
-            self._prepared = prepare(self.id, self._rows, emit)
+            self._prepared = prepare(self._rows, emit)
 
     def withdraw(self) -> None:
         """Undo `prepare`: the commit was not sent."""

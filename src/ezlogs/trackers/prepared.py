@@ -15,7 +15,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.runtime import Runtime, current_runtime
 
 if TYPE_CHECKING:
-    from ezlogs.delivery.prepared import Preparation, PreparedEvent
+    from ezlogs.delivery.prepared import Preparation
 
 Tell = Callable[..., object]
 """Tells a write: its arguments are the write and, by name, ``outcome``, ``event_id`` and ``into`` of `record`."""
@@ -34,19 +34,25 @@ class Prepared:
         self._runtime = runtime
         self._preparation = preparation
         self._tell = tell
-        self._events: list[PreparedEvent | None] = []
+        self._numbers: list[int | None] = []
+        """The number of each write's event; None where there is none, or where it could not be prepared."""
 
     def take(self, rows: Sequence[Any]) -> None:
         """Journal writes."""
-        events, take = self._events, self._preparation.take
+        numbers, take, tell = self._numbers, self._preparation.take, self._tell
 
         def into(event: UniversalEvent, ctx: Context) -> None:
-            events[-1] = take(event, ctx)
+            numbers[-1] = take(event, ctx)
 
-        for row in rows:
-            events.append(None)
-            self._tell(row, into=into)
-        self._preparation.settle()
+        try:
+            for row in rows:
+                numbers.append(None)
+                tell(row, into=into)
+        except BaseException:
+            self._preparation.taken()
+            self._preparation.withdraw()
+            raise
+        self._preparation.taken()
 
     def commit(self, rows: Sequence[Any]) -> None:
         """Tell the writes, which were committed.
@@ -60,11 +66,12 @@ class Prepared:
         if self._runtime.sampler is not None:  # it decides now, and may have them wait
             self._replace(rows)
             return
-        for row, prepared in zip(rows, self._events, strict=True):
-            if prepared is None:
+        self._preparation.releasing()
+        for row, number in zip(rows, self._numbers, strict=True):
+            if number is None:
                 self._tell(row)
             else:
-                self._release(prepared)
+                self._release(number)
 
     def lose(self, rows: Sequence[Any]) -> None:
         """Tell that nobody knows whether the writes were committed; otherwise as `commit`."""
@@ -77,36 +84,32 @@ class Prepared:
             self._preparation.withdraw()
 
     def _replace(self, rows: Sequence[Any], **facts: object) -> None:
-        for row, prepared in zip(rows, self._events, strict=True):
-            self._tell(row, event_id=None if prepared is None else prepared.event.event_id, **facts)
+        reserved = self._preparation.event_id
+        for row, number in zip(rows, self._numbers, strict=True):
+            self._tell(row, event_id=None if number is None else reserved(number), **facts)
         self._preparation.replaced()
 
-    def _release(self, prepared: PreparedEvent) -> None:
+    def _release(self, number: int) -> None:
         try:
-            self._preparation.release(prepared)
+            self._preparation.release(number)
         except Exception as problem:  # of one event; the others are told all the same
             self._runtime.ledger.note("lost.internal_error")
             self._runtime.report("an event was lost", problem)
 
 
-def prepare(transaction: str, rows: Sequence[Any], tell: Tell) -> Prepared | None:
+def prepare(rows: Sequence[Any], tell: Tell) -> Prepared | None:
     """Journal the writes of a transaction that is about to be committed; return None where there is no journal.
 
     Args:
-        transaction: Its id.
         rows: The writes.
         tell: See `Tell`.
     """
     runtime = current_runtime()
     if runtime is None or runtime.carrier is None or not runtime.carrier.notes_openings:
         return None
-    preparation = runtime.carrier.preparing(transaction)
+    preparation = runtime.carrier.preparing()
     if preparation is None:
         return None
     prepared = Prepared(runtime, preparation, tell)
-    try:
-        prepared.take(rows)
-    except BaseException:
-        prepared.withdraw()
-        raise
+    prepared.take(rows)
     return prepared
