@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from ezlogs.emit import guarded, listening
 from ezlogs.trackers.data import TRANSACTION, Row, Transaction, emit
@@ -16,8 +16,8 @@ from ezlogs_instrumentors.hooks import Hooks
 _open: WeakKeyDictionary[Any, Transaction] = WeakKeyDictionary()
 """The transaction of each connection; Django has one connection for each alias and thread."""
 
-_in_doubt: WeakSet[Any] = WeakSet()
-"""The connections that were lost while they committed: what is rolled back next is told already."""
+_in_doubt: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+"""The identities of the errors that commits were lost with: what is rolled back because of one is told already."""
 
 _LOST = frozenset({2006, 2013, 2055})
 """What MySQL and MariaDB call a connection that is gone."""
@@ -85,7 +85,7 @@ def see_failed_commit(connection: Any, error: BaseException) -> None:
         return
     transaction = _open.pop(connection, None)
     if transaction is not None:
-        _in_doubt.add(connection)
+        _in_doubt[connection] = id(error)
         transaction.lose(error)
 
 
@@ -100,9 +100,8 @@ def see_rollback(connection: Any, _: None) -> None:
     """Tell that nothing was saved, also when an error came before the first write."""
     error = sys.exc_info()[1]
     transaction = _open.pop(connection, None)
-    was_told = connection in _in_doubt
-    _in_doubt.discard(connection)
-    if transaction is None and not was_told and _is_database_error(error) and listening(TRANSACTION):
+    is_told = _comes_of(error, _in_doubt.pop(connection, None))
+    if transaction is None and not is_told and _is_database_error(error) and listening(TRANSACTION):
         transaction = Transaction(connection.alias)
     if transaction is not None:
         transaction.rollback(error)
@@ -110,7 +109,7 @@ def see_rollback(connection: Any, _: None) -> None:
 
 def see_close(connection: Any, _: None) -> None:
     """Tell what the database rolls back because nobody committed it."""
-    _in_doubt.discard(connection)
+    _in_doubt.pop(connection, None)
     transaction = _open.pop(connection, None)
     if transaction is not None:
         transaction.rollback(sys.exc_info()[1])
@@ -152,6 +151,12 @@ def _is_in_test_case_only(connection: Any) -> bool:
 
 def _is_of_test_case(block: Any) -> bool:
     return bool(block._from_testcase)
+
+
+def _comes_of(error: BaseException | None, identity: int | None) -> bool:
+    while error is not None and id(error) != identity:
+        error = error.__context__
+    return error is not None
 
 
 def _is_lost(connection: Any, error: Exception) -> bool:

@@ -121,7 +121,7 @@ def make_unknown(event: SealedEvent, reason: str = "") -> None:
     """
     if event.plain is not None:
         facts = event.plain.said_metadata
-        if reason and (facts is None or type(facts) is dict):
+        if reason:
             facts = {**(facts or {}), "reason": reason}
         event.plain = msgspec.structs.replace(event.plain, said_outcome="unknown", said_metadata=facts)
         return
