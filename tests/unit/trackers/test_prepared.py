@@ -128,17 +128,37 @@ def test_trouble_with_one_row_does_not_cost_the_others() -> None:
         assert current_runtime().ledger.counts()["lost.internal_error"] == 1  # type: ignore[union-attr]  # there is one
 
 
-def test_sampling_leaves_nothing_in_the_journal() -> None:
-    """Neither what it keeps nor what it leaves out."""
-    with capture_prepared(sample_rate=0.0, keep_errors=False, sample_types={"data.transaction": 1.0}) as (
-        captured,
-        kept,
-    ):
+def test_what_sampling_leaves_out_is_not_even_journaled() -> None:
+    """It is left out, and counted, when it is committed."""
+    with capture_prepared(sample_types={"data.change": 0.0}, keep_errors=False) as (captured, journaled):
         one = transaction(1)
         one.prepare()
+        assert journaled.waiting() == 0
         one.commit()
         assert captured.events == []
-        assert kept.waiting() == 0
+        assert current_runtime().ledger.counts()["sampled_out_by.type"] == 1  # type: ignore[union-attr]  # there is one
+
+
+def test_what_sampling_may_keep_yet_is_journaled_and_then_left_to_it() -> None:
+    """Undecided means keep, if the process ends here; else it is gone from the journal."""
+    with capture_prepared(sample_rate=0.0) as (captured, journaled), ezlogs.CorrelationManager.start_request_context():
+        one = transaction(1)
+        one.prepare()
+        assert journaled.waiting() == 1
+        one.commit()
+        assert captured.events == []
+        assert journaled.waiting() == 0
+
+
+def test_what_sampling_keeps_is_told() -> None:
+    """Under the id that was reserved."""
+    with capture_prepared(sample_types={"data.other": 0.0}) as (captured, journaled):
+        one = transaction(1)
+        one.prepare()
+        assert journaled.waiting() == 1
+        one.commit()
+        assert [event.outcome for event in captured.events] == ["success"]
+        assert journaled.waiting() == 0
 
 
 @pytest.mark.parametrize("listening", [True, False], ids=["nobody who would carry", "nobody"])
