@@ -48,6 +48,8 @@ class Preparation:
         self._ledger = ledger
         self._process = os.getpid()
         self._events: list[tuple[UniversalEvent, Context]] = []
+        self._counted = 0
+        """How many of them the ledger knows of."""
         self._sealed: list[list[SealedEvent | None]] = [[] for _ in ways]
         """For each way what was journaled of each event; None where it could not be sealed."""
         self._ctx: Context | None = None
@@ -64,8 +66,9 @@ class Preparation:
         return len(self._events) - 1
 
     def taken(self) -> None:
-        """Take note that there are no more; give a thread that is in the journal's way the time to get out of it."""
-        self._ledger.note("not_made", len(self._events))
+        """Take note that that was all for now; let a thread go on that is in the journal's way."""
+        self._ledger.note("not_made", len(self._events) - self._counted)
+        self._counted = len(self._events)
         for way, sealed in zip(self._ways, self._sealed, strict=True):
             if sealed and (last := sealed[-1]) is not None:
                 way.keeper.wait_for(last.receipt)
@@ -85,7 +88,7 @@ class Preparation:
 
     def releasing(self) -> None:
         """Count the events from now on: they are about to be released."""
-        self._ledger.note("not_made", -len(self._events))
+        self._ledger.note("not_made", -self._counted)
 
     def release(self, number: int) -> None:
         """Deliver an event of the transaction, which was committed."""

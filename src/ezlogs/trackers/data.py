@@ -213,14 +213,18 @@ class Transaction:
 
     def add(self, row: Row) -> None:
         """Keep a write until the transaction ends."""
-        if self._prepared is not None:
-            self.withdraw()
         if self._story is None or self._story[0] is not row.correlation:
             self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
         row.correlation = self._story[1]
+        prepared, self._prepared = self._prepared, None
         if len(self._rows) < MAX_ROWS:
             self._rows.append(row)
+            if prepared is not None:  # a commit is on its way, and somebody's listener wrote some more
+                prepared.take([row])
+                self._prepared = prepared
             return
+        if prepared is not None:
+            prepared.withdraw()
         verb = row.verb if row.verb.startswith("bulk_") else f"bulk_{row.verb.replace('destroy', 'delete')}"
         bulk = self._bulk.get((row.model, verb))
         if bulk is None:
@@ -249,7 +253,7 @@ class Transaction:
     def prepare(self) -> None:
         """Have the writes in the journal, where there is one: to be called immediately before the commit is sent.
 
-        What is written, or taken back, after that undoes it; it may be called again then.
+        What is written after that is there at once; what is taken back undoes it, and it may be called again then.
         """
         if self._prepared is None and self._rows:
             self._prepared = prepare(self._rows, emit)

@@ -62,7 +62,7 @@ def test_what_was_told_or_taken_back_is_gone() -> None:
 
 def test_nothing_is_prepared_twice_or_for_nothing() -> None:
     """A transaction without rows, or one that was prepared already, leaves nothing to do."""
-    with capture_prepared() as (_, journaled):
+    with capture_prepared() as (captured, journaled):
         transaction().prepare()
         assert journaled.prepared == 0
         one = transaction(1)
@@ -70,9 +70,36 @@ def test_nothing_is_prepared_twice_or_for_nothing() -> None:
         one.prepare()
         assert journaled.prepared == 1
         one.add(row(2))
-        one.prepare()
-        assert journaled.prepared == 2
+        assert (journaled.prepared, journaled.waiting()) == (1, 2)
         one.commit()
+        assert [event.outcome for event in captured.events] == ["success", "success"]
+        assert current_runtime().ledger.counts().get("not_made", 0) == 0  # type: ignore[union-attr]  # there is one
+
+
+def test_what_is_added_up_in_one_event_is_prepared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number of rows was another one before."""
+    monkeypatch.setattr("ezlogs.trackers.data.MAX_ROWS", 1)
+    with capture_prepared() as (captured, journaled):
+        one = transaction(1, 2)
+        one.prepare()
+        one.add(row(3))
+        assert journaled.waiting() == 0
+        one.prepare()
+        assert journaled.waiting() == 2
+        one.commit()
+        assert [event.metadata.get("rows") for event in captured.events] == [None, 2]
+
+
+def test_a_row_that_comes_late_and_cannot_be_told_takes_the_others_out_of_the_journal() -> None:
+    """They are told after the commit all the same."""
+    with capture_prepared() as (_, journaled):
+        one = transaction(1)
+        one.prepare()
+        wrong = row(2)
+        wrong.event_type = "wrong"
+        with pytest.raises(InvalidEvent):
+            one.add(wrong)
+        assert journaled.waiting() == 0
 
 
 def test_rows_after_the_most_are_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
