@@ -97,6 +97,44 @@ def test_rows_count_and_come_once_their_transaction_is_committed(
     assert not [name for _, _, names in os.walk(os.environ["EZLOGS_STATE_DIR"]) for name in names if "journal" in name]
 
 
+def test_both_forms_are_prepared(receiver: Receiver, use_provider: UseProvider) -> None:
+    """Each is in the journal of its own signal, and delivered once."""
+    use_provider()
+    start(receiver, durability="process", carrier="both")
+    with trace.get_tracer("app").start_as_current_span("work"):
+        transaction = prepared(1)
+        assert accounts() == (0, 0)
+        transaction.commit()
+    prepared(2).rollback()
+    assert ezlogs.flush(5)
+    on_spans = [event.attributes["ezlogs.event.id"] for span in receiver.spans for event in span.events]
+    logged = [log.attributes["ezlogs.event.id"] for log in receiver.logs]
+    assert len(on_spans) == 2
+    assert on_spans == logged
+    assert accounts() == (0, 2)
+    ezlogs.shutdown()
+    assert not [name for _, _, names in os.walk(os.environ["EZLOGS_STATE_DIR"]) for name in names if "journal" in name]
+
+
+@pytest.mark.parametrize("carrier", ["span", "log"])
+def test_rows_are_prepared_beside_another_pipeline(receiver: Receiver, use_provider: UseProvider, carrier: str) -> None:
+    """Which has the spans, and none of the rows."""
+    exporter = InMemorySpanExporter()
+    provider = use_provider()
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    start(receiver, durability="process", carrier=carrier)
+    with trace.get_tracer("app").start_as_current_span("work") as span:
+        transaction = prepared(1)
+        assert waiting() == 1
+        transaction.commit()
+    assert ezlogs.flush(5)
+    assert told(receiver) == [("1", "success")]
+    under = f"{span.get_span_context().span_id:016x}"
+    assert [span.parent_span_id for span in receiver.spans] + [log.span_id for log in receiver.logs] == [under]
+    provider.force_flush()
+    assert [span.events for span in exporter.get_finished_spans()] == [()]
+
+
 def test_a_span_that_ended_before_the_commit_is_what_its_rows_are_under(
     receiver: Receiver, use_provider: UseProvider
 ) -> None:
