@@ -160,9 +160,9 @@ def _comes_of(error: BaseException | None, identity: int | None) -> bool:
 
 
 def _is_lost(connection: Any, error: Exception) -> bool:
-    """Tell whether an error came of a lost connection, without asking the database."""
+    """Tell whether an error came of a lost connection, or is nobody's, without asking the database."""
     if not _is_database_error(error):
-        return False
+        return True
     if error.args and error.args[0] in _LOST:
         return True
     driver = connection.connection

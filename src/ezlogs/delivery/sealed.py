@@ -105,7 +105,7 @@ def opened(payload: bytes) -> SealedEvent:
     return SealedEvent(body, timestamp, trace_id, span_id, (), event_type, flags=flags, plain=plain, form=form)
 
 
-def make_unknown(event: SealedEvent, reason: str = "") -> None:
+def make_unknown(event: SealedEvent, reason: str) -> None:
     """Give an event the outcome ``unknown`` in place of its own: nobody knows whether it came about.
 
     Args:
@@ -120,20 +120,16 @@ def make_unknown(event: SealedEvent, reason: str = "") -> None:
     True
     """
     if event.plain is not None:
-        facts = event.plain.said_metadata
-        if reason:
-            facts = {**(facts or {}), "reason": reason}
+        facts = {**(event.plain.said_metadata or {}), "reason": reason}
         event.plain = msgspec.structs.replace(event.plain, said_outcome="unknown", said_metadata=facts)
         return
-    told = _attribute(_REASON, reason.encode()) if reason else b""
+    told = (_UNKNOWN, _attribute(_REASON, reason.encode()))
     parts: list[bytes] = []
     for number, value, whole in pieces(event.body):
         key = fields(value).get(_KEY) if isinstance(value, bytes) else None
         if key == _OUTCOME:
-            parts.append(message_field(bytes([number << 3 | 2]), _UNKNOWN))
-            if told:
-                parts.append(message_field(bytes([number << 3 | 2]), told))
-        elif key != _REASON or not told:
+            parts += (message_field(bytes([number << 3 | 2]), attribute) for attribute in told)
+        elif key != _REASON:
             parts.append(whole)
     event.body = b"".join(parts)
 

@@ -261,9 +261,10 @@ class _Broken(_Closed):
         (OperationalError(2013, "Lost connection to server during query"), None),
         (OperationalError("server closed the connection unexpectedly"), _Closed()),
         (InterfaceError("connection is lost"), _Broken()),
+        (TimeoutError("no answer"), None),
         (KeyboardInterrupt(), None),
     ],
-    ids=["by its number", "closed", "broken", "interrupted"],
+    ids=["by its number", "closed", "broken", "nobody's", "interrupted"],
 )
 def test_a_commit_whose_answer_was_lost_is_unknown(captured, error, driver):
     """The rows and the transaction, once; the rollback that Django tries then rolls back nothing that we know of."""

@@ -17,10 +17,12 @@ from .test_journal import end_without_closing
 MakeJournal = Callable[..., Journal]
 
 
-def committed(journal: Journal, transaction: bytes, rows: int, size: int = 10) -> list[Receipt]:
+def committed(
+    journal: Journal, transaction: bytes, rows: int, size: int = 10, priority: int = Priority.NORMAL
+) -> list[Receipt]:
     """Journal a transaction that was committed; return the receipts of its rows."""
     receipts = [
-        journal.append(Kind.PREPARED, b"%s %d" % (transaction, row), bytes(size), owner=transaction)
+        journal.append(Kind.PREPARED, b"%s %d" % (transaction, row), bytes(size), priority, owner=transaction)
         for row in range(rows)
     ]
     journal.ack_after(journal.append(Kind.COMMITTED, transaction, b"", Priority.AUDIT), receipts)
@@ -59,12 +61,17 @@ def test_what_is_left_of_a_transaction_is_told_as_committed(make_journal: MakeJo
 
 def test_rows_that_are_moved_keep_their_verdict(make_journal: MakeJournal, directory: Directory) -> None:
     """Out of files that are almost empty; and it goes when they are acknowledged where they were."""
-    journal = make_journal(cap=65_536)
+    journal = make_journal()
     kept = committed(journal, b"txn", 2, 200)
-    for _ in range(200):
-        journal.ack([journal.append(Kind.EVENT, b"event", bytes(1000))])
+    others = []
+    for number in range(200):
+        receipt = journal.append(Kind.EVENT, b"event", bytes(1000))
+        others.append(receipt) if number % 10 == 0 else journal.ack([receipt])
         journal.prepare()
-    assert journal.health()["waiting"] == 3
+    assert journal._shelf.place_of(int(kept[0])) != kept[0], "it was to be moved"  # type: ignore[call-overload,arg-type]  # one that is journaled
+    journal.ack([*others, kept[0]])
+    journal.prepare()
+    assert journal.health()["waiting"] == 2
     journal.ack(kept)
     journal.prepare()
     assert journal.health()["waiting"] == 0
@@ -72,15 +79,20 @@ def test_rows_that_are_moved_keep_their_verdict(make_journal: MakeJournal, direc
     assert endings(directory) == []
 
 
-def test_rows_that_are_given_up_are_counted_and_their_verdict_is_not(make_journal: MakeJournal) -> None:
+@pytest.mark.parametrize("priority", [Priority.NORMAL, Priority.AUDIT])
+def test_rows_that_are_given_up_are_counted_and_their_verdict_is_not(
+    make_journal: MakeJournal, priority: Priority
+) -> None:
     """It is nothing that anybody was to get."""
     journal = make_journal(cap=32_768)
     for number in range(100):
-        committed(journal, b"%d" % number, 1, 1000)
+        committed(journal, b"%d" % number, 1, 1000, priority)
         journal.prepare()
-    evicted = journal.health()["evicted"]
+    evicted, waiting = journal.health()["evicted"], journal.health()["waiting"]
     assert isinstance(evicted, dict)
-    assert set(evicted) == {"normal"}
+    assert isinstance(waiting, int)
+    assert set(evicted) == {priority.name.lower()}
+    assert 100 - waiting <= evicted[priority.name.lower()] < 100
 
 
 def test_the_verdict_over_rows_that_wait_for_the_worker_waits_with_them(
@@ -100,6 +112,22 @@ def test_the_verdict_over_rows_that_wait_for_the_worker_waits_with_them(
     journal.prepare()
     journal.close()
     assert {name for name, _ in endings(directory)} == {"event"}
+
+
+def test_a_verdict_waits_for_rows_that_are_not_journaled_yet(make_journal: MakeJournal) -> None:
+    """A thread is in the middle of writing."""
+    journal = make_journal()
+    journal._baton.pop()  # as that thread does
+    rows = committed(journal, b"txn", 2)
+    journal.prepare()
+    assert not any(rows)
+    journal.ack(rows[:1])
+    journal._baton.append(None)
+    journal.prepare()
+    assert journal.health()["waiting"] == 2
+    journal.ack(rows[1:])
+    journal.prepare()
+    assert journal.health()["waiting"] == 0
 
 
 def test_a_forked_child_leaves_verdicts_to_its_parent(make_journal: MakeJournal) -> None:
