@@ -175,7 +175,10 @@ class Pipeline:
         span, keeper = otel_compat.current_span(ctx), self._keeper
         if span is None or keeper is None:
             return None
-        return self._noted_open(keeper, span, self.processor.riders(span) if self.owned() else None, ctx)
+        under, riders = span.get_span_context(), self.processor.riders(span) if self.owned() else None
+        if riders is not None and not riders.openings and ENDING not in ctx:
+            riders.openings.append(self._opened_span(keeper, span, under))
+        return under
 
     def _deliver_prepared(self, event: UniversalEvent, sealed: SealedEvent, ctx: Context) -> None:
         """Take one event that is journaled already."""
@@ -200,13 +203,10 @@ class Pipeline:
         self, keeper: Keeper, event: UniversalEvent, span: trace.Span, riders: Riders | None, ctx: Context
     ) -> Rider:
         """Journal an event, and before the first one of a span that it is open, unless it is about to end."""
-        return keeper.kept(event, self._noted_open(keeper, span, riders, ctx), on_span=riders is not None)
-
-    def _noted_open(self, keeper: Keeper, span: trace.Span, riders: Riders | None, ctx: Context) -> trace.SpanContext:
         under = span.get_span_context()
         if riders is not None and not riders.openings and ENDING not in ctx:
             riders.openings.append(self._opened_span(keeper, span, under))
-        return under
+        return keeper.kept(event, under, on_span=riders is not None)
 
     def _opened_span(self, keeper: Keeper, span: trace.Span, under: trace.SpanContext) -> object:
         """Journal that a span is open; return the receipt, or None where that cannot be."""
