@@ -74,6 +74,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
     event_id: str | None = None,
     timestamp: int | None = None,
     ctx: Context | None = None,
+    into: Callable[[UniversalEvent, Context], object] | None = None,
 ) -> UniversalEvent | None:
     """Make an event and hand it to the carrier; what trackers and `ezlogs.event` call.
 
@@ -82,6 +83,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
         actor: Who acts; the present actor when left out.
         correlation: Where the event belongs; the context's when left out.
         ctx: The OpenTelemetry context that it happened in; the current one when left out.
+        into: What takes the event in place of the carrier; sampling only leaves out what it surely would later.
 
     Returns:
         The event, or None when nothing listens, or when its type is disabled or its story sampled out.
@@ -106,9 +108,13 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
         story: Correlation = correlation or ctx.get(CORRELATION) or begun(ctx)  # type: ignore[assignment]  # `placed`'s
         sampler = runtime.sampler
         if sampler is not None and enabled:
-            verdict = sampler.judge(event_type, outcome, story, ctx)
-            if verdict is None:
-                return None
+            if into is not None:
+                if sampler.leaves_out(event_type, outcome, story, ctx):
+                    return None
+            else:
+                verdict = sampler.judge(event_type, outcome, story, ctx)
+                if verdict is None:
+                    return None
         now = time_ns() if timestamp is None else timestamp
         if actor is None:
             actor = current_actor(ctx)
@@ -184,6 +190,9 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
                 return None
             if event.invalid:
                 repaired(event.invalid)
+        if into is not None:
+            into(event, ctx)
+            return event
         if sampler is not None:
             if enabled is None:  # only now is its type known
                 verdict = sampler.judge(event.event_type, event.outcome, story, ctx, numbered=True)

@@ -23,6 +23,7 @@ from ezlogs.settings import Settings
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
+    from ezlogs.delivery.prepared import Preparation
     from ezlogs.sampling.deciding import Decisions
 
 log = logging.getLogger("ezlogs")
@@ -52,6 +53,9 @@ class Carrier(Protocol):
 
     def closed(self, event_id: str) -> None:
         """Forget what was taken for an event."""
+
+    def preparing(self) -> Preparation | None:
+        """Return where a transaction's events go before it is committed; None where nothing outlives the process."""
 
     def flush(self, timeout: float) -> bool:
         """Deliver what was handed over, within ``timeout`` seconds; return whether all of it went out."""

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ezlogs.emit import listening
+from ezlogs.emit import guarded, listening
 from ezlogs.trackers.data import TRANSACTION, Row, Transaction, emit
 from ezlogs_instrumentors.hooks import Hooks
 
 _open: WeakKeyDictionary[Any, Transaction] = WeakKeyDictionary()
 """The transaction of each connection; Django has one connection for each alias and thread."""
+
+_in_doubt: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+"""The identities of the errors that commits were lost with: what is rolled back because of one is told already."""
+
+_LOST = frozenset({2006, 2013, 2055})
+"""What MySQL and MariaDB call a connection that is gone."""
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -22,7 +30,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     tests of applications that count theirs, and there are none in manually managed transactions.
     """
     connection = module.BaseDatabaseWrapper
-    hooks.after(connection, "commit", see_commit)
+    hooks.replace(connection, "commit", partial(_telling, hooks))
     hooks.after(connection, "rollback", see_rollback, even_if_raised=True)
     hooks.after(connection, "close", see_close, even_if_raised=True)
     hooks.after(connection, "savepoint", see_savepoint)
@@ -44,6 +52,43 @@ def write(row: Row, alias: str) -> None:
     transaction.add(row)
 
 
+def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
+    see_coming, see, see_failure = guarded(see_coming_commit), guarded(see_commit), guarded(see_failed_commit)
+
+    @wraps(original)
+    def commit(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        if hooks.active:
+            see_coming(connection)
+        try:
+            result = original(connection, *args, **kwargs)
+        except BaseException as error:
+            if hooks.active:
+                see_failure(connection, error)
+            raise
+        if hooks.active:
+            see(connection, None)
+        return result
+
+    return commit
+
+
+def see_coming_commit(connection: Any) -> None:
+    """Have what was written in the journal before the commit is sent: nobody may be left to tell it afterwards."""
+    transaction = _open.get(connection)
+    if transaction is not None:
+        transaction.prepare()
+
+
+def see_failed_commit(connection: Any, error: BaseException) -> None:
+    """Tell that the commit's answer was lost, if it was; else it is rolled back, which is seen when it is."""
+    if isinstance(error, Exception) and not _is_lost(connection, error):
+        return
+    transaction = _open.pop(connection, None)
+    if transaction is not None:
+        _in_doubt[connection] = id(error)
+        transaction.lose(error)
+
+
 def see_commit(connection: Any, _: None) -> None:
     """Tell what was written."""
     transaction = _open.pop(connection, None)
@@ -55,7 +100,8 @@ def see_rollback(connection: Any, _: None) -> None:
     """Tell that nothing was saved, also when an error came before the first write."""
     error = sys.exc_info()[1]
     transaction = _open.pop(connection, None)
-    if transaction is None and _is_database_error(error) and listening(TRANSACTION):
+    is_told = _comes_of(error, _in_doubt.pop(connection, None))
+    if transaction is None and not is_told and _is_database_error(error) and listening(TRANSACTION):
         transaction = Transaction(connection.alias)
     if transaction is not None:
         transaction.rollback(error)
@@ -63,6 +109,7 @@ def see_rollback(connection: Any, _: None) -> None:
 
 def see_close(connection: Any, _: None) -> None:
     """Tell what the database rolls back because nobody committed it."""
+    _in_doubt.pop(connection, None)
     transaction = _open.pop(connection, None)
     if transaction is not None:
         transaction.rollback(sys.exc_info()[1])
@@ -104,6 +151,22 @@ def _is_in_test_case_only(connection: Any) -> bool:
 
 def _is_of_test_case(block: Any) -> bool:
     return bool(block._from_testcase)
+
+
+def _comes_of(error: BaseException | None, identity: int | None) -> bool:
+    while error is not None and id(error) != identity:
+        error = error.__context__
+    return error is not None
+
+
+def _is_lost(connection: Any, error: Exception) -> bool:
+    """Tell whether an error came of a lost connection, or is nobody's, without asking the database."""
+    if not _is_database_error(error):
+        return True
+    if error.args and error.args[0] in _LOST:
+        return True
+    driver = connection.connection
+    return bool(getattr(driver, "closed", False) or getattr(driver, "broken", False))
 
 
 def _is_database_error(error: BaseException | None) -> bool:

@@ -47,6 +47,8 @@ class Open(msgspec.Struct, weakref=True):
     """The identity of the exception that was being handled at the first write: not the one that ends it."""
     failure: Failure | None = None
     """The database's last error, in case that nothing was written before it."""
+    unexpected: int | None = None
+    """The identity of the last exception that came of sending BEGIN, COMMIT and the like."""
     outermost: str | None = None
     """The savepoint that SQLite's driver began no transaction around: releasing it commits."""
     is_failed: bool = False
@@ -59,9 +61,13 @@ _open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """See how the transactions of every connection end.
 
-    The event ``commit`` comes before the commit, which may fail, so the public ``Transaction.commit`` is seen instead.
+    The event ``commit`` comes before the commit, which may fail: it is when to prepare. The end is seen at the public
+    ``Transaction.commit``.
     """
     hooks.replace(Transaction, "commit", partial(_telling, hooks))
+    listen(hooks, Engine, "commit", see_coming_commit)
+    listen(hooks, Engine, "prepare_twophase", lambda connection, xid: see_coming_commit(connection))
+    listen(hooks, Engine, "commit_twophase", lambda connection, xid, is_prepared: see_coming_commit(connection))
     listen(hooks, Engine, "savepoint", see_coming_savepoint)
     hooks.after(NestedTransaction, "__init__", see_savepoint)
     listen(hooks, Engine, "rollback", see_rollback)
@@ -113,6 +119,13 @@ def _is_refused(transaction: Any) -> bool | None:
     return state.is_failed if failed is None else failed
 
 
+def see_coming_commit(connection: Any) -> None:
+    """Have what was written in the journal before the commit is sent: nobody may be left to tell it afterwards."""
+    state = _open.get(connection)
+    if state is not None and state.writes is not None:
+        state.writes.prepare()
+
+
 def see_commit(transaction: Any, is_doomed: bool | None = False) -> None:
     """Tell what was written; a released savepoint is no commit, but for SQLite without a transaction around it.
 
@@ -145,17 +158,24 @@ def see_implicit_commit(connection: Any, statement: str) -> None:
 
 def see_failed_commit(transaction: Any, error: BaseException) -> None:
     """Tell that nothing was saved, or that the answer was lost; a commit that was not even sent is not the end."""
+    state = _open.get(transaction.connection)
+    if not isinstance(transaction, RootTransaction) or state is None:
+        return
+    writes = state.writes
     is_in_doubt = not isinstance(error, Exception) or getattr(error, "connection_invalidated", False)
     was_lost = isinstance(error, PendingRollbackError) and transaction.connection.invalidated  # before the commit
-    if not isinstance(transaction, RootTransaction) or not (is_in_doubt or was_lost or isinstance(error, DBAPIError)):
+    is_in_doubt = is_in_doubt or state.unexpected == id(error)  # a driver's own errors are raised in another one
+    if not is_in_doubt and not was_lost and not isinstance(error, DBAPIError):
+        if writes is not None:
+            writes.withdraw()
         return
-    state = _open.pop(transaction.connection, None)
-    if state is None or state.writes is None:
+    del _open[transaction.connection]
+    if writes is None:
         return
-    if is_in_doubt:
-        state.writes.lose(reason(error))
+    if is_in_doubt and not was_lost:
+        writes.lose(reason(error))
     else:
-        state.writes.rollback(state.failure if was_lost else reason(error))
+        writes.rollback(state.failure if was_lost else reason(error))
 
 
 def see_rollback(connection: Any) -> None:
@@ -174,6 +194,8 @@ def see_rollback(connection: Any) -> None:
 def see_error(error: Any) -> None:
     """Remember the database's error: an insert that fails has written nothing, yet its rollback is worth an event."""
     connection = error.connection
+    if connection is not None and error.execution_context is None and connection in _open:
+        _open[connection].unexpected = id(error.original_exception)
     if connection is None or error.execution_context is None:
         return
     if is_autocommitting(connection) or driver_commits(connection):
@@ -211,10 +233,12 @@ def see_savepoint(transaction: Any, _: None, connection: Any) -> None:
 
 
 def see_release(connection: Any, name: str, _: None) -> None:
-    """Forget the savepoint."""
+    """Forget the savepoint; it is about to be released, which may be a commit."""
     state = _open.get(connection)
     if state is not None and state.writes is not None:
         state.writes.release(name)
+        if name == state.outermost:
+            state.writes.prepare()
 
 
 def see_rollback_to_savepoint(connection: Any, name: str, _: None) -> None:

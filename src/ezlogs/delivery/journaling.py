@@ -20,10 +20,11 @@ from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.sealed import HEAD as SEALED_HEAD
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
-from ezlogs.journal import Directory, Journal, Kind
+from ezlogs.journal import Directory, Journal, Kind, Receipt
 from ezlogs.journal.liveness import homes
 from ezlogs.journal.record import HEAD as RECORD_HEAD
 from ezlogs.otlp.loading import held_off
+from ezlogs.priority import Priority
 from ezlogs.runtime import log
 from ezlogs.settings import OtlpSignal
 
@@ -39,7 +40,15 @@ _LOOSE_EVENT: Final = struct.Struct(f"{RECORD_HEAD}QQ{SEALED_HEAD}")
 _LOOSE, _LOOSE_SIZE = _LOOSE_EVENT.pack, _LOOSE_EVENT.size
 """Makes what is in front of the body of an event that rides on no span."""
 
-_EVENT: Final = int(Kind.EVENT)
+_PREPARED_EVENT: Final = struct.Struct(f"{RECORD_HEAD}QQ8s{SEALED_HEAD}")
+_PREPARED_HEAD, _PREPARED_SIZE = _PREPARED_EVENT.pack, _PREPARED_EVENT.size
+_TRANSACTION_SIZE: Final = 8
+"""Makes the same of an event that holds if a transaction is committed, with what that is known by in between."""
+
+_EVENT, _PREPARED = int(Kind.EVENT), int(Kind.PREPARED)
+
+_VERDICT: Final = int(Priority.AUDIT)
+"""The priority of word of a transaction's end: it goes after all that it is about."""
 
 _SEGMENT: Final = 2 << 20
 """Bytes of a file of the journal, where it may have many."""
@@ -143,9 +152,62 @@ class Journaling:
             receipt = self._journal.append_body(head + body)
         sealed.receipt = receipt
         if not receipt and receipt != 0:
-            self._wait_for(receipt)
+            self.wait_for(receipt)
         if sealed.plain is not None:
             sealed.body = b""  # it is made again from the event
+
+    def prepare(self, sealed: SealedEvent, event: UniversalEvent, transaction: bytes) -> None:
+        """Journal an event that holds only if a transaction is committed; otherwise as `keep`, but waits for nobody.
+
+        Args:
+            sealed: The event as it is sent then.
+            event: The same.
+            transaction: The transaction's id, in 8 bytes.
+        """
+        tail, body, at = event.said_tail, sealed.body, sealed.timestamp
+        if tail is None or event.said_id:
+            item_id = event.event_id.encode()
+            receipt = self._journal.append(_PREPARED, item_id, sealed.head() + body, sealed.priority, owner=transaction)
+        else:  # the same, packed at once
+            head = _PREPARED_HEAD(
+                _PREPARED_SIZE + len(body),
+                _PREPARED,
+                sealed.priority,
+                _ITEM_ID_SIZE,
+                _TRANSACTION_SIZE,
+                time_ns(),
+                at,
+                tail,
+                transaction,
+                sealed.form,
+                sealed.flags,
+                sealed.trace_id,
+                sealed.span_id,
+                at,
+            )
+            receipt = self._journal.append_body(head + body)
+        sealed.receipt = receipt
+        if sealed.plain is not None:
+            sealed.body = b""
+
+    def commit(self, transaction: bytes, receipts: Sequence[Any]) -> None:
+        """Journal that a transaction was committed.
+
+        Args:
+            transaction: Its id.
+            receipts: Of the events that were prepared in it.
+        """
+        self._journal.ack_after(self._append(Kind.COMMITTED, transaction, b"", _VERDICT), receipts)
+
+    def roll_back(self, transaction: bytes, receipts: Sequence[Any]) -> None:
+        """Journal that a transaction was rolled back, and acknowledge the events that were prepared in it.
+
+        Args:
+            transaction: Its id.
+            receipts: Of those events.
+        """
+        verdict = self._append(Kind.ROLLED_BACK, transaction, b"", _VERDICT)
+        self._journal.ack([*receipts, verdict])
 
     def open_span(self, sealed: SealedSpan, under: SpanContext) -> object:
         """Journal that a span has begun; return a receipt, to be given to `keep_span`.
@@ -181,15 +243,15 @@ class Journaling:
         written = own.written() if isinstance(own, EncodedResource) and own != self._resource else b""
         return sealed.payload(written)
 
-    def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int) -> object:
+    def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int) -> Receipt:
         receipt = self._journal.append(kind, item_id, payload, priority)
         if not receipt and receipt != 0:
-            self._wait_for(receipt)
+            self.wait_for(receipt)
         return receipt
 
-    def _wait_for(self, receipt: object) -> None:
+    def wait_for(self, receipt: object) -> None:
         """Let another thread go on that was writing, and journals this record too as soon as it does."""
-        if _is_interrupting():
+        if receipt or _is_interrupting():
             return
         for _ in range(_TURNS):
             if receipt:

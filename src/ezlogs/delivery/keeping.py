@@ -58,6 +58,43 @@ class Keeper:
         self._journaling.keep(sealed, event, on_span=on_span)
         return sealed
 
+    def prepared(self, event: UniversalEvent, under: SpanContext | None, transaction: bytes) -> SealedEvent | None:
+        """Journal an event that holds only if a transaction is committed; return it, or None where it cannot be sealed.
+
+        Args:
+            event: The event.
+            under: The span that it happened under.
+            transaction: The transaction's id.
+        """
+        try:
+            sealed = self._sealer.seal(event, under)
+        except Exception:  # the batch will say so, and count it
+            return None
+        self._journaling.prepare(sealed, event, transaction)
+        return sealed
+
+    def wait_for(self, receipt: object) -> None:
+        """Let another thread go on that keeps what was journaled last from being written: for a few turns, no more."""
+        self._journaling.wait_for(receipt)
+
+    def commit(self, transaction: bytes, receipts: Sequence[object]) -> None:
+        """Journal that a transaction was committed.
+
+        Args:
+            transaction: Its id.
+            receipts: Of the events that were `prepared` in it.
+        """
+        self._journaling.commit(transaction, receipts)
+
+    def roll_back(self, transaction: bytes, receipts: Sequence[object]) -> None:
+        """Journal that a transaction was rolled back; otherwise as `commit`."""
+        self._journaling.roll_back(transaction, receipts)
+        self._work()  # nothing may ever be handed over
+
+    def done(self, receipts: Sequence[object]) -> None:
+        """Take note that what is journaled need not be delivered."""
+        self._journaling.done(receipts)
+
     def note(self, event: UniversalEvent, under: SpanContext | None) -> None:
         """Journal an event that is to be delivered if the one of the same id never comes.
 

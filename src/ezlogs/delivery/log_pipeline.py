@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
 
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.logs import ForeignLogs, LogEncoder, hand_over, span_context
 from ezlogs.delivery.pipeline import Pipeline
 from ezlogs.delivery.riders import LoggedRidingEvent
+from ezlogs.delivery.sealed import SealedEvent
 from ezlogs.delivery.signal import Signal
 from ezlogs.delivery.worker import Worker
 from ezlogs.event import UniversalEvent
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
 from ezlogs.settings import Loaded, logs_address
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.prepared import Way
 
 
 class LogPipeline(Pipeline):
@@ -33,6 +40,7 @@ class LogPipeline(Pipeline):
         self._logs = self._make_worker(self._logs_endpoint, LogEncoder(scrubber, self._priorities), self._signal)
         self._workers.append(self._logs)
         self._foreign = ForeignLogs()
+        self._log_ways: tuple[Way, ...] = ()
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; see the class."""
@@ -44,6 +52,22 @@ class LogPipeline(Pipeline):
         else:
             hand_over(logger, event, ctx, self._scrubber)
             self._ledger.note(self._signal.of_events("handed_over"))
+
+    def _journal(self, resource: Resource) -> None:
+        super()._journal(resource)
+        keeper = self._logs.keeper
+        if keeper is not None:
+            from ezlogs.delivery.prepared import Way
+
+            carry = partial(LogPipeline.carry, self)
+            self._log_ways = (Way(keeper, span_context, self._deliver_prepared_log, carry),)
+
+    def _ways(self) -> tuple[Way, ...]:
+        return self._log_ways if self._delivers_logs() or self._foreign.logger() is None else ()
+
+    def _deliver_prepared_log(self, event: UniversalEvent, sealed: SealedEvent, ctx: Context) -> None:
+        """Take one event that is journaled already."""
+        self._logs.put(sealed)
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         return ((self._logs, self._logs_endpoint),)
@@ -76,6 +100,10 @@ class BothPipeline(LogPipeline):
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         return (*Pipeline._addresses(self), *super()._addresses())
+
+    def _ways(self) -> tuple[Way, ...]:
+        spans, logs = Pipeline._ways(self), super()._ways()
+        return (*spans, *logs) if spans and logs else ()  # half prepared it would be told in one form and not the other
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; trouble with one form does not cost the other."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -34,6 +35,9 @@ from ezlogs.runtime import Ledger
 from ezlogs.settings import Loaded, traces_address
 from ezlogs.wire import scrubbed_attributes
 
+if TYPE_CHECKING:
+    from ezlogs.delivery.prepared import Preparation, Way
+
 
 class Pipeline:
     """ezlogs' carrier in production: events are span events.
@@ -60,6 +64,8 @@ class Pipeline:
         self._put = self._worker.put
         self._keeper: Keeper | None = None
         """Journals what is handed over before the application goes on, where there is a journal."""
+        self._span_ways: tuple[Way, ...] = ()
+        self._preparation: type[Preparation]
         self._watch = otel_compat.ProcessorWatch(None)
         self._owned = False
         self._own_resource: Resource | None = None
@@ -96,7 +102,10 @@ class Pipeline:
         wanted = self._durability_given or self._endpoint_given  # without either nobody may ever come for it
         if settings.durability == "memory" or not wanted:
             return
-        from ezlogs.journal import journal_directory  # most of it is about files, and is not needed otherwise
+        # Most of the journal is about files, and is not needed otherwise. What prepares events is loaded here and not
+        # when it is first needed: then another thread may fork.
+        from ezlogs.delivery.prepared import Preparation, Way
+        from ezlogs.journal import journal_directory
 
         service = str(resource.attributes.get("service.name", ""))
         environ = {**os.environ, "EZLOGS_STATE_DIR": settings.state_dir or ""}
@@ -108,7 +117,11 @@ class Pipeline:
                 max_age=settings.journal_age,
                 endpoint=endpoint,
             )
-        self._keeper = self._worker.keeper
+        self._preparation = Preparation
+        keeper = self._keeper = self._worker.keeper
+        if keeper is not None:
+            carry = partial(Pipeline.carry, self)
+            self._span_ways = (Way(keeper, _under, self._deliver_prepared, carry),)
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         """The workers, and where each of them sends to."""
@@ -131,8 +144,7 @@ class Pipeline:
         elif self._endpoint_given:
             self._put_loose(keeper.kept(event, span.get_span_context()) if keeper else event, span)
         else:
-            events: Together | None = ctx.get(TOGETHER)  # type: ignore[assignment]  # what `Together.within` puts there
-            self._hand_over(event, span if events is None else events.span_for(span, event.timestamp))
+            self._hand_over(event, self._span_of_another(event, span, ctx))
 
     @property
     def notes_openings(self) -> bool:
@@ -141,14 +153,31 @@ class Pipeline:
 
     def opened(self, note: UniversalEvent, ctx: Context) -> None:
         """Journal what is to be delivered if this process does not get to the event of the same id."""
-        span = otel_compat.current_span(ctx)
         if self._keeper_of_events is not None:
-            self._keeper_of_events.note(note, None if span is None else span.get_span_context())
+            self._keeper_of_events.note(note, _under(ctx))
 
     def closed(self, event_id: str) -> None:
         """Take back what was journaled for an event, which is journaled itself by now, or will never be."""
         if self._keeper_of_events is not None:
             self._keeper_of_events.take_back(event_id)
+
+    def preparing(self) -> Preparation | None:
+        """Return where a transaction's events are journaled before it is committed; None where nothing is."""
+        ways = self._ways()
+        return self._preparation(ways, self._ledger) if ways else None
+
+    def _ways(self) -> tuple[Way, ...]:
+        """The ways by which events leave that are journaled."""
+        return self._span_ways if self._endpoint_given or self.owned() else ()
+
+    def _deliver_prepared(self, event: UniversalEvent, sealed: SealedEvent, ctx: Context) -> None:
+        """Take one event that is journaled already; such rows never ride on the span that they happened under."""
+        span = otel_compat.current_span(ctx)
+        if span is None or self._keeper is None or self._endpoint_given or self.owned():
+            self._put(sealed)
+        else:  # another exporter came while the transaction was open
+            self._keeper.let_go([sealed], ())
+            self._hand_over(event, self._span_of_another(event, span, ctx))
 
     @property
     def _keeper_of_events(self) -> Keeper | None:
@@ -275,6 +304,11 @@ class Pipeline:
         for event in riders.close():
             self._put(event if isinstance(event, SealedEvent) else (event, riders.under))  # type: ignore[arg-type]  # of a span
 
+    def _span_of_another(self, event: UniversalEvent, span: trace.Span, ctx: Context) -> trace.Span:
+        """Return the span on which another pipeline is to deliver an event."""
+        events: Together | None = ctx.get(TOGETHER)  # type: ignore[assignment]  # what `Together.within` puts there
+        return span if events is None else events.span_for(span, event.timestamp)
+
     def _hand_over(self, event: UniversalEvent, span: trace.Span) -> None:
         if span.is_recording():
             attributes = scrubbed_attributes(event, self._scrubber)
@@ -291,6 +325,11 @@ class Pipeline:
             name = self._settings.service_name
             self._own_resource = Resource.create({"service.name": name} if name else {})
         return self._own_resource
+
+
+def _under(ctx: Context) -> trace.SpanContext | None:
+    span = otel_compat.current_span(ctx)
+    return None if span is None else span.get_span_context()
 
 
 def _exports(processor: SpanProcessor) -> bool:

@@ -27,7 +27,7 @@ def item_of(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan
     if found.kind == Kind.PREPARED:
         event = opened(found.payload)
         if found.ending is not Ending.COMMITTED:
-            make_unknown(event)
+            make_unknown(event, "interrupted")
         return event
     span = opened_span(found.payload, resource)
     events = span.events = [opened(event.payload) for event in found.events]
@@ -47,7 +47,7 @@ def put_together(records: Sequence[Record], resource: EncodedResource) -> Iterat
             yield span
         elif record.kind == Kind.EVENT and record.owner:
             riding.setdefault(record.owner, []).append(opened(record.payload))
-        elif record.kind == Kind.EVENT:
+        elif record.kind in (Kind.EVENT, Kind.PREPARED):  # which never ride on a span: there may be many
             yield opened(record.payload)
     for events in riding.values():  # their span was given up
         yield from events

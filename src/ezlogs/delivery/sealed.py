@@ -22,8 +22,14 @@ HEAD: Final = "BB16sQq"
 _HEAD: Final = struct.Struct(f"<{HEAD}")
 _pack_head: Final = _HEAD.pack
 _SIZE: Final = struct.Struct(">I")
-_KEY, _OUTCOME = 1, b"ezlogs.outcome"
-_UNKNOWN: Final = message_field(b"\x0a", _OUTCOME) + message_field(b"\x12", message_field(b"\x0a", b"unknown"))
+_KEY, _OUTCOME, _REASON = 1, b"ezlogs.outcome", b"ezlogs.metadata.reason"
+
+
+def _attribute(key: bytes, value: bytes) -> bytes:
+    return message_field(b"\x0a", key) + message_field(b"\x12", message_field(b"\x0a", value))
+
+
+_UNKNOWN: Final = _attribute(_OUTCOME, b"unknown")
 
 
 class Form(IntEnum):
@@ -99,24 +105,33 @@ def opened(payload: bytes) -> SealedEvent:
     return SealedEvent(body, timestamp, trace_id, span_id, (), event_type, flags=flags, plain=plain, form=form)
 
 
-def make_unknown(event: SealedEvent) -> None:
+def make_unknown(event: SealedEvent, reason: str) -> None:
     """Give an event the outcome ``unknown`` in place of its own: nobody knows whether it came about.
+
+    Args:
+        event: The event.
+        reason: Why, as its metadata will say.
 
     >>> from ezlogs.otlp import encode_event
     >>> event = SealedEvent(encode_event("data.change", 0, {"ezlogs.outcome": "success"}), 0, bytes(16), 0)
-    >>> make_unknown(event)
-    >>> event.body == encode_event("data.change", 0, {"ezlogs.outcome": "unknown"})
+    >>> make_unknown(event, "interrupted")
+    >>> facts = {"ezlogs.outcome": "unknown", "ezlogs.metadata.reason": "interrupted"}
+    >>> event.body == encode_event("data.change", 0, facts)
     True
     """
     if event.plain is not None:
-        event.plain = msgspec.structs.replace(event.plain, said_outcome="unknown")
+        facts = {**(event.plain.said_metadata or {}), "reason": reason}
+        event.plain = msgspec.structs.replace(event.plain, said_outcome="unknown", said_metadata=facts)
         return
-    event.body = b"".join(
-        message_field(bytes([number << 3 | 2]), _UNKNOWN)
-        if isinstance(value, bytes) and fields(value).get(_KEY) == _OUTCOME
-        else whole
-        for number, value, whole in pieces(event.body)
-    )
+    told = (_UNKNOWN, _attribute(_REASON, reason.encode()))
+    parts: list[bytes] = []
+    for number, value, whole in pieces(event.body):
+        key = fields(value).get(_KEY) if isinstance(value, bytes) else None
+        if key == _OUTCOME:
+            parts += (message_field(bytes([number << 3 | 2]), attribute) for attribute in told)
+        elif key != _REASON:
+            parts.append(whole)
+    event.body = b"".join(parts)
 
 
 class _Written(NamedTuple):

@@ -12,13 +12,12 @@ from typing import Final
 
 from ezlogs.journal.directory import Directory
 from ezlogs.journal.liveness import is_segment
-from ezlogs.journal.record import BODY_AT, DONE, SMALLEST, STATE_AT, Kind, Record, read_record, read_records
+from ezlogs.journal.record import BODY_AT, DONE, SMALLEST, STATE_AT, VERDICTS, Kind, Record, read_record, read_records
 from ezlogs.journal.segment import Header, NewerVersionError, read_file, read_header, segment_name
 
 _SERIAL: Final = 32
 _OFFSET: Final = (1 << _SERIAL) - 1
 _LENGTH: Final = struct.Struct("<I")
-_VERDICTS: Final = (Kind.COMMITTED, Kind.ROLLED_BACK)
 _KINDS: Final = frozenset(Kind)
 
 
@@ -56,7 +55,7 @@ class Segments:
             for record in read_records(data, header.records_at, header.salt):
                 position, end = serial << _SERIAL | record.offset, record.end
                 known = record
-                if not record.done and record.kind not in _VERDICTS:
+                if not record.done and record.kind not in VERDICTS:
                     self._waiting[serial] += 1
                     if record.timestamp < self._oldest or record.kind not in _KINDS:
                         self.counts["expired" if record.kind in _KINDS else "unknown"] += 1

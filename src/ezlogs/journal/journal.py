@@ -16,6 +16,7 @@ from ezlogs.journal.record import BODY_AT, DONE, STATE_AT, Record, body_of, pack
 from ezlogs.journal.segment import Segment
 from ezlogs.journal.shelf import Shelf
 from ezlogs.journal.tally import Tally
+from ezlogs.journal.verdicts import Verdicts
 from ezlogs.priority import Priority
 
 _MOST_DEFERRED: Final = 32 << 20
@@ -123,6 +124,7 @@ class Journal:
         self._deferred: deque[Deferred] = deque()
         self._deferred_bytes = 0
         self._acks: deque[Iterable[Receipt]] = deque()
+        self._verdicts: Verdicts[Receipt] = Verdicts()
         self._passed = 0
         self._seen = 0
         self._idle = 0
@@ -216,13 +218,23 @@ class Journal:
     def ack(self, receipts: Iterable[Receipt]) -> None:
         """Acknowledge records: they were delivered, or overtaken by others. ``prepare`` marks them, in this order.
 
-        A span's opening is acknowledged when its end is journaled, a scope's opening when its event is, and the verdict
-        over a transaction after the events that were prepared in it.
+        A span's opening is acknowledged when its end is journaled, a scope's opening when its event is; for the verdict
+        over a transaction see `ack_after`.
         """
         if not self._mark[0]:  # the parent's receipts, in a fork
             self.forget()
         else:
             self._acks.append(receipts)
+
+    def ack_after(self, verdict: Receipt, receipts: Iterable[Receipt]) -> None:
+        """Acknowledge the verdict over a transaction once the events that were prepared in it are done with.
+
+        Args:
+            verdict: What `append` returned of it.
+            receipts: The same of the events.
+        """
+        if verdict != 0 and self._mark[0]:
+            self._verdicts.add(verdict, receipts)
 
     def read(self, receipts: Iterable[Receipt]) -> list[Record] | None:
         """Return the records that some receipts stand for, but for those that are done or were given up.
@@ -244,11 +256,20 @@ class Journal:
             turn.append(None)
 
     def _record_at(self, position: int) -> Record | None:
-        while position in self._shelf.moved:
-            position = self._shelf.moved[position]
+        position = self._shelf.place_of(position)
         segment = self._shelf.segments.get(position >> _SERIAL)
         record = None if segment is None else segment.record_at(position & _OFFSET)
         return None if record is None or record.done else record
+
+    def _is_done(self, receipt: Receipt) -> bool:
+        """Return whether a record was acknowledged or given up. For the worker."""
+        if isinstance(receipt, Deferred):
+            if not receipt:
+                return receipt.done
+            receipt = receipt.position
+        position = self._shelf.place_of(receipt)
+        segment = self._shelf.segments.get(position >> _SERIAL)
+        return segment is None or segment.is_done(position & _OFFSET)
 
     def forget(self) -> None:
         """In a forked child: leave everything to the parent, and begin anew."""
@@ -277,6 +298,9 @@ class Journal:
             self._make_ready()
             self._drain_all()
             self._mark_acks()
+            if self._verdicts and (settled := self._verdicts.settled(self._is_done)):
+                self._acks.append(settled)
+                self._mark_acks()
             self._shelf.tidy()
         except Exception as problem:
             self._shelf.has_problem(problem)

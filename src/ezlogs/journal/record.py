@@ -37,6 +37,9 @@ class Kind(IntEnum):
     """A transaction, by its id, was rolled back."""
 
 
+VERDICTS: Final = (Kind.COMMITTED, Kind.ROLLED_BACK)
+"""What is not delivered itself: it tells what becomes of what was prepared."""
+
 WAITING: Final = 0
 DONE: Final = 1
 """The states of a record: not yet acknowledged, acknowledged. Any other byte is damage, and counts as waiting."""

@@ -240,6 +240,14 @@ class Segment:
             self.classes[priority] = self.classes.get(priority, 0) - 1
         return True
 
+    def is_done(self, offset: int) -> bool:
+        """Return whether the record at an offset is done.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        return self._at(offset + STATE_AT) == DONE
+
     def mark_moved(self) -> None:
         """Say, before the first one comes, that there are copies of older records here."""
         if self.memory is None:

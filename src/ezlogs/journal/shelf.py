@@ -13,7 +13,7 @@ from ezlogs.journal.directory import Directory, UnusableDirectoryError
 from ezlogs.journal.filesystems import Writing, writing
 from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import Home, found_home, homes, tidy
-from ezlogs.journal.record import BODY_AT, MOVED, Record, body_of
+from ezlogs.journal.record import BODY_AT, MOVED, VERDICTS, Record, body_of
 from ezlogs.journal.segment import PAGE, Segment, header_size
 from ezlogs.journal.tally import Tally
 from ezlogs.priority import Priority
@@ -89,8 +89,14 @@ class Shelf:
         """Take a full segment. In the thread that filled it: it costs no more than a note."""
         segment.sealed_at = time_ns()
 
-    def now_at(self, position: int) -> int:
+    def place_of(self, position: int) -> int:
         """Return where the record is that was at a position."""
+        while position in self.moved:
+            position = self.moved[position]
+        return position
+
+    def now_at(self, position: int) -> int:
+        """Return the same, and forget it: nobody asks again."""
         while position in self.moved:
             position = self.moved.pop(position)
         return position
@@ -299,7 +305,8 @@ class Shelf:
             if record.timestamp < oldest:
                 self.expired += 1
             elif fresh is None or record.priority <= below:
-                self._note_evicted(record.priority)
+                if record.kind not in VERDICTS:  # nobody was to get one
+                    self._note_evicted(record.priority)
             else:
                 self._move(segment, record, fresh)
             segment.finish(record.offset)

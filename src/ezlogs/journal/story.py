@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from ezlogs.journal.record import Kind, Record
+from ezlogs.journal.record import VERDICTS, Kind, Record
 
 
 class Ending(Enum):
@@ -121,7 +121,7 @@ class _Reading:
             self._prepared.setdefault(record.owner, []).append(position)
             if record.owner in self._verdicts:
                 yield from self._judge(self._verdicts[record.owner])
-        elif record.kind in (Kind.COMMITTED, Kind.ROLLED_BACK):
+        elif record.kind in VERDICTS:
             if record.item_id in self._awaited:
                 self._verdicts[record.item_id] = record
             yield from self._judge(record)

@@ -159,6 +159,19 @@ class Decisions:
         self._count(verdict)
         return None
 
+    def leaves_out(self, event_type: str, outcome: str, story: Correlation, ctx: Context) -> bool:
+        """Return whether `judge` will leave out an event for certain, whatever happens until it is asked.
+
+        Args:
+            event_type: This and what follows as for `judge`.
+            outcome: How it ended.
+            story: Where it belongs.
+            ctx: What it happened in.
+        """
+        if ctx.get(ROOT) is not None or story.sampling is not None or self._follows:
+            return False
+        return not self._rates.judge(event_type, outcome, story.correlation_id).kept
+
     def _weighed(self, event_type: str, outcome: str, story: Correlation, ctx: Context) -> _Weighed:
         """Return the verdict on an event by all that is known: its local root, earlier services, its trace."""
         root = self._root(ctx)

@@ -69,6 +69,9 @@ class Captured:
     def closed(self, event_id: str) -> None:
         """Do nothing."""
 
+    def preparing(self) -> None:
+        """Return None: what is committed is all that is seen."""
+
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Keep an event."""
         self._events.append(event)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import unittest
+from contextlib import contextmanager
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 
 import ezlogs
 from ezlogs.event import Failure
+from tests.preparing import capture_prepared
 
 from .shop.models import Item, Order
 
@@ -204,3 +207,120 @@ def test_a_test_case_sees_what_the_application_commits(captured):
     assert at_the_end == [["order.create"], ["order.create"] * 3 + ["rollback"]]
     assert actions(captured) == at_the_end[1]
     assert Order.objects.count() == 0
+
+
+@contextmanager
+def answer_lost(error, driver=None):
+    """Have commits fail with an error, on a connection that is as its driver says."""
+    wrapper = connections["default"]
+    wrapper.ensure_connection()
+    own = wrapper.connection
+
+    def commit():
+        if driver is not None:
+            wrapper.connection = driver
+        raise error
+
+    wrapper._commit = commit
+    try:
+        yield
+    finally:
+        del wrapper._commit
+        if wrapper.connection is not own:
+            own.close()
+            wrapper.connection = None
+
+
+def write_in_a_transaction():
+    """Write a row and commit it."""
+    with transaction.atomic():
+        Order.objects.create()
+
+
+class _Closed:
+    """A connection of a driver that says that it is closed, and can do nothing any more."""
+
+    closed = True
+
+    def rollback(self):
+        raise OperationalError("the connection is closed")
+
+    def close(self):
+        """Do nothing."""
+
+
+class _Broken(_Closed):
+    """One that was broken by the other side."""
+
+    closed, broken = False, True
+
+
+@pytest.mark.parametrize(
+    ("error", "driver"),
+    [
+        (OperationalError(2013, "Lost connection to server during query"), None),
+        (OperationalError("server closed the connection unexpectedly"), _Closed()),
+        (InterfaceError("connection is lost"), _Broken()),
+        (TimeoutError("no answer"), None),
+        (KeyboardInterrupt(), None),
+    ],
+    ids=["by its number", "closed", "broken", "nobody's", "interrupted"],
+)
+def test_a_commit_whose_answer_was_lost_is_unknown(captured, error, driver):
+    """The rows and the transaction, once; the rollback that Django tries then rolls back nothing that we know of."""
+    with answer_lost(error, driver), pytest.raises(type(error)):
+        write_in_a_transaction()
+    told = [(event.event_type, event.action, event.outcome) for event in captured.events]
+    assert told == [("data.change", "order.create", "unknown"), ("data.transaction", "commit", "unknown")]
+    captured.clear()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        raise IntegrityError("of the next transaction")
+    assert actions(captured) == ["rollback"]
+
+
+def test_a_commit_that_is_refused_is_rolled_back(captured):
+    """As is one that Django itself does not send."""
+    with answer_lost(IntegrityError("refused")), pytest.raises(IntegrityError):
+        write_in_a_transaction()
+    with transaction.atomic():
+        Order.objects.create()
+        with pytest.raises(transaction.TransactionManagementError):
+            connection.commit()
+    told = [(event.action, event.outcome) for event in captured.events]
+    assert told == [("rollback", "rolled_back"), ("order.create", "success")]
+
+
+def test_an_answer_that_was_lost_without_a_write_is_no_change(captured):
+    """Nothing of ours was in it."""
+    with answer_lost(OperationalError(2006, "gone away")), pytest.raises(OperationalError), transaction.atomic():
+        pass
+    assert captured.of("data.change") == []
+
+
+def test_rows_are_in_the_journal_before_the_commit():
+    """And only where it was sent do they stay."""
+    with capture_prepared() as (captured, journaled):
+        with transaction.atomic():
+            Order.objects.create()
+            assert journaled.waiting() == 0
+            original = connection._commit
+
+            def commit():
+                assert journaled.waiting() == 1
+                assert captured.events == []
+                original()
+
+            connection._commit = commit
+        del connection._commit
+        assert actions(captured) == ["order.create"]
+        assert journaled.waiting() == 0
+
+
+def test_after_uninstrumenting_nothing_is_seen(instrumented, captured):
+    """Also where ours stays below what somebody put on top of it."""
+    ours = BaseDatabaseWrapper.commit
+    instrumented.uninstrument()
+    ours(connections["default"])
+    with answer_lost(OperationalError(2006, "gone away")), pytest.raises(OperationalError):
+        ours(connections["default"])
+    assert captured.events == []

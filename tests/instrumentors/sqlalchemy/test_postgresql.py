@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from tests.preparing import capture_prepared
+
 from .conftest import changes, told
 from .shop import Depot, Manager, Order, Seat, Status, Tag
 
@@ -227,3 +229,18 @@ def test_two_phases(postgresql, captured):
             transaction.prepare()
             getattr(transaction, end)()
     assert [event.action for event in captured.events] == ["depot.create", "rollback"]
+
+
+def test_two_phases_in_the_journal(postgresql):
+    """It is there before the first one, for who prepared a transaction may not be who commits it."""
+    with capture_prepared() as (captured, journaled), postgresql.connect() as connection:
+        if connection.scalar(text("SHOW max_prepared_transactions")) == "0":
+            pytest.skip("this PostgreSQL prepares no transactions: max_prepared_transactions is 0")
+        connection.rollback()
+        transaction = connection.begin_twophase()
+        connection.execute(insert(Depot.__table__), {"size": 1})
+        transaction.prepare()
+        assert (journaled.waiting(), journaled.prepared, captured.events) == (1, 1, [])
+        transaction.commit()
+        assert (journaled.waiting(), journaled.prepared) == (0, 1)
+        assert [event.action for event in captured.events] == ["depot.create"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ezlogs.testing import capture
+from tests.preparing import capture_prepared
 
 from .shop import Base, Depot, Order, Seat, Tag, order_tags
 
@@ -237,7 +238,7 @@ def replay(depots, events):
             depots[key] = after["size"]
 
 
-def tell_and_compare(engine, plan):
+def tell_and_compare(engine, plan, capture=capture):
     """Do the steps of a plan; after each commit the events must be what the database has."""
     depots: dict[int, int] = {}
     keeper = Shopkeeper(engine)
@@ -307,6 +308,25 @@ def test_sums_are_what_was_committed(plan, bound):
                 assert summed(events) == log
                 captured.clear()
             keeper.session.close()
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def capture_journaled(**options):
+    """Capture, with a journal in which nothing may be left of a transaction that ended."""
+    with capture_prepared(**options) as (captured, journaled):
+        yield captured
+        assert journaled.waiting() == 0
+
+
+@settings(max_examples=50)
+@given(plan=steps)
+def test_events_are_what_was_committed_where_rows_are_journaled_before(plan):
+    """Whatever is taken back, or comes after all, once they are."""
+    engine = database("sqlite://")
+    try:
+        tell_and_compare(engine, plan, capture=capture_journaled)
     finally:
         engine.dispose()
 

@@ -6,12 +6,13 @@ import gc
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import create_engine, insert, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import create_engine, event, insert, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from ezlogs.event import Failure
 from ezlogs.testing import capture
+from tests.preparing import capture_prepared
 
 from .conftest import told
 from .shop import Base, Depot, Order, Tag
@@ -266,3 +267,96 @@ def test_an_error_of_ours_never_reaches_the_transaction(engine, monkeypatch):
         session.commit()
         assert session.get(Depot, 7) is not None
     assert captured.events == []
+
+
+def outcomes(captured):
+    """What was told, and how it ended."""
+    return [(event.action, event.outcome) for event in captured.events]
+
+
+def refuse_to_commit(monkeypatch, engine, error):
+    """Have the driver fail with an error when it is to commit."""
+
+    def commit(connection):
+        raise error
+
+    monkeypatch.setattr(engine.dialect, "do_commit", commit)
+
+
+def test_rows_are_in_the_journal_before_the_commit(engine):
+    """Nobody is told before it has returned."""
+    with capture_prepared() as (captured, journaled):
+        with Session(engine) as session:
+            session.add(Depot())
+            session.flush()
+            assert journaled.waiting() == 0
+            event.listen(engine, "commit", lambda connection: seen.append(journaled.waiting()), once=True)
+            seen = []
+            session.commit()
+        assert seen == [1]
+        assert outcomes(captured) == [("depot.create", "success")]
+        assert journaled.waiting() == 0
+
+
+def test_a_commit_that_is_not_sent_leaves_nothing_in_the_journal(engine):
+    """Somebody's listener raises; the same transaction, or the next one, is told as it ends."""
+    with capture_prepared() as (captured, journaled):
+        with engine.connect() as connection:
+            transaction = connection.begin()
+            connection.execute(insert(Depot.__table__), {"id": 1})
+            event.listen(engine, "commit", lambda connection: 1 / 0, once=True)
+            with pytest.raises(ZeroDivisionError):
+                transaction.commit()
+            assert journaled.waiting() == 0
+        engine.dispose()  # SQLAlchemy gave the connection back as it was
+        assert captured.of("data.change") == []
+        with Session(engine) as session:
+            session.add(Depot(id=2))
+            session.commit()
+        assert told(captured) == [("depot.create", "2")]
+        assert journaled.waiting() == 0
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), KeyboardInterrupt()], ids=["not sent", "in doubt"])
+def test_a_commit_that_fails_before_anything_was_written(engine, captured, error):
+    """There is nothing to tell."""
+
+    def fail(connection):
+        raise error
+
+    with engine.connect() as connection:
+        with pytest.raises(OperationalError):
+            connection.execute(text("SELECT no_such_column"))
+        event.listen(engine, "commit", fail)
+        with pytest.raises(type(error)):
+            connection.commit()
+    assert captured.of("data.change") == []
+
+
+def test_an_error_that_is_none_of_the_drivers_leaves_the_commit_in_doubt(monkeypatch, engine, captured):
+    """As when an asynchronous driver's time is up: it was sent, and nobody knows how it ended."""
+    with Session(engine) as session:
+        session.add(Depot(id=1))
+        session.flush()
+        refuse_to_commit(monkeypatch, engine, TimeoutError("no answer"))
+        with pytest.raises(TimeoutError):
+            session.commit()
+        monkeypatch.undo()
+    assert outcomes(captured) == [("depot.create", "unknown"), ("commit", "unknown")]
+
+
+def test_sqlites_outermost_savepoint_is_journaled_before_it_is_released(tmp_path):
+    """For that commits."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'plain.sqlite3'}")
+    Base.metadata.create_all(engine)
+    with capture_prepared() as (captured, journaled), engine.connect() as connection:
+        event.listen(engine, "release_savepoint", lambda *_: seen.append(journaled.waiting()))
+        seen = []
+        with connection.begin_nested():
+            connection.execute(insert(Depot.__table__), {"id": 1})
+            with connection.begin_nested():
+                connection.execute(insert(Depot.__table__), {"id": 2})
+        assert seen == [0, 2]
+        assert outcomes(captured) == [("depot.create", "success")] * 2
+        assert journaled.waiting() == 0
+    engine.dispose()

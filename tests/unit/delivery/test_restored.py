@@ -258,3 +258,15 @@ def test_a_journal_without_such_records_gives_none(directory: Directory) -> None
     assert left is not None
     assert left.items == ()
     journaling.close()
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"note": "plain"}, {"password": "hunter2"}, {"password": "hunter2", "reason": "mine"}]
+)
+def test_what_nobody_knows_says_why(metadata: dict[str, object] | None) -> None:
+    """Whatever it said before."""
+    sealed = SpanEncoder(Scrubber()).seal(told(metadata=metadata), UNDER)
+    item = item_of(found(Kind.PREPARED, Ending.UNKNOWN, sealed.head() + sealed.body), ENCODED)
+    (span,) = decode_request(SpanEncoder(Scrubber()).batch([item], ENCODED).body)
+    (event,) = span.events
+    assert event.attributes["ezlogs.metadata.reason"] == "interrupted"

@@ -14,7 +14,7 @@ from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, begun
 from ezlogs.delivery.together import Together
 from ezlogs.emit import listening, record
-from ezlogs.event import Actor, Change
+from ezlogs.event import Actor, Change, UniversalEvent
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers.data.policy import ModelPolicy
 from ezlogs.trackers.data.values import Field, told
@@ -115,13 +115,22 @@ def observe(
     )
 
 
-def emit(row: Row, outcome: str = "success", *, events: Together | None = None) -> None:
+def emit(
+    row: Row,
+    outcome: str = "success",
+    *,
+    events: Together | None = None,
+    event_id: str | None = None,
+    into: Callable[[UniversalEvent, Context], object] | None = None,
+) -> None:
     """Tell a write, as of the moment it was made.
 
     Args:
         row: The write.
         outcome: ``success`` for one that is committed; ``unknown`` where nobody was told whether it is.
         events: The others that are told at once.
+        event_id: The event's id, where one was reserved.
+        into: What takes the event in place of the carrier.
     """
     record(
         row.event_type,
@@ -133,7 +142,9 @@ def emit(row: Row, outcome: str = "success", *, events: Together | None = None) 
         timestamp=row.timestamp,
         actor=row.actor,
         correlation=row.correlation,
+        event_id=event_id,
         ctx=row.context if events is None else events.within(row.context),
+        into=into,
     )
 
 

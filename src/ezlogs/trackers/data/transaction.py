@@ -12,6 +12,7 @@ from ezlogs.ids import new_span_id
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers.data.rollup import Level
 from ezlogs.trackers.data.rows import TRANSACTION, Row, emit
+from ezlogs.trackers.prepared import Prepared, prepare
 
 
 class Transaction:
@@ -48,6 +49,7 @@ class Transaction:
         self._discarded: Counter[str] = Counter()
         self._savepoints = 0
         self._story: tuple[Correlation, Correlation] | None = None
+        self._prepared: Prepared | None = None
 
     def add(self, row: Row) -> None:
         """Keep a write until the transaction ends."""
@@ -59,7 +61,10 @@ class Transaction:
             level.remember(row)
         if len(self._rows) < self._most:
             self._rows.append(row)
+            if self._prepared is not None:  # a commit is on its way, and somebody's listener wrote some more
+                self._prepared.take([row])
         else:
+            self.withdraw()
             level.count(row)
 
     def savepoint(self, name: str) -> None:
@@ -86,11 +91,29 @@ class Transaction:
             total.add_up(level)
         return [*self._rows, *(summary.row() for summary in total.summaries.values())]
 
+    def prepare(self) -> None:
+        """Have the writes in the journal, where there is one: to be called immediately before the commit is sent.
+
+        What is written after that is there at once; what is taken back undoes it, and it may be called again then.
+        """
+        if self._prepared is None and (rows := self.written()):
+            self._prepared = prepare(rows, emit)
+
+    def withdraw(self) -> None:
+        """Undo `prepare`: the commit was not sent."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.withdraw()
+
     def commit(self) -> None:
         """Tell every write that was not taken back, and once, in short, what was."""
-        with together() as events:
-            for row in self.written():
-                emit(row, events=events)
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.commit()
+        else:
+            with together() as events:
+                for row in self.written():
+                    emit(row, events=events)
         if self._discarded:
             self._tell_rollback("rollback_to_savepoint")
 
@@ -100,11 +123,17 @@ class Transaction:
         Args:
             error: What the commit failed with.
         """
+        prepared, self._prepared = self._prepared, None
+        rows = self.written()
+        if prepared is not None:
+            prepared.lose()
+        else:
+            with together() as events:
+                for row in rows:
+                    emit(row, "unknown", events=events)
         kept = Counter[str]()
-        with together() as events:
-            for row in self.written():
-                emit(row, "unknown", events=events)
-                kept[row.model] += row.rows
+        for row in rows:
+            kept[row.model] += row.rows
         self._tell("commit", "unknown", kept, error)
 
     def rollback(self, error: BaseException | Failure | None = None) -> None:
@@ -120,6 +149,7 @@ class Transaction:
     def _discard(self, position: int, error: BaseException | Failure | None) -> None:
         if error is not None and error is not self._handling:
             self._error = error
+        self.withdraw()
         levels, begun_with = self._levels[position:], self._levels[position]
         self._levels[position:] = [Level(begun_with.name, begun_with.start)]
         for row in self._rows[begun_with.start :]:

@@ -1,0 +1,83 @@
+"""Captures that journal the rows of transactions before they are committed, as delivery does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ezlogs.delivery.batch import SpanEncoder
+from ezlogs.delivery.journaling import Journaling
+from ezlogs.delivery.keeping import Keeper
+from ezlogs.delivery.prepared import Preparation, Way
+from ezlogs.delivery.sealed import EncodedResource
+from ezlogs.event import UniversalEvent
+from ezlogs.journal import Directory, Found, adopt
+from ezlogs.privacy import Scrubber
+from ezlogs.runtime import Ledger, current_runtime
+from ezlogs.testing import Captured, capture
+
+
+class Journaled:
+    """What is in the journal of a capture, and what a capture delivers that is."""
+
+    def __init__(self, directory: Directory, captured: Captured) -> None:
+        self.directory = directory
+        self.captured = captured
+        self.prepared = 0
+        """How often a transaction was prepared."""
+        self.journaling = Journaling(directory, EncodedResource(b"", ""), cap=4 << 20, max_age=60)
+        self._keeper = Keeper(self.journaling, SpanEncoder(Scrubber()), int)
+
+    def preparing(self) -> Preparation:
+        """Begin to prepare a transaction."""
+        self.prepared += 1
+        runtime = current_runtime()
+        way = Way(self._keeper, lambda ctx: None, self.deliver, self.captured.carry)
+        return Preparation([way], Ledger() if runtime is None else runtime.ledger)
+
+    def deliver(self, event: UniversalEvent, sealed: Any, ctx: Any) -> None:
+        """Deliver an event, and acknowledge it."""
+        self.captured.carry(event, ctx)
+        self._keeper.let_go([sealed], ())
+
+    def waiting(self) -> object:
+        """How many records wait in the journal."""
+        self.journaling.turn()
+        return self.journaling.health()["waiting"]
+
+    def left(self) -> list[Found]:
+        """End as a process that is killed does; return what the next one finds."""
+        self.journaling.turn()
+        self.journaling._journal._shelf._home.release()  # type: ignore[union-attr]  # there is one
+        abandoned = adopt(self.directory)
+        found = [] if abandoned is None else list(abandoned.found())
+        if abandoned is not None:
+            abandoned.close()
+        return found
+
+    def ids_left(self) -> list[tuple[str, str]]:
+        """The ids of the events that the next process finds, and what it knows of their transactions."""
+        return [(one.item_id.decode(), one.ending.value) for one in self.left()]  # ``strict`` events have whole ids
+
+
+@contextmanager
+def capture_prepared(**settings: object) -> Iterator[tuple[Captured, Journaled]]:
+    """Capture events, with rows that are in a journal before their transaction is committed.
+
+    Args:
+        **settings: As for `ezlogs.testing.capture`.
+    """
+    with TemporaryDirectory() as place, capture(**settings) as captured:
+        directory = Directory(str(Path(place)), "shop")
+        with directory.opened(create=True):
+            journaled = Journaled(directory, captured)
+        captured.notes_openings = True
+        captured.opened = captured.closed = lambda *_: None  # type: ignore[method-assign]  # of no interest here
+        captured.preparing = journaled.preparing  # type: ignore[method-assign,assignment]  # a capture that prepares
+        try:
+            yield captured, journaled
+        finally:
+            journaled.journaling.close()
