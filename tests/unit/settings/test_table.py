@@ -86,6 +86,8 @@ EXAMPLES = {
     "login_names": "none",
     "changes": "full",
     "raw_statements": "on",
+    "soft_deletes": "deleted_at,is_deleted",
+    "fixtures": "on",
     "graphql_variables": "page,*Id",
     "propagate_actor": "no",
     "instrument": "django,celery",
