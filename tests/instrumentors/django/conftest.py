@@ -7,12 +7,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import django
 import pytest
 from django.conf import settings
 
 from ezlogs_instrumentors.django import DjangoInstrumentor
+
+from ..sqlalchemy.conftest import postgresql_url
+
+__all__ = ["postgresql_url"]
 
 SHOP = f"{__package__}.shop"
 DIRECTORY = Path(tempfile.mkdtemp(prefix="ezlogs-django-"))
@@ -59,18 +65,59 @@ def tables() -> Iterator[None]:
     connections.close_all()
 
 
+def empty(connection: Any) -> None:
+    """Delete all rows."""
+    from django.apps import apps
+    from django.db import transaction
+
+    with connection.constraint_checks_disabled(), transaction.atomic(using=connection.alias):
+        for model in reversed(apps.get_models(include_auto_created=True)):
+            with connection.cursor() as cursor:
+                cursor.execute(f"DELETE FROM {model._meta.db_table}")
+
+
 @pytest.fixture
 def database(tables: None) -> Iterator[None]:
     """Two empty databases; a test that leaves a transaction open fails."""
-    from django.apps import apps
     from django.db import connections
 
     yield
     for connection in connections.all():
         assert connection.get_autocommit(), "the test left a transaction open"
-        with connection.constraint_checks_disabled(), connection.cursor() as cursor:
-            for model in reversed(apps.get_models(include_auto_created=True)):
-                cursor.execute(f"DELETE FROM {model._meta.db_table}")
+        empty(connection)
+
+
+@pytest.fixture(scope="session")
+def postgresql_alias(tables: None, postgresql_url: str) -> Iterator[str]:
+    """A third database with all tables, in PostgreSQL."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    pytest.importorskip("psycopg", reason="no psycopg: the tests on PostgreSQL are left out")
+    url = urlsplit(postgresql_url)
+    alias = "postgresql"
+    connections.settings[alias] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": url.path.lstrip("/"),
+        "USER": url.username or "",
+        "PASSWORD": url.password or "",
+        "HOST": url.hostname or parse_qs(url.query).get("host", [""])[0],
+        "PORT": url.port or "",
+    }
+    connections.configure_settings(connections.settings)
+    with connections[alias].cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE")
+        cursor.execute("CREATE SCHEMA public")
+    call_command("migrate", database=alias, run_syncdb=True, verbosity=0)
+    yield alias
+    connections[alias].close()
+    del connections[alias], connections.settings[alias]
+
+
+@pytest.fixture
+def postgresql(postgresql_alias: str, database: None) -> str:
+    """The alias of an empty database in PostgreSQL."""
+    return postgresql_alias
 
 
 @pytest.fixture

@@ -103,7 +103,8 @@ class Links(Operation):
         self.using = using
         self._rows += rows or 0
         if self.manager.symmetrical and any(vars(link)[self._source] != self._owner for link in links):
-            return  # the other half of what was added before
+            note(self._told, "added", (), rows, is_exact=True)  # the other half of what was added before
+            return
         note(self._told, "added", [vars(link)[self._target] for link in links], rows, is_exact=rows == len(links))
 
     def remove(self, using: str, rows: int) -> None:
