@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial, wraps
 from threading import local
 from types import ModuleType
@@ -22,6 +22,9 @@ _ABORTED = 3
 
 _GONE = frozenset({2006, 2013, 2055, 4031})
 """The codes of MySQL's client for a connection that was lost."""
+
+_LONGEST_CHAIN = 10
+"""How many errors are looked at, each raised while the one before was handled."""
 
 
 class Open(msgspec.Struct, eq=False):
@@ -173,7 +176,7 @@ def see_rollback(connection: Any, _: None) -> None:
     state = _open.get(connection)
     writes = None if state is None else _ended(connection, state, is_kept=False)
     if writes is None:
-        if not _is_database_error(error) or (state is not None and state.lost == id(error)):
+        if not _is_database_error(error) or (state is not None and state.lost in _ids(error)):
             return
         if not listening(TRANSACTION):
             return
@@ -256,6 +259,15 @@ def _is_in_doubt(connection: Any, error: BaseException) -> bool:
     if not isinstance(error, (OperationalError, InterfaceError)):
         return False
     return bool(getattr(connection.connection, "closed", False)) or (bool(error.args) and error.args[0] in _GONE)
+
+
+def _ids(error: BaseException | None) -> Iterator[int]:
+    """Return the identities of an error and of those that it was raised after."""
+    for _ in range(_LONGEST_CHAIN):
+        if error is None:
+            return
+        yield id(error)
+        error = error.__context__
 
 
 def _is_database_error(error: BaseException | None) -> bool:

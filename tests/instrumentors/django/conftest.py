@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +16,8 @@ import django
 import pytest
 from django.conf import settings
 
+from ezlogs.event import UniversalEvent
+from ezlogs.testing import capture
 from ezlogs_instrumentors.django import DjangoInstrumentor
 
 from ..sqlalchemy.conftest import postgresql_url
@@ -74,6 +78,9 @@ def empty(connection: Any) -> None:
         for model in reversed(apps.get_models(include_auto_created=True)):
             with connection.cursor() as cursor:
                 cursor.execute(f"DELETE FROM {model._meta.db_table}")
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM sqlite_sequence")
 
 
 @pytest.fixture
@@ -128,3 +135,57 @@ def instrumented() -> Iterator[DjangoInstrumentor]:
     yield instrumentor
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.uninstrument()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Note what is sent to every database: the shapes of the statements, without names that count up."""
+    from django.db import connections
+
+    found: list[str] = []
+
+    def execute(run: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        found.append(f"{context['connection'].alias}: {re.sub('s[0-9]+_x[0-9]+', 's', str(sql))}")
+        return run(sql, params, many, context)
+
+    with ExitStack() as stack:
+        for connection in connections.all():
+            stack.enter_context(connection.execute_wrapper(execute))
+        yield found
+
+
+@pytest.fixture
+def told(database: None, instrumented: DjangoInstrumentor) -> Callable[..., list[UniversalEvent]]:
+    """Return what runs an application's code and returns its events.
+
+    It runs it again without ezlogs: the statements must be the same.
+    """
+    from django.db import connections
+
+    def tell(application: Callable[[], object], **settings: Any) -> list[UniversalEvent]:
+        with capture(**settings) as captured, statements() as with_ezlogs:
+            application()
+        for connection in connections.all():
+            empty(connection)
+        instrumented.uninstrument()
+        try:
+            with statements() as without:
+                application()
+        finally:
+            instrumented.instrument()
+            for connection in connections.all():
+                empty(connection)
+        assert with_ezlogs == without
+        return captured.events
+
+    return tell
+
+
+def actions(events: list[UniversalEvent]) -> list[tuple[str, str | None]]:
+    """Return what happened and to what, in short."""
+    return [(event.action, event.subject.id if event.subject else None) for event in events]
+
+
+def changes(event: UniversalEvent) -> dict[str, tuple[object, object]]:
+    """Return an event's changes by field."""
+    return {change.field: (change.before, change.after) for change in event.changes}

@@ -173,8 +173,11 @@ def tell_and_compare(using, plan):
                     key: size for key, size in rows.items() if depots.get(key, {"size": 0})["size"] is not None
                 }
                 depots = {key: {"size": size} for key, size in rows.items()}
-        finally:
-            keeper.commit(1, 1)
+        except BaseException:  # nothing of it may stay for the next plan
+            connections[using].in_atomic_block = False
+            connections[using].close()
+            connections[using].connect()
+            raise
 
 
 def compare(told, everything, changed):
