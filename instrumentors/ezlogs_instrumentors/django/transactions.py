@@ -176,7 +176,7 @@ def see_rollback(connection: Any, _: None) -> None:
     state = _open.get(connection)
     writes = None if state is None else _ended(connection, state, is_kept=False)
     if writes is None:
-        if not _is_database_error(error) or (state is not None and state.lost in _ids(error)):
+        if not _is_database_error(error) or (state is not None and state.lost in list(_ids(error))):
             return
         if not listening(TRANSACTION):
             return

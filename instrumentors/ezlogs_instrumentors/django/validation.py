@@ -83,8 +83,8 @@ def _see_model(instance: Any, error: Any) -> None:
 
 
 def _see_form(form: Any) -> None:
-    """Tell a form's errors the first time that it has some."""
-    if not form._errors or _was_told(form):
+    """Tell a form's errors the first time that it has some; what a set of forms counts them by is told with the set."""
+    if not form._errors or type(form).__module__ == "django.forms.formsets" or _was_told(form):
         return
     errors = {field: _codes(found) for field, found in form._errors.as_data().items()}
     _tell(form, vars(form).get("instance"), None, errors, "form")

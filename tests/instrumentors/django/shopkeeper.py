@@ -40,7 +40,13 @@ class Manual:
             transaction.rollback(using=self.using)
             raise
         finally:
-            transaction.set_autocommit(True, using=self.using)
+            self.leave()
+
+    def leave(self):
+        """Go back to autocommit mode, also from what Django never finds out of by itself."""
+        connection = connections[self.using]
+        connection.needs_rollback = connection.in_atomic_block = False
+        transaction.set_autocommit(True, using=self.using)
 
 
 class Shopkeeper:
@@ -323,6 +329,6 @@ class Shopkeeper:
         while self.blocks:
             block = self.blocks.pop()
             if isinstance(block, Manual):
-                transaction.set_autocommit(True, using=self.using)
+                block.leave()
             else:
                 block.__exit__(KeyError, KeyError("closed"), None)

@@ -80,7 +80,7 @@ def test_hooks_of_others_on_top_are_left_in_place():
         instrumentor.uninstrument()
         assert BaseForm.full_clean is theirs
         with capture() as captured:
-            from .test_forms import ContactForm
+            from .test_validation import ContactForm
 
             assert not ContactForm({}).is_valid()
         assert captured.events == []

@@ -181,15 +181,15 @@ def settings_of_routers():
     from django.db import router
 
     class Router:
-        asked: list = []
-        counts: list = []
+        def __init__(self):
+            self.asked, self.counts = [], []
 
         def db_for_write(self, model, **hints):
             self.asked.append(model)
             return "ledger"
 
     before, router.routers = router.routers, [Router()]
-    yield Router
+    yield router.routers[0]
     router.routers = before
 
 
@@ -240,20 +240,18 @@ def test_expressions_are_told_without_their_values(told):
         order.count = F("count") + 7
         order.note = Lower("note")
         order.save()
-        Order.objects.update(count=F("rank") * F("count"), note=Value("secret"), rank=Value(1) - F("x" * 300))
-
-    def valid_shop():
-        try:
-            shop()
-        except Exception as error:  # the long name is no field
-            assert "x" * 300 in str(error)
         Order.objects.update(count=F("rank") * F("count"), note=Value("secret"))
+        long = F("count")
+        for _ in range(20):
+            long += F("count")
+        Order.objects.update(count=long, rank=F("rank") + Lower("note"))
 
-    events = told(valid_shop)
+    events = told(shop)
     if django.VERSION < (6,):
         assert events[1].metadata["expressions"] == {"count": "F(count) + ?"}
     assert events[2].metadata["expressions"] == {"count": "F(rank) * F(count)", "note": "?"}
     assert changes(events[2]) == {"count": (UNSET, UNSET), "note": (UNSET, UNSET)}
+    assert "expressions" not in events[3].metadata
     assert "secret" not in repr(events)
 
 
@@ -300,7 +298,7 @@ def test_documents_are_told_by_path(told):
         depot.settings["font"]["size"] = 10
         depot.settings["password"] = 2
         depot.save()
-        depot.settings = None or {"lamps": True}
+        depot.settings = {"lamps": True}
         depot.settings["lamps"] = 1
         depot.save()
         depot.settings["lamps"] = True
