@@ -137,7 +137,7 @@ def _before_commit(connection: Any) -> str | None:
     driver = connection.connection
     if getattr(getattr(driver, "info", None), "transaction_status", None) == _ABORTED:
         return "aborted"  # PostgreSQL answers such a COMMIT with ROLLBACK, and the driver says nothing
-    return "unknown" if getattr(driver, "in_transaction", None) is False else None
+    return "unknown" if _has_ended(connection) else None
 
 
 def see_commit(connection: Any, fate: str | None = None) -> None:
@@ -206,11 +206,14 @@ def see_savepoint(connection: Any, name: str | None) -> None:
 
 
 def see_savepoint_commit(connection: Any, _: None, name: str) -> None:
-    """Forget the savepoint, or commit what a test case's transaction is around."""
+    """Forget the savepoint, or commit what a test case's transaction is around.
+
+    With autocommit switched off by hand SQLite's driver begins no transaction for a savepoint: then releasing it commits.
+    """
     state = _open.get(connection)
     if state is None or state.writes is None:
         return
-    if is_in_test_case_only(connection):
+    if is_in_test_case_only(connection) or _has_ended(connection):
         see_commit(connection)
     else:
         state.writes.release(name)
@@ -239,6 +242,11 @@ def _ended(connection: Any, state: Open, *, is_kept: bool = True) -> Transaction
     if _thread.writing.get(connection.alias) is state:
         del _thread.writing[connection.alias]
     return writes
+
+
+def _has_ended(connection: Any) -> bool:
+    """Tell whether SQLite's driver is in no transaction; of other drivers that is not known."""
+    return getattr(connection.connection, "in_transaction", None) is False
 
 
 def _in_transaction(connection: Any) -> bool:

@@ -140,6 +140,24 @@ def test_switching_autocommit_on_commits(captured):
     assert Tag.objects.count() == 1
 
 
+def test_savepoints_that_sqlite_begins_no_transaction_for(captured):
+    """With autocommit off a block is a savepoint, and leaving the first of them commits."""
+    transaction.set_autocommit(False)
+    try:
+        with transaction.atomic():
+            Tag.objects.create()
+        assert outcomes(captured) == [("tag.create", "success")]
+        Tag.objects.create()
+        with transaction.atomic():
+            Tag.objects.create()
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+    assert outcomes(captured)[1:] == [("rollback", "rolled_back")]
+    assert captured.events[1].metadata["rows"] == 2
+    assert Tag.objects.count() == 1
+
+
 def test_a_commit_refused_inside_a_block_ends_nothing(captured):
     """Django does not allow it; the transaction goes on."""
     with transaction.atomic():

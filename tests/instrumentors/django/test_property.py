@@ -13,9 +13,9 @@ from msgspec import UNSET
 
 from ezlogs.testing import capture
 
-from .conftest import empty
+from .conftest import empty, statements
 from .shop.models import Depot, Gift, Tag
-from .shopkeeper import STEPS, Shopkeeper
+from .shopkeeper import STEPS, Manual, Shopkeeper
 
 pytestmark = pytest.mark.usefixtures("instrumented")
 
@@ -161,8 +161,9 @@ def tell_and_compare(using, plan):
                 keeper.step(name, key, value)
                 events = list(captured.events)
                 if keeper.blocks:
-                    assert written(events) == {}, (name, events)
-                    continue
+                    if connections[using].vendor != "sqlite" or not isinstance(keeper.blocks[0], Manual):
+                        assert written(events) == {}, (name, events)
+                    continue  # SQLite may have committed: a savepoint without a transaction around it is one
                 captured.clear()
                 everything, changed = logged_rows(using)
                 captured.clear()
@@ -211,6 +212,31 @@ def test_events_are_what_was_committed_on_postgresql(postgresql, logged):
     @given(plan=steps)
     def check(plan):
         tell_and_compare(postgresql, plan)
+
+    check()
+
+
+def test_the_statements_are_those_of_django_alone(database, instrumented):
+    """Whatever is written, and whatever goes wrong."""
+
+    def sent(plan):
+        empty(connections["default"])
+        keeper = Shopkeeper("default")
+        with statements() as found, capture(raw_statements=True):
+            for step in plan:
+                keeper.step(*step)
+            keeper.finish()
+        return found
+
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
+    @given(plan=steps)
+    def check(plan):
+        with_ezlogs = sent(plan)
+        instrumented.uninstrument()
+        try:
+            assert sent(plan) == with_ezlogs
+        finally:
+            instrumented.instrument()
 
     check()
 
