@@ -162,12 +162,12 @@ def see_commit(connection: Any, fate: str | None = None) -> None:
 def see_failed_commit(connection: Any, error: BaseException) -> None:
     """Tell that the answer was lost with the connection; any other failure ends in a rollback, which is seen."""
     state = _open.get(connection)
-    if state is None or state.writes is None or connection.in_atomic_block or not _is_in_doubt(connection, error):
+    writes = None if state is None else state.writes
+    if state is None or writes is None or connection.in_atomic_block or not _is_in_doubt(connection, error):
         return
     state.lost = id(error)
-    writes = _ended(connection, state, is_kept=False)
-    if writes is not None:
-        writes.lose(error)
+    _ended(connection, state, is_kept=False)
+    writes.lose(error)
 
 
 def see_rollback(connection: Any, _: None) -> None:
@@ -208,7 +208,7 @@ def see_savepoint(connection: Any, name: str | None) -> None:
 def see_savepoint_commit(connection: Any, _: None, name: str) -> None:
     """Forget the savepoint, or commit what a test case's transaction is around.
 
-    With autocommit switched off by hand SQLite's driver begins no transaction for a savepoint: then releasing it commits.
+    With autocommit switched off by hand SQLite's driver begins no transaction for a savepoint: releasing it commits.
     """
     state = _open.get(connection)
     if state is None or state.writes is None:

@@ -283,6 +283,23 @@ def test_a_connection_lost_before_the_commit(postgresql, captured):
     assert outcomes(captured) == [("rollback", "rolled_back")]
 
 
+def test_an_error_after_many_others_is_one_of_its_own(captured):
+    """Only what a commit failed with, and what came of it, is not told again."""
+    from ezlogs_instrumentors.django.transactions import Open, _open, see_rollback
+
+    error = OperationalError("the first")
+    _open[connections["default"]] = Open(lost=id(error))
+    for number in range(12):
+        try:
+            raise OperationalError(str(number))
+        except OperationalError as next_error:
+            next_error.__context__ = error
+            error = next_error
+            if number in (3, 11):
+                see_rollback(connections["default"], None)
+    assert outcomes(captured) == [("rollback", "rolled_back")]
+
+
 def test_nothing_is_kept_where_nobody_listens():
     """Transactions without a runtime leave nothing behind."""
     from ezlogs_instrumentors.django import transactions

@@ -267,6 +267,21 @@ def test_rows_that_the_database_skipped_are_not_counted_as_written(captured):
     assert event.metadata["rows"] == 1
 
 
+def test_a_driver_that_does_not_count(captured, monkeypatch):
+    """Then the rows that it was given are told, as such."""
+    from django.db.backends.sqlite3.base import SQLiteCursorWrapper
+
+    order = Order.objects.create()
+    tag = Tag.objects.create()
+    captured.clear()
+    monkeypatch.setattr(SQLiteCursorWrapper, "rowcount", -1, raising=False)
+    Item.objects.bulk_create([Item(order=order, name="a"), Item(order=order, name="b")], ignore_conflicts=True)
+    order.tags.add(tag)
+    bulk, links = captured.events
+    assert (bulk.metadata["rows_given"], bulk.metadata.get("rows")) == (2, None)
+    assert links.metadata["m2m"] == {"field": "tags", "added_of": (str(tag.pk),)}
+
+
 def test_rows_that_were_inserted_or_updated_are_counted_together(captured):
     """bulk_create(update_conflicts=True) tells how many rows it wrote, whichever way."""
     Tag.objects.bulk_create([Tag(pk=1, name="a"), Tag(pk=2, name="b")])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models.deletion import Collector
 from django.db.models.signals import post_delete, pre_delete
+from django.utils import timezone
 
 from ezlogs.testing import capture
 
@@ -152,6 +154,34 @@ def test_what_goes_along_with_bookkeeping_is_told(told):
         kind.delete()
 
     assert [action for action, _ in actions(told(shop))] == ["permission.create", "permission.bulk_delete"]
+
+
+def test_bookkeeping_that_is_deleted_by_a_collector_is_not_told(told):
+    """Whatever it was not asked for."""
+
+    def shop():
+        Session.objects.create(session_key="k", expire_date=timezone.now())
+        collector = Collector(using="default")
+        collector.collect(Session.objects.all())
+        collector.delete()
+
+    assert told(shop) == []
+
+
+def test_rows_that_would_have_stayed_and_are_gone_are_not_told(told):
+    """The database says how many there were."""
+
+    def shop():
+        order = Order.objects.create()
+        Review.objects.create(order=order)
+        collector = Collector(using="default", origin=order)
+        collector.collect([order])
+        for querysets in collector.field_updates.values():
+            list(map(len, querysets))
+        Review.objects.all().delete()
+        collector.delete()
+
+    assert [action for action, _ in actions(told(shop))][2:] == ["review.bulk_delete", "order.destroy"]
 
 
 def test_an_instance_that_was_gone_is_told_by_what_went_with_it(told):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.handlers import base as handlers
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
@@ -21,9 +23,11 @@ from django.forms.formsets import BaseFormSet
 from ezlogs.testing import capture
 from ezlogs_instrumentors.django import DjangoInstrumentor
 from ezlogs_instrumentors.django.routes import template
+from ezlogs_instrumentors.django.validation import attach_to_serializers
 from ezlogs_instrumentors.hooks import Hooks
 
-from .shop.models import Tag
+from .shop.models import Order, Review, Tag
+from .shopkeeper import STEPS, Shopkeeper
 
 HOOKED = [
     (handlers, "settings"),
@@ -97,6 +101,51 @@ def test_hooks_that_were_taken_back_cannot_be_set_any_more():
     hooks.connect(post_save, print)
     assert BaseForm.full_clean is before
     assert len(post_save.receivers) == receivers
+
+
+def test_hooks_that_others_kept_do_nothing_any_more(database):
+    """Whoever wrapped one of ours before it was taken back has what goes straight through."""
+    places = [(owner, name) for owner, name in HOOKED if isinstance(owner, type)]
+    instrumentor = DjangoInstrumentor()
+    instrumentor.instrument()
+    ours = [vars(owner)[name] for owner, name in places]
+    instrumentor.uninstrument()
+    originals = [vars(owner)[name] for owner, name in places]
+    for (owner, name), kept in zip(places, ours, strict=True):
+        setattr(owner, name, kept)
+    try:
+        with capture(raw_statements=True) as captured:
+            keeper = Shopkeeper("default")
+            for number, step in enumerate(STEPS):
+                keeper.step(step, 1 + number % 4, number % 10)
+            keeper.finish()
+            order = Order.objects.create()
+            Review.objects.create(order=order)
+            collector = Collector(using="default", origin=order)
+            collector.collect([order])
+            for querysets in collector.field_updates.values():
+                list(map(len, querysets))
+            collector.delete()
+            with pytest.raises(ValidationError):
+                Tag(name="x" * 30).full_clean()
+    finally:
+        for (owner, name), original in zip(places, originals, strict=True):
+            setattr(owner, name, original)
+    assert captured.events == []
+
+
+def test_serializers_of_many_that_have_no_check_of_their_own():
+    """As in REST framework before 3.14: theirs is the one that all have."""
+
+    class Base:
+        def is_valid(self):
+            return True
+
+    hooks, original = Hooks(), Base.is_valid
+    attach_to_serializers(hooks, SimpleNamespace(BaseSerializer=Base, ListSerializer=type("Many", (Base,), {})))
+    assert Base.is_valid is not original
+    hooks.undo()
+    assert Base.is_valid is original
 
 
 def test_quiet_hooks_of_rows_neither_remember_nor_tell(database):

@@ -195,7 +195,7 @@ def test_events_are_what_was_committed(logged):
     """On SQLite, where triggers count every row that is written."""
     logged("default")
 
-    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, suppress_health_check=list(HealthCheck))
     @given(plan=steps)
     def check(plan):
         tell_and_compare("default", plan)
@@ -208,7 +208,7 @@ def test_events_are_what_was_committed_on_postgresql(postgresql, logged):
     """On PostgreSQL, which also ends transactions by itself."""
     logged(postgresql)
 
-    @settings(max_examples=100, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(plan=steps)
     def check(plan):
         tell_and_compare(postgresql, plan)
@@ -228,7 +228,7 @@ def test_the_statements_are_those_of_django_alone(database, instrumented):
             keeper.finish()
         return found
 
-    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(plan=steps)
     def check(plan):
         with_ezlogs = sent(plan)

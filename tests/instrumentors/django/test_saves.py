@@ -288,6 +288,17 @@ def test_choices_are_told_by_their_names_too(told):
         assert all("choices" not in event.metadata for event in told(shop, changes=policy))
 
 
+def test_choices_in_groups_have_names_as_well(told):
+    """Those that a function makes up are not asked for: it may query."""
+
+    def shop():
+        Depot.objects.create(pk=1, kind="shed", zone="n")
+
+    (event,) = told(shop)
+    assert event.metadata["choices"] == {"kind": (None, "A shed")}
+    assert changes(event)["zone"] == (UNSET, "n")
+
+
 def test_documents_are_told_by_path(told):
     """What differs inside a JSON field, as far as its values may be told."""
 

@@ -109,8 +109,6 @@ class Links(Operation):
 
     def remove(self, using: str, rows: int) -> None:
         """Note how many rows were removed of those that were asked for."""
-        if not rows:
-            return
         self.using = using
         self._rows += rows
         keys = list(dict.fromkeys(self.asked or ()))

@@ -40,7 +40,6 @@ class Operation:
 
     def tell(self) -> None:
         """Hand what was written to the transaction."""
-        raise NotImplementedError
 
     def finish(self) -> None:
         """Tell it, once, if anything was written."""

@@ -68,8 +68,7 @@ class BulkUpdate(Operation):
 
     def updated(self, model: Any, rows: int) -> None:
         """Add up how many rows were updated."""
-        if model is self._model:
-            self._rows += rows
+        self._rows += rows
 
     def tell(self) -> None:
         """Tell how many rows, and know the instances' rows as they are now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import django
 from django.db import models
 
 
@@ -86,6 +87,11 @@ class Gift(Order):
     wrapping = models.CharField(max_length=20, default="")
 
 
+def zones():
+    """Return the zones of depots, as something may that asks a database."""
+    return [("n", "North")]
+
+
 class Depot(models.Model):
     """Where things are kept; its key is the application's."""
 
@@ -93,6 +99,8 @@ class Depot(models.Model):
     size = models.IntegerField(default=0)
     settings = models.JSONField(default=dict)
     closed_at = models.DateTimeField(null=True)
+    kind = models.CharField(max_length=10, null=True, choices=[("In the yard", [("shed", "A shed")]), ("hall", "Hall")])
+    zone = models.CharField(max_length=10, null=True, choices=zones if django.VERSION >= (5,) else [("n", "North")])
 
 
 class Person(models.Model):
