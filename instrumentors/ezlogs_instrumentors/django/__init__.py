@@ -38,6 +38,7 @@ class DjangoInstrumentor(HookingInstrumentor):
             "django.db.models.query": "data.querysets.attach",
             "django.db.models.deletion": "data.deletion.attach",
             "django.db.models.fields.related_descriptors": "data.links.attach",
+            "django.core.serializers.base": "data.fixtures.attach",
             "django.test.testcases": "testing.attach",
             "django.forms.forms": "validation.attach_to_forms",
             "django.forms.formsets": "validation.attach_to_formsets",

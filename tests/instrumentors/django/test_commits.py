@@ -175,7 +175,7 @@ def test_a_constraint_checked_by_the_commit(captured):
     assert outcomes(captured) == [("rollback", "rolled_back")]
     captured.clear()
     with pytest.raises(IntegrityError):
-        Item.objects.bulk_create([Item(order_id=99, name="a")])
+        Item.objects.bulk_create([Item(order_id=99, name="a"), Item(order_id=99, name="b")], batch_size=1)
     assert outcomes(captured) == [("rollback", "rolled_back")]
 
 
@@ -215,7 +215,7 @@ def test_operations_of_several_statements_are_in_doubt_as_a_whole(captured, monk
 
     for write in (
         lambda: order.tags.set([tag]),
-        lambda: Tag.objects.bulk_create([Tag(), Tag()]),
+        lambda: Tag.objects.bulk_create([Tag(), Tag()], batch_size=1),
         lambda: Tag.objects.bulk_update([tag], ["name"]),
         club.delete,
         Gift.objects.create,

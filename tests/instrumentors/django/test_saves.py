@@ -295,7 +295,8 @@ def test_choices_in_groups_have_names_as_well(told):
         Depot.objects.create(pk=1, kind="shed", zone="n")
 
     (event,) = told(shop)
-    assert event.metadata["choices"] == {"kind": (None, "A shed")}
+    assert event.metadata["choices"]["kind"] == (None, "A shed")
+    assert ("zone" in event.metadata["choices"]) is (django.VERSION < (5,))  # before which there were no such functions
     assert changes(event)["zone"] == (UNSET, "n")
 
 
@@ -363,15 +364,18 @@ def test_fixtures_are_told_where_that_is_asked_for(told, tmp_path):
     """Rows that loaddata saves are no news, unless the setting fixtures says that they are."""
     fixture = tmp_path / "tags.json"
     fixture.write_text(json.dumps([{"model": "shop.tag", "pk": 1, "fields": {"name": "x"}}]))
+    linked = tmp_path / "orders.json"
+    linked.write_text(json.dumps([{"model": "shop.order", "pk": 5, "fields": {"tags": [1]}}]))
 
     def shop():
-        call_command("loaddata", str(fixture), verbosity=0)
+        call_command("loaddata", str(fixture), str(linked), verbosity=0)
         for loaded in serializers.deserialize("json", fixture.read_text().replace("1", "2")):
             loaded.save()
 
     quiet = {"disabled_events": ("cli.command",)}
     assert told(shop, **quiet) == []
-    assert actions(told(shop, fixtures=True, **quiet)) == [("tag.create", "1"), ("tag.create", "2")]
+    rows = [("tag.create", "1"), ("order.create", "5"), ("order.update", "5"), ("tag.create", "2")]
+    assert actions(told(shop, fixtures=True, **quiet)) == rows
 
 
 def test_fields_may_have_any_name(told):
@@ -425,7 +429,8 @@ def test_mistakes_of_the_application_are_its_own(database, instrumented, capture
     with pytest.raises(IntegrityError):
         Item.objects.bulk_create([Item(order_id=None, name="a")])
     assert Depot.objects.bulk_update([], ["size"]) == 0
-    assert [event.action for event in captured.events] == ["rollback"]
+    # Since Django 6.1 rows that one statement inserts have no transaction of their own.
+    assert [event.action for event in captured.events] == (["rollback"] if django.VERSION < (6, 1) else [])
 
 
 def test_what_breaks_inside_ezlogs_breaks_nothing_else(database, instrumented, monkeypatch):

@@ -9,9 +9,10 @@ from types import ModuleType
 from typing import Any
 
 from ezlogs.emit import guarded
-from ezlogs.trackers.data import Field, observe, watching
+from ezlogs.trackers.data import Field, observe
 from ezlogs_instrumentors.django.data import links
 from ezlogs_instrumentors.django.data.bulk import write_bulk
+from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
 from ezlogs_instrumentors.django.data.statements import counting, sent
 from ezlogs_instrumentors.django.data.told import is_key_or_choice, is_skipped, where

@@ -9,7 +9,8 @@ from typing import Any
 
 from ezlogs.emit import guarded
 from ezlogs.loaded import key_text
-from ezlogs.trackers.data import observe, watching
+from ezlogs.trackers.data import observe
+from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
 from ezlogs_instrumentors.django.data.told import is_skipped, where
 from ezlogs_instrumentors.django.transactions import write
@@ -45,18 +46,19 @@ def _hooking(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
         manager = original(superclass, rel, reverse)
         name = rel.get_accessor_name() if reverse else rel.field.name
         for method in ("add", "remove", "clear", "set"):
-            setattr(manager, method, _changing(hooks, name, method, vars(manager)[method]))
+            setattr(manager, method, _changing(hooks, name, vars(manager)[method]))
+        manager._remove_items = _removing(manager._remove_items)
         return manager
 
     return create_forward_many_to_many_manager
 
 
-def _changing(hooks: Hooks, name: str, method: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def _changing(hooks: Hooks, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     begin = guarded(_begin)
 
     @wraps(original)
     def change(manager: Any, *args: Any, **kwargs: Any) -> Any:
-        operation = begin(manager, name, method, args) if hooks.active else None
+        operation = begin(manager, name) if hooks.active else None
         if operation is None:
             return original(manager, *args, **kwargs)
         return run(operation, original, manager, *args, **kwargs)
@@ -64,18 +66,30 @@ def _changing(hooks: Hooks, name: str, method: str, original: Callable[..., Any]
     return change
 
 
-def _begin(manager: Any, name: str, method: str, args: Sequence[Any]) -> Operation | None:
+def _begin(manager: Any, name: str) -> Operation | None:
     """Return what is to be told as one; None for what is a part of a ``set()`` that is being told."""
     if is_skipped(manager.through) or not watching():
         return None
     outer = running.get()
-    is_part = isinstance(outer, Links) and outer.manager is manager
-    links = outer if isinstance(outer, Links) and is_part else Links(manager, name)
-    if method == "remove":
-        links.asked = [_key(manager, one) for one in args]
-    elif method == "clear":
-        links.asked = None
-    return None if is_part else links
+    return None if isinstance(outer, Links) and outer.manager is manager else Links(manager, name)
+
+
+def _removing(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Note what is to be removed, which ``set()`` has found out."""
+    see = guarded(_see_asked)
+
+    @wraps(original)
+    def _remove_items(manager: Any, source: str, target: str, *objs: Any, **kwargs: Any) -> Any:
+        see(manager, objs)
+        return original(manager, source, target, *objs, **kwargs)
+
+    return _remove_items
+
+
+def _see_asked(manager: Any, objs: Sequence[Any]) -> None:
+    links = running.get()
+    if isinstance(links, Links) and links.manager is manager:
+        links.asked = [_key(manager, one) for one in objs]
 
 
 def _key(manager: Any, one: Any) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 from msgspec import UNSET
 
 from ezlogs.emit import guarded
-from ezlogs.trackers.data import Field, watching
+from ezlogs.trackers.data import Field
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data import deletion, links
 from ezlogs_instrumentors.django.data.bulk import write_bulk
+from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.loaded import known, remember
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
 from ezlogs_instrumentors.django.data.statements import last_alias

@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Any
 
 from ezlogs.emit import guarded
-from ezlogs.runtime import current_runtime
-from ezlogs.trackers.data import Field, observe, watching
+from ezlogs.trackers.data import Field, observe
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data import links
+from ezlogs_instrumentors.django.data.fixtures import are_told, watching
 from ezlogs_instrumentors.django.data.loaded import known, remember_now
 from ezlogs_instrumentors.django.data.told import displays, expressions, is_skipped, where, written
 from ezlogs_instrumentors.django.transactions import write
@@ -54,7 +54,7 @@ def see_save(  # noqa: PLR0917  # as Django passes them
     model = type(instance)
     if cls is not model._meta.concrete_model or is_skipped(model) or not watching():
         return
-    if raw and not _tells_fixtures():
+    if raw and not are_told():
         return
     if model._meta.auto_created and not updated:
         links.write_links([instance], using)
@@ -89,8 +89,3 @@ def _write(
     )
     row.metadata.update(displays(model, row.changes))
     write(row, using)
-
-
-def _tells_fixtures() -> bool:
-    runtime = current_runtime()
-    return runtime is not None and runtime.settings.fixtures
