@@ -49,7 +49,7 @@ class Hooks:
 
         def make(original: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(original)
-            def call(instance: Any, *args: Any, **kwargs: Any) -> Any:
+            def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
                 try:
                     result = original(instance, *args, **kwargs)
                 except BaseException:
@@ -100,8 +100,9 @@ class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
     """The versions that this works with, as requirements."""
 
     parts: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """What puts hooks into which module: functions of the instrumentor's own package, as ``file.function``, with spaces
-    between. A file is imported once such a module is, so that a process pays only for what it uses."""
+    """What puts hooks into which module: functions of the instrumentor's own package, as ``file.function`` or
+    ``folder.file.function``, with spaces between. A file is imported once such a module is, so that a process pays only
+    for what it uses."""
 
     _hooks: Hooks
 
@@ -127,7 +128,7 @@ class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
 
 def _attach_parts(package: str, names: str, hooks: Hooks, module: ModuleType) -> None:
     for name in names.split():
-        file, _, function = name.partition(".")
+        file, _, function = name.rpartition(".")
         getattr(import_module(f".{file}", package), function)(hooks, module)
 
 

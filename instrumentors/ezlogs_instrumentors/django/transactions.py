@@ -3,24 +3,65 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial, wraps
+from threading import local
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from ezlogs.emit import guarded, listening
 from ezlogs.trackers.data import TRANSACTION, Row, Transaction, emit
+from ezlogs_instrumentors.django.data.operations import settle
 from ezlogs_instrumentors.hooks import Hooks
 
-_open: WeakKeyDictionary[Any, Transaction] = WeakKeyDictionary()
+_ABORTED = 3
+"""What psycopg calls the status of a transaction that can only be rolled back."""
+
+_GONE = frozenset({2006, 2013, 2055, 4031})
+"""The codes of MySQL's client for a connection that was lost."""
+
+_SYNTAX = 1064
+"""The code of MySQL's for a statement that it does not understand, and so does not commit for."""
+
+_LONGEST_CHAIN = 10
+"""How many errors are looked at, each raised while the one before was handled."""
+
+
+class Open(msgspec.Struct, eq=False):
+    """What is known of a connection's present transaction."""
+
+    writes: Transaction | None = None
+    rollbacks: int = 0
+    """How often something was taken back, or may have been."""
+    lost: int | None = None
+    """The identity of the error that a commit lost its connection by: it was told, so a rollback by it is not."""
+
+
+class Seen(NamedTuple):
+    """A moment in a transaction: what was read of the database then holds until something is taken back."""
+
+    transaction: Open
+    rollbacks: int
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether nothing was taken back since."""
+        return self.transaction.rollbacks == self.rollbacks
+
+
+class _Thread(local):
+    def __init__(self) -> None:
+        self.writing: dict[str, Open] = {}
+
+
+_open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()
 """The transaction of each connection; Django has one connection for each alias and thread."""
 
-_in_doubt: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
-"""The identities of the errors that commits were lost with: what is rolled back because of one is told already."""
-
-_LOST = frozenset({2006, 2013, 2055})
-"""What MySQL and MariaDB call a connection that is gone."""
+_thread = _Thread()
+"""Those that something was written in."""
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -30,9 +71,10 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     tests of applications that count theirs, and there are none in manually managed transactions.
     """
     connection = module.BaseDatabaseWrapper
-    hooks.replace(connection, "commit", partial(_telling, hooks))
+    hooks.replace(connection, "commit", partial(_committing, hooks))
     hooks.after(connection, "rollback", see_rollback, even_if_raised=True)
     hooks.after(connection, "close", see_close, even_if_raised=True)
+    hooks.after(connection, "set_autocommit", see_autocommit)
     hooks.after(connection, "savepoint", see_savepoint)
     hooks.after(connection, "savepoint_commit", see_savepoint_commit)
     hooks.after(connection, "savepoint_rollback", see_savepoint_rollback)
@@ -46,96 +88,192 @@ def write(row: Row, alias: str) -> None:
     if not _in_transaction(connection):
         emit(row)
         return
-    transaction = _open.get(connection)
-    if transaction is None:
-        _open[connection] = transaction = Transaction(alias, handling=sys.exc_info()[1])
-    transaction.add(row)
+    state = _open.get(connection)
+    if state is None:
+        state = _open[connection] = Open()
+    if state.writes is None:
+        state.writes = Transaction(alias, handling=sys.exc_info()[1])
+        state.lost = None
+        _thread.writing[alias] = state
+    state.writes.add(row)
 
 
-def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see_coming, see, see_failure = guarded(see_coming_commit), guarded(see_commit), guarded(see_failed_commit)
+def seen(alias: str | None) -> Seen | None:
+    """Return the present moment in a transaction; None where nothing was written, so that nothing can be taken back."""
+    state = _thread.writing.get(alias) if alias else None
+    return None if state is None else Seen(state, state.rollbacks)
+
+
+def tell_now(connection: Any) -> None:
+    """Tell what was written as though it had been committed."""
+    state = _open.get(connection)
+    writes = None if state is None else _ended(connection, state)
+    if writes is not None:
+        writes.commit()
+
+
+def _committing(hooks: Hooks, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    foresee, see, see_failure = guarded(_before_commit), guarded(see_commit), guarded(see_failed_commit)
 
     @wraps(original)
-    def commit(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        if hooks.active:
-            see_coming(connection)
+    def commit(connection: Any) -> None:
+        if not hooks.active:
+            original(connection)
+            return
+        fate = foresee(connection)
         try:
-            result = original(connection, *args, **kwargs)
+            original(connection)
         except BaseException as error:
-            if hooks.active:
-                see_failure(connection, error)
+            see_failure(connection, error)
             raise
-        if hooks.active:
-            see(connection, None)
-        return result
+        see(connection, fate)
 
     return commit
 
 
-def see_coming_commit(connection: Any) -> None:
-    """Have what was written in the journal before the commit is sent: nobody may be left to tell it afterwards."""
-    transaction = _open.get(connection)
-    if transaction is not None:
-        transaction.prepare()
+def _before_commit(connection: Any) -> str | None:
+    """Return what a commit that does not fail is going to mean; have in the journal what is going to be saved.
+
+    Nobody may be left to tell it afterwards.
+    """
+    settle(connection.alias)
+    state = _open.get(connection)
+    if state is None or state.writes is None:
+        return None
+    driver = connection.connection
+    if getattr(getattr(driver, "info", None), "transaction_status", None) == _ABORTED:
+        return "aborted"  # PostgreSQL answers such a COMMIT with ROLLBACK, and the driver says nothing
+    if _has_ended(connection):
+        return "unknown"
+    state.writes.prepare()
+    return None
+
+
+def see_commit(connection: Any, fate: str | None = None) -> None:
+    """Tell what was written.
+
+    Args:
+        connection: The connection.
+        fate: ``aborted`` where the database rolled back instead; ``unknown`` where it had ended the transaction before.
+    """
+    state = _open.get(connection)
+    writes = None if state is None else _ended(connection, state, is_kept=fate is None)
+    if writes is None:
+        return
+    if fate == "aborted":
+        writes.rollback()
+    elif fate == "unknown":
+        writes.lose()
+    else:
+        writes.commit()
 
 
 def see_failed_commit(connection: Any, error: BaseException) -> None:
-    """Tell that the commit's answer was lost, if it was; else it is rolled back, which is seen when it is."""
-    if isinstance(error, Exception) and not _is_lost(connection, error):
+    """Tell that the answer was lost with the connection; any other failure ends in a rollback, which is seen."""
+    state = _open.get(connection)
+    writes = None if state is None else state.writes
+    if state is None or writes is None or connection.in_atomic_block or not _is_in_doubt(connection, error):
         return
-    transaction = _open.pop(connection, None)
-    if transaction is not None:
-        _in_doubt[connection] = id(error)
-        transaction.lose(error)
+    state.lost = id(error)
+    _ended(connection, state, is_kept=False)
+    writes.lose(error)
 
 
-def see_commit(connection: Any, _: None) -> None:
-    """Tell what was written."""
-    transaction = _open.pop(connection, None)
-    if transaction is not None:
-        transaction.commit()
+def see_implicit_commit(connection: Any, error: BaseException | None = None) -> None:
+    """Tell what was written before a statement for which MySQL and MariaDB commit.
+
+    Args:
+        connection: The connection.
+        error: What they refused the statement with: nobody says whether they committed before.
+    """
+    state = _open.get(connection)
+    if state is None or state.writes is None or (error is not None and error.args[:1] == (_SYNTAX,)):
+        return
+    writes = state.writes
+    _ended(connection, state, is_kept=error is None)
+    if error is None:
+        writes.commit()
+    else:
+        writes.lose(error)
 
 
 def see_rollback(connection: Any, _: None) -> None:
     """Tell that nothing was saved, also when an error came before the first write."""
     error = sys.exc_info()[1]
-    transaction = _open.pop(connection, None)
-    is_told = _comes_of(error, _in_doubt.pop(connection, None))
-    if transaction is None and not is_told and _is_database_error(error) and listening(TRANSACTION):
-        transaction = Transaction(connection.alias)
-    if transaction is not None:
-        transaction.rollback(error)
+    state = _open.get(connection)
+    writes = None if state is None else _ended(connection, state, is_kept=False)
+    if writes is None:
+        if not _is_database_error(error) or (state is not None and state.lost in list(_ids(error))):
+            return
+        if not listening(TRANSACTION):
+            return
+        writes = Transaction(connection.alias)
+    writes.rollback(error)
 
 
 def see_close(connection: Any, _: None) -> None:
     """Tell what the database rolls back because nobody committed it."""
-    _in_doubt.pop(connection, None)
-    transaction = _open.pop(connection, None)
-    if transaction is not None:
-        transaction.rollback(sys.exc_info()[1])
+    state = _open.get(connection)
+    writes = None if state is None else _ended(connection, state, is_kept=False)
+    if writes is not None:
+        writes.rollback(sys.exc_info()[1])
+
+
+def see_autocommit(connection: Any, _: None, autocommit: bool, *args: Any, **kwargs: Any) -> None:
+    """Tell what was written in a transaction that switching autocommit on has committed."""
+    if autocommit and connection in _open:
+        see_commit(connection)
 
 
 def see_savepoint(connection: Any, name: str | None) -> None:
     """Remember where the savepoint was set; one before the first write needs no memory."""
-    transaction = _open.get(connection)
-    if transaction is not None and name is not None:
-        transaction.savepoint(name)
+    state = _open.get(connection)
+    if state is not None and state.writes is not None and name is not None:
+        state.writes.savepoint(name)
 
 
 def see_savepoint_commit(connection: Any, _: None, name: str) -> None:
-    """Forget the savepoint, or commit what a test case's transaction is around."""
-    if _is_in_test_case_only(connection):
-        see_commit(connection, None)
-    elif connection in _open:
-        _open[connection].release(name)
+    """Forget the savepoint, or commit what a test case's transaction is around.
+
+    With autocommit switched off by hand SQLite's driver begins no transaction for a savepoint: releasing it commits.
+    """
+    state = _open.get(connection)
+    if state is None or state.writes is None:
+        return
+    if is_in_test_case_only(connection) or _has_ended(connection):
+        see_commit(connection)
+    else:
+        state.writes.release(name)
 
 
 def see_savepoint_rollback(connection: Any, _: None, name: str) -> None:
     """Take back what was written since the savepoint, or roll back what a test case's transaction is around."""
-    if _is_in_test_case_only(connection):
+    state = _open.get(connection)
+    if is_in_test_case_only(connection):
         see_rollback(connection, None)
-    elif connection in _open:
-        _open[connection].rollback_to(name, sys.exc_info()[1])
+    elif state is not None and state.writes is not None:
+        state.rollbacks += 1
+        state.writes.rollback_to(name, sys.exc_info()[1])
+
+
+def is_in_test_case_only(connection: Any) -> bool:
+    """Tell whether nothing but the transactions of a ``TestCase``, which never commit, is left around."""
+    blocks = connection.atomic_blocks
+    return bool(blocks) and all(map(_is_of_test_case, blocks))
+
+
+def _ended(connection: Any, state: Open, *, is_kept: bool = True) -> Transaction | None:
+    writes, state.writes = state.writes, None
+    if not is_kept:
+        state.rollbacks += 1
+    if _thread.writing.get(connection.alias) is state:
+        del _thread.writing[connection.alias]
+    return writes
+
+
+def _has_ended(connection: Any) -> bool:
+    """Tell whether SQLite's driver is in no transaction; of other drivers that is not known."""
+    return getattr(connection.connection, "in_transaction", None) is False
 
 
 def _in_transaction(connection: Any) -> bool:
@@ -143,30 +281,27 @@ def _in_transaction(connection: Any) -> bool:
     return not all(map(_is_of_test_case, blocks)) if blocks else not connection.autocommit
 
 
-def _is_in_test_case_only(connection: Any) -> bool:
-    """Tell whether nothing but the transactions of a ``TestCase``, which never commit, is left around."""
-    blocks = connection.atomic_blocks
-    return bool(blocks) and all(map(_is_of_test_case, blocks))
-
-
 def _is_of_test_case(block: Any) -> bool:
     return bool(block._from_testcase)
 
 
-def _comes_of(error: BaseException | None, identity: int | None) -> bool:
-    while error is not None and id(error) != identity:
-        error = error.__context__
-    return error is not None
-
-
-def _is_lost(connection: Any, error: Exception) -> bool:
-    """Tell whether an error came of a lost connection, or is nobody's, without asking the database."""
-    if not _is_database_error(error):
+def _is_in_doubt(connection: Any, error: BaseException) -> bool:
+    """Tell whether a commit failed without the database having said that it did; the database is not asked."""
+    if not isinstance(error, Exception) or not _is_database_error(error):
         return True
-    if error.args and error.args[0] in _LOST:
+    if error.args and error.args[0] in _GONE:
         return True
     driver = connection.connection
     return bool(getattr(driver, "closed", False) or getattr(driver, "broken", False))
+
+
+def _ids(error: BaseException | None) -> Iterator[int]:
+    """Return the identities of an error and of those that it was raised after."""
+    for _ in range(_LONGEST_CHAIN):
+        if error is None:
+            return
+        yield id(error)
+        error = error.__context__
 
 
 def _is_database_error(error: BaseException | None) -> bool:

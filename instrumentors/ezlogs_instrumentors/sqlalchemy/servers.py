@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,28 +19,10 @@ https://mariadb.com/kb/en/innodb-lock-modes/ and https://dev.mysql.com/doc/refma
 
 _SYNTAX = 1064
 
-_COMMITTING = re.compile(
-    r"\s*(?:/\*.*?\*/\s*)*"
-    r"(?:(?:CREATE|DROP)\s+(?!(?:OR\s+REPLACE\s+)?TEMPORARY\b)|(?:ALTER|RENAME|TRUNCATE|GRANT|REVOKE)\s"
-    r"|BEGIN\b|START\s+TRANSACTION\b|LOCK\s+TABLES?\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-"""https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/"""
-
 
 def is_mysql(connection: Any) -> bool:
     """Tell whether a connection is to MySQL or MariaDB."""
     return connection.dialect.name in _MYSQL
-
-
-def commits_by_itself(statement: str) -> bool:
-    """Tell whether MySQL and MariaDB commit what is open before a statement.
-
-    Example:
-        >>> commits_by_itself("TRUNCATE TABLE orders"), commits_by_itself("CREATE TEMPORARY TABLE t (i INT)")
-        (True, False)
-    """
-    return _COMMITTING.match(statement) is not None
 
 
 def driver_commits(connection: Any) -> bool:

@@ -20,11 +20,11 @@ from ezlogs.emit import guarded, listening
 from ezlogs.event import Failure
 from ezlogs.facts import failure_of
 from ezlogs.trackers import data
+from ezlogs.trackers.raw import commits_by_itself
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 from ezlogs_instrumentors.sqlalchemy.mapped import database_of
 from ezlogs_instrumentors.sqlalchemy.servers import (
-    commits_by_itself,
     driver_commits,
     fails_transaction,
     has_committed,

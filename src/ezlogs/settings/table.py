@@ -421,6 +421,12 @@ class Data(Group):
     raw_statements: Annotated[bool, Setting(Boolean())] = False
     """Whether writes by SQL that is text in the application are told: verb, table and rows, never the statement."""
 
+    soft_deletes: Annotated[tuple[str, ...], Setting(Words("names of fields"))] = ()
+    """Fields that mark a row as deleted, such as deleted_at: setting one is told as a deletion."""
+
+    fixtures: Annotated[bool, Setting(Boolean())] = False
+    """Whether rows that Django loads from fixtures are told."""
+
 
 class Jobs(Group):
     """What jobs know.

@@ -156,18 +156,22 @@ def denied(
     return _told(action, user, subject=subject, facts=facts, error=error, ctx=ctx)
 
 
-def refusal_anew() -> dict[str, object]:
-    """Return what the context of a new request has, by its key, so that it is told once that it was refused.
+def refusable(ctx: Context | None = None) -> Context:
+    """Return a context of a new request, of which it is told once that it was refused.
 
     Example:
-        >>> from opentelemetry.context import Context
         >>> from ezlogs.scope import Scope
         >>> from ezlogs.testing import capture
-        >>> with capture() as captured, Scope(Context(refusal_anew())):
+        >>> with capture() as captured, Scope(refusable()):
         ...     _ = denied("csrf"), denied(status=403)
         >>> [event.metadata["reason"] for event in captured.events]
         ['csrf']
     """
+    return Context({**(context.get_current() if ctx is None else ctx), **refusal_anew()})
+
+
+def refusal_anew() -> dict[str, object]:
+    """Return what `refusable` puts into a context, by its key."""
     return {_REFUSAL: _Refusal()}
 
 

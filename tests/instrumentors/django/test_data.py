@@ -46,6 +46,7 @@ def test_a_created_row_is_told_with_its_key_and_table(captured):
         "database": "default",
         "verbose_name": "order",
         "verbose_name_plural": "orders",
+        "choices": {"status": (None, "Paid")},
     }
     told = changes(event)
     assert told["status"] == (UNSET, "paid")
@@ -127,7 +128,7 @@ def test_a_document_changed_in_place_is_a_change(captured):
     captured.clear()
     order.extra["a"].append(2)
     order.save()
-    assert changes(captured.events[0]) == {"extra": (UNSET, UNSET)}
+    assert changes(captured.events[0]) == {"extra.a": (UNSET, UNSET)}
 
 
 def test_an_expression_has_no_value_to_tell(captured):
@@ -252,13 +253,47 @@ def test_an_updated_relation_is_told_by_its_key(captured):
     assert changes(captured.events[0]) == {"order": (UNSET, str(order.pk))}
 
 
-def test_rows_that_the_database_may_have_skipped_are_not_counted_as_written(captured):
-    """bulk_create(ignore_conflicts=True) tells how many rows were given."""
-    Item.objects.bulk_create([Item(order_id=None, name="a")], ignore_conflicts=True)
+def test_rows_that_the_database_skipped_are_not_counted_as_written(captured):
+    """bulk_create(ignore_conflicts=True) tells how many rows there are; none is no event."""
+    order = Order.objects.create()
+    items = [Item(order=order, name="a"), Item(order=order, name="b")]
+    Item.objects.bulk_create(items[:1])
+    captured.clear()
+    Item.objects.bulk_create(items[:1], ignore_conflicts=True)
+    Item.objects.bulk_create([Item(order_id=None, name="c")], ignore_conflicts=True)
     Item.objects.bulk_create([])
+    Item.objects.bulk_create(items, ignore_conflicts=True, batch_size=1)
     (event,) = captured.events
-    assert event.metadata["rows_given"] == 1
-    assert "rows" not in event.metadata
+    assert event.metadata["rows"] == 1
+
+
+def test_a_driver_that_does_not_count(captured, monkeypatch):
+    """Then the rows that it was given are told, as such."""
+    from django.db.backends.sqlite3.base import SQLiteCursorWrapper
+
+    order = Order.objects.create()
+    tag = Tag.objects.create()
+    captured.clear()
+    monkeypatch.setattr(SQLiteCursorWrapper, "rowcount", -1, raising=False)
+    Item.objects.bulk_create([Item(order=order, name="a"), Item(order=order, name="b")], ignore_conflicts=True)
+    order.tags.add(tag)
+    bulk, links = captured.events
+    assert (bulk.metadata["rows_given"], bulk.metadata.get("rows")) == (2, None)
+    assert links.metadata["m2m"] == {"field": "tags", "added_of": (str(tag.pk),)}
+
+
+def test_rows_that_were_inserted_or_updated_are_counted_together(captured):
+    """bulk_create(update_conflicts=True) tells how many rows it wrote, whichever way."""
+    Tag.objects.bulk_create([Tag(pk=1, name="a"), Tag(pk=2, name="b")])
+    captured.clear()
+    Tag.objects.bulk_create(
+        [Tag(pk=2, name="x"), Tag(pk=3, name="y")],
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["name"],
+    )
+    (event,) = captured.events
+    assert (event.action, event.metadata["rows"]) == ("tag.bulk_create", 2)
 
 
 def test_links_are_updates_of_the_model_that_has_them(captured):
@@ -270,8 +305,8 @@ def test_links_are_updates_of_the_model_that_has_them(captured):
     add, remove = captured.events
     assert add.action == remove.action == "order.update"
     assert add.subject == ezlogs.Subject("order", str(order.pk))
-    assert add.metadata["m2m"] == {"field": "tags", "operation": "add", "ids": (tag.pk,)}
-    assert remove.metadata["m2m"] == {"field": "tags", "operation": "remove", "rows": 1}
+    assert add.metadata["m2m"] == {"field": "tags", "added": (str(tag.pk),), "rows_added": 1}
+    assert remove.metadata["m2m"] == {"field": "tags", "removed": (str(tag.pk),), "rows_removed": 1}
 
 
 def test_fixtures_and_sessions_are_not_told(captured):

@@ -16,10 +16,6 @@ from .shop.models import Item, Order, Tag
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("instrumented")]
 
-ANSWERED_WITH_A_ROLLBACK = pytest.mark.xfail(strict=True, reason="a commit that PostgreSQL refuses looks like one")
-LOST = pytest.mark.xfail(strict=True, reason="a commit whose answer was lost is told as a rollback")
-IMPLICIT = pytest.mark.xfail(strict=True, reason="commits that MariaDB makes by itself are not seen")
-
 _made: set[str] = set()
 
 
@@ -261,7 +257,6 @@ def test_a_unique_violation(alias, orders, captured):
     assert captured.events[0].metadata["rows_by_model"] == {"tag": 1}
 
 
-@pytest.mark.parametrize("kind", [pytest.param("postgresql", marks=ANSWERED_WITH_A_ROLLBACK), "mariadb"])
 def test_an_error_that_is_handled_without_a_savepoint(alias, orders, captured):
     """Where transactions are managed by hand PostgreSQL answers the commit with a rollback and no error."""
     transaction.set_autocommit(False, using=alias)
@@ -276,7 +271,6 @@ def test_an_error_that_is_handled_without_a_savepoint(alias, orders, captured):
     assert actions(captured).count("item.create") == Item.objects.using(alias).count()
 
 
-@LOST
 @pytest.mark.parametrize("cut", ["before", "after"])
 def test_a_connection_lost_in_the_middle_of_a_commit(cut, alias, address, captured):
     """Nobody was told whether it was saved, so the rows are told as unknown, whatever the truth."""
@@ -327,7 +321,6 @@ def test_a_statement_that_takes_too_long(alias, captured):
     assert captured.events[0].error is not None
 
 
-@IMPLICIT
 @pytest.mark.parametrize("kind", ["mariadb"])
 def test_a_statement_that_commits(alias, captured):
     """With MariaDB what was written before it is committed, whatever is rolled back later."""

@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.handlers import base as handlers
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, QuerySet
 from django.db.models.deletion import Collector
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from django.db.models.fields import related_descriptors
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
+from django.db.models.sql.compiler import SQLInsertCompiler, SQLUpdateCompiler
+from django.db.models.sql.subqueries import DeleteQuery, UpdateQuery
 from django.forms.forms import BaseForm
+from django.forms.formsets import BaseFormSet
 
 from ezlogs.testing import capture
 from ezlogs_instrumentors.django import DjangoInstrumentor
 from ezlogs_instrumentors.django.routes import template
+from ezlogs_instrumentors.django.validation import attach_to_serializers
 from ezlogs_instrumentors.hooks import Hooks
 
-from .shop.models import Tag
+from .shop.models import Order, Review, Tag
+from .shopkeeper import STEPS, Shopkeeper
 
 HOOKED = [
     (handlers, "settings"),
     *((BaseDatabaseWrapper, name) for name in ("commit", "rollback", "close", "savepoint", "savepoint_commit")),
     (BaseDatabaseWrapper, "savepoint_rollback"),
-    *((QuerySet, name) for name in ("update", "bulk_create", "bulk_update")),
-    *((Model, name) for name in ("from_db", "refresh_from_db")),
+    (BaseDatabaseWrapper, "set_autocommit"),
+    *((QuerySet, name) for name in ("update", "bulk_create", "bulk_update", "_raw_delete")),
+    *((Model, name) for name in ("from_db", "refresh_from_db", "_save_table", "full_clean")),
     (Collector, "delete"),
+    *((kind, "execute_sql") for kind in (SQLInsertCompiler, SQLUpdateCompiler)),
+    (DeleteQuery, "delete_batch"),
+    (UpdateQuery, "update_batch"),
+    (related_descriptors, "create_forward_many_to_many_manager"),
+    *((CursorWrapper, name) for name in ("execute", "executemany")),
+    (BaseFormSet, "full_clean"),
     (BaseForm, "full_clean"),
 ]
 
@@ -38,19 +54,19 @@ def hooked():
 
 def test_everything_is_hooked_and_put_back():
     """After uninstrument() every place holds the very object that it held before."""
-    before, receivers = hooked(), len(post_save.receivers)
+    before = hooked()
     instrumentor = DjangoInstrumentor()
     instrumentor.instrument()
     assert all(now is not then for now, then in zip(hooked(), before, strict=True))
-    assert len(post_save.receivers) == receivers + 1
     instrumentor.uninstrument()
     assert all(now is then for now, then in zip(hooked(), before, strict=True))
-    assert len(post_save.receivers) == receivers
 
 
 def test_signals_that_cost_queries_have_no_receiver(instrumented):
     """A receiver of these would make Django select rows before it deletes or links them."""
-    assert not any(signal.has_listeners(Model) for signal in (pre_delete, post_delete, m2m_changed))
+    assert not any(
+        signal.has_listeners(Model) for signal in (pre_save, post_save, pre_delete, post_delete, m2m_changed)
+    )
 
 
 def test_hooks_of_others_on_top_are_left_in_place():
@@ -68,7 +84,7 @@ def test_hooks_of_others_on_top_are_left_in_place():
         instrumentor.uninstrument()
         assert BaseForm.full_clean is theirs
         with capture() as captured:
-            from .test_forms import ContactForm
+            from .test_validation import ContactForm
 
             assert not ContactForm({}).is_valid()
         assert captured.events == []
@@ -85,6 +101,51 @@ def test_hooks_that_were_taken_back_cannot_be_set_any_more():
     hooks.connect(post_save, print)
     assert BaseForm.full_clean is before
     assert len(post_save.receivers) == receivers
+
+
+def test_hooks_that_others_kept_do_nothing_any_more(database):
+    """Whoever wrapped one of ours before it was taken back has what goes straight through."""
+    places = [(owner, name) for owner, name in HOOKED if isinstance(owner, type)]
+    instrumentor = DjangoInstrumentor()
+    instrumentor.instrument()
+    ours = [vars(owner)[name] for owner, name in places]
+    instrumentor.uninstrument()
+    originals = [vars(owner)[name] for owner, name in places]
+    for (owner, name), kept in zip(places, ours, strict=True):
+        setattr(owner, name, kept)
+    try:
+        with capture(raw_statements=True) as captured:
+            keeper = Shopkeeper("default")
+            for number, step in enumerate(STEPS):
+                keeper.step(step, 1 + number % 4, number % 10)
+            keeper.finish()
+            order = Order.objects.create()
+            Review.objects.create(order=order)
+            collector = Collector(using="default", origin=order)
+            collector.collect([order])
+            for querysets in collector.field_updates.values():
+                list(map(len, querysets))
+            collector.delete()
+            with pytest.raises(ValidationError):
+                Tag(name="x" * 30).full_clean()
+    finally:
+        for (owner, name), original in zip(places, originals, strict=True):
+            setattr(owner, name, original)
+    assert captured.events == []
+
+
+def test_serializers_of_many_that_have_no_check_of_their_own():
+    """As in REST framework before 3.14: theirs is the one that all have."""
+
+    class Base:
+        def is_valid(self):
+            return True
+
+    hooks, original = Hooks(), Base.is_valid
+    attach_to_serializers(hooks, SimpleNamespace(BaseSerializer=Base, ListSerializer=type("Many", (Base,), {})))
+    assert Base.is_valid is not original
+    hooks.undo()
+    assert Base.is_valid is original
 
 
 def test_quiet_hooks_of_rows_neither_remember_nor_tell(database):

@@ -10,13 +10,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext, override_settings
-from opentelemetry.context import Context
 
 import ezlogs
 from ezlogs import Actor, Subject
 from ezlogs.scope import Scope
 from ezlogs.testing import capture
-from ezlogs.trackers.auth import refusal_anew
+from ezlogs.trackers.auth import refusable
 from ezlogs_instrumentors.django.signins import changes_password
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -216,7 +215,7 @@ def test_a_refusal_knows_the_user_whom_the_view_asked_for(ada, client, captured)
 
 def test_what_the_application_told_is_not_told_again(client, captured):
     """It knows best, so the exception and the response add nothing."""
-    with Scope(Context(refusal_anew())):
+    with Scope(refusable()):
         assert client.get("/told/").status_code == 403
     assert only(captured).metadata["reason"] == "plan"
 

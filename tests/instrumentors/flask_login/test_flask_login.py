@@ -12,7 +12,6 @@ import pytest
 from flask import Flask, abort, g
 from flask_login import AnonymousUserMixin, LoginManager, UserMixin
 from flask_sqlalchemy import SQLAlchemy
-from opentelemetry.context import Context
 from sqlalchemy import event as sqlalchemy_event
 
 import ezlogs
@@ -20,7 +19,7 @@ from ezlogs import Actor, Subject
 from ezlogs.actor import with_acting
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured
-from ezlogs.trackers.auth import refusal_anew
+from ezlogs.trackers.auth import refusable
 from ezlogs_instrumentors.flask_login import FlaskLoginInstrumentor, peek_at_user
 
 ADA_ACTS, ADA_IS = Actor("user", "7", "Ada"), Subject("user", "7", "Ada")
@@ -116,7 +115,7 @@ def visits(app: Flask) -> Callable[..., Any]:
     client = app.test_client()
 
     def visit(path: str, **headers: str) -> Any:
-        with Scope(Context({**with_acting(peek=peek_at_user), **refusal_anew()})):
+        with Scope(refusable(with_acting(peek=peek_at_user))):
             return client.get(path, headers={"User-Agent": "one", **headers})
 
     visit.client = client  # type: ignore[attr-defined]  # for its cookies

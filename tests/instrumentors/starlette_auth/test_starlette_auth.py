@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from opentelemetry.context import Context
 from starlette import authentication
 from starlette.applications import Starlette
 from starlette.authentication import (
@@ -33,7 +32,7 @@ from ezlogs import Actor, Subject
 from ezlogs.actor import with_acting
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured
-from ezlogs.trackers.auth import denied, refusal_anew
+from ezlogs.trackers.auth import denied, refusable
 from ezlogs_instrumentors.asgi import peek_at_user
 from ezlogs_instrumentors.starlette_auth import StarletteAuthInstrumentor
 
@@ -107,7 +106,7 @@ class InRequests:
                 denied(status=message["status"])
             await send(message)
 
-        with Scope(Context({**with_acting(peek=peek_at_user(scope)), **refusal_anew()})):
+        with Scope(refusable(with_acting(peek=peek_at_user(scope)))):
             await self.app(scope, receive, see)
 
 

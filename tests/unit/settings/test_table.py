@@ -90,6 +90,8 @@ EXAMPLES = {
     "data_exclude": "sessions.*,audit_*",
     "max_rows_in_detail": "10",
     "raw_statements": "on",
+    "soft_deletes": "deleted_at,is_deleted",
+    "fixtures": "on",
     "graphql_variables": "page,*Id",
     "propagate_actor": "no",
     "instrument": "django,celery",

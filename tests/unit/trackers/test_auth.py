@@ -19,7 +19,7 @@ from ezlogs import Actor, InvalidEvent, Subject
 from ezlogs.runtime import current_runtime
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
-from ezlogs.trackers.auth import ACTIONS, denied, masked_name, refusal_anew, route_of, scheme
+from ezlogs.trackers.auth import ACTIONS, denied, masked_name, refusable, route_of, scheme
 from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 ADA = ("user", 7, "Ada")
@@ -287,7 +287,7 @@ def test_a_refusal_is_told_once_for_each_request(captured: Captured) -> None:
         lambda: ezlogs.auth("login_failed", username="ada", reason="wrong"),
         lambda: denied("token", credentials=True),
     ):
-        with Scope(context.Context(refusal_anew())):
+        with Scope(refusable()):
             first()
             denied("again")
             denied(status=403)
@@ -297,7 +297,7 @@ def test_a_refusal_is_told_once_for_each_request(captured: Captured) -> None:
 
 def test_the_application_may_tell_as_often_as_it_likes(captured: Captured) -> None:
     """Checking several permissions is several refusals."""
-    with Scope(context.Context(refusal_anew())):
+    with Scope(refusable()):
         for name in ("read", "write"):
             ezlogs.auth("permission_denied", subject=("permission", name))
     assert len(captured.events) == 2
@@ -306,7 +306,7 @@ def test_the_application_may_tell_as_often_as_it_likes(captured: Captured) -> No
 def test_other_requests_and_other_events_do_not_count(captured: Captured) -> None:
     """A login is no refusal, and each request has its own."""
     for _ in range(2):
-        with Scope(context.Context(refusal_anew())):
+        with Scope(refusable()):
             ezlogs.auth("login", ADA)
             denied(status=403)
     assert [event.action for event in captured.events] == ["login", "permission_denied"] * 2
@@ -316,7 +316,7 @@ def test_a_refusal_is_known_across_threads_that_have_the_context(captured: Captu
     """Frameworks run views elsewhere; the request is the same one."""
     from contextvars import copy_context
 
-    with Scope(context.Context(refusal_anew())):
+    with Scope(refusable()):
         thread = threading.Thread(target=copy_context().run, args=(denied, "hook"))
         thread.start()
         thread.join()

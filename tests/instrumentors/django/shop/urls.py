@@ -13,6 +13,7 @@ urlpatterns = [
     path("async/orders/<int:pk>/", views.show_async),
     path("old/", include([re_path(r"^orders/(?P<pk>[0-9]+)/$", views.show)])),
     re_path(r"^older/orders/(\d+)/$", views.show),
+    path("failing/", views.create_and_fail),
     path("who/", views.who),
     path("async/who/", views.who_async),
     path("token/", views.token),

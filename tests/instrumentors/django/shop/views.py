@@ -34,6 +34,12 @@ def create(request):
     return HttpResponse(str(order.pk), status=201)
 
 
+def create_and_fail(request):
+    """A new order, after which something goes wrong."""
+    Order.objects.create()
+    raise ZeroDivisionError("no more orders")
+
+
 def who(request):
     """The name of the user, whom nobody has asked for before."""
     return HttpResponse(request.user.get_username() or "nobody")

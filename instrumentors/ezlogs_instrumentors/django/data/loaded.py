@@ -1,0 +1,128 @@
+"""Rows as they were loaded: the values before a write, known without a query."""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Sequence
+from copy import deepcopy
+from functools import partial, wraps
+from types import ModuleType
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ezlogs.emit import guarded
+from ezlogs_instrumentors.django.data.told import value_of
+from ezlogs_instrumentors.django.transactions import Seen, seen
+from ezlogs_instrumentors.hooks import Hooks
+
+_MUTABLE = frozenset({dict, list, set, bytearray})
+_SCALAR_FIELDS = frozenset(
+    {"django.db.models.fields", "django.db.models.fields.files", "django.db.models.fields.related"}
+)
+"""The modules of fields whose values are immutable."""
+
+
+def attach(hooks: Hooks, module: ModuleType) -> None:
+    """Know the rows as they were loaded."""
+    hooks.replace(module.Model, "from_db", partial(_remembering, hooks))
+    hooks.after(module.Model, "refresh_from_db", see_refresh)
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A row as the database has it, as far as it is known. Never pickled or copied along with its instance."""
+
+    names: Sequence[str]
+    values: Sequence[Any]
+    seen: Seen | None = None
+    """The moment of a transaction that had already written: what was read of it may be taken back."""
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(None), ()
+
+
+class _Packed(bytes):
+    """A mutable value, such as a JSON document, as it was when it was loaded."""
+
+
+def _remembering(hooks: Hooks, original: Any) -> Any:
+    load = original.__func__
+    documents: dict[type, bool] = {}
+
+    @wraps(load)
+    def from_db(cls: Any, db: Any, field_names: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
+        instance = load(cls, db, field_names, values, *args, **kwargs)
+        if hooks.active:
+            holds_documents = documents.get(cls)
+            if holds_documents is None:
+                documents[cls] = holds_documents = _holds_documents(cls)
+            if holds_documents:
+                remember(instance, field_names, values, db)
+            else:  # once for each row of a query, so nothing that could fail and nothing more
+                instance._state.ezlogs_loaded = Loaded(field_names, values, seen(db))
+        return instance
+
+    return classmethod(from_db)
+
+
+def _holds_documents(model: Any) -> bool:
+    """Tell whether rows of a model can hold values that change in place."""
+    return any(
+        type(field).__module__ not in _SCALAR_FIELDS or hasattr(field, "from_db_value")
+        for field in model._meta.concrete_fields
+    )
+
+
+@guarded
+def remember(instance: Any, names: Sequence[str], values: Sequence[Any], using: str | None) -> None:
+    """Know a row by these values from now on."""
+    instance._state.ezlogs_loaded = Loaded(names, [_packed(value) for value in values], seen(using))
+
+
+def _packed(value: Any) -> Any:
+    if type(value) not in _MUTABLE:
+        return value
+    try:
+        return _Packed(marshal.dumps(value))
+    except ValueError:  # it holds more than plain data
+        return deepcopy(value)
+
+
+def known(instance: Any, using: str | None = None) -> dict[str, object]:
+    """Return what is known of an instance's row: nothing once it may have been taken back, or is of another row.
+
+    Args:
+        instance: The instance.
+        using: The database it is asked about; the one it was loaded from when left out.
+    """
+    state = instance._state
+    loaded = vars(state).get("ezlogs_loaded")
+    if loaded is None or (loaded.seen is not None and not loaded.seen.holds) or using not in (None, state.db):
+        return {}
+    row = {
+        name: marshal.loads(value) if isinstance(value, _Packed) else value  # packed by us, in memory
+        for name, value in zip(loaded.names, loaded.values, strict=False)
+        if value is not UNSET
+    }
+    meta, now = instance._meta, vars(instance)
+    for key in getattr(meta, "pk_fields", (meta.pk,)):
+        if row.get(key.attname, UNSET) != now.get(key.attname):
+            return {}  # its key was changed, so that it stands for another row now
+    return row
+
+
+def see_refresh(instance: Any, _: None, using: Any = None, fields: Any = None, *args: Any, **kwargs: Any) -> None:
+    """Know the row anew, or the fields of it that were loaded again."""
+    remember_now(instance, instance._state.db, None if fields is None else set(fields))
+
+
+def remember_now(instance: Any, using: str | None, names: set[str] | None = None) -> None:
+    """Know the row as the instance has it now; of the fields that are not named, what was known before."""
+    now = vars(instance)
+    row = {} if names is None else known(instance, using)
+    for field in instance._meta.concrete_fields:
+        attname = field.attname
+        if attname in now and (names is None or field.primary_key or field.name in names or attname in names):
+            row[attname] = value_of(field, now[attname])
+    remember(instance, tuple(row), tuple(row.values()), using)

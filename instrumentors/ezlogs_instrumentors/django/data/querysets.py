@@ -1,0 +1,165 @@
+"""QuerySets: rows that are inserted or updated together, told as one event with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial, wraps
+from types import ModuleType
+from typing import Any
+
+from msgspec import UNSET
+
+from ezlogs.emit import guarded
+from ezlogs.trackers.data import Field
+from ezlogs.trackers.soft_deletes import verb_of
+from ezlogs_instrumentors.django.data import deletion, links
+from ezlogs_instrumentors.django.data.bulk import write_bulk
+from ezlogs_instrumentors.django.data.fixtures import watching
+from ezlogs_instrumentors.django.data.loaded import known, remember
+from ezlogs_instrumentors.django.data.operations import Operation, run, running
+from ezlogs_instrumentors.django.data.statements import last_alias
+from ezlogs_instrumentors.django.data.told import (
+    expressions,
+    is_expression,
+    is_key_or_choice,
+    is_skipped,
+    value_of,
+)
+from ezlogs_instrumentors.django.users import loaded_key
+from ezlogs_instrumentors.hooks import Hooks
+
+
+def attach(hooks: Hooks, module: ModuleType) -> None:
+    """See what is written without any signal."""
+    hooks.replace(module.QuerySet, "update", partial(_updating, hooks))
+    hooks.replace(module.QuerySet, "bulk_create", partial(_creating, hooks))
+    hooks.replace(module.QuerySet, "bulk_update", partial(_updating_many, hooks))
+    hooks.replace(module.QuerySet, "_raw_delete", partial(deletion.deleting_fast, hooks))
+
+
+class BulkCreate(Operation):
+    """Rows that are inserted together."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._rows: int | None = 0
+        self._given = 0
+
+    def inserted(self, model: Any, instances: Sequence[Any], rows: int | None) -> None:
+        """Add up what the database wrote, and what it was given."""
+        self._given += len(instances)
+        self._rows = None if rows is None or self._rows is None else self._rows + rows
+
+    def tell(self) -> None:
+        """Tell how many rows there are."""
+        if self._rows is None:
+            write_bulk(self._model, self.using, "bulk_create", self._given, count="rows_given")
+        elif self._rows:
+            write_bulk(self._model, self.using, "bulk_create", self._rows)
+
+
+class BulkUpdate(Operation):
+    """Instances that are updated together."""
+
+    def __init__(self, model: Any, instances: Sequence[Any], names: Iterable[str]) -> None:
+        self._model = model
+        self._instances = instances
+        self._names = names
+        self._rows = 0
+
+    def updated(self, model: Any, rows: int) -> None:
+        """Add up how many rows were updated."""
+        self._rows += rows
+
+    def tell(self) -> None:
+        """Tell how many rows, and know the instances' rows as they are now."""
+        columns = [self._model._meta.get_field(name) for name in self._names]
+        before = [(one._state, vars(one._state).get("ezlogs_loaded")) for one in self._instances]
+
+        def undo() -> None:
+            for state, loaded in before:
+                state.ezlogs_loaded = loaded
+
+        fields = [Field(field.name) for field in columns]
+        write_bulk(self._model, self.using, "bulk_update", self._rows, fields, undo=undo)
+        for one in self._instances:
+            row = known(one)
+            if row:
+                row.update((field.attname, value_of(field, vars(one).get(field.attname))) for field in columns)
+                remember(one, tuple(row), tuple(row.values()), self.using)
+
+
+def _updating(hooks: Hooks, original: Callable[..., int]) -> Callable[..., int]:
+    see = guarded(see_update)
+
+    @wraps(original)
+    def update(queryset: Any, /, **values: Any) -> int:
+        rows = original(queryset, **values)
+        if hooks.active and rows:
+            see(queryset.model, rows, values)
+        return rows
+
+    return update
+
+
+def see_update(model: Any, rows: int, values: Mapping[str, object]) -> None:
+    """Tell that rows of a queryset were updated, unless it is a part of something that is told as a whole."""
+    operation = running.get()
+    if is_skipped(model) or not watching() or isinstance(operation, BulkUpdate):
+        return
+    fields = [_assigned(model, name, value) for name, value in values.items()]
+    verb, further = verb_of("bulk_update", fields)
+    names = {field.name: value for field, value in zip(fields, values.values(), strict=True)}
+    further = {**further, **expressions(names)}
+    if isinstance(operation, deletion.Deletion) and operation.detaches(model, values):
+        further["cause"] = "cascade"
+    write_bulk(model, last_alias(), verb, rows, fields, further=further)
+
+
+def _assigned(model: Any, name: str, value: object) -> Field:
+    field = model._meta.get_field(name)
+    if hasattr(type(value), "_meta"):
+        value = loaded_key(value)
+    after = UNSET if is_expression(value) else value_of(field, value)
+    return Field(field.name, UNSET, after, is_key_or_choice(field))
+
+
+def _creating(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
+    begin = guarded(_begin_creating)
+
+    @wraps(original)
+    def bulk_create(queryset: Any, *args: Any, **kwargs: Any) -> Any:
+        operation = begin(queryset.model) if hooks.active else None
+        if operation is None:
+            return original(queryset, *args, **kwargs)
+        return run(operation, original, queryset, *args, **kwargs)
+
+    return bulk_create
+
+
+def _begin_creating(model: Any) -> Operation | None:
+    if is_skipped(model) or not watching():
+        return None
+    outer = running.get()
+    if isinstance(outer, links.Links) and outer.through is model:
+        return links.Added(outer)
+    return links.Adding(model) if model._meta.auto_created else BulkCreate(model)
+
+
+def _updating_many(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
+    begin = guarded(_begin_updating)
+
+    @wraps(original)
+    def bulk_update(queryset: Any, objs: Any, fields: Any, *args: Any, **kwargs: Any) -> Any:
+        if hooks.active:
+            objs, fields = tuple(objs), list(fields)
+            operation = begin(queryset.model, objs, fields)
+            if operation is not None:
+                return run(operation, original, queryset, objs, fields, *args, **kwargs)
+        return original(queryset, objs, fields, *args, **kwargs)
+
+    return bulk_update
+
+
+def _begin_updating(model: Any, objs: Sequence[Any], names: Sequence[str]) -> Operation | None:
+    return None if not objs or is_skipped(model) or not watching() else BulkUpdate(model, objs, names)

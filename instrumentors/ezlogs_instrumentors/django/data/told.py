@@ -1,0 +1,149 @@
+"""What may be told of Django's models: which of them, which of their fields, and what is in a column."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from ezlogs.event import Change
+from ezlogs.trackers.data import Field
+from ezlogs.trackers.json_changes import differences, same
+
+_SKIPPED = frozenset({"admin.logentry", "contenttypes.contenttype", "migrations.migration", "sessions.session"})
+_LONGEST_EXPRESSION = 200
+"""Characters of an expression's text."""
+
+
+def is_skipped(model: Any) -> bool:
+    """Tell whether a model is Django's own bookkeeping."""
+    return model._meta.label_lower in _SKIPPED or any(base.__name__ == "AbstractBaseSession" for base in model.__mro__)
+
+
+def written(
+    instance: Any, known: Mapping[str, object], *, created: bool, only: Collection[str] | None
+) -> Iterator[tuple[Any, Field]]:
+    """Return the fields that a save wrote, with their columns; of an update those that differ from what is known.
+
+    Args:
+        instance: What was saved.
+        known: The row before, by attribute.
+        created: Whether the row was inserted.
+        only: The names of the fields that were saved, where it was not all of them.
+    """
+    now = vars(instance)
+    for field in instance._meta.concrete_fields:
+        attname = field.attname
+        if field.primary_key or attname not in now or getattr(field, "generated", False):
+            continue
+        if only is not None and field.name not in only and attname not in only:
+            continue
+        before, after = known.get(attname, UNSET), value_of(field, now[attname])
+        if (created and after is None) or (before is not UNSET and _same(field, before, after)):
+            continue
+        if isinstance(before, (dict, list)) and type(before) is type(after):
+            for path, old, new in differences(before, after):
+                yield field, Field(".".join((field.name, *path)), old, new)
+        else:
+            yield field, Field(field.name, before, after, is_key_or_choice(field))
+
+
+def _same(field: Any, before: object, after: object) -> bool:
+    if isinstance(before, (dict, list)):
+        return same(before, after)
+    if before == after:
+        return True
+    if type(before) is type(after) or after is None or after is UNSET:
+        return False
+    try:
+        return bool(field.to_python(after) == before)  # assigned as text, such as "9.90" for a decimal
+    except Exception:  # a field's own code; Django saved the value all the same
+        return False
+
+
+def value_of(field: Any, value: object) -> object:
+    """Return what is in the column: nothing that is known for an expression, a file's name for a file."""
+    if is_expression(value):
+        return UNSET
+    return str(value) if hasattr(field, "upload_to") and value is not None else value
+
+
+def is_expression(value: object) -> bool:
+    """Tell whether the database computes a value."""
+    return hasattr(type(value), "resolve_expression")
+
+
+def is_key_or_choice(field: Any) -> bool:
+    """Tell whether a field's values may be told whatever their type."""
+    return bool(field.is_relation or field.primary_key or getattr(field, "choices", None))
+
+
+def where(model: Any, using: str) -> dict[str, object]:
+    """Return where rows of a model are, and what people call them."""
+    meta = model._meta
+    found: dict[str, object] = {
+        "table": meta.db_table,
+        "database": using,
+        "verbose_name": str(meta.verbose_name),
+        "verbose_name_plural": str(meta.verbose_name_plural),
+    }
+    if meta.proxy:
+        found["proxy_for"] = meta.concrete_model._meta.model_name
+    return found
+
+
+def displays(model: Any, changes: Collection[Change]) -> dict[str, object]:
+    """Return what people call the choices that are told, under ``choices``: as far as their values are told at all.
+
+    Choices that a function makes up are left alone: it may query.
+    """
+    found: dict[str, object] = {}
+    for change in changes:
+        if change.before is UNSET and change.after is UNSET:
+            continue
+        field = model._meta._forward_fields_map.get(change.field)
+        choices = None if field is None else _choices(field)
+        if choices:
+            names = _names(choices)
+            found[change.field] = [names.get(change.before), names.get(change.after)]
+    return {"choices": found} if found else {}
+
+
+def _choices(field: Any) -> Any:
+    choices = getattr(field, "choices", None)
+    return choices if isinstance(choices, (list, tuple)) else None
+
+
+def _names(choices: Any) -> dict[object, str]:
+    names: dict[object, str] = {}
+    for value, name in choices:
+        if isinstance(name, (list, tuple)):
+            names.update((value, str(name)) for value, name in name)
+        else:
+            names[value] = str(name)
+    return names
+
+
+def expressions(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the texts of what the database computes, under ``expressions``, with ``?`` in the place of values."""
+    found = {
+        name: text for name, value in values.items() if is_expression(value) and (text := _text(value)) is not None
+    }
+    return {"expressions": found} if found else {}
+
+
+def _text(expression: Any) -> str | None:
+    """Return an expression's text; None for one that is made of more than names, values and operators."""
+    kind = type(expression).__name__
+    if kind == "F":
+        return f"F({expression.name})"
+    if kind == "Value":
+        return "?"
+    if kind == "CombinedExpression":
+        sides = [_text(expression.lhs), _text(expression.rhs)]
+        if None in sides:
+            return None
+        text = f"{sides[0]} {expression.connector} {sides[1]}"
+        return text if len(text) <= _LONGEST_EXPRESSION else None
+    return None
