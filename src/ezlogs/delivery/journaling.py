@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import chain
-from time import monotonic, sleep, time_ns
+from time import sleep, time_ns
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch
+from ezlogs.delivery.heir import Heir, Left
 from ezlogs.delivery.sealed import HEAD as SEALED_HEAD
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
 from ezlogs.event import UniversalEvent
@@ -29,7 +29,6 @@ from ezlogs.runtime import log
 from ezlogs.settings import OtlpSignal
 
 if TYPE_CHECKING:
-    from ezlogs.journal import Abandoned, Found
     from ezlogs.journal.dead import DeadLetters
 
 _ITEM_ID: Final = struct.Struct("<QQ").pack
@@ -57,17 +56,6 @@ _APPEND: Final = Journal.append_body.__code__
 
 _TURNS: Final = 100
 """How often other threads get their turn, a microsecond each, for one of them to finish what it writes."""
-
-_LOOKED_FOR: Final = 10.0
-"""Seconds between two looks for what dead processes left."""
-
-
-class Left(NamedTuple):
-    """What is left on disk, of this process or of a dead one, and what it is acknowledged by."""
-
-    items: Sequence[SealedEvent | SealedSpan]
-    resource: EncodedResource
-    receipts: Sequence[int]
 
 
 class Journaling:
@@ -109,10 +97,8 @@ class Journaling:
 
     def _begin(self) -> None:
         self._dead: DeadLetters | None = None
-        self._abandoned: Abandoned | None = None
-        self._found: Iterator[Found] = iter(())
-        self._look_at = 0.0
         self._complained = False
+        self._heir = Heir(self._directory, self._max_age, self._complain)
 
     def has_neighbours(self) -> bool:
         """Tell whether other processes have journals in the same place, dead ones or living ones."""
@@ -265,13 +251,10 @@ class Journaling:
             receipts: Of this process's own events, or those of `Left`.
             adopted: Whether they are the latter.
         """
-        if not adopted:
+        if adopted:
+            self._heir.done(receipts)
+        else:
             self._journal.ack(receipts)
-        elif self._abandoned is not None:
-            try:
-                self._abandoned.ack(receipts)
-            except Exception as problem:
-                self._give_up(problem)
 
     def settle(self) -> None:
         """Have it on disk what was told by `done`; never raises."""
@@ -316,7 +299,7 @@ class Journaling:
 
     def due(self) -> bool:
         """Return whether to look for what dead processes left."""
-        return self._abandoned is not None or monotonic() >= self._look_at
+        return self._heir.due()
 
     def left(self, most: int) -> Left | None:
         """Return the next events that a dead process left, if it is time to look; for the worker's thread.
@@ -324,78 +307,16 @@ class Journaling:
         Args:
             most: Events at most.
         """
-        try:
-            return self._left(most)
-        except Exception as problem:
-            self._give_up(problem)
-            return None
-
-    def _give_up(self, problem: Exception) -> None:
-        """Let go of what others left, for it was changed or damaged by somebody, and say so once."""
-        self._complain(problem)
-        with suppress(Exception):
-            self.let_go()
+        return self._heir.next(most)
 
     def _complain(self, problem: Exception) -> None:
         if not self._complained:
             self._complained = True
             log.warning("ezlogs: what was left on disk cannot be delivered: %s", problem)
 
-    def _left(self, most: int) -> Left | None:
-        while self._next_abandoned():
-            with held_off():
-                from ezlogs.delivery.restored import item_of
-            found = list(self._alike(most))
-            if not found:
-                self.let_go()
-                self._look_at = 0.0  # there may be another
-                continue
-            resource = EncodedResource.read(found[0].resource)
-            items: list[SealedEvent | SealedSpan] = []
-            receipts: list[int] = []
-            for one in found:
-                with suppress(Exception):  # of a kind that this version does not journal
-                    items.append(item_of(one, resource))
-                receipts += one.receipts
-            if items:
-                return Left(items, resource, receipts)
-            self.done(receipts, adopted=True)
-        return None
-
-    def _next_abandoned(self) -> bool:
-        """Adopt what a dead process left, unless something is adopted, if it is time to look; return whether it is."""
-        if self._abandoned is None and monotonic() >= self._look_at:
-            self._look_at = monotonic() + _LOOKED_FOR
-            with held_off():
-                from ezlogs.journal.recovery import adopt
-            self._abandoned = adopt(self._directory, self._max_age)
-            if self._abandoned is not None:
-                self._found = self._abandoned.found()
-        return self._abandoned is not None
-
-    def _alike(self, most: int) -> Iterator[Found]:
-        """Yield what is found next, as long as it has the same resource."""
-        first: Found | None = None
-        for number, found in enumerate(self._found, start=1):
-            if first is not None and found.resource != first.resource:
-                self._found = chain((found,), self._found)
-                return
-            first = first or found
-            yield found
-            if number >= most:
-                return
-
-    def let_go(self) -> None:
-        """Leave what a dead process left to whoever looks next."""
-        abandoned, self._abandoned = self._abandoned, None
-        self._found = iter(())
-        if abandoned is not None:
-            abandoned.close()
-
     def close(self) -> None:
         """End; what was not acknowledged stays for another process."""
-        with suppress(Exception):
-            self.let_go()
+        self._heir.let_go()
         self._journal.close()
 
     def forget(self) -> None:

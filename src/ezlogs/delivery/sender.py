@@ -20,7 +20,8 @@ from ezlogs.otlp import TOO_LARGE, Delivered, Outcome, Rejected, Retry
 from ezlogs.runtime import log
 
 if TYPE_CHECKING:
-    from ezlogs.delivery.journaling import Journaling, Left
+    from ezlogs.delivery.heir import Left
+    from ezlogs.delivery.journaling import Journaling
 
 _POLL = 0.05
 _LAST_ANSWER = 0.3

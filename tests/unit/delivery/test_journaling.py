@@ -275,7 +275,7 @@ def test_what_another_process_left_and_cannot_be_read_is_said_once(
         raise OSError("somebody else was here")
 
     monkeypatch.setattr("ezlogs.journal.recovery.adopt", unusable)
-    monkeypatch.setattr("ezlogs.delivery.journaling._LOOKED_FOR", 0.0)
+    monkeypatch.setattr("ezlogs.delivery.heir._LOOKED_FOR", 0.0)
     made = bench(Delivered())
     made.put(3)
     assert flush([made.worker], 5)
