@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import nullcontext
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ import ezlogs
 from tests.instrumentors.graphql.conftest import TestClient, Told, asgi
 
 SHA = "f" * 64
+HAS_BATCHES = "batching_config" in signature(StrawberryConfig).parameters
 
 
 @strawberry.type
