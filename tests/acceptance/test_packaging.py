@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[2]
-LOCKS = ["dev.txt", "neighbours.txt", "peers.txt", "contrib.txt"]
+LOCKS = ["dev.txt", "neighbours.txt", "peers.txt", "contrib.txt", "older.txt"]
 
 ENTRY_POINTS = {
     ("console_scripts", "ezlogs", "ezlogs.cli:main"),
