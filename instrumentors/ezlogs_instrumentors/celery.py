@@ -143,13 +143,13 @@ def failing(sender: Task[Any, Any], task_id: str, exception: BaseException, **_:
     if scope := _attempts.get(request):
         scope.max_retries = _budget(sender)
         scope.failed(sys.exc_info()[1] or exception)  # what was raised, rather than what could be pickled
-    elif isinstance(exception, WorkerLostError) and (request := _lost(request, task_id)):
+    elif isinstance(exception, WorkerLostError) and (lost := _lost(request, task_id)):
         job.lost(
-            _job(sender, request),
+            _job(sender, lost),
             exception,
-            attempt=request.retries + 1,
-            worker=request.hostname,
-            headers=_headers(request),
+            attempt=lost.retries + 1,
+            worker=lost.hostname,
+            headers=_headers(lost),
         )
 
 

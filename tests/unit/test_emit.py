@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import UserDict
+from collections.abc import Callable
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 

@@ -230,7 +230,9 @@ def get_by_requests(url: str, headers: Mapping[str, str] | None, proxy: str | No
 
 def get_by_httpx(url: str, headers: Mapping[str, str] | None, proxy: str | None = None) -> str:
     """Use a client."""
-    through = {"all://": httpx.HTTPTransport(proxy=httpx.Proxy(proxy))} if proxy else None  # as httpx 0.25 takes it, too
+    through = (
+        {"all://": httpx.HTTPTransport(proxy=httpx.Proxy(proxy))} if proxy else None
+    )  # as httpx 0.25 takes it, too
     with httpx.Client(follow_redirects=True, mounts=through) as client:
         return client.get(url, headers=headers).text
 

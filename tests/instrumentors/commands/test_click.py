@@ -453,7 +453,9 @@ def test_real_servers_begin_nothing(captured, run, name, args):
 
     assert run({"uvicorn": main, "flask": cli, "celery": celery}[name], *args, prog_name=name).exit_code != 0
     # An older celery loads the application while it reads its own options, before it comes to what it is to do.
-    too_early = name == "celery" and "no_such_module" in args and type(celery.params[0].type).__module__ == "celery.bin.celery"
+    too_early = (
+        name == "celery" and "no_such_module" in args and type(celery.params[0].type).__module__ == "celery.bin.celery"
+    )
     assert [event.action for event in captured.events] == (["celery"] if too_early else [])
 
 
