@@ -202,6 +202,7 @@ def test_lock_holds_no_address(lock: str) -> None:
         ("neighbours.txt", ["dev", "demo", "test", "django", "celery"]),
         ("peers.txt", []),
         ("contrib.txt", []),
+        ("older.txt", []),
     ],
     ids=LOCKS,
 )
