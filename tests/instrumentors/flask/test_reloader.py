@@ -59,7 +59,11 @@ def test_a_program_that_is_reloaded_tells_each_request_once(tmp_path: Path) -> N
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, str(program)],
-            **{"stdout": output, "stderr": output, "cwd": tmp_path, "start_new_session": True, "env": environ},
+            stdout=output,
+            stderr=output,
+            cwd=tmp_path,
+            start_new_session=True,
+            env=environ,
         )
 
     def get(path: str) -> str:
