@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -46,11 +47,11 @@ NAMES = {
 
 
 def locked(lock: str) -> dict[str, Version]:
-    """Return what a lock has of each package: the newest, where that depends on Python's version."""
-    found: dict[str, Version] = {}
-    for name, version in re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)", (REPOSITORY / "constraints" / lock).read_text()):
-        found[name] = max(Version(version), found.get(name, Version("0")))
-    return found
+    """Return what a lock has of each package, with the Python that the documentation names."""
+    text = (REPOSITORY / "constraints" / lock).read_text()
+    pins = re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)(?: ; (.+))? \\$", text)
+    python = {"python_version": "3.11", "python_full_version": "3.11.9"}
+    return {name: Version(version) for name, version, marker in pins if not marker or Marker(marker).evaluate(python)}
 
 
 def table() -> str:
