@@ -3,6 +3,12 @@
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3.10 python3; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && \
 	echo $$python && break; done)
+# Frameworks of that time know nothing newer.
+OLDER_PYTHON = $(shell for python in python3.11 python3.10 python3.12 python3; do \
+	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && \
+	echo $$python && break; done)
+# What they deprecate, and what has been deprecated in Python since, is none of our affairs.
+OLDER := -W ignore::DeprecationWarning -W ignore::ImportWarning
 PY := .venv/bin/python
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
@@ -11,7 +17,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-h
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 COLLECTOR := .collector/otelcol-ezlogs
-.PHONY: help venv demo test collector lint format bench leaks contrib constraints clean
+.PHONY: help venv demo test collector lint format bench leaks contrib older older-python constraints clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,16 +54,23 @@ leaks: .venv-peers/.installed  ## Count what gets through ezlogs and through the
 contrib: .venv-contrib/.installed  ## Run the test suites of OpenTelemetry's instrumentors with ezlogs active (ARGS=--help)
 	@.venv-contrib/bin/python -m benchmarks.contrib $(ARGS)
 
+older: .venv-older/.installed  ## Run the instrumentors' tests with the oldest versions that they support (ARGS='-k click')
+	@.venv-older/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(OLDER) $(ARGS)
+
+older-python:
+	@echo $(OLDER_PYTHON)
+
 constraints:  ## Renew constraints/*.txt; needs uv (ARGS=--upgrade for the newest of everything)
 	@command -v uv >/dev/null || { echo 'make constraints needs uv: pip install uv' >&2; exit 1; }
 	@$(COMPILE) --extra test --extra lint --output-file constraints/dev.txt >/dev/null
 	@$(COMPILE) --extra test constraints/neighbours.in --output-file constraints/neighbours.txt >/dev/null
+	@$(COMPILE) constraints/older.in --output-file constraints/older.txt >/dev/null
 	@$(COMPILE) constraints/peers.in --output-file constraints/peers.txt >/dev/null
 	@sed -n 's/^\(opentelemetry-[^ ]*==[^ ]*\).*/\1/p' constraints/neighbours.txt | \
 		$(COMPILE) constraints/contrib.in --constraint /dev/stdin --output-file constraints/contrib.txt >/dev/null
 
 clean:  ## Remove everything that the other targets made
-	@rm -rf .venv .venv-neighbours .venv-peers .venv-contrib .contrib .collector .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-neighbours .venv-peers .venv-contrib .venv-older .contrib .collector .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Setting up speaks on stderr only, so that the output of `make demo ARGS=--json` is JSON and nothing else.
@@ -65,8 +78,10 @@ clean:  ## Remove everything that the other targets made
 .venv-neighbours/.locked: constraints/neighbours.txt
 .venv-peers/.locked: constraints/peers.txt
 .venv-contrib/.locked: constraints/contrib.txt
-.venv/.locked .venv-neighbours/.locked .venv-peers/.locked .venv-contrib/.locked:
-	@test -n '$(PYTHON)' || { echo 'ezlogs needs Python 3.10 or newer with its venv module, and found none.' \
+.venv-older/.locked: constraints/older.txt
+.venv-older/.locked: PYTHON = $(OLDER_PYTHON)
+.venv/.locked .venv-neighbours/.locked .venv-peers/.locked .venv-contrib/.locked .venv-older/.locked:
+	@test -n '$(PYTHON)' || { echo '$(@D) needs Python 3.10 or newer, and .venv-older none after 3.12, with its venv module, and found none.' \
 		'On Debian or Ubuntu: apt-get install python3-venv. Or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
 	@echo 'Setting up $(@D) with $(PYTHON); this is done once and takes a minute or two.' >&2
 	@$(PYTHON) -m venv --clear $(@D) >&2

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping, MutableMapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from opentelemetry import propagate
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file is exempt from typing
@@ -28,6 +28,9 @@ CONTRIB = "opentelemetry.instrumentation.celery"
 
 _attempts: WeakKeyDictionary[Context, JobScope] = WeakKeyDictionary()
 """The attempt of each task request that runs. Contexts will not do: contrib may have put its own in their place."""
+
+_received: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""What a worker's main process has received and not yet done with."""
 
 
 class CeleryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
@@ -140,14 +143,33 @@ def failing(sender: Task[Any, Any], task_id: str, exception: BaseException, **_:
     if scope := _attempts.get(request):
         scope.max_retries = _budget(sender)
         scope.failed(sys.exc_info()[1] or exception)  # what was raised, rather than what could be pickled
-    elif request.id == task_id and isinstance(exception, WorkerLostError):
+    elif isinstance(exception, WorkerLostError) and (lost := _lost(request, task_id)):
         job.lost(
-            _job(sender, request),
+            _job(sender, lost),
             exception,
-            attempt=request.retries + 1,
-            worker=request.hostname,
-            headers=_headers(request),
+            attempt=lost.retries + 1,
+            worker=lost.hostname,
+            headers=_headers(lost),
         )
+
+
+def _lost(request: Context, task_id: str) -> Context | None:
+    """Return the request of a job whose process died, for which an older Celery makes none the current one."""
+    if request.id == task_id:
+        return request
+    from celery.app.task import Context
+
+    received = _received.get(task_id)
+    if received is None:
+        return None
+    known = {"delivery_info": received.delivery_info, "hostname": received.hostname}
+    return Context(received.request_dict, **known)
+
+
+@guarded
+def receiving(request: Any, **_: Any) -> None:
+    """Know what the worker has received, as long as the worker has it."""
+    _received[request.id] = request
 
 
 @guarded
@@ -188,6 +210,7 @@ def _receivers() -> tuple[tuple[Signal, Callable[..., None]], ...]:
 
     return (
         (signals.before_task_publish, publishing),
+        (signals.task_received, receiving),
         (signals.task_prerun, starting),
         (signals.task_success, succeeding),
         (signals.task_retry, retrying),

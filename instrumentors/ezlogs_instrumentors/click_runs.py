@@ -35,12 +35,17 @@ CHAINED = "*"
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """Hook a click."""
     runs = _Runs(hooks, module)
-    hooks.replace(module.Command, "make_context", runs.reading)
+    hooks.replace(_maker(module.Command, "make_context"), "make_context", runs.reading)
     hooks.replace(module.Command, "invoke", runs.reaching)
     hooks.replace(module.Context, "invoke", runs.calling)
     if module.__name__ == "click.core":  # of typer's click nothing is used but what typer builds on
-        hooks.replace(module.Command, "main", runs.running)
-        hooks.replace(module.Group, "invoke", runs.leading)
+        hooks.replace(_maker(module.Command, "main"), "main", runs.running)
+        hooks.replace(_maker(module.Group, "invoke"), "invoke", runs.leading)
+
+
+def _maker(kind: type, name: str) -> type:
+    """Return the class that has a method itself: before click 8.2, commands and groups inherit most of theirs."""
+    return next(base for base in kind.__mro__ if name in vars(base))
 
 
 def attach_to_typer(hooks: Hooks, module: ModuleType) -> None:

@@ -29,7 +29,7 @@ class GeventInstrumentor(HookingInstrumentor):
     """
 
     package = "gevent"
-    versions = ("gevent >= 21.1",)
+    versions = ("gevent >= 23.9",)
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""

@@ -24,7 +24,7 @@ class StarletteAuthInstrumentor(HookingInstrumentor):
     """
 
     package = "starlette"
-    versions = ("starlette >= 0.40",)
+    versions = ("starlette >= 0.37",)
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""

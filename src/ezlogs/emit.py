@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from time import time_ns
 from typing import ParamSpec, TypeVar
 
@@ -226,7 +226,15 @@ def guarded(hook: Callable[P, T]) -> Callable[P, T | None]:
         except Exception as problem:  # whatever it is, the application must not see it
             runtime = current_runtime()
             if runtime is not None:
-                runtime.report(f"{hook.__module__}.{hook.__qualname__} failed", problem)
+                runtime.report(f"{_name_of(hook)} failed", problem)
             return None
 
     return call
+
+
+def _name_of(hook: object) -> str:
+    """Return what a hook is called, for a message: a partial has no name, and its arguments are the application's."""
+    while isinstance(hook, partial):
+        hook = hook.func
+    named = hook if hasattr(hook, "__qualname__") else type(hook)
+    return f"{named.__module__}.{named.__qualname__}"

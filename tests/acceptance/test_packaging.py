@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[2]
-LOCKS = ["dev.txt", "neighbours.txt", "peers.txt", "contrib.txt"]
+LOCKS = ["dev.txt", "neighbours.txt", "peers.txt", "contrib.txt", "older.txt"]
 
 ENTRY_POINTS = {
     ("console_scripts", "ezlogs", "ezlogs.cli:main"),
@@ -202,6 +202,7 @@ def test_lock_holds_no_address(lock: str) -> None:
         ("neighbours.txt", ["dev", "demo", "test", "django", "celery"]),
         ("peers.txt", []),
         ("contrib.txt", []),
+        ("older.txt", []),
     ],
     ids=LOCKS,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import UserDict
+from collections.abc import Callable
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -111,6 +113,29 @@ def test_a_hooks_error_never_reaches_the_application(production: Runtime) -> Non
     assert production.ledger.counts()["internal_errors"] == 1
     install(None)
     assert hook(0) is None
+
+
+class Dividing:
+    def __call__(self, value: int) -> float:
+        return 1 / value
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [
+        (partial(divmod, 1), "builtins.divmod"),
+        (partial(partial(Dividing())), f"{__name__}.Dividing"),
+        (Dividing(), f"{__name__}.Dividing"),
+        (Dividing().__call__, f"{__name__}.Dividing.__call__"),
+    ],
+)
+def test_a_hook_without_a_name_of_its_own_is_reported_too(
+    production: Runtime, caplog: pytest.LogCaptureFixture, hook: Callable[[int], object], name: str
+) -> None:
+    """A partial and an instance have none; what they hold is the application's."""
+    assert guarded(hook)(2) is not None
+    assert guarded(hook)(0) is None
+    assert [entry.getMessage() for entry in caplog.records] == [f"ezlogs: {name} failed: ZeroDivisionError"]
 
 
 def test_in_tests_a_hooks_error_is_raised(captured: Captured) -> None:

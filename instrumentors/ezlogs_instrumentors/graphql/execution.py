@@ -62,7 +62,21 @@ def begun(context: Any, *, subscribing: bool = False) -> Operation | None:
         lambda: _printed(context),
         variables=_variables(context),
         subscribing=subscribing,
+        has_field=_fields_of(context),
     )
+
+
+def _fields_of(context: Any) -> Callable[[str], bool] | None:
+    """Return what says whether the schema has a field where the operation begins."""
+    schema = getattr(context, "schema", None)
+    if schema is None:
+        return None
+    root = getattr(schema, f"{context.operation.operation.value}_type")
+
+    def has(name: str) -> bool:
+        return root is not None and (name in root.fields or name in ("__schema", "__type", "__typename"))
+
+    return has
 
 
 def _variables(context: Any) -> Mapping[str, object]:

@@ -201,6 +201,19 @@ def attach_to_strawberry(hooks: Hooks, module: ModuleType) -> None:
         hooks.replace(module.Schema, "subscribe", make_async)
     if "_create_execution_context" in vars(module.Schema):
         hooks.after(module.Schema, "_create_execution_context", see_request)
+    else:  # in older versions, whose methods make it by themselves and hand it to functions
+
+        def make_seen(original: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(original)
+            def seen(*args: Any, execution_context: Any, **kwargs: Any) -> Any:
+                if hooks.active:
+                    see_request(None, execution_context)
+                return original(*args, execution_context=execution_context, **kwargs)
+
+            return seen
+
+        for name in {"execute", "execute_sync"} & vars(module).keys():
+            hooks.replace(module, name, make_seen)
 
 
 class _Asked(Attempt):

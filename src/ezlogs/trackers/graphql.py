@@ -200,6 +200,7 @@ def begin(
     *,
     variables: Mapping[str, object] | None = None,
     subscribing: bool = False,
+    has_field: Callable[[str], bool] | None = None,
 ) -> Operation | None:
     """Begin an operation that is about to be executed.
 
@@ -209,6 +210,8 @@ def begin(
         printed: Returns the document as text, where it was parsed without keeping its source.
         variables: The values of its variables; told only as the setting ``graphql_variables`` allows.
         subscribing: Whether it is a subscription, each of whose messages is executed by itself from then on.
+        has_field: Returns whether the schema has a field of this name at the top: not every document is validated
+            before it is executed.
 
     Returns:
         The operation, or None where nothing listens, where instrumentation is suppressed, and for the message of a
@@ -220,7 +223,8 @@ def begin(
     if not tracking(GRAPHQL_OPERATION):
         return None
     shape = shape_of(node, fragments, printed)
-    known = described(node.operation.value, node.name and node.name.value, shape)
+    valid = has_field is None or all(map(has_field, shape.fields))
+    known = described(node.operation.value, node.name and node.name.value, shape, known=valid)
     if persisted := (attempt and attempt.persisted) or _remembered(node):
         known.facts["persisted_query"] = persisted
     if told := allowed(variables):

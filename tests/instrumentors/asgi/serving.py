@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from uvicorn.config import WS_PROTOCOLS
 
 Ask = Callable[..., httpx.Response]
 
@@ -59,10 +60,14 @@ def scope_of(path: str = "/", method: str = "GET", headers: tuple[tuple[bytes, b
     }
 
 
+WEBSOCKETS = "websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "websockets"
+"""What serves WebSockets: what newer versions of uvicorn have besides is made of what the library deprecates."""
+
+
 @contextmanager
 def serving(app: Any, **options: Any) -> Iterator[str]:
     """Serve an application by a real uvicorn in a thread; yield where."""
-    config = uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio", **{"lifespan": "off", **options})
+    config = uvicorn.Config(app, port=0, log_config=None, ws=WEBSOCKETS, **{"lifespan": "off", **options})
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -67,6 +67,13 @@ def test_litestar_is_told_by_its_templates(captured):
     assert viewed.correlation.parent_event_id == request.event_id
 
 
+@pytest.mark.parametrize("found", [(None, None), (), None])
+def test_a_route_that_is_not_known_is_none(captured, found):
+    """As where an older framework does not say what a function looks for."""
+    assert ask(AsgiMiddleware(hello, route=lambda scope: found), "GET", "/orders/42").status_code == 200
+    assert captured.of("http.request")[0].metadata.get("route") is None
+
+
 def test_litestars_errors_are_told(captured):
     """It responds while it handles them."""
     assert ask(litestar(), "GET", "/broken").status_code == 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -411,12 +412,32 @@ def test_nothing_is_told_when_nothing_listens(tasks: ModuleType, app: Celery, pu
     install(before)
 
 
+def test_a_lost_process_is_told_of_where_no_request_is_current(captured: Captured, app: Celery) -> None:
+    """Older versions make none so, but the worker still has what it received."""
+
+    class Received:
+        def __init__(self) -> None:
+            self.id, self.hostname, self.delivery_info = "j-1", "w@1", {"routing_key": "orders"}
+            self.request_dict = {"id": self.id, "retries": 2, "traceparent": REMOTE["traceparent"]}
+
+    received = Received()
+    signals.task_received.send(sender=None, request=received)
+    signals.task_failure.send(sender=app.tasks["plain"], task_id="j-1", exception=WorkerLostError())
+    (event,) = captured.events
+    assert (event.outcome, event.metadata["attempt"]) == ("failure", 3)
+    assert (event.metadata["queue"], event.metadata["worker"]) == ("orders", "w@1")
+    del received
+    gc.collect()
+    signals.task_failure.send(sender=app.tasks["plain"], task_id="j-1", exception=WorkerLostError())
+    assert len(captured.events) == 1
+
+
 def test_uninstrumenting_leaves_no_receiver(captured: Captured, tasks: ModuleType) -> None:
     """Instrumenting and back again leaves every signal as it was."""
     watched = [signal for signal in vars(signals).values() if isinstance(signal, Signal)]
     before = [list(signal.receivers) for signal in watched]
     CeleryInstrumentor().instrument()
-    assert sum(len(signal.receivers) for signal in watched) == sum(map(len, before)) + 7
+    assert sum(len(signal.receivers) for signal in watched) == sum(map(len, before)) + 8
     CeleryInstrumentor().uninstrument()
 
     assert [signal.receivers for signal in watched] == before

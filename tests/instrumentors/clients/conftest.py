@@ -230,7 +230,10 @@ def get_by_requests(url: str, headers: Mapping[str, str] | None, proxy: str | No
 
 def get_by_httpx(url: str, headers: Mapping[str, str] | None, proxy: str | None = None) -> str:
     """Use a client."""
-    with httpx.Client(follow_redirects=True, proxy=proxy) as client:
+    through = (
+        {"all://": httpx.HTTPTransport(proxy=httpx.Proxy(proxy))} if proxy else None
+    )  # as httpx 0.25 takes it, too
+    with httpx.Client(follow_redirects=True, mounts=through) as client:
         return client.get(url, headers=headers).text
 
 
@@ -238,7 +241,8 @@ def get_by_httpx_async(url: str, headers: Mapping[str, str] | None, proxy: str |
     """Use an asynchronous client."""
 
     async def get() -> str:
-        async with httpx.AsyncClient(follow_redirects=True, proxy=proxy) as client:
+        through = {"all://": httpx.AsyncHTTPTransport(proxy=httpx.Proxy(proxy))} if proxy else None
+        async with httpx.AsyncClient(follow_redirects=True, mounts=through) as client:
             return (await client.get(url, headers=headers)).text
 
     return asyncio.run(get())

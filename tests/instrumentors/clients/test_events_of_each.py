@@ -241,6 +241,7 @@ class TestHttpx:
 class TestAiohttp:
     """And what asyncio does to requests."""
 
+    @pytest.mark.skipif(not hasattr(aiohttp.client, "IDEMPOTENT_METHODS"), reason="before 3.10 aiohttp did not do that")
     def test_a_connection_that_was_closed_is_tried_again(self, events: Captured) -> None:
         """By aiohttp itself: that is a second attempt."""
         begun: list[int] = []
@@ -294,8 +295,11 @@ class TestAiohttp:
                         await session.get("http://127.0.0.1:1/")
 
         asyncio.run(run())
-        assert [event.metadata["reason"] for event in events.events] == ["timeout"] * 2
-        assert {event.outcome for event in events.events} == {"failure"}
+        # Before 3.10 the second one is made of a cancellation only after the connection has been given up.
+        connecting = "timeout" if hasattr(aiohttp.client, "IDEMPOTENT_METHODS") else "cancelled"
+        assert [event.metadata["reason"] for event in events.events] == ["timeout", connecting]
+        outcomes = {"timeout": "failure", "cancelled": "unknown"}
+        assert [event.outcome for event in events.events] == ["failure", outcomes[connecting]]
 
     def test_a_request_that_cannot_be_written_is_told(
         self, events: Captured, server: Server, monkeypatch: pytest.MonkeyPatch

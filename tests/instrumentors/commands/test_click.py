@@ -341,10 +341,11 @@ class Size(Enum):
 
 def test_values_of_options_are_told_on_request(run):
     """Never a hidden one, and privacy is asked about all."""
+    has_choices_of_any_type = hasattr(click.Choice, "normalize_choice")  # since click 8.2
 
     @click.command()
     @click.option("--limit", type=int)
-    @click.option("--size", type=click.Choice(Size))
+    @click.option("--size", type=click.Choice(Size) if has_choices_of_any_type else Size.__getitem__)
     @click.option("--into", type=click.Path(path_type=Path))
     @click.option("--file", type=click.File())
     @click.option("--api-key")
@@ -451,7 +452,11 @@ def test_real_servers_begin_nothing(captured, run, name, args):
     from uvicorn.main import main
 
     assert run({"uvicorn": main, "flask": cli, "celery": celery}[name], *args, prog_name=name).exit_code != 0
-    assert captured.events == []
+    # An older celery loads the application while it reads its own options, before it comes to what it is to do.
+    too_early = (
+        name == "celery" and "no_such_module" in args and type(celery.params[0].type).__module__ == "celery.bin.celery"
+    )
+    assert [event.action for event in captured.events] == (["celery"] if too_early else [])
 
 
 def test_other_commands_of_theirs_are_told(captured, run, tmp_path):
@@ -510,10 +515,10 @@ def hooked() -> list[object]:
     """Return what is in the places that are hooked."""
     import typer.core
 
-    places = [(click.Command, name) for name in ("main", "invoke", "make_context")]
+    places: list[tuple[Any, str]] = [(click.Command, name) for name in ("main", "invoke", "make_context")]
     places += [(click.Group, "invoke"), (click.Context, "invoke")]
     places += [(typer.core.TyperCommand, "main"), (typer.core.TyperGroup, "main")]
-    return [vars(owner)[name] for owner, name in places]
+    return [getattr(owner, name) for owner, name in places]
 
 
 def test_everything_is_put_back(captured, run, instrumented):

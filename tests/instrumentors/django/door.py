@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import aauthenticate, alogin, alogout, authenticate, login, logout
+from asgiref.sync import sync_to_async
+from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -15,6 +16,11 @@ from rest_framework.permissions import IsAdminUser
 from rest_framework.response import Response
 
 import ezlogs
+
+try:
+    from django.contrib.auth import aauthenticate, alogin, alogout
+except ImportError:  # they came with Django 5.0; before, views did this
+    aauthenticate, alogin, alogout = map(sync_to_async, (authenticate, login, logout))
 
 
 class Token(authentication.BaseAuthentication):

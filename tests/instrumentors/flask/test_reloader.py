@@ -55,9 +55,15 @@ def test_a_program_that_is_reloaded_tells_each_request_once(tmp_path: Path) -> N
     """In whichever of its processes answers."""
     program, log = tmp_path / "program.py", tmp_path / "log"
     program.write_text(f"WORD = 'first'\n{PROGRAM}")
+    environ = {**os.environ, "FLASK_RUN_FROM_CLI": ""}  # which Flask sets where its command runs, as in other tests
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, str(program)], stdout=output, stderr=output, cwd=tmp_path, start_new_session=True
+            [sys.executable, str(program)],
+            stdout=output,
+            stderr=output,
+            cwd=tmp_path,
+            start_new_session=True,
+            env=environ,
         )
 
     def get(path: str) -> str:

@@ -38,6 +38,13 @@ def until(ready: Callable[[], Any], what: Callable[[], object]) -> Any:
     return found
 
 
+def gunicorn_options() -> tuple[str, ...]:
+    """Return what keeps a newer gunicorn from being controlled over a socket, whose place all tests share."""
+    from gunicorn.config import make_settings
+
+    return ("--no-control-socket",) if "control_socket_disable" in make_settings() else ()
+
+
 class Site:
     """An application on a server of its own.
 
@@ -59,7 +66,7 @@ class Site:
         (self._home / "shop.sqlite3").unlink(missing_ok=True)
         server, app = SERVERS[self._name]
         bound = {
-            "gunicorn": ("--bind", f"127.0.0.1:{self.port}", "--no-control-socket"),
+            "gunicorn": ("--bind", f"127.0.0.1:{self.port}", *gunicorn_options()),
             "uvicorn": ("--port", str(self.port)),
         }[server]
         self._launch(Path(sys.executable).with_name(server), app, *bound, *options, **environ)

@@ -166,4 +166,4 @@ def test_taken_back_before_gevent_is_imported_it_never_hooks_anything() -> None:
 
 def test_it_says_what_it_works_with() -> None:
     """The versions of gevent in which a greenlet's context variables can be given."""
-    assert GeventInstrumentor().instrumentation_dependencies() == ("gevent >= 21.1",)
+    assert GeventInstrumentor().instrumentation_dependencies() == ("gevent >= 23.9",)

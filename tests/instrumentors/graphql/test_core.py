@@ -417,3 +417,18 @@ def test_uninstrumenting_restores_everything() -> None:
         graphql_sync(SCHEMA, "{ me }", ROOT)
         graphql_sync(SCHEMA, "{", ROOT)
     assert not captured.of("graphql.operation")
+
+
+@pytest.mark.parametrize("document", ["{ me hunter2X }", "subscription { hunter2X }"])
+def test_fields_that_the_schema_does_not_have_are_not_told(told: Told, document: str) -> None:
+    """Not everybody validates what is executed: what is asked for is then whatever a client came up with."""
+    run = subscribe if document.startswith("subscription") else execute
+    result = run(SCHEMA, parse(document), {"me": me})
+    if not isinstance(result, graphql.ExecutionResult):
+        asyncio.run(_awaited(result))
+    assert "fields" not in told.operation.metadata
+    told.captured.assert_absent("hunter2X")
+
+
+async def _awaited(result: Any) -> Any:
+    return await result

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from functools import wraps
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from graphql import GraphQLError, parse
 
 from ezlogs.testing import capture
 from ezlogs_instrumentors.graphql import GraphqlInstrumentor, refusals
@@ -77,4 +78,36 @@ def test_what_a_version_does_not_have_is_not_hooked(subscribing: str, hooked: st
     refusals.attach_to_strawberry(hooks, older)
     refusals.attach_to_ariadnes_handlers(hooks, older)
     assert {name for _, name, _, _ in hooks._replaced} == {"execute", "execute_sync", hooked}
+    hooks.undo()
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_older_methods_hand_the_document_to_functions(active: bool) -> None:
+    """There it is seen, and what is refused is told by its name; switched off nothing is."""
+    hooks, older, request = Hooks(), ModuleType("older"), SimpleNamespace(query="query Q { hunter2X }")
+    request.graphql_document, request.operation_name = None, None
+    result = SimpleNamespace(errors=[GraphQLError("no")], data=None)
+
+    def execute_sync(*, execution_context: Any) -> Any:
+        execution_context.graphql_document = parse(execution_context.query)
+        return result
+
+    class Schema:
+        async def execute(self, query: str) -> Any:
+            """Do the same."""
+            return older.execute_sync(execution_context=request)
+
+        def execute_sync(self, query: str) -> Any:
+            """Make what is known of a request, and hand it on."""
+            return older.execute_sync(execution_context=request)
+
+        subscribe = execute
+
+    vars(older).update(Schema=Schema, execute_sync=execute_sync)
+    refusals.attach_to_strawberry(hooks, older)
+    hooks.active = active
+    with capture() as captured:
+        assert Schema().execute_sync(request.query) is result
+        assert older.execute_sync(execution_context=request) is result  # whoever calls it without the schema
+    assert [event.action for event in captured.events] == ["query Q"] * active
     hooks.undo()

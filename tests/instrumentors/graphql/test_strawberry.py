@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from inspect import signature
 from typing import Any
 
 import pytest
 import strawberry
 from fastapi import FastAPI
-from graphql import ExecutionResult
+from graphql import ExecutionResult, GraphQLSyntaxError
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -19,11 +20,13 @@ from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 from strawberry.extensions.tracing import OpenTelemetryExtensionSync
 from strawberry.fastapi import GraphQLRouter
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
 
 import ezlogs
 from tests.instrumentors.graphql.conftest import TestClient, Told, asgi
 
 SHA = "f" * 64
+HAS_BATCHES = "batching_config" in signature(StrawberryConfig).parameters
 
 
 @strawberry.type
@@ -84,7 +87,7 @@ class Persisted(SchemaExtension):
 
 def schema(*extensions: Any) -> strawberry.Schema:
     """Return the schema with extensions."""
-    config = StrawberryConfig(batching_config={"max_operations": 10})
+    config = StrawberryConfig(**({"batching_config": {"max_operations": 10}} if HAS_BATCHES else {}))
     return strawberry.Schema(Query, Mutation, Subscription, extensions=extensions, config=config)
 
 
@@ -109,6 +112,7 @@ def test_an_operation_is_caused_by_its_request(told: Told) -> None:
     assert len({one.correlation.correlation_id for one in told.captured.events}) == 1
 
 
+@pytest.mark.skipif(not HAS_BATCHES, reason="this Strawberry answers no batches")
 def test_a_batch_has_an_event_for_each_operation(told: Told) -> None:
     """Also for those that are refused."""
     sources = ["query A { viewer }", "{ total }", "query C { nothing }", "query D { total(of: -1) }", "{"]
@@ -141,11 +145,14 @@ def test_what_never_reaches_execution(told: Told, body: Any, action: str) -> Non
     arguments = {"variable_values": body.get("variables"), "operation_name": body.get("operationName")}
 
     async def stream() -> None:
-        async for _ in await SCHEMA.subscribe(body["query"], **arguments):
-            pass
+        results = await SCHEMA.subscribe(body["query"], **arguments)
+        if not isinstance(results, ExecutionResult):  # which older versions return, unless they raise the error
+            async for _ in results:
+                pass
 
-    asyncio.run(stream())
-    unknown = pytest.raises(Exception, match="Other") if "operationName" in body else nullcontext()
+    with suppress(GraphQLSyntaxError):
+        asyncio.run(stream())
+    unknown = pytest.raises(Exception, match=r"Other|operation type") if "operationName" in body else nullcontext()
     with unknown:
         SCHEMA.execute_sync(body["query"], **arguments)
     assert len(told.operations) == 3
@@ -176,6 +183,7 @@ def test_sync_execution(told: Told) -> None:
     assert told.operation.action == "query Q"
 
 
+@pytest.mark.skipif(not hasattr(ExecutionContext, "operation_extensions"), reason="this Strawberry has no such queries")
 def test_persisted_queries(told: Told) -> None:
     """The hash that stood for the document is told; one that nobody knows is a failure."""
     ask = client(schema(Persisted))
@@ -189,7 +197,8 @@ def test_persisted_queries(told: Told) -> None:
 def test_documents_that_strawberry_remembers(told: Told) -> None:
     """With caches for parsing and validation nothing is missed, and nothing told twice."""
     parsing, validation = ParserCache(), ValidationCache()
-    ask = client(schema(lambda: parsing, lambda: validation))
+    # In older versions instances are as good as classes, and only these can be made.
+    ask = client(schema(*((lambda: parsing, lambda: validation) if HAS_BATCHES else (parsing, validation))))
     for _ in range(2):
         ask.post("/graphql", json={"query": "query Q { viewer }"})
         ask.post("/graphql", json={"query": "query Wrong { nothing }"})

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, Form, HTTPException, Request
+from fastapi.routing import request_response as fastapis_own
 from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
 from starlette.background import BackgroundTask
@@ -19,7 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, request_response
 
 import ezlogs
 from ezlogs.event import Failure
@@ -290,7 +291,9 @@ def test_dependencies_say_who_acts(captured, kind, dependency):
     """By the request's state, or in the task: for the endpoint, in threads too, and for the request."""
     ask(depending(), "GET", f"/{kind}/{dependency}")
     inside, request = captured.events
-    assert (inside.actor.id, request.actor.id) == ("7", "7")
+    ends_before = dependency == "named_until_the_end" and fastapis_own is request_response
+    assert inside.actor.id == "7"
+    assert request.actor.id == (None if ends_before else "7")  # from 0.106 to 0.117, before the response
 
 
 def test_what_a_dependency_names_in_a_thread_ends_with_it(captured):
@@ -439,11 +442,15 @@ def test_a_stream_that_breaks_is_a_failure(captured):
     async def endpoint(request):
         return StreamingResponse(numbers())
 
-    with pytest.raises(LookupError):
+    with pytest.raises(Exception) as broken:  # noqa: PT011  # an older Starlette makes a group of it
         asyncio.run(call(Starlette(routes=[Route("/", endpoint)])))
     (request,) = captured.events
     assert (request.outcome, request.metadata["status"]) == ("failure", 200)
-    assert request.error == Failure("LookupError", "2")
+    if isinstance(broken.value, LookupError):
+        assert request.error == Failure("LookupError", "2")
+    else:
+        assert [type(error) for error in broken.value.exceptions] == [LookupError]
+        assert request.error.type == "ExceptionGroup"
 
 
 def test_a_request_that_is_cancelled_is_unknown(captured):

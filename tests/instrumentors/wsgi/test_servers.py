@@ -17,6 +17,7 @@ import pytest
 
 from ezlogs.testing import Captured
 
+from ..flows.serving import gunicorn_options
 from . import served
 
 DEADLINE = 30.0
@@ -106,7 +107,7 @@ def gunicorn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """gunicorn with one worker; its host and port."""
     log = tmp_path / "log"
     command = [sys.executable, "-m", "gunicorn", "served:make_kept()", "--bind", "127.0.0.1:0"]
-    options = ["--worker-class", request.param, "--pythonpath", str(Path(__file__).parent), "--no-control-socket"]
+    options = ["--worker-class", request.param, "--pythonpath", str(Path(__file__).parent), *gunicorn_options()]
     with log.open("w") as output:
         process = subprocess.Popen([*command, *options], stdout=output, stderr=output, cwd=tmp_path)
     try:

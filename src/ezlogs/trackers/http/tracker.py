@@ -159,7 +159,7 @@ def say_route(request: Tracked, found: object) -> None:
     """
     if isinstance(found, str):
         request.matched(found)
-    elif isinstance(found, tuple):
+    elif isinstance(found, tuple) and found and isinstance(found[0], str):
         request.matched(*found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["127.0.0.1", "testserver"]
@@ -37,10 +38,15 @@ def _serve(asynchronously: bool):
     from django.contrib.contenttypes.models import ContentType
     from django.db import connection
 
-    with connection.schema_editor() as editor:
-        for model in (ContentType, Permission, Group, User):
-            editor.create_model(model)
-    User(pk=7, username="ada", password="!").save(force_insert=True)
+    def fill() -> None:
+        with connection.schema_editor() as editor:
+            for model in (ContentType, Permission, Group, User):
+                editor.create_model(model)
+        User(pk=7, username="ada", password="!").save(force_insert=True)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as thread:  # an older uvicorn imports applications in its event loop
+        thread.submit(fill).result()
     return app
 
 
