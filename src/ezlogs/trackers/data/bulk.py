@@ -19,6 +19,10 @@ class Captured(NamedTuple):
     """Its key."""
     fields: Sequence[Field] = ()
     """What the write changed of it, with the values from before; for `capture="rows"` only."""
+    verb: str | None = None
+    """How it is told, where that is not as all others: an update that marks it as deleted is ``destroy``."""
+    further: Mapping[str, object] | None = None
+    """Facts of this row, in place of those of all."""
 
 
 def to_capture(policy: ModelPolicy) -> int:
@@ -76,11 +80,10 @@ def observe_bulk(
     if told is not None and rows is not None:
         if policy.capture == "rows":
             for row in told:
-                if row.fields or verb != "bulk_update":
-                    of_row = {**further, "bulk": rows}
-                    yield observe(
-                        model, _EACH[verb], id=row.id, fields=row.fields, metadata=of_row, at=at, policy=policy
-                    )
+                each = row.verb or _EACH[verb]
+                if row.fields or each != "update":
+                    of_row = {**(further if row.further is None else row.further), "bulk": rows}
+                    yield observe(model, each, id=row.id, fields=row.fields, metadata=of_row, at=at, policy=policy)
             rest = rows - len(told)
             if not rest:
                 return
