@@ -57,7 +57,7 @@ def read(queryset: Any, using: str | None, names: Collection[str] | None = None)
     query = queryset.query.clone()
     query.select_for_update = False
     query.clear_ordering(force=True)
-    rows = QuerySet(model, query=query, using=alias)
+    rows: Any = QuerySet(model, query=query, using=alias)
     if len(query.alias_map) > 1:  # a row may be found several times through another table
         rows = QuerySet(model, using=alias).order_by().filter(pk__in=rows.values("pk"))
     safely = transaction.atomic(alias) if connection.vendor == "postgresql" else nullcontext()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from ezlogs.trackers.json_changes import differences, same
 _LONGEST_EXPRESSION = 200
 """Characters of an expression's text."""
 
-_is_secret_type = lru_cache(maxsize=1024)(is_secret_type)
+_is_secret_type: Callable[[type], bool] = lru_cache(maxsize=1024)(is_secret_type)
 
 
 def written(
