@@ -125,7 +125,7 @@ class Unlinking(Deletion):
         using = self.using or "default"
         self._outer.remove(using, self._counts.pop(self._outer.through, 0))
         for model, rows in self._counts.items():
-            write_deleted(model, rows, using)
+            write_deleted(model, rows, using, self._captured.get(model))
 
 
 def write_deleted(model: Any, rows: int, using: str | None, captured: Sequence[Captured] | None = None) -> None:

@@ -49,12 +49,10 @@ def _is_table_left_out(through: Any) -> bool:
 def _describe(model: Any) -> Described:
     meta = model._meta
     kind = _real(model)
-    labels = dict.fromkeys(
-        (meta.label_lower, meta.concrete_model._meta.label_lower if meta.proxy else meta.label_lower)
-    )
+    labels = [meta.label_lower, *([meta.concrete_model._meta.label_lower] if meta.proxy else [])]
     names = {field.attname: field.name for field in meta.concrete_fields}
     is_session = any(base.__name__ == "AbstractBaseSession" for base in kind.__mro__)
-    return Described(tuple(labels), meta.db_table, kind, partial(_told_name, names), is_told=not is_session)
+    return Described(labels, meta.db_table, kind, partial(_told_name, names), is_told=not is_session)
 
 
 def _real(model: Any) -> Any:
