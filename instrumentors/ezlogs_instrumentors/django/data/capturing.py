@@ -19,7 +19,7 @@ from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.loaded import known
 from ezlogs_instrumentors.django.data.policies import policy_for
-from ezlogs_instrumentors.django.data.told import changed, is_expression, is_same, value_of, written
+from ezlogs_instrumentors.django.data.told import changed, is_same, value_of, written
 from ezlogs_instrumentors.django.transactions import is_aborted, is_in_transaction
 from ezlogs_instrumentors.django.users import loaded_key
 
@@ -58,7 +58,7 @@ def read(queryset: Any, using: str | None, names: Collection[str] | None = None)
     query.select_for_update = False
     query.clear_ordering(force=True)
     rows: Any = QuerySet(model, query=query, using=alias)
-    if len(query.alias_map) > 1:  # a row may be found several times through another table
+    if query.count_active_tables() > 1:  # a row may be found several times through another table
         rows = QuerySet(model, using=alias).order_by().filter(pk__in=rows.values("pk"))
     safely = transaction.atomic(alias) if connection.vendor == "postgresql" else nullcontext()
     with safely:
@@ -100,9 +100,7 @@ def updated(found: Read | None, values: Mapping[str, object], policy: ModelPolic
 
 
 def _changed(field: Any, before: object, value: object) -> Iterator[Field]:
-    if hasattr(type(value), "_meta"):
-        value = loaded_key(value)
-    after = UNSET if is_expression(value) else value_of(field, value)
+    after = value_of(field, value)
     if after is UNSET or not is_same(field, before, after):
         yield from changed(field, before, after)
 

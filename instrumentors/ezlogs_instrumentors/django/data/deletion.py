@@ -19,7 +19,7 @@ from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
 from ezlogs_instrumentors.django.data.policies import is_left_out, policy_for
 from ezlogs_instrumentors.django.data.statements import counting, sent
-from ezlogs_instrumentors.django.data.told import is_key_or_choice, is_secret, where
+from ezlogs_instrumentors.django.data.told import is_key_or_choice, is_secret, value_of, where
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
 from ezlogs_instrumentors.hooks import Hooks
@@ -214,7 +214,7 @@ def _see_detached(model: Any, counts: Sequence[int], values: Mapping[str, object
         return
     columns = {name: model._meta.get_field(name) for name in values}
     fields = [
-        Field(name, UNSET, value, is_key_or_choice(columns[name]), is_secret(columns[name]))
+        Field(name, UNSET, value_of(columns[name], value), is_key_or_choice(columns[name]), is_secret(columns[name]))
         for name, value in values.items()
     ]
     captured = None

@@ -23,12 +23,10 @@ from ezlogs_instrumentors.django.data.policies import is_left_out, policy_for
 from ezlogs_instrumentors.django.data.statements import last_alias
 from ezlogs_instrumentors.django.data.told import (
     expressions,
-    is_expression,
     is_key_or_choice,
     is_secret,
     value_of,
 )
-from ezlogs_instrumentors.django.users import loaded_key
 from ezlogs_instrumentors.hooks import Hooks
 
 
@@ -137,10 +135,7 @@ def see_update(model: Any, rows: int, values: Mapping[str, object], before: Read
 
 def _assigned(model: Any, name: str, value: object) -> Field:
     field = model._meta.get_field(name)
-    if hasattr(type(value), "_meta"):
-        value = loaded_key(value)
-    after = UNSET if is_expression(value) else value_of(field, value)
-    return Field(field.name, UNSET, after, is_key_or_choice(field), is_secret(field))
+    return Field(field.name, UNSET, value_of(field, value), is_key_or_choice(field), is_secret(field))
 
 
 def _creating(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -67,9 +67,11 @@ def is_same(field: Any, before: object, after: object) -> bool:
 
 
 def value_of(field: Any, value: object) -> object:
-    """Return what is in the column: nothing that is known for an expression, a file's name for a file."""
+    """Return what is in the column: nothing that is known for an expression, a file's name for a file, a row's key."""
     if is_expression(value):
         return UNSET
+    if hasattr(type(value), "_meta"):
+        return vars(value).get(field.target_field.attname, UNSET) if field.is_relation else UNSET
     return str(value) if hasattr(field, "upload_to") and value is not None else value
 
 

@@ -112,7 +112,7 @@ class Described(NamedTuple):
     """What an ORM's adapter knows of a class."""
 
     labels: Sequence[str]
-    """Its names as the settings have them: ``shop.order`` in Django, of a proxy its model's too; elsewhere ``order``."""
+    """Its names as the settings have them: ``shop.order`` in Django, of a proxy its model's too."""
     table: str | None = None
     """The table's name, with its schema if it is given one."""
     kind: type | None = None
