@@ -43,9 +43,6 @@ def write_bulk(
     if not policy.told:
         return
     alias = using or "default"
-    metadata = {**where(model, alias), **further}
-    if captured is not None:
-        captured = [row._replace(further={**metadata, **(row.further or {})}) for row in captured]
     for row in observe_bulk(
         model._meta.model_name,
         verb,
@@ -53,7 +50,8 @@ def write_bulk(
         policy=policy,
         captured=captured,
         fields=fields,
-        metadata={**metadata, **marked},
+        metadata={**where(model, alias), **further},
+        marked=marked,
     ):
         row.undo, undo = undo, None
         row.metadata.update(displays(model, row.changes))
