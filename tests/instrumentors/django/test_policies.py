@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import django
 import pytest
 from django.apps import apps
 from django.contrib.sessions.models import Session
@@ -397,6 +398,44 @@ def test_a_row_that_a_join_finds_twice_is_one(captured):
     with transaction.atomic():
         Patient.objects.filter(plan__pk__gt=0).update(weight=9)
     assert rows(captured) == [("patient.update", "1", {"weight": (1, 9)})]
+
+
+@pytest.mark.skipif(django.VERSION < (5, 2), reason="no keys of several columns before Django 5.2")
+def test_keys_of_several_columns_are_told_as_elsewhere(captured):
+    """Parts joined by commas; through another table they are not read."""
+    from .clinic.models import Bed
+
+    Bed.objects.bulk_create(Bed(ward=Ward.objects.create(pk=1), number=number) for number in (1, 2))
+    captured.clear()
+    with transaction.atomic():
+        Bed.objects.update(size=2)
+        Bed.objects.filter(ward__name="").update(size=3)
+        Bed.objects.filter(number=2).delete()
+    assert [event.metadata.get("pks") for event in captured.events] == [("1,1", "1,2"), None, ("1,2",)]
+
+
+def test_a_child_of_several_tables_is_deleted_once(captured):
+    """With the values of both."""
+    Inpatient.objects.create(pk=1, bed=4, weight=5)
+    captured.clear()
+    Inpatient.objects.all().delete()
+    (row,) = rows(captured)
+    assert row[:2] == ("inpatient.destroy", "1")
+    assert (row[2]["bed"], row[2]["weight"]) == ((4, UNSET), (5, UNSET))
+
+
+def test_of_values_that_are_masked_there_are_no_names_of_choices():
+    """Nor where none is known."""
+    try:
+        ezlogs.audit(Order, mask=["status"])
+        with capture() as captured:
+            Order.objects.create(status="paid")
+    finally:
+        del audits._audits[Order]
+        ezlogs.audit(type("Other", (), {}))
+    (event,) = captured.events
+    assert changes(event)["status"][1] != "paid"
+    assert "choices" not in event.metadata
 
 
 def test_outside_of_a_transaction_nothing_is_read(patients, captured):

@@ -59,6 +59,8 @@ def read(queryset: Any, using: str | None, names: Collection[str] | None = None)
     query.clear_ordering(force=True)
     rows: Any = QuerySet(model, query=query, using=alias)
     if query.count_active_tables() > 1:  # a row may be found several times through another table
+        if len(getattr(model._meta, "pk_fields", ())) > 1:
+            return None  # not every database compares keys of several columns with those of a query
         rows = QuerySet(model, using=alias).order_by().filter(pk__in=rows.values("pk"))
     safely = transaction.atomic(alias) if connection.vendor == "postgresql" else nullcontext()
     with safely:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import django
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 
@@ -142,6 +143,18 @@ class Shift(models.Model):
 
     nurse = models.ForeignKey(Nurse, on_delete=models.CASCADE)
     ward = models.ForeignKey(Ward, on_delete=models.CASCADE)
+
+
+if django.VERSION >= (5, 2):
+
+    @ezlogs.audit(capture="pks")
+    class Bed(models.Model):
+        """With a key of two columns."""
+
+        pk = models.CompositePrimaryKey("ward_id", "number")
+        ward = models.ForeignKey(Ward, on_delete=models.CASCADE)
+        number = models.IntegerField()
+        size = models.IntegerField(default=0)
 
 
 class Visitor(AbstractBaseSession):
