@@ -38,4 +38,4 @@ def test_bulk_methods_copy_no_rows():
     assert told["rows"] == 100_000 + 2000 - 5  # five of those that were updated are known to be as they were
     assert told["alive"]["Row"] < 10
     assert (told["alive"]["Parcel"], told["alive"]["ModelState"], told["alive"]["Loaded"]) == (0, 0, 0)
-    assert told["bytes"] < 100_000
+    assert told["bytes"] < 400_000  # not even a pointer for each row

@@ -162,14 +162,10 @@ def updated_instances(instances: Sequence[Any], names: Collection[str], policy: 
 
 def detached(instances: Iterable[Any], values: Mapping[str, object], policy: ModelPolicy) -> list[Captured]:
     """Return rows that stay while what they belonged to is deleted, as far as Django has read them."""
-    most = to_capture(policy)
-    rows: dict[Any, Captured] = {}
-    for instance in instances:
-        if len(rows) == most:
-            break
-        if instance.pk not in rows:
-            rows[instance.pk] = Captured(loaded_key(instance), list(_left(instance, values)))
-    return list(rows.values())
+    return [
+        Captured(loaded_key(instance), list(_left(instance, values)))
+        for instance in islice(instances, to_capture(policy))
+    ]
 
 
 def _left(instance: Any, values: Mapping[str, object]) -> Iterator[Field]:

@@ -117,9 +117,7 @@ def displays(model: Any, changes: Collection[Change]) -> dict[str, object]:
         choices = None if field is None else _choices(field)
         if choices:
             names = _names(choices)
-            pair = [names.get(change.before), names.get(change.after)]
-            if pair != [None, None]:  # as where values are masked
-                found[change.field] = pair
+            found[change.field] = [names.get(change.before), names.get(change.after)]
     return {"choices": found} if found else {}
 
 

@@ -83,11 +83,16 @@ class Visit(models.Model):
     note = models.CharField(max_length=20, default="")
 
 
+def leave(collector, field, sub_objs, using):
+    """Do as ``SET_NULL`` does, but read the rows that stay."""
+    collector.add_field_update(field, None, sub_objs)
+
+
 @ezlogs.audit(capture="rows", limit=2)
 class Bill(models.Model):
     """Stays without its ward, and goes with its patient."""
 
-    ward = models.ForeignKey(Ward, null=True, on_delete=models.SET_NULL)
+    ward = models.ForeignKey(Ward, null=True, on_delete=leave)
     patient = models.ForeignKey(Patient, null=True, on_delete=models.CASCADE)
 
 
