@@ -85,7 +85,7 @@ def write(row: Row, alias: str) -> None:
     from django.db import connections
 
     connection = connections[alias]
-    if not _in_transaction(connection):
+    if not is_in_transaction(connection):
         emit(row)
         return
     state = _open.get(connection)
@@ -140,8 +140,7 @@ def _before_commit(connection: Any) -> str | None:
     state = _open.get(connection)
     if state is None or state.writes is None:
         return None
-    driver = connection.connection
-    if getattr(getattr(driver, "info", None), "transaction_status", None) == _ABORTED:
+    if is_aborted(connection):
         return "aborted"  # PostgreSQL answers such a COMMIT with ROLLBACK, and the driver says nothing
     if _has_ended(connection):
         return "unknown"
@@ -276,7 +275,13 @@ def _has_ended(connection: Any) -> bool:
     return getattr(connection.connection, "in_transaction", None) is False
 
 
-def _in_transaction(connection: Any) -> bool:
+def is_aborted(connection: Any) -> bool:
+    """Tell whether psycopg is in a transaction that can only be rolled back."""
+    return getattr(getattr(connection.connection, "info", None), "transaction_status", None) == _ABORTED
+
+
+def is_in_transaction(connection: Any) -> bool:
+    """Tell whether there is a transaction of the application's; those of a ``TestCase`` are none."""
     blocks = connection.atomic_blocks
     return not all(map(_is_of_test_case, blocks)) if blocks else not connection.autocommit
 

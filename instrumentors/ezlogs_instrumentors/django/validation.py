@@ -11,7 +11,7 @@ from typing import Any
 
 from ezlogs.emit import guarded, listening
 from ezlogs.trackers.data import VALIDATION, invalid
-from ezlogs_instrumentors.django.data.told import is_skipped
+from ezlogs_instrumentors.django.data.policies import policy_for
 from ezlogs_instrumentors.django.users import loaded_key
 from ezlogs_instrumentors.hooks import Hooks
 
@@ -77,9 +77,9 @@ def _validating(hooks: Hooks, see: Callable[[Any], None], original: Callable[...
 
 
 def _see_model(instance: Any, error: Any) -> None:
-    if not is_skipped(type(instance)) and listening(VALIDATION):
+    if listening(VALIDATION):
         errors = {field: _codes(found) for field, found in error.error_dict.items()}
-        invalid(instance._meta.model_name, errors, source="model", id=loaded_key(instance))
+        _tell(instance, instance, None, errors, "model")
 
 
 def _see_form(form: Any) -> None:
@@ -119,9 +119,10 @@ def _was_told(subject: Any) -> bool:
 
 def _tell(subject: Any, instance: Any, model: Any, errors: Mapping[str, Sequence[str]], source: str) -> None:
     if hasattr(type(instance), "_meta"):
-        invalid(instance._meta.model_name, errors, source=source, id=loaded_key(instance))
+        policy = policy_for(type(instance))
+        invalid(instance._meta.model_name, errors, source=source, id=loaded_key(instance), policy=policy)
     elif model is not None and hasattr(model, "_meta"):
-        invalid(model._meta.model_name, errors, source=source)
+        invalid(model._meta.model_name, errors, source=source, policy=policy_for(model))
     else:
         invalid(_WORD_START.sub("_", type(subject).__name__).lower(), errors, source=source)
 

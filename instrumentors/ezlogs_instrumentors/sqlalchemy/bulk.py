@@ -13,6 +13,7 @@ from sqlalchemy import inspect
 
 from ezlogs.emit import guarded
 from ezlogs.trackers.data import Captured, Field, observe_bulk, to_capture, watching
+from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.capturing import joined
 from ezlogs_instrumentors.sqlalchemy.flushes import created, updated
@@ -54,8 +55,12 @@ class Given:
             self.rows[state.mapper, verb] += 1
             if self.rows[state.mapper, verb] <= to_capture(policy_of_mapper(state.mapper)):
                 shape = shape_of(state.mapper)
-                written = created(state, shape.attributes) if state.key is None else updated(state, shape.attributes)
-                self._capture(state.mapper, verb, Captured(key_of(state, shape), list(written)))
+                if state.key is None:
+                    row = Captured(key_of(state, shape), list(created(state, shape.attributes)))
+                else:
+                    written = updated(state, shape.attributes)
+                    row = Captured(key_of(state, shape), written, *verb_of("update", written))
+                self._capture(state.mapper, verb, row)
             yield instance
 
     def _capture(self, mapper: Any, verb: str, row: Captured) -> None:

@@ -15,7 +15,9 @@ from sqlalchemy.engine import Engine
 from ezlogs.emit import guarded
 from ezlogs.loaded import key_text
 from ezlogs.trackers.data import Captured, Field, ModelPolicy, on_audit, said_of, to_capture, watching
+from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.documents import changed, is_document
 from ezlogs_instrumentors.sqlalchemy.flushing import in_flush
 from ezlogs_instrumentors.sqlalchemy.mapped import (
     class_of,
@@ -42,6 +44,7 @@ class Column(NamedTuple):
     is_primary: bool
     is_harmless: bool
     is_secret: bool
+    is_document: bool
     type: Any
 
 
@@ -116,11 +119,12 @@ def captured(connection: Any, statement: Any, fields: Iterable[Field], policy: M
         return None
     assigned = {field.name: field for field in fields}
     keys = [at for at, column in enumerate(read.columns) if column.is_primary]
-    in_detail = policy.capture == "rows"
-    return [
-        Captured(joined(row[at] for at in keys), list(_changed(read, row, assigned)) if in_detail else ())
-        for row in read.rows
-    ]
+    found = []
+    for row in read.rows:
+        written = list(_changed(read, row, assigned)) if policy.capture == "rows" else []
+        told_as = verb_of("update", written) if statement.is_update else (None, {})
+        found.append(Captured(joined(row[at] for at in keys), written, *told_as))
+    return found
 
 
 def joined(key: Iterable[Any]) -> str | None:
@@ -164,6 +168,7 @@ def _columns(statement: Any, *, all_of_them: bool) -> list[tuple[Column, Any]]:
                     attribute.key in shape.keys,
                     attribute.is_harmless,
                     attribute.is_secret,
+                    attribute.is_document,
                     attribute.type,
                 ),
                 getattr(entity, attribute.key),
@@ -180,6 +185,7 @@ def _columns(statement: Any, *, all_of_them: bool) -> list[tuple[Column, Any]]:
                     column.primary_key,
                     is_harmless(column),
                     is_secret(column),
+                    is_document(column.type),
                     column.type,
                 ),
                 column,
@@ -197,7 +203,11 @@ def _changed(read: Read, row: Sequence[Any], assigned: Mapping[str, Field]) -> I
                 yield Field(column.name, before, UNSET, column.is_harmless, column.is_secret)
             continue
         field = assigned.get(column.name)
-        if field is not None and (field.after is UNSET or not _same(column, before, field.after)):
+        if field is None:
+            continue
+        if column.is_document:
+            yield from changed(column.name, before, field.after, secret=column.is_secret)
+        elif field.after is UNSET or not _same(column, before, field.after):
             yield Field(column.name, before, field.after, column.is_harmless, column.is_secret)
 
 

@@ -13,7 +13,9 @@ from msgspec import UNSET
 from sqlalchemy.orm import LoaderCallableStatus
 
 from ezlogs.trackers.data import Field, ModelPolicy, Moment, moment, observe, watching
+from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.documents import changed
 from ezlogs_instrumentors.sqlalchemy.flushing import begin, end, forget, running
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
@@ -112,8 +114,11 @@ def _see_row(
         old = replaced.get(state.mapper.identity_key_from_instance(state.obj())) if replaced else None
         verb = "create" if old is None else "update"
         fields = list(created(state, shape.attributes) if old is None else _replaced(old, state, shape.attributes))
-    if verb == "update" and (not fields or policy.leaves_out(fields)):
-        return
+    if verb == "update":
+        if not fields or policy.leaves_out(fields):
+            return
+        verb, marked = verb_of(verb, fields)
+        metadata.update(marked)
     row = observe(shape.model, verb, id=key_of(state, shape), fields=fields, metadata=metadata, at=at, policy=policy)
     write(row, connection)
 
@@ -164,7 +169,10 @@ def updated(
         else:
             continue
         if before is UNSET or after is UNSET or not _same(attribute, before, after):
-            fields.append(Field(key, before, after, attribute.is_harmless, attribute.is_secret))
+            if attribute.is_document:
+                fields += changed(key, before, after, secret=attribute.is_secret)
+            else:
+                fields.append(Field(key, before, after, attribute.is_harmless, attribute.is_secret))
     return told + along if told else []
 
 
@@ -175,7 +183,11 @@ def _replaced(old: Any, state: Any, attributes: tuple[Attribute, ...]) -> Iterat
         if attribute.is_primary or attribute.key not in state.dict:
             continue
         before, after = _known(was.get(attribute.key, UNSET)), _known(state.dict[attribute.key])
-        if before is UNSET or after is UNSET or not _same(attribute, before, after):
+        if before is not UNSET and after is not UNSET and _same(attribute, before, after):
+            continue
+        if attribute.is_document:
+            yield from changed(attribute.key, before, after, secret=attribute.is_secret)
+        else:
             yield Field(attribute.key, before, after, attribute.is_harmless, attribute.is_secret)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Column, Enum, Table
 from ezlogs.loaded import key_text, snake_case
 from ezlogs.trackers.data import ModelPolicy, is_secret_type, policy_of
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.documents import is_document
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 
 _STEM = re.compile(r"([^/\\]+?)(\.\w+)?$")
@@ -34,6 +35,8 @@ class Attribute(NamedTuple):
     """Its type holds passwords, or encrypts."""
     column: str
     """The column's name."""
+    is_document: bool
+    """It holds JSON."""
 
 
 class Shape(NamedTuple):
@@ -121,6 +124,7 @@ def _attribute(key: str, column: Any, version: Any) -> Attribute:
         column.type,
         is_secret(column),
         str(column.name),
+        is_document(column.type),
     )
 
 

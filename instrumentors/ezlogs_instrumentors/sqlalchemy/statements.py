@@ -16,6 +16,7 @@ from ezlogs.emit import guarded
 from ezlogs.loaded import key_text, snake_case
 from ezlogs.trackers import raw
 from ezlogs.trackers.data import Captured, Field, ModelPolicy, observe, observe_bulk, policy_of, to_capture, watching
+from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.capturing import (
     attach_capturing,
@@ -111,8 +112,18 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
         if statement.is_insert
         else captured(connection, statement, fields, policy)
     )
+    marked: Mapping[str, object] = {}
+    if statement.is_update:
+        verb, marked = verb_of(verb, fields)
     for row in observe_bulk(
-        model, verb, rows=rows, policy=policy, captured=before, fields=fields, metadata=where(table, connection)
+        model,
+        verb,
+        rows=rows,
+        policy=policy,
+        captured=before,
+        fields=fields,
+        metadata=where(table, connection),
+        marked=marked,
     ):
         write(row, connection)
 

@@ -167,7 +167,11 @@ class Delivery(Group):
     max_queue_bytes: Annotated[int, Setting(Count(1 << 16, 1 << 40, "bytes"))] = 128 << 20
     """How much memory that may take."""
 
-    audit_events: Annotated[tuple[str, ...], Setting(EventTypes("event types"))] = ("auth.*", "data.change")
+    audit_events: Annotated[tuple[str, ...], Setting(EventTypes("event types"))] = (
+        "auth.*",
+        "data.change",
+        "data.access",
+    )
     """Which events are the last to be given up when not all can be kept."""
 
     audit_wait: Annotated[float, Setting(Seconds(0, 60))] = 0.0

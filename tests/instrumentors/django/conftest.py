@@ -21,6 +21,7 @@ from ezlogs_instrumentors.django import DjangoInstrumentor
 from tests.servers import Server
 
 SHOP = f"{__package__}.shop"
+CLINIC = f"{__package__}.clinic"
 DIRECTORY = Path(tempfile.mkdtemp(prefix="ezlogs-django-"))
 atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
 
@@ -37,6 +38,7 @@ if not settings.configured:
             "django.contrib.contenttypes",
             "django.contrib.sessions",
             SHOP,
+            CLINIC,
         ],
         MIDDLEWARE=[
             "django.contrib.sessions.middleware.SessionMiddleware",

@@ -294,7 +294,7 @@ def test_a_server_that_is_started_again(alias, server, captured):
         Order.objects.using(alias).create()
         server.restart()
         Order.objects.using(alias).create()
-    connections[alias].close()
+    connections.close_all()  # whatever alias the server has in other tests
     assert ends(captured) == [("rollback", "rolled_back")]
     assert captured.events[0].metadata["rows_by_model"] == {"order": 1}
     captured.clear()

@@ -310,7 +310,8 @@ def test_what_breaks_inside_ezlogs_breaks_nothing_else(database, instrumented, m
     def broken(*args, **kwargs):
         raise RuntimeError("ezlogs is broken")
 
-    for room in (bulk, deletion, links, saves):
+    monkeypatch.setattr(bulk, "observe_bulk", broken)
+    for room in (deletion, links, saves):
         monkeypatch.setattr(room, "observe", broken)
     with capture(strict=False) as captured:
         with transaction.atomic():

@@ -13,14 +13,17 @@ from ezlogs.testing import capture
 from ezlogs.trackers.data import (
     ACCESS,
     Captured,
+    Described,
     Field,
     ModelPolicy,
     accessed,
     emit,
+    invalid,
     observe,
     observe_bulk,
     on_audit,
     policy_of,
+    policy_of_class,
     to_capture,
     told,
     watching_access,
@@ -381,3 +384,93 @@ def test_what_is_remembered_of_readings_is_bounded(captured):
         for number in range(10_050):
             accessed("patient", str(number))
     assert len(access._told) == 10_000
+
+
+def test_one_list_says_which_names_are_secrets():
+    """What the settings allow is told, what they deny is not, and some are always denied; with a policy and without."""
+    fields = [Field("cart_token", 1, 2), Field("salary", 1, 2), Field("password", 1, 2)]
+    model = fresh()
+    with capture(allow=["cart_token", "password"], deny=["salary"]):
+        found = [sides(told(fields, policy)) for policy in (policy_of(model, "cart"), "safe")]
+        rows = [observe("cart", "update", fields=fields).changes]
+    unknown = (UNSET, UNSET)
+    assert found == [{"cart_token": (1, 2), "salary": unknown, "password": unknown}] * 2
+    assert sides(rows[0]) == found[0]
+    assert sides(told(fields, policy_of(model, "cart")))["cart_token"] == unknown
+
+
+def test_an_adapter_can_describe_a_class_once():
+    """By several names, with whose word counts, what fields are called, and whether it is told if nobody says so."""
+    asked = []
+
+    def describe(model):
+        asked.append(model)
+        return Described(("shop.rush", "shop.order"), "shop_order", base, lambda name: name.removesuffix("_id"), False)
+
+    base = ezlogs.audit(fresh(), mask=["customer_id", "extra.mail_id"], include=["customer", "extra"])
+    model = fresh("Rush")
+    with capture(data_changes={"shop.order": "full"}):
+        policy = policy_of_class(model, describe)
+        assert policy_of_class(model, describe) is policy
+        assert asked == [model]
+        assert (policy.told, policy.changes) == (False, "full")
+        assert [policy.telling(name) for name in ("customer", "customer_id", "extra.mail")] == [
+            "masked",
+            "nothing",
+            "masked",
+        ]
+        ezlogs.audit(base, True)
+        assert policy_of_class(model, describe).told
+    with capture(data_include=["shop.*"], data_exclude=["*_order"]):
+        ezlogs.audit(base, mask=["customer"])
+        assert not policy_of_class(model, describe).told
+
+
+def test_fields_that_are_left_out_are_not_told_of_what_is_not_valid():
+    """What is wrong with the whole is; nothing of a model that is left out."""
+    errors = {"__all__": ["unique"], "draft": ["required"], "lines.0.name": ["invalid"]}
+    hidden = {"draft": "exclude", "lines": "exclude"}
+    with capture() as captured:
+        invalid("order", errors, source="form", policy=ModelPolicy(hidden=hidden))
+        invalid("order", {"draft": ["required"]}, source="form", policy=ModelPolicy(hidden=hidden))
+        invalid("order", errors, source="form", policy=ModelPolicy(told=False))
+    assert [event.metadata["fields"] for event in captured.events] == [("__all__",)]
+
+
+def test_who_read_a_row_is_an_audit_event():
+    """It is asked for model by model, and one that is missing says that nobody did."""
+    from ezlogs.priority import Priorities
+    from ezlogs.settings import load
+
+    with capture() as captured:
+        accessed("patient", "42")
+    assert Priorities(load({}, {}).settings.audit_events).of(captured.events[0]).name == "AUDIT"
+
+
+def test_a_captured_row_has_marks_of_its_own():
+    """The others' do not count for it; one of an update that changed nothing is none."""
+    rows = ModelPolicy(capture="rows", limit=3)
+    read = [
+        Captured("1", [Field("left_at", None, 1)], "destroy", {"soft_delete": "left_at"}),
+        Captured("2", [Field("left_at", 2, 1)], "update"),
+        Captured("3", [], "update"),
+    ]
+    found = list(
+        observe_bulk(
+            "order",
+            "bulk_delete",
+            rows=3,
+            policy=rows,
+            captured=read,
+            metadata={"table": "orders"},
+            marked={"soft_delete": "x"},
+        )
+    )
+    assert [(row.verb, row.id, row.metadata) for row in found] == [
+        ("destroy", "1", {"table": "orders", "soft_delete": "left_at", "bulk": 3}),
+        ("update", "2", {"table": "orders", "bulk": 3}),
+    ]
+    counted = list(
+        observe_bulk("order", "bulk_delete", rows=9, policy=ModelPolicy(), metadata={}, marked={"soft_delete": "x"})
+    )
+    assert counted[0].metadata == {"rows": 9, "soft_delete": "x"}

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
+from msgspec import UNSET
+
 from ezlogs.emit import guarded
-from ezlogs.trackers.data import Field, observe
+from ezlogs.trackers.data import Captured, Field, observe, to_capture
 from ezlogs_instrumentors.django.data import links
 from ezlogs_instrumentors.django.data.bulk import write_bulk
+from ezlogs_instrumentors.django.data.capturing import Read, deleted, deleted_instances, detached, read
 from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
+from ezlogs_instrumentors.django.data.policies import is_left_out, policy_for
 from ezlogs_instrumentors.django.data.statements import counting, sent
-from ezlogs_instrumentors.django.data.told import is_key_or_choice, is_skipped, where
+from ezlogs_instrumentors.django.data.told import is_key_or_choice, is_secret, value_of, where
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
 from ezlogs_instrumentors.hooks import Hooks
@@ -41,25 +45,51 @@ class Deletion(Operation):
         self._model: Any = type(origin) if self._instance is not None else getattr(origin, "model", None)
         self._key = None if self._instance is None else loaded_key(origin)  # Django takes it off the instance
         self._counts: Counter[Any] = Counter()
+        self._captured: dict[Any, list[Captured] | None] = {}
+        """Rows by model, as far as they may be told; None where they were not read."""
+        for model, instances in collector.data.items():
+            policy = policy_for(model)
+            if policy.told and to_capture(policy):
+                self._capture(model, deleted_instances(instances, collector.using, policy), len(instances))
 
     def deleted(self, model: Any, rows: int) -> None:
         """Add up the rows by model."""
         self._counts[model._meta.concrete_model] += rows
 
+    def deleted_unseen(self, model: Any, rows: int, found: Read | None) -> None:
+        """Add up rows that Django has not read, with what was read of them for us."""
+        self.deleted(model, rows)
+        policy = policy_for(model)
+        if policy.told and to_capture(policy):
+            self._capture(model, deleted(found), rows)
+
+    def left(self, model: Any, values: Mapping[str, object]) -> Iterator[Any]:
+        """Return the instances that stay without what they belonged to, as far as Django has read them."""
+        for (field, _), groups in self._collector.field_updates.items():
+            for group in groups:
+                if _is_of(field, model, values) and getattr(group, "_result_cache", group) is not None:
+                    yield from group
+
+    def _capture(self, model: Any, captured: list[Captured] | None, rows: int) -> None:
+        """Keep rows of a model, unless some others of it were not read, or not as many as were deleted."""
+        concrete, most = model._meta.concrete_model, to_capture(policy_for(model))
+        known = self._captured.get(concrete, [])
+        if known is None or captured is None or len(captured) != min(rows, most):
+            self._captured[concrete] = None
+        else:
+            self._captured[concrete] = [*known, *captured][:most]
+
     def detaches(self, model: Any, values: Mapping[str, object]) -> bool:
         """Tell whether an update is this delete's: of rows that stay without what they belonged to."""
-        return any(
-            field.model._meta.concrete_model is model._meta.concrete_model and field.name in values
-            for field, _ in self._collector.field_updates
-        )
+        return any(_is_of(field, model, values) for field, _ in self._collector.field_updates)
 
     def tell(self) -> None:
         """Tell what the delete was asked for with the rest as its cascade, or each model by itself."""
         model, counts = self._model, self._counts
         own = 0 if model is None else counts.pop(model._meta.concrete_model, 0)
-        if not own or is_skipped(model):
+        if not own or is_left_out(model):
             for other, rows in counts.items():
-                write_deleted(other, rows, self.using)
+                write_deleted(other, rows, self.using, self._captured.get(other))
             return
         if model._meta.auto_created:
             known = [] if self._instance is None else [self._instance]
@@ -68,14 +98,19 @@ class Deletion(Operation):
         for parent in model._meta.get_parent_list():
             if parent._meta.concrete_model in counts:
                 counts[parent._meta.concrete_model] -= own  # the same rows, in another table
-        cascade = {other._meta.label: rows for other, rows in counts.items() if rows > 0 and not is_skipped(other)}
+        cascade = {other._meta.label: rows for other, rows in counts.items() if rows > 0 and _is_told(other)}
         further = {"cascade": cascade} if cascade else {}
-        if self._instance is None:
-            write_bulk(model, self.using, "bulk_delete", own, further=further)
-            return
         using = self.using or "default"
-        metadata = {**where(model, using), **further}
-        write(observe(model._meta.model_name, "destroy", id=self._key, metadata=metadata), using)
+        if self._instance is None:
+            captured = self._captured.get(model._meta.concrete_model)
+            write_bulk(model, using, "bulk_delete", own, further=further, captured=captured)
+        else:
+            metadata, policy = {**where(model, using), **further}, policy_for(model)
+            write(observe(model._meta.model_name, "destroy", id=self._key, metadata=metadata, policy=policy), using)
+        for other, rows in counts.items():
+            captured = self._captured.get(other)
+            if rows > 0 and captured:
+                write_bulk(other, using, "bulk_delete", rows, further={"cause": "cascade"}, captured=captured)
 
 
 class Unlinking(Deletion):
@@ -90,17 +125,24 @@ class Unlinking(Deletion):
         using = self.using or "default"
         self._outer.remove(using, self._counts.pop(self._outer.through, 0))
         for model, rows in self._counts.items():
-            write_deleted(model, rows, using)
+            write_deleted(model, rows, using, self._captured.get(model))
 
 
-def write_deleted(model: Any, rows: int, using: str | None) -> None:
+def write_deleted(model: Any, rows: int, using: str | None, captured: Sequence[Captured] | None = None) -> None:
     """Tell rows that were deleted together."""
-    if is_skipped(model):
-        return
     if model._meta.auto_created:
         links.write_links([], using or "default", rows=rows, change="removed", through=model)
     else:
-        write_bulk(model, using, "bulk_delete", rows)
+        write_bulk(model, using, "bulk_delete", rows, captured=captured)
+
+
+def _is_told(model: Any) -> bool:
+    owner = model._meta.auto_created
+    return not is_left_out(owner or model)
+
+
+def _is_of(field: Any, model: Any, values: Mapping[str, object]) -> bool:
+    return field.model._meta.concrete_model is model._meta.concrete_model and field.name in values
 
 
 def _deleting(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,21 +173,22 @@ def deleting_fast(hooks: Hooks, original: Callable[..., int]) -> Callable[..., i
     def _raw_delete(queryset: Any, using: str) -> int:
         if not hooks.active:
             return original(queryset, using)
+        before = read(queryset, using)
         rows: int = sent(using, original, queryset, using)
         if rows:
-            see(queryset.model, rows, using)
+            see(queryset.model, rows, using, before)
         return rows
 
     return _raw_delete
 
 
-def _see_fast(model: Any, rows: int, using: str) -> None:
+def _see_fast(model: Any, rows: int, using: str, before: Read | None) -> None:
     operation = running.get()
     if isinstance(operation, Deletion):
         operation.using = using
-        operation.deleted(model, rows)
+        operation.deleted_unseen(model, rows, before)
     elif watching():
-        write_deleted(model, rows, using)
+        write_deleted(model, rows, using, deleted(before))
 
 
 def _detaching(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -166,10 +209,15 @@ def _detaching(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
 
 
 def _see_detached(model: Any, counts: Sequence[int], values: Mapping[str, object], using: str) -> None:
-    rows = sum(counts)
-    if rows > 0 and not is_skipped(model):
-        fields = [
-            Field(name, after=value, harmless=is_key_or_choice(model._meta.get_field(name)))
-            for name, value in values.items()
-        ]
-        write_bulk(model, using, "bulk_update", rows, fields, further={"cause": "cascade"})
+    rows, policy, operation = sum(counts), policy_for(model), running.get()
+    if rows <= 0 or not policy.told:
+        return
+    columns = {name: model._meta.get_field(name) for name in values}
+    fields = [
+        Field(name, UNSET, value_of(columns[name], value), is_key_or_choice(columns[name]), is_secret(columns[name]))
+        for name, value in values.items()
+    ]
+    captured = None
+    if isinstance(operation, Deletion) and to_capture(policy):
+        captured = detached(operation.left(model, values), values, policy)
+    write_bulk(model, using, "bulk_update", rows, fields, further={"cause": "cascade"}, captured=captured)

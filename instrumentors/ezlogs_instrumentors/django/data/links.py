@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
@@ -12,12 +12,14 @@ from ezlogs.loaded import key_text
 from ezlogs.trackers.data import observe
 from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
-from ezlogs_instrumentors.django.data.told import is_skipped, where
+from ezlogs_instrumentors.django.data.policies import LinksTelling, links_telling
+from ezlogs_instrumentors.django.data.told import where
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
 from ezlogs_instrumentors.hooks import Hooks
 
 _MAX_KEYS_TOLD = 100
+_KEYS = frozenset({"added", "added_of", "removed", "removed_of"})
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -46,19 +48,19 @@ def _hooking(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
         manager = original(superclass, rel, reverse)
         name = rel.get_accessor_name() if reverse else rel.field.name
         for method in ("add", "remove", "clear", "set"):
-            setattr(manager, method, _changing(hooks, name, vars(manager)[method]))
+            setattr(manager, method, _changing(hooks, name, rel.field, vars(manager)[method]))
         manager._remove_items = _removing(manager._remove_items)
         return manager
 
     return create_forward_many_to_many_manager
 
 
-def _changing(hooks: Hooks, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def _changing(hooks: Hooks, name: str, field: Any, original: Callable[..., Any]) -> Callable[..., Any]:
     begin = guarded(_begin)
 
     @wraps(original)
     def change(manager: Any, *args: Any, **kwargs: Any) -> Any:
-        operation = begin(manager, name) if hooks.active else None
+        operation = begin(manager, name, field) if hooks.active else None
         if operation is None:
             return original(manager, *args, **kwargs)
         return run(operation, original, manager, *args, **kwargs)
@@ -66,12 +68,12 @@ def _changing(hooks: Hooks, name: str, original: Callable[..., Any]) -> Callable
     return change
 
 
-def _begin(manager: Any, name: str) -> Operation | None:
+def _begin(manager: Any, name: str, field: Any) -> Operation | None:
     """Return what is to be told as one; None for what is a part of a ``set()`` that is being told."""
-    if is_skipped(manager.through) or not watching():
+    if not watching():
         return None
     outer = running.get()
-    return None if isinstance(outer, Links) and outer.manager is manager else Links(manager, name)
+    return None if isinstance(outer, Links) and outer.manager is manager else Links(manager, name, field)
 
 
 def _removing(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,8 +101,9 @@ def _key(manager: Any, one: Any) -> Any:
 class Links(Operation):
     """What is done to the links of one instance."""
 
-    def __init__(self, manager: Any, name: str) -> None:
+    def __init__(self, manager: Any, name: str, field: Any) -> None:
         self.manager = manager
+        self._field = field
         self.through = manager.through
         self.asked: Sequence[Any] | None = None
         """The keys that are to be removed; None for all."""
@@ -133,17 +136,22 @@ class Links(Operation):
 
     def tell(self) -> None:
         """Tell it as a change of the instance."""
-        instance = self.manager.instance
-        through = self.through._meta
-        metadata = {**where(type(instance), self.using or "default"), "table": through.db_table, "m2m": self._told}
+        instance, using = self.manager.instance, self.using or "default"
+        model, through = type(instance), self.through._meta
+        telling = links_telling(self.through, (model, self._name), *self._other_end())
+        if telling == "nothing":
+            return
+        metadata = {**where(model, using), "table": through.db_table, **_as_told(self._told, telling)}
         if not through.auto_created:
             metadata["through"] = through.label
         write(
-            observe(
-                type(instance)._meta.model_name, "update", id=loaded_key(instance), rows=self._rows, metadata=metadata
-            ),
-            self.using or "default",
+            observe(model._meta.model_name, "update", id=loaded_key(instance), rows=self._rows, metadata=metadata),
+            using,
         )
+
+    def _other_end(self) -> list[tuple[Any, str]]:
+        """Return the end that has the field, where the links were changed from the other."""
+        return [(self._field.model, self._field.name)] if self.manager.reverse else []
 
 
 class Added(Operation):
@@ -195,9 +203,12 @@ def write_links(
     owner = through._meta.auto_created
     owners = {vars(link).get(source) for link in links}
     names = [field.name for field in owner._meta.many_to_many if field.remote_field.through is through]
+    telling = links_telling(through, *((owner, name) for name in names[:1]))
+    if telling == "nothing":
+        return
     told: dict[str, Any] = {"field": names[0] if names else None}
     note(told, change, [vars(link).get(target) for link in links], rows, is_exact=rows == len(links))
-    metadata = {**where(owner, using), "table": through._meta.db_table, "m2m": told}
+    metadata = {**where(owner, using), "table": through._meta.db_table, **_as_told(told, telling)}
     key = _text(owners.pop()) if len(owners) == 1 else None
     write(observe(owner._meta.model_name, "update", id=key, rows=rows or 0, metadata=metadata), using)
 
@@ -209,6 +220,13 @@ def note(told: dict[str, Any], change: str, keys: Iterable[Any], rows: int | Non
         told.setdefault(change if is_exact else f"{change}_of", []).extend(texts)
     if rows is not None:
         told[f"rows_{change}"] = told.get(f"rows_{change}", 0) + rows
+
+
+def _as_told(told: Mapping[str, Any], telling: LinksTelling) -> dict[str, object]:
+    """Return a change of links as metadata: without keys, or without anything, where a policy says so."""
+    if telling == "change":
+        return {}
+    return {"m2m": {name: value for name, value in told.items() if telling == "keys" or name not in _KEYS}}
 
 
 def _text(key: Any) -> str | None:

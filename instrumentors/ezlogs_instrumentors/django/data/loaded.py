@@ -13,6 +13,8 @@ import msgspec
 from msgspec import UNSET
 
 from ezlogs.emit import guarded
+from ezlogs.trackers.data import on_audit
+from ezlogs_instrumentors.django.data.reading import asks, see_read
 from ezlogs_instrumentors.django.data.told import value_of
 from ezlogs_instrumentors.django.transactions import Seen, seen
 from ezlogs_instrumentors.hooks import Hooks
@@ -22,6 +24,9 @@ _SCALAR_FIELDS = frozenset(
     {"django.db.models.fields", "django.db.models.fields.files", "django.db.models.fields.related"}
 )
 """The modules of fields whose values are immutable."""
+
+_HOLDS_DOCUMENTS, _TELLS_READING = 1, 2
+"""What is to be done with each row of a model, beside remembering it."""
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -48,19 +53,22 @@ class _Packed(bytes):
 
 def _remembering(hooks: Hooks, original: Any) -> Any:
     load = original.__func__
-    documents: dict[type, bool] = {}
+    ways: dict[type, int] = {}
+    hooks.on_undo(on_audit(lambda _: ways.clear()))
 
     @wraps(load)
     def from_db(cls: Any, db: Any, field_names: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
         instance = load(cls, db, field_names, values, *args, **kwargs)
         if hooks.active:
-            holds_documents = documents.get(cls)
-            if holds_documents is None:
-                documents[cls] = holds_documents = _holds_documents(cls)
-            if holds_documents:
+            way = ways.get(cls)
+            if way is None:
+                way = ways[cls] = _HOLDS_DOCUMENTS * _holds_documents(cls) | _TELLS_READING * bool(asks(cls))
+            if way & _HOLDS_DOCUMENTS:
                 remember(instance, field_names, values, db)
             else:  # once for each row of a query, so nothing that could fail and nothing more
                 instance._state.ezlogs_loaded = Loaded(field_names, values, seen(db))
+            if way & _TELLS_READING:
+                see_read(instance, db)
         return instance
 
     return classmethod(from_db)

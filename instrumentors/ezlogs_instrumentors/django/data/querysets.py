@@ -6,26 +6,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from msgspec import UNSET
 
 from ezlogs.emit import guarded
-from ezlogs.trackers.data import Field
+from ezlogs.trackers.data import Field, to_capture
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data import deletion, links
 from ezlogs_instrumentors.django.data.bulk import write_bulk
+from ezlogs_instrumentors.django.data.capturing import Read, created_instances, read, updated, updated_instances
 from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.loaded import known, remember
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
+from ezlogs_instrumentors.django.data.policies import is_left_out, policy_for
 from ezlogs_instrumentors.django.data.statements import last_alias
 from ezlogs_instrumentors.django.data.told import (
     expressions,
-    is_expression,
     is_key_or_choice,
-    is_skipped,
+    is_secret,
     value_of,
 )
-from ezlogs_instrumentors.django.users import loaded_key
 from ezlogs_instrumentors.hooks import Hooks
 
 
@@ -44,18 +45,23 @@ class BulkCreate(Operation):
         self._model = model
         self._rows: int | None = 0
         self._given = 0
+        self._policy = policy_for(model)
+        self._first: list[Any] = []
+        """As many of them as may be told."""
 
     def inserted(self, model: Any, instances: Sequence[Any], rows: int | None) -> None:
         """Add up what the database wrote, and what it was given."""
+        self._first += instances[: max(0, to_capture(self._policy) - len(self._first))]
         self._given += len(instances)
         self._rows = None if rows is None or self._rows is None else self._rows + rows
 
     def tell(self) -> None:
-        """Tell how many rows there are."""
+        """Tell how many rows there are, and which, if they are all that were given."""
         if self._rows is None:
-            write_bulk(self._model, self.using, "bulk_create", self._given, count="rows_given")
+            write_bulk(self._model, self.using, "bulk_create", None, further={"rows_given": self._given})
         elif self._rows:
-            write_bulk(self._model, self.using, "bulk_create", self._rows)
+            captured = created_instances(self._first, self._policy) if self._rows == self._given else None
+            write_bulk(self._model, self.using, "bulk_create", self._rows, captured=captured)
 
 
 class BulkUpdate(Operation):
@@ -74,14 +80,18 @@ class BulkUpdate(Operation):
     def tell(self) -> None:
         """Tell how many rows, and know the instances' rows as they are now."""
         columns = [self._model._meta.get_field(name) for name in self._names]
-        before = [(one._state, vars(one._state).get("ezlogs_loaded")) for one in self._instances]
+        before = WeakKeyDictionary((one._state, vars(one._state).get("ezlogs_loaded")) for one in self._instances)
 
         def undo() -> None:
-            for state, loaded in before:
+            for state, loaded in before.items():
                 state.ezlogs_loaded = loaded
 
         fields = [Field(field.name) for field in columns]
-        write_bulk(self._model, self.using, "bulk_update", self._rows, fields, undo=undo)
+        policy = policy_for(self._model)
+        names = [field.name for field in columns]
+        is_all = self._rows == len(self._instances)
+        captured = updated_instances(self._instances, names, policy) if is_all else None
+        write_bulk(self._model, self.using, "bulk_update", self._rows, fields, captured=captured, undo=undo)
         for one in self._instances:
             row = known(one)
             if row:
@@ -94,34 +104,38 @@ def _updating(hooks: Hooks, original: Callable[..., int]) -> Callable[..., int]:
 
     @wraps(original)
     def update(queryset: Any, /, **values: Any) -> int:
+        before = read(queryset, None, values) if hooks.active and not _is_bulk_update() else None
         rows = original(queryset, **values)
         if hooks.active and rows:
-            see(queryset.model, rows, values)
+            see(queryset.model, rows, values, before)
         return rows
 
     return update
 
 
-def see_update(model: Any, rows: int, values: Mapping[str, object]) -> None:
+def _is_bulk_update() -> bool:
+    return isinstance(running.get(), BulkUpdate)
+
+
+def see_update(model: Any, rows: int, values: Mapping[str, object], before: Read | None = None) -> None:
     """Tell that rows of a queryset were updated, unless it is a part of something that is told as a whole."""
-    operation = running.get()
-    if is_skipped(model) or not watching() or isinstance(operation, BulkUpdate):
+    policy = policy_for(model)
+    if not policy.told or not watching() or _is_bulk_update():
         return
     fields = [_assigned(model, name, value) for name, value in values.items()]
-    verb, further = verb_of("bulk_update", fields)
+    verb, marked = verb_of("bulk_update", fields)
     names = {field.name: value for field, value in zip(fields, values.values(), strict=True)}
-    further = {**further, **expressions(names)}
+    further = expressions({name: value for name, value in names.items() if policy.tells(name)})
+    operation = running.get()
     if isinstance(operation, deletion.Deletion) and operation.detaches(model, values):
         further["cause"] = "cascade"
-    write_bulk(model, last_alias(), verb, rows, fields, further=further)
+    captured = updated(before, names, policy)
+    write_bulk(model, last_alias(), verb, rows, fields, further=further, marked=marked, captured=captured)
 
 
 def _assigned(model: Any, name: str, value: object) -> Field:
     field = model._meta.get_field(name)
-    if hasattr(type(value), "_meta"):
-        value = loaded_key(value)
-    after = UNSET if is_expression(value) else value_of(field, value)
-    return Field(field.name, UNSET, after, is_key_or_choice(field))
+    return Field(field.name, UNSET, value_of(field, value), is_key_or_choice(field), is_secret(field))
 
 
 def _creating(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,12 +152,14 @@ def _creating(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _begin_creating(model: Any) -> Operation | None:
-    if is_skipped(model) or not watching():
+    if not watching():
         return None
     outer = running.get()
     if isinstance(outer, links.Links) and outer.through is model:
         return links.Added(outer)
-    return links.Adding(model) if model._meta.auto_created else BulkCreate(model)
+    if model._meta.auto_created:
+        return links.Adding(model)
+    return None if is_left_out(model) else BulkCreate(model)
 
 
 def _updating_many(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,4 +178,4 @@ def _updating_many(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., 
 
 
 def _begin_updating(model: Any, objs: Sequence[Any], names: Sequence[str]) -> Operation | None:
-    return None if not objs or is_skipped(model) or not watching() else BulkUpdate(model, objs, names)
+    return None if not objs or not watching() or is_left_out(model) else BulkUpdate(model, objs, names)

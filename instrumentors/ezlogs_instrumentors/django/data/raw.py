@@ -12,6 +12,7 @@ from typing import Any
 
 from ezlogs.emit import guarded
 from ezlogs.trackers import raw
+from ezlogs.trackers.data import policy_of
 from ezlogs_instrumentors.django.data.statements import is_of_orm
 from ezlogs_instrumentors.django.transactions import see_implicit_commit, write
 from ezlogs_instrumentors.hooks import Hooks
@@ -54,7 +55,7 @@ def see_statement(cursor: Any, sql: Any) -> None:
     if hasattr(sql, "as_string"):  # composed by psycopg
         sql = sql.as_string(cursor.cursor)
     written = raw.read(str(sql))
-    if written is None:
+    if written is None or not policy_of(None, written.table, written.table).told:
         return
     rows = cursor.rowcount
     counted = rows if isinstance(rows, int) and rows >= 0 else None

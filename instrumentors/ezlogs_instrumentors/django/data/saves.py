@@ -8,12 +8,13 @@ from types import ModuleType
 from typing import Any
 
 from ezlogs.emit import guarded
-from ezlogs.trackers.data import Field, observe
+from ezlogs.trackers.data import Field, ModelPolicy, observe
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data import links
 from ezlogs_instrumentors.django.data.fixtures import are_told, watching
 from ezlogs_instrumentors.django.data.loaded import known, remember_now
-from ezlogs_instrumentors.django.data.told import displays, expressions, is_skipped, where, written
+from ezlogs_instrumentors.django.data.policies import policy_for
+from ezlogs_instrumentors.django.data.told import displays, expressions, where, written
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
 from ezlogs_instrumentors.hooks import Hooks
@@ -52,40 +53,47 @@ def see_save(  # noqa: PLR0917  # as Django passes them
 ) -> None:
     """Tell a row that was inserted or updated; an update that changed nothing is not told."""
     model = type(instance)
-    if cls is not model._meta.concrete_model or is_skipped(model) or not watching():
+    if cls is not model._meta.concrete_model or not watching():
         return
     if raw and not are_told():
         return
     if model._meta.auto_created and not updated:
         links.write_links([instance], using)
         return
-    state = instance._state
-    before = vars(state).get("ezlogs_loaded")
+    policy = policy_for(model)
+    if not policy.told:
+        return
+    before = vars(instance._state).get("ezlogs_loaded")
     row = known(instance, using) if updated else {}
     only = None if update_fields is None else set(update_fields)
     found = list(written(instance, row, created=not updated, only=only))
-    if found or not updated:
-        _write(instance, found, using, created=not updated, undo=partial(setattr, state, "ezlogs_loaded", before))
+    if not updated or (found and not policy.leaves_out([field for _, field in found])):
+        _write(instance, found, using, policy, created=not updated, before=before)
     remember_now(instance, using, only)
 
 
 def _write(
-    instance: Any, found: list[tuple[Any, Field]], using: str, *, created: bool, undo: Callable[[], None]
+    instance: Any,
+    found: list[tuple[Any, Field]],
+    using: str,
+    policy: ModelPolicy,
+    *,
+    created: bool,
+    before: object,
 ) -> None:
     model, now = type(instance), vars(instance)
     fields = [field for _, field in found]
     verb, further = ("create", {}) if created else verb_of("update", fields)
+    computed = {column.name: now.get(column.attname) for column, field in found if policy.tells(field.name)}
     row = observe(
         model._meta.model_name,
         verb,
         id=loaded_key(instance),
         fields=fields,
-        metadata={
-            **where(model, using),
-            **further,
-            **expressions({column.name: now.get(column.attname) for column, _ in found}),
-        },
-        undo=undo,
+        metadata={**where(model, using), **further, **expressions(computed)},
+        undo=lambda state: setattr(state, "ezlogs_loaded", before),
+        owner=instance._state,
+        policy=policy,
     )
     row.metadata.update(displays(model, row.changes))
     write(row, using)

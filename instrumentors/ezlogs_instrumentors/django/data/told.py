@@ -1,24 +1,21 @@
-"""What may be told of Django's models: which of them, which of their fields, and what is in a column."""
+"""What is told of the fields of Django's models: what is in a column, and what people call it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import UNSET
 
 from ezlogs.event import Change
-from ezlogs.trackers.data import Field
+from ezlogs.trackers.data import Field, is_secret_type
 from ezlogs.trackers.json_changes import differences, same
 
-_SKIPPED = frozenset({"admin.logentry", "contenttypes.contenttype", "migrations.migration", "sessions.session"})
 _LONGEST_EXPRESSION = 200
 """Characters of an expression's text."""
 
-
-def is_skipped(model: Any) -> bool:
-    """Tell whether a model is Django's own bookkeeping."""
-    return model._meta.label_lower in _SKIPPED or any(base.__name__ == "AbstractBaseSession" for base in model.__mro__)
+_is_secret_type: Callable[[type], bool] = lru_cache(maxsize=1024)(is_secret_type)
 
 
 def written(
@@ -40,16 +37,23 @@ def written(
         if only is not None and field.name not in only and attname not in only:
             continue
         before, after = known.get(attname, UNSET), value_of(field, now[attname])
-        if (created and after is None) or (before is not UNSET and _same(field, before, after)):
+        if (created and after is None) or (before is not UNSET and is_same(field, before, after)):
             continue
-        if isinstance(before, (dict, list)) and type(before) is type(after):
-            for path, old, new in differences(before, after):
-                yield field, Field(".".join((field.name, *path)), old, new)
-        else:
-            yield field, Field(field.name, before, after, is_key_or_choice(field))
+        for told in changed(field, before, after):
+            yield field, told
 
 
-def _same(field: Any, before: object, after: object) -> bool:
+def changed(field: Any, before: object = UNSET, after: object = UNSET) -> Iterator[Field]:
+    """Return a changed field as it is told: of a document each place that differs."""
+    if isinstance(before, (dict, list)) and type(before) is type(after):
+        for path, old, new in differences(before, after):
+            yield Field(".".join((field.name, *path)), old, new, secret=is_secret(field))
+    else:
+        yield Field(field.name, before, after, is_key_or_choice(field), is_secret(field))
+
+
+def is_same(field: Any, before: object, after: object) -> bool:
+    """Tell whether a column has the same value before and after, however it was assigned."""
     if isinstance(before, (dict, list)):
         return same(before, after)
     if before == after:
@@ -63,9 +67,11 @@ def _same(field: Any, before: object, after: object) -> bool:
 
 
 def value_of(field: Any, value: object) -> object:
-    """Return what is in the column: nothing that is known for an expression, a file's name for a file."""
+    """Return what is in the column: nothing that is known for an expression, a file's name for a file, a row's key."""
     if is_expression(value):
         return UNSET
+    if hasattr(type(value), "_meta"):
+        return vars(value).get(field.target_field.attname, UNSET) if field.is_relation else UNSET
     return str(value) if hasattr(field, "upload_to") and value is not None else value
 
 
@@ -77,6 +83,11 @@ def is_expression(value: object) -> bool:
 def is_key_or_choice(field: Any) -> bool:
     """Tell whether a field's values may be told whatever their type."""
     return bool(field.is_relation or field.primary_key or getattr(field, "choices", None))
+
+
+def is_secret(field: Any) -> bool:
+    """Tell whether a field is of a type that holds passwords, or encrypts: its values are never told."""
+    return _is_secret_type(type(field))
 
 
 def where(model: Any, using: str) -> dict[str, object]:

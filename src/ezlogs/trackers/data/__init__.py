@@ -5,7 +5,7 @@ from __future__ import annotations
 from ezlogs.trackers.data.access import ACCESS, accessed, watching_access
 from ezlogs.trackers.data.audit import on_audit, said_of
 from ezlogs.trackers.data.bulk import Captured, observe_bulk, to_capture
-from ezlogs.trackers.data.policy import ModelPolicy, policy_of
+from ezlogs.trackers.data.policy import Described, ModelPolicy, policy_of, policy_of_class
 from ezlogs.trackers.data.rows import CHANGE, TRANSACTION, Moment, Row, emit, moment, observe, watching
 from ezlogs.trackers.data.transaction import Transaction
 from ezlogs.trackers.data.validation import VALIDATION, invalid
@@ -17,6 +17,7 @@ __all__ = [
     "TRANSACTION",
     "VALIDATION",
     "Captured",
+    "Described",
     "Field",
     "ModelPolicy",
     "Moment",
@@ -31,6 +32,7 @@ __all__ = [
     "observe_bulk",
     "on_audit",
     "policy_of",
+    "policy_of_class",
     "said_of",
     "to_capture",
     "told",

@@ -19,6 +19,10 @@ class Captured(NamedTuple):
     """Its key."""
     fields: Sequence[Field] = ()
     """What the write changed of it, with the values from before; for `capture="rows"` only."""
+    verb: str | None = None
+    """How it is told, where that is not as all others: an update that marks it as deleted is ``destroy``."""
+    marked: Mapping[str, object] = {}
+    """Further facts, such as the mark that it is deleted by."""
 
 
 def to_capture(policy: ModelPolicy) -> int:
@@ -43,6 +47,7 @@ def observe_bulk(
     captured: Sequence[Captured] | None = None,
     fields: Sequence[Field] = (),
     metadata: Mapping[str, object] | None = None,
+    marked: Mapping[str, object] | None = None,
     at: Moment | None = None,
 ) -> Iterator[Row]:
     """Return a write of many rows: one, or with `capture="rows"` one for each and one that counts the others.
@@ -58,6 +63,7 @@ def observe_bulk(
         captured: As many of them as `to_capture` says, or all of fewer; None where they were not read.
         fields: What was written to all of them.
         metadata: Further facts, such as ``table`` and ``database``.
+        marked: Facts that follow from the fields: what was captured has its own.
         at: The moment; the present one when left out.
 
     Example:
@@ -70,17 +76,16 @@ def observe_bulk(
     if policy.leaves_out(fields):
         return
     at = at or moment()
-    further = dict(metadata or {})
+    further = {**(metadata or {}), **(marked or {})}
     told = _trusted(captured, rows, policy)
     rest = rows
     if told is not None and rows is not None:
         if policy.capture == "rows":
             for row in told:
-                if row.fields or verb != "bulk_update":
-                    of_row = {**further, "bulk": rows}
-                    yield observe(
-                        model, _EACH[verb], id=row.id, fields=row.fields, metadata=of_row, at=at, policy=policy
-                    )
+                each = row.verb or _EACH[verb]
+                if row.fields or each != "update":
+                    of_row = {**(metadata or {}), **row.marked, "bulk": rows}
+                    yield observe(model, each, id=row.id, fields=row.fields, metadata=of_row, at=at, policy=policy)
             rest = rows - len(told)
             if not rest:
                 return

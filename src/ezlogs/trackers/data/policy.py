@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Final, Literal, Protocol
+from functools import cached_property
+from typing import Literal, NamedTuple, Protocol, get_args
 from weakref import ref
 
 import msgspec
 
 from ezlogs.privacy import KeyMatcher
-from ezlogs.runtime import current_runtime
+from ezlogs.runtime import Runtime, current_runtime
 from ezlogs.settings import Settings
 from ezlogs.settings.table import Changes
 from ezlogs.trackers.data.audit import Audit, Capture, on_audit, own_problem, said_of
@@ -19,7 +20,7 @@ Telling = Literal["nothing", "name", "masked", "hashed", "safe", "full"]
 
 _MOST_NAMES = 1024
 _USUAL_LIMIT = 100
-_secrets = KeyMatcher()
+_usual_keys = KeyMatcher()
 
 
 class Named(Protocol):
@@ -46,6 +47,8 @@ class ModelPolicy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """As many of these are told at most."""
     access: bool = False
     """Whether reading a row is told."""
+    keys: KeyMatcher = _usual_keys
+    """Which fields are secrets by their names: that of privacy, with what the settings deny and allow."""
     _tellings: dict[str, Telling] = msgspec.field(default_factory=dict)
 
     def telling(self, field: str) -> Telling:
@@ -84,42 +87,55 @@ class ModelPolicy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         if self.include is None and not self.hidden:
             return False
         names = [field.name for field in fields]
-        return bool(names) and all(map(self._is_excluded, names))
+        return bool(names) and all(map(self.excludes, names))
+
+    def excludes(self, field: str) -> bool:
+        """Return whether a field is not told at all, because of itself or of that which a path leads into."""
+        included = self.include is None or field in self.include or field.partition(".")[0] in self.include
+        return not included or self._how(field) == "exclude"
 
     def _how(self, field: str) -> str | None:
         """Return what is done with a field, or with that which a path such as ``extra.mail`` leads into."""
         return self.hidden.get(field) or self.hidden.get(field.partition(".")[0])
 
-    def _is_excluded(self, field: str) -> bool:
-        included = self.include is None or field in self.include or field.partition(".")[0] in self.include
-        return not included or self._how(field) == "exclude"
-
     def _telling(self, field: str) -> Telling:
         changes = self.changes
         how = self._how(field)
-        if changes == "none" or self._is_excluded(field):
+        if changes == "none" or self.excludes(field):
             return "nothing"
-        if changes == "names" or _secrets.denies(field):
+        if changes == "names" or self.keys.denies(field):
             return "name"
         return "masked" if how == "mask" else "hashed" if how == "hash" else changes
 
 
-BY_CHANGES: Final[Mapping[str, ModelPolicy]] = {
-    "safe": ModelPolicy(changes="safe"),
-    "full": ModelPolicy(changes="full"),
-    "names": ModelPolicy(changes="names"),
-    "none": ModelPolicy(changes="none"),
-}
-"""The policies of models of which nothing else is said."""
+class Described(NamedTuple):
+    """What an ORM's adapter knows of a class."""
+
+    labels: Sequence[str]
+    """Its names as the settings have them: ``shop.order`` in Django, of a proxy its model's too."""
+    table: str | None = None
+    """The table's name, with its schema if it is given one."""
+    kind: type | None = None
+    """The class that things were said of; None for the class itself."""
+    name_of: Callable[[str], str] | None = None
+    """Returns the name under which a field is told whatever it is called: ``customer`` for ``customer_id``."""
+    is_told: bool = True
+    """Whether it is told if nobody says anything of it."""
 
 
 class _Known:
     """The policies under some settings, by the identity of each class, or by name and table where there is none."""
 
-    def __init__(self, settings: Settings | None) -> None:
-        self.settings = settings
+    def __init__(self, runtime: Runtime | None) -> None:
+        self.settings = None if runtime is None else runtime.settings
+        self.keys = _usual_keys if runtime is None else runtime.scrubber.keys
         self.policies: dict[object, ModelPolicy] = {}
         self._refs: dict[int, ref[type]] = {}
+
+    @cached_property
+    def by_changes(self) -> Mapping[str, ModelPolicy]:
+        """The policies of models of which nothing else is said."""
+        return {changes: ModelPolicy(changes=changes, keys=self.keys) for changes in get_args(Changes)}
 
     def keep(self, model: type | None, key: object, policy: ModelPolicy) -> ModelPolicy:
         """Remember a policy for as long as its class is there; its identity may be another's then."""
@@ -152,43 +168,72 @@ def policy_of(model: type | None, label: str, table: str | None = None) -> Model
         ...     policy_of(None, "shop.order", "shop_order").changes, policy_of(None, "log", "audit_log").told
         ('full', False)
     """
-    runtime = current_runtime()
-    settings = None if runtime is None else runtime.settings
-    known = _latest[0]
-    if known.settings is not settings:
-        known = _renewed(settings)
+    known = _present()
     key: object = (label, table) if model is None else id(model)
     found = known.policies.get(key)
-    return found or known.keep(model, key, _policy(model, label, table, settings or Settings()))
+    return found or known.keep(model, key, _policy(model, Described((label,), table), known))
 
 
-def _renewed(settings: Settings | None) -> _Known:
-    _latest[0] = known = _Known(settings)
+def policy_of_class(model: type, describe: Callable[[type], Described]) -> ModelPolicy:
+    """Return what is told of a model whose names are looked up the first time only.
+
+    Args:
+        model: Its class.
+        describe: Returns what is known of it.
+
+    Example:
+        >>> class Order:
+        ...     pass
+        >>> policy_of_class(Order, lambda _: Described(("sessions.session",), "django_session")).told
+        False
+    """
+    known = _present()
+    found = known.policies.get(id(model))
+    return found or known.keep(model, id(model), _policy(model, describe(model), known))
+
+
+def policy_of_changes(changes: str) -> ModelPolicy:
+    """Return what is told of a model of which nothing is said but one word of ``changes``."""
+    return _present().by_changes[changes]
+
+
+def _present() -> _Known:
+    runtime = current_runtime()
+    known = _latest[0]
+    if known.settings is not (None if runtime is None else runtime.settings):
+        _latest[0] = known = _Known(runtime)
     return known
 
 
-def _policy(model: type | None, label: str, table: str | None, settings: Settings) -> ModelPolicy:
-    said = Audit() if model is None else said_of(model)
-    problem = None if model is None else own_problem(model)
+def _policy(model: type | None, described: Described, known: _Known) -> ModelPolicy:
+    settings = known.settings or Settings()
+    kind = described.kind or model
+    said = Audit() if kind is None else said_of(kind)
+    problem = None if kind is None else own_problem(kind)
     runtime = current_runtime()
     if problem and runtime is not None:
         runtime.warn_once(problem)
-    names = _names(label, table)
-    changes = said.changes or _said_by_glob(settings.data_changes, names) or settings.changes
+    names = _names(described.labels, described.table)
+    name_of = described.name_of or str
     return ModelPolicy(
-        told=_is_told(names, settings) if said.told is None else said.told,
-        changes=changes,
-        include=said.include,
-        hidden=said.hidden,
+        told=(described.is_told and _is_told(names, settings)) if said.told is None else said.told,
+        changes=said.changes or _said_by_glob(settings.data_changes, names) or settings.changes,
+        include=None if said.include is None else frozenset(map(name_of, said.include)),
+        hidden={name_of(name): how for name, how in sorted(said.hidden.items(), key=_strictness)},
         capture=said.capture or "count",
         limit=said.limit or _USUAL_LIMIT,
         access=bool(said.access),
+        keys=known.keys,
     )
 
 
-def _names(label: str, table: str | None) -> tuple[str, ...]:
-    """Return what globs may match: the model's name, the table's, and that without its schema."""
-    known = (label, table or label, (table or label).rpartition(".")[2] if table else label)
+def _strictness(hidden: tuple[str, str]) -> int:
+    return ("mask", "hash", "exclude").index(hidden[1])
+
+
+def _names(labels: Sequence[str], table: str | None) -> tuple[str, ...]:
+    """Return what globs may match: the model's names, the table's, and that without its schema."""
+    known = (*labels, *((table, table.rpartition(".")[2]) if table else ()))
     return tuple(dict.fromkeys(name.lower() for name in known))
 
 
@@ -212,4 +257,8 @@ def _specificity(glob: str) -> tuple[bool, int]:
     return not any(sign in glob for sign in "*?["), len(glob)
 
 
-on_audit(lambda _: _renewed(_latest[0].settings))
+def _forget_policies(_: type) -> None:
+    _latest[0] = _Known(current_runtime())
+
+
+on_audit(_forget_policies)

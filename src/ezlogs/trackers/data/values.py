@@ -16,7 +16,7 @@ from ezlogs.event import Change
 from ezlogs.privacy.policy import hashed, masked
 from ezlogs.runtime import current_runtime
 from ezlogs.snapshot import Value, freeze, plain
-from ezlogs.trackers.data.policy import BY_CHANGES, ModelPolicy
+from ezlogs.trackers.data.policy import ModelPolicy, policy_of_changes
 
 _HARMLESS = (bool, int, float, Decimal, date, time, timedelta, Enum, UUID)
 _SECRET_TYPE = re.compile("passw(?:or)?d|encrypt|secret", re.IGNORECASE)
@@ -50,7 +50,7 @@ def told(fields: Iterable[Field], policy: str | ModelPolicy) -> tuple[Change, ..
         (Change(field='email', before=UNSET, after='…@example.com'),)
     """
     if isinstance(policy, str):
-        policy = BY_CHANGES[policy]
+        policy = policy_of_changes(policy)
     if policy.changes == "none":
         return ()
     telling = policy.telling

@@ -1,0 +1,1 @@
+"""A clinic, of whose models different things are told."""
