@@ -57,7 +57,13 @@ def unprivileged(server: str, *names: str) -> int | None:
 def run(user: int | None, home: Path, *command: str | Path) -> None:
     """Run a program to its end; the test fails if it does."""
     done = subprocess.run(
-        [str(word) for word in command], user=user, cwd=home, capture_output=True, text=True, check=False
+        [str(word) for word in command],
+        user=user,
+        cwd=home,
+        env={**os.environ, "TMPDIR": str(home)},  # that of all is not always theirs to clean up
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         pytest.fail(f"{command[0]}: {done.stdout}{done.stderr}")
