@@ -88,24 +88,134 @@ def enqueued(
         >>> list(headers), captured.events[0].action
         (['ezlogs'], 'send_receipt.enqueue')
     """
-    if not tracking():
+    sending = enqueuing(job, eta=eta, priority=priority, traced=traced)
+    if sending is None:
         return {}
-    ctx, span = _producer(job, traced)
-    try:
-        correlation, event_id = begun(ctx), new_event_id()
-        record(
+    sending.end()
+    return sending.headers
+
+
+def enqueuing(
+    job: Job,
+    *,
+    eta: datetime | str | None = None,
+    priority: int | None = None,
+    traced: bool = False,
+    facts: Mapping[str, object] | None = None,
+) -> Enqueuing | None:
+    """Begin to hand a job over, where it is known only later whether the queue has taken it.
+
+    Args:
+        job: The job; this and what follows as for `enqueued`.
+        facts: Further facts to be told, such as ``{"group": "g-1"}``.
+
+    Returns:
+        What has the headers of the message and is told how it ended, or None when nothing listens.
+
+    Example:
+        >>> from ezlogs.testing import capture
+        >>> with capture() as captured:
+        ...     sending = enqueuing(Job("send_receipt", "j-1", "mail"), traced=True)
+        ...     sending.end(ConnectionError("no broker"))
+        >>> list(sending.headers), captured.events[0].outcome
+        (['ezlogs'], 'failure')
+    """
+    return Enqueuing(job, eta, priority, traced, facts) if tracking() else None
+
+
+class Enqueuing:
+    """A job on its way into its queue. Made by `enqueuing`."""
+
+    headers: dict[str, str]
+    """What the message carries."""
+
+    def __init__(
+        self,
+        job: Job,
+        eta: datetime | str | None,
+        priority: int | None,
+        traced: bool,
+        facts: Mapping[str, object] | None,
+    ) -> None:
+        self.job = job
+        self._began_at = time_ns()
+        self._event_id = new_event_id(self._began_at)
+        self._metadata = _known(
+            job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries, **(facts or {})
+        )
+        self._context, self._span = _producer(job, traced)
+        self._correlation = begun(self._context)
+        opened(
             ENQUEUE,
             f"{job.name}.enqueue",
+            event_id=self._event_id,
+            correlation=self._correlation,
+            ctx=self._context,
             subject=Subject("job", job.id, job.name),
-            metadata=_known(job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries),
-            correlation=correlation,
-            event_id=event_id,
-            ctx=ctx,
+            metadata=self._metadata,
+            timestamp=self._began_at,
         )
-        return _headers(travelling(caused(correlation, ENQUEUE, event_id), ctx), ctx, eta, traced)
-    finally:
-        if span is not None:
-            span.end()
+        carried = travelling(caused(self._correlation, ENQUEUE, self._event_id), self._context)
+        self.headers = _headers(carried, self._context, eta, traced)
+
+    @guarded
+    def end(self, error: BaseException | None = None) -> None:
+        """Tell that the queue has taken the job, or what kept it from that."""
+        record(
+            ENQUEUE,
+            f"{self.job.name}.enqueue",
+            subject=Subject("job", self.job.id, self.job.name),
+            metadata=self._metadata,
+            outcome="success" if error is None else "failure",
+            correlation=self._correlation,
+            error=error,
+            event_id=self._event_id,
+            timestamp=self._began_at,
+            ctx=self._context,
+        )
+        closed(self._event_id)
+        if self._span is not None:
+            if error is not None:
+                self._span.set_status(StatusCode.ERROR)
+                self._span.set_attribute("error.type", failure_of(error).type)
+            self._span.end()
+
+
+def again(
+    job: Job, headers: Mapping[str, object], event_id: str, *, eta: datetime | str | None = None, traced: bool = False
+) -> dict[str, str]:
+    """Return the headers of the message that repeats an attempt whose process died.
+
+    Args:
+        job: The job; this and what follows as for `enqueued`.
+        headers: Of the message that was lost.
+        event_id: The id of the lost attempt's event.
+    """
+    sent = read(headers.get(HEADER))
+    if not tracking() or sent is None:
+        return {}
+    ctx = with_acting(_arrived(headers), inherited=sent.acting)
+    return _headers(caused(sent.correlation, EXECUTION, event_id), ctx, eta, traced)
+
+
+def passed_on(*, traced: bool = False) -> dict[str, str]:
+    """Return the headers of a message that carries the present story on, without being told itself."""
+    ctx = context.get_current()
+    if not tracking() or current(ctx) is None:
+        return {}
+    return _headers(travelling(begun(ctx), ctx), ctx, None, traced)
+
+
+def continued(headers: Mapping[str, object]) -> Scope | None:
+    """Enter the story that a message carries, without telling anything; the scope is to be closed.
+
+    Returns:
+        The scope, or None when nothing listens or the message carries no story.
+    """
+    sent = read(headers.get(HEADER))
+    if not tracking() or sent is None:
+        return None
+    return Scope(placed(sent.correlation, with_acting(_arrived(headers), inherited=sent.acting)))
 
 
 def started(
@@ -116,6 +226,8 @@ def started(
     headers: Mapping[str, object] | None = None,
     hop: Hop = Hop.OURS,
     nested: bool = False,
+    event_id: str | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> JobScope | None:
     """Begin an attempt: what happens until the returned scope is closed belongs to it.
 
@@ -128,13 +240,16 @@ def started(
         headers: The message's headers; foreign, damaged and oversized ones are ignored.
         hop: Who makes the attempt's span.
         nested: Whether the job runs inside its caller (eagerly) and keeps the caller's story and actor.
+        event_id: The id of the attempt's event, where another process has reserved it, which tells the attempt if this
+            one dies.
+        facts: Further facts to be told, such as ``{"group": "g-1"}``.
 
     Returns:
         The scope, or None when nothing listens.
     """
     if not tracking():
         return None
-    return _begun(job, attempt, worker, headers or {}, hop, nested=nested)
+    return _begun(job, attempt, worker, headers or {}, hop, nested=nested, event_id=event_id, facts=facts)
 
 
 def perform(
@@ -166,7 +281,15 @@ def perform(
 
 
 def _begun(
-    job: Job, attempt: int, worker: str | None, headers: Mapping[str, object], hop: Hop, *, nested: bool
+    job: Job,
+    attempt: int,
+    worker: str | None,
+    headers: Mapping[str, object],
+    hop: Hop,
+    *,
+    nested: bool,
+    event_id: str | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> JobScope:
     sent = read(headers.get(HEADER))
     if nested:
@@ -184,19 +307,65 @@ def _begun(
         ctx = trace.set_span_in_context(span, ctx)
     correlation = sent.correlation if sent else current(ctx) or new_story()
     wait = _wait(sent) if sent else None
-    return JobScope(job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span)
+    return JobScope(
+        job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span, event_id=event_id, facts=facts
+    )
 
 
 def lost(
-    job: Job, error: BaseException, *, attempt: int = 1, worker: str | None = None, headers: Mapping[str, object]
+    job: Job,
+    error: BaseException,
+    *,
+    attempt: int = 1,
+    worker: str | None = None,
+    headers: Mapping[str, object],
+    event_id: str | None = None,
+    again: bool = False,
 ) -> None:
-    """Emit the event of an attempt whose process died and could not tell; what was not measured is left out."""
+    """Emit the event of an attempt whose process died and could not tell; what was not measured is left out.
+
+    Args:
+        job: The job; this and what follows as for `started`.
+        error: What the framework says of it.
+        again: Whether the framework will run the job once more.
+    """
+    verb, outcome = ("lost", "retried") if again else failure(attempt, job.max_retries)
+    dropped(job, verb, outcome, error, attempt=attempt, worker=worker, headers=headers, event_id=event_id)
+
+
+def dropped(
+    job: Job,
+    verb: str,
+    outcome: str = "failure",
+    error: BaseException | None = None,
+    *,
+    attempt: int = 1,
+    worker: str | None = None,
+    headers: Mapping[str, object],
+    event_id: str | None = None,
+    severity: str | None = None,
+) -> None:
+    """Emit the event of an attempt that another tells of: one that died, or never began and never will.
+
+    Args:
+        job: The job; this and what follows as for `started`.
+        verb: What became of it, such as ``revoked`` or ``expired``.
+        outcome: How the attempt ended.
+        error: What ended it.
+        severity: How bad that is, if not as the outcome says.
+
+    Example:
+        >>> from ezlogs.testing import capture
+        >>> with capture() as captured:
+        ...     dropped(Job("send_receipt", "j-1"), "revoked", headers={}, severity="warn")
+        >>> captured.events[0].action, captured.events[0].duration
+        ('send_receipt.revoked', None)
+    """
     if not tracking():
         return
     sent = read(headers.get(HEADER))
     ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
     correlation = (sent.correlation if sent else current(ctx) or new_story()).replace(job_id=job.id, attempt=attempt)
-    verb, outcome = _failure(attempt, job.max_retries)
     record(
         EXECUTION,
         f"{job.name}.{verb}",
@@ -205,8 +374,16 @@ def lost(
         outcome=outcome,
         correlation=correlation,
         error=error,
+        severity=severity,
+        event_id=event_id,
         ctx=placed(correlation, ctx),
     )
+
+
+def failure(attempt: int, max_retries: int | None) -> tuple[str, str]:
+    """Return verb and outcome of an attempt that failed for good: dead after the last of its retries."""
+    exhausted = max_retries is not None and attempt > max(1, max_retries)
+    return ("dead", "dead") if exhausted else ("failure", "failure")
 
 
 class JobScope:
@@ -226,6 +403,8 @@ class JobScope:
         worker: str | None,
         queue_wait: float | None,
         span: Span | None,
+        event_id: str | None = None,
+        facts: Mapping[str, object] | None = None,
     ) -> None:
         self.job = job
         self.attempt = attempt
@@ -233,20 +412,21 @@ class JobScope:
         self.next_retry_at: datetime | str | None = None
         """When the framework will run the next attempt."""
         began_at = time_ns()
-        self._event_id = new_event_id(began_at)
+        self.event_id = event_id or new_event_id(began_at)
+        self._facts = facts or {}
         self._worker = worker
         self._queue_wait = queue_wait
         self._span = span
         self._outer = correlation.replace(job_id=job.id, attempt=attempt, transaction_id=None)
-        inner = caused(self._outer, EXECUTION, self._event_id)
-        self._context = context.set_value(_KEY, self, placed(inner, rooted(ctx, self._event_id)))
+        inner = caused(self._outer, EXECUTION, self.event_id)
+        self._context = context.set_value(_KEY, self, placed(inner, rooted(ctx, self.event_id)))
         self._scope = Scope(self._context)
         self._begin = perf_counter()
         self._told = False
         opened(
             EXECUTION,
             f"{job.name}.interrupted",
-            event_id=self._event_id,
+            event_id=self.event_id,
             correlation=self._outer,
             ctx=self._context,
             subject=Subject("job", job.id, job.name),
@@ -264,11 +444,13 @@ class JobScope:
 
     def failed(self, error: BaseException | None = None) -> None:
         """The attempt failed for good: ``dead`` after the last of its retries, else ``failure``."""
-        verb, outcome = _failure(self.attempt, self.max_retries)
+        verb, outcome = failure(self.attempt, self.max_retries)
         self.ended(verb, outcome, error)
 
     @guarded
-    def ended(self, verb: str, outcome: str, error: BaseException | None = None) -> None:
+    def ended(
+        self, verb: str, outcome: str, error: BaseException | None = None, *, severity: str | None = None
+    ) -> None:
         """End the attempt in a way of its framework's own; does nothing after the first end."""
         if self._told:
             return
@@ -287,16 +469,18 @@ class JobScope:
                 queue_wait=self._queue_wait,
                 worker=self._worker,
                 next_retry_at=self.next_retry_at,
+                **self._facts,
             ),
             outcome=outcome,
             duration=duration,
             correlation=self._outer,
             error=error,
-            event_id=self._event_id,
+            severity=severity,
+            event_id=self.event_id,
             ctx=None if self._is_current() else self._context,
         )
-        ended(self._context, self._event_id, outcome, duration)
-        closed(self._event_id)
+        ended(self._context, self.event_id, outcome, duration)
+        closed(self.event_id)
         if self._span is not None:
             if outcome in ("failure", "dead"):
                 self._span.set_status(StatusCode.ERROR)
@@ -314,7 +498,7 @@ class JobScope:
         self.next_retry_at = eta
         ctx, span = _producer(self.job, traced)
         try:
-            again = travelling(caused(self._outer, EXECUTION, self._event_id), self._context)
+            again = travelling(caused(self._outer, EXECUTION, self.event_id), self._context)
             return _headers(again, ctx, eta, traced)
         finally:
             if span is not None:
@@ -406,11 +590,6 @@ def _open(job: Job, operation: str, kind: SpanKind, ctx: Context) -> Span:
         attributes["messaging.destination.name"] = job.queue
     tracer = trace.get_tracer(f"ezlogs.{job.system}", __version__)
     return tracer.start_span(f"{operation} {job.name}", ctx, kind, attributes)
-
-
-def _failure(attempt: int, max_retries: int | None) -> tuple[str, str]:
-    exhausted = max_retries is not None and attempt > max(1, max_retries)
-    return ("dead", "dead") if exhausted else ("failure", "failure")
 
 
 def _known(**facts: object) -> dict[str, object]:
