@@ -22,6 +22,7 @@ class CeleryInstrumentor(HookingInstrumentor):
         {
             "celery": "publishing.attach attempts.attach worker.attach",
             "celery.app.base": "publishing.attach_to_apps",
+            "celery.canvas": "canvas.attach",
             "celery.worker.request": "worker.attach_to_requests",
             "celery.beat": "beat.attach",
         }

@@ -86,15 +86,17 @@ def repeating(sender: Task[Any, Any], request: Context, reason: Any = None, **_:
 
 
 @guarded
-def missing(sender: Any, message: Any, exc: BaseException, name: object, id: object, **_: Any) -> None:
+def missing(sender: Any, message: Any, name: object, id: object, **_: Any) -> None:
     """Tell of a task that this worker does not know."""
+    from celery.exceptions import NotRegistered
+
     headers = message.headers if isinstance(message.headers, Mapping) else {}
     delivery = message.delivery_info if isinstance(message.delivery_info, Mapping) else {}
     retries = headers.get("retries")
     job.dropped(
         Job(str(name), str(id), delivery.get("routing_key")),
         "reject",
-        error=exc,
+        error=NotRegistered(str(name)),
         attempt=retries + 1 if isinstance(retries, int) else 1,
         worker=getattr(sender, "hostname", None),
         headers=headers,
@@ -183,6 +185,10 @@ def _rejected(request: Request, _result: object, requeue: bool = False) -> None:
 
 
 def _failed(request: Request, _result: object, exc_info: Any, *_: object, **__: object) -> None:
+    from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]  # missing from the stubs
+
     error = exc_info.exception
+    if isinstance(error, ExceptionWithTraceback):
+        error = error.exc
     if REQUEUED in vars(request) and _is_loss(error):
         _tell(request.task, _context(request), "lost", "retried", error)
