@@ -21,6 +21,7 @@ from ezlogs_instrumentors.celery.signals import (
     connect,
     contribs,
     headers_of,
+    in_pool,
     is_last,
     job_of,
     move_last,
@@ -141,6 +142,8 @@ def _end(scope: JobScope, state: str | None, error: BaseException | None) -> Non
         scope.ended("reject", "failure")
     elif isinstance(error, Retry):
         scope.retried(error.exc)
+    elif isinstance(error, SystemExit) and in_pool():  # its process is being ended, which the main process tells
+        scope.left_to_another()
     elif state is None:
         scope.failed(error)
 

@@ -30,10 +30,12 @@ def attach(hooks: Hooks, beat: ModuleType) -> None:
     hooks.replace(beat.Scheduler, "apply_async", telling)
 
 
-@guarded
 def _due(entry: Any) -> datetime | None:
-    """Return when an entry was due, as its schedule says."""
-    remaining = entry.schedule.remaining_estimate(entry.last_run_at)
+    """Return when an entry was due, as its schedule says, which may be of the application's own."""
+    try:
+        remaining = entry.schedule.remaining_estimate(entry.last_run_at)
+    except Exception:
+        return None
     return datetime.now(timezone.utc) + remaining if isinstance(remaining, timedelta) else None
 
 

@@ -1,4 +1,4 @@
-"""Groups and chords: what one call enqueues outside any story is one story, so that the join is in that of its header."""
+"""Groups and chords: what one call enqueues outside any story is one story, the join with its header."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,20 @@ RESERVED = "ezlogs_event"
 
 UNLOCK = "celery.chord_unlock"
 """Celery's own task, which looks again and again whether a chord's header is done."""
+
+
+_main: list[int] = []
+"""The process, if it is known, that takes messages from the broker."""
+
+
+def is_main_process() -> None:
+    """Note that this process takes messages; those forked from it know it, too."""
+    _main[:] = [os.getpid()]
+
+
+def in_pool() -> bool:
+    """Return whether this process runs what another took from the broker."""
+    return bool(_main) and _main != [os.getpid()]
 
 
 def connect(hooks: Hooks, signal: Signal, receiver: Callable[..., None]) -> None:

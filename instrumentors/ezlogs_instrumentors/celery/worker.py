@@ -18,7 +18,16 @@ from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job
 from ezlogs.trackers.job import Job
 from ezlogs_instrumentors.celery.attempts import under_way
-from ezlogs_instrumentors.celery.signals import RESERVED, attempt_of, budget, connect, headers_of, job_of, reserved_for
+from ezlogs_instrumentors.celery.signals import (
+    RESERVED,
+    attempt_of,
+    budget,
+    connect,
+    headers_of,
+    is_main_process,
+    job_of,
+    reserved_for,
+)
 from ezlogs_instrumentors.hooks import Hooks
 
 if TYPE_CHECKING:
@@ -53,6 +62,7 @@ def attach_to_requests(hooks: Hooks, requests: ModuleType) -> None:
 @guarded
 def receiving(request: Request, **_: Any) -> None:
     """Reserve the id of the attempt's event."""
+    is_main_process()
     if tracking():
         request.request_dict[RESERVED] = new_event_id()
         _received[str(request.id)] = request

@@ -488,6 +488,15 @@ class JobScope:
                 self._span.set_attribute("error.type", failure_of(error).type)
             self._span.end()
 
+    @guarded
+    def left_to_another(self) -> None:
+        """Tell nothing: another process tells the attempt under the same id, or if that fails as well, it is told as
+        interrupted.
+        """
+        self._told = True
+        if self._span is not None:
+            self._span.end()
+
     def requeued(self, *, eta: datetime | str | None = None, traced: bool = False) -> dict[str, str]:
         """Return the headers of the message for the next attempt, whose parent is this attempt's event.
 

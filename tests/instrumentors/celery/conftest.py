@@ -60,7 +60,17 @@ class Worker:
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
         with (home / "worker.log").open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "--app=tasks", "worker", f"--pool={pool}", "--concurrency=2", *quiet, *options],
+                [
+                    sys.executable,
+                    "-m",
+                    "celery",
+                    "--app=tasks",
+                    "worker",
+                    f"--pool={pool}",
+                    "--concurrency=2",
+                    *quiet,
+                    *options,
+                ],
                 env=environment,
                 cwd=home,
                 stdout=log,

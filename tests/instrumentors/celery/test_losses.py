@@ -1,4 +1,4 @@
-"""Attempts that could not tell their end: revoked, expired, out of time, killed, unknown; with a real prefork worker."""
+"""Attempts that could not tell their end: revoked, expired, out of time, killed, unknown; with a prefork worker."""
 
 from __future__ import annotations
 
@@ -77,6 +77,8 @@ def test_a_job_out_of_time_is_told_by_the_main_process(captured: Captured, tasks
     assert limited["error"]["type"].endswith("TimeLimitExceeded")
     assert probe["correlation"]["parent_event_id"] == limited["event_id"]
     assert limited["pid"] == worker.process.pid
+    worker.attempts(tasks.plain.delay().id, 1)  # meanwhile the process has ended
+    assert len(worker.attempts(job_id, 1)) == 1
 
 
 def test_a_job_that_was_told_to_hurry_failed_by_itself(captured: Captured, tasks: ModuleType, worker: Any) -> None:
