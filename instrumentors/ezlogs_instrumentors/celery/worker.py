@@ -45,6 +45,7 @@ def attach(hooks: Hooks, _celery: ModuleType) -> None:
     """Listen to what the main process alone knows."""
     from celery import signals
 
+    connect(hooks, signals.worker_init, beginning)
     connect(hooks, signals.task_received, receiving)
     connect(hooks, signals.task_revoked, revoking)
     connect(hooks, signals.task_failure, losing)
@@ -60,9 +61,14 @@ def attach_to_requests(hooks: Hooks, requests: ModuleType) -> None:
 
 
 @guarded
+def beginning(**_: Any) -> None:
+    """Note that this is the main process, before it makes others."""
+    is_main_process()
+
+
+@guarded
 def receiving(request: Request, **_: Any) -> None:
     """Reserve the id of the attempt's event."""
-    is_main_process()
     if tracking():
         request.request_dict[RESERVED] = new_event_id()
         _received[str(request.id)] = request

@@ -52,7 +52,7 @@ class Worker:
     """A worker process, and an application that enqueues for it."""
 
     def __init__(self, home: Path, tasks: ModuleType, contrib: bool, pool: str, *options: str) -> None:
-        self.home = home
+        self.home, self.pool = home, pool
         self.app = tasks.make_app(home)
         self.app.finalize()
         environment = {**os.environ, "JOBS_HOME": str(home), **({"JOBS_CONTRIB": "1"} if contrib else {})}

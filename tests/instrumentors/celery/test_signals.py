@@ -419,7 +419,7 @@ def test_uninstrumenting_leaves_no_receiver(captured: Captured, tasks: ModuleTyp
     watched = [signal for signal in vars(signals).values() if isinstance(signal, Signal)]
     before = [list(signal.receivers) for signal in watched]
     CeleryInstrumentor().instrument()
-    assert sum(len(signal.receivers) for signal in watched) == sum(map(len, before)) + 13
+    assert sum(len(signal.receivers) for signal in watched) == sum(map(len, before)) + 14
     CeleryInstrumentor().uninstrument()
 
     assert [signal.receivers for signal in watched] == before
