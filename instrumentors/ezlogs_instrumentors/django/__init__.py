@@ -33,7 +33,7 @@ class DjangoInstrumentor(HookingInstrumentor):
             "django.core.handlers.base": "middleware.attach",
             "django.core.handlers.exception": "signins.attach_to_exceptions",
             "django.middleware.csrf": "signins.attach_to_csrf",
-            "django.db.backends.base.base": "transactions.attach",
+            "django.db.backends.base.base": "transactions.attach callbacks.attach",
             "django.db.backends.utils": "data.raw.attach",
             "django.db.models.base": "data.loaded.attach data.saves.attach validation.attach_to_models",
             "django.db.models.sql.compiler": "data.statements.attach",
