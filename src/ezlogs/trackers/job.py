@@ -12,41 +12,55 @@ from datetime import datetime
 from enum import Enum
 from time import perf_counter, time_ns
 from types import TracebackType
-from typing import NamedTuple
 
-import msgspec
-from opentelemetry import context, propagate, trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
-from ezlogs.correlation import Correlation, begun, current, new_story, placed
+from ezlogs.correlation import Correlation, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
-from ezlogs.event import Actor, Subject, failure_of
+from ezlogs.event import Subject, failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
-from ezlogs.propagation.header import HEADER, Header, read, written
-from ezlogs.propagation.inbound import extract
-from ezlogs.runtime import current_runtime
+from ezlogs.propagation.header import HEADER, read
 from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
+from ezlogs.trackers.job_enqueuing import Enqueuing, enqueued, enqueuing, passed_on
+from ezlogs.trackers.job_message import (
+    ENQUEUE,
+    EXECUTION,
+    Job,
+    arrived,
+    headers_for,
+    known,
+    open_span,
+    producer,
+    waited,
+)
 from ezlogs.trackers.work import outcome_of
-from ezlogs.version import __version__
 
-ENQUEUE, EXECUTION = "job.enqueue", "job.execution"
+__all__ = [
+    "ENQUEUE",
+    "EXECUTION",
+    "Enqueuing",
+    "Hop",
+    "Job",
+    "JobScope",
+    "again",
+    "continued",
+    "dropped",
+    "enqueued",
+    "enqueuing",
+    "failure",
+    "lost",
+    "passed_on",
+    "perform",
+    "running",
+    "started",
+]
+
 _KEY = context.create_key("ezlogs-job")
-
-
-class Job(NamedTuple):
-    """One job, the same for all its attempts."""
-
-    name: str
-    """What it does, such as ``shop.tasks.send_receipt``."""
-    id: str
-    queue: str | None = None
-    max_retries: int | None = None
-    """How many retries it has after the first attempt; None without a limit."""
-    system: str = "celery"
 
 
 class Hop(Enum):
@@ -67,120 +81,6 @@ def running(ctx: Context | None = None) -> JobScope | None:
     return found if isinstance(found, JobScope) else None
 
 
-def enqueued(
-    job: Job, *, eta: datetime | str | None = None, priority: int | None = None, traced: bool = False
-) -> dict[str, str]:
-    """Emit the ``job.enqueue`` event, and return the headers that let the worker continue the story.
-
-    Args:
-        job: The job that is handed over.
-        eta: When it shall run at the earliest; a `datetime` or ISO 8601 text.
-        priority: Its priority, as the queue counts.
-        traced: Whether another instrumentation makes the span and the W3C headers of this message.
-
-    Returns:
-        The ``ezlogs`` header, and unless ``traced`` those of the global propagator; nothing when nothing listens.
-
-    Example:
-        >>> from ezlogs.testing import capture
-        >>> with capture() as captured:
-        ...     headers = enqueued(Job("send_receipt", "j-1", "mail"), traced=True)
-        >>> list(headers), captured.events[0].action
-        (['ezlogs'], 'send_receipt.enqueue')
-    """
-    sending = enqueuing(job, eta=eta, priority=priority, traced=traced)
-    if sending is None:
-        return {}
-    sending.end()
-    return sending.headers
-
-
-def enqueuing(
-    job: Job,
-    *,
-    eta: datetime | str | None = None,
-    priority: int | None = None,
-    traced: bool = False,
-    facts: Mapping[str, object] | None = None,
-) -> Enqueuing | None:
-    """Begin to hand a job over, where it is known only later whether the queue has taken it.
-
-    Args:
-        job: The job; this and what follows as for `enqueued`.
-        facts: Further facts to be told, such as ``{"group": "g-1"}``.
-
-    Returns:
-        What has the headers of the message and is told how it ended, or None when nothing listens.
-
-    Example:
-        >>> from ezlogs.testing import capture
-        >>> with capture() as captured:
-        ...     sending = enqueuing(Job("send_receipt", "j-1", "mail"), traced=True)
-        ...     sending.end(ConnectionError("no broker"))
-        >>> list(sending.headers), captured.events[0].outcome
-        (['ezlogs'], 'failure')
-    """
-    return Enqueuing(job, eta, priority, traced, facts) if tracking() else None
-
-
-class Enqueuing:
-    """A job on its way into its queue. Made by `enqueuing`."""
-
-    headers: dict[str, str]
-    """What the message carries."""
-
-    def __init__(
-        self,
-        job: Job,
-        eta: datetime | str | None,
-        priority: int | None,
-        traced: bool,
-        facts: Mapping[str, object] | None,
-    ) -> None:
-        self.job = job
-        self._began_at = time_ns()
-        self._event_id = new_event_id(self._began_at)
-        self._metadata = _known(
-            job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries, **(facts or {})
-        )
-        self._context, self._span = _producer(job, traced)
-        self._correlation = begun(self._context)
-        opened(
-            ENQUEUE,
-            f"{job.name}.enqueue",
-            event_id=self._event_id,
-            correlation=self._correlation,
-            ctx=self._context,
-            subject=Subject("job", job.id, job.name),
-            metadata=self._metadata,
-            timestamp=self._began_at,
-        )
-        carried = travelling(caused(self._correlation, ENQUEUE, self._event_id), self._context)
-        self.headers = _headers(carried, self._context, eta, traced)
-
-    @guarded
-    def end(self, error: BaseException | None = None) -> None:
-        """Tell that the queue has taken the job, or what kept it from that."""
-        record(
-            ENQUEUE,
-            f"{self.job.name}.enqueue",
-            subject=Subject("job", self.job.id, self.job.name),
-            metadata=self._metadata,
-            outcome="success" if error is None else "failure",
-            correlation=self._correlation,
-            error=error,
-            event_id=self._event_id,
-            timestamp=self._began_at,
-            ctx=self._context,
-        )
-        closed(self._event_id)
-        if self._span is not None:
-            if error is not None:
-                self._span.set_status(StatusCode.ERROR)
-                self._span.set_attribute("error.type", failure_of(error).type)
-            self._span.end()
-
-
 def again(
     job: Job, headers: Mapping[str, object], event_id: str, *, eta: datetime | str | None = None, traced: bool = False
 ) -> dict[str, str]:
@@ -194,16 +94,8 @@ def again(
     sent = read(headers.get(HEADER))
     if not tracking() or sent is None:
         return {}
-    ctx = with_acting(_arrived(headers), inherited=sent.acting)
-    return _headers(caused(sent.correlation, EXECUTION, event_id), ctx, eta, traced)
-
-
-def passed_on(*, traced: bool = False) -> dict[str, str]:
-    """Return the headers of a message that carries the present story on, without being told itself."""
-    ctx = context.get_current()
-    if not tracking() or current(ctx) is None:
-        return {}
-    return _headers(travelling(begun(ctx), ctx), ctx, None, traced)
+    ctx = with_acting(arrived(headers), inherited=sent.acting)
+    return headers_for(caused(sent.correlation, EXECUTION, event_id), ctx, eta, traced)
 
 
 def continued(headers: Mapping[str, object]) -> Scope | None:
@@ -215,7 +107,7 @@ def continued(headers: Mapping[str, object]) -> Scope | None:
     sent = read(headers.get(HEADER))
     if not tracking() or sent is None:
         return None
-    return Scope(placed(sent.correlation, with_acting(_arrived(headers), inherited=sent.acting)))
+    return Scope(placed(sent.correlation, with_acting(arrived(headers), inherited=sent.acting)))
 
 
 def started(
@@ -295,18 +187,18 @@ def _begun(
     if nested:
         ctx = context.get_current()
     else:
-        ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
+        ctx = with_acting(arrived(headers), inherited=sent.acting if sent else None)
         if hop is Hop.CURRENT:
             ctx = trace.set_span_in_context(trace.get_current_span(), ctx)
         elif hop is Hop.APART:  # what it makes must have no parent
             ctx = trace.set_span_in_context(trace.INVALID_SPAN, ctx)
     span = None
     if hop is Hop.OURS:
-        span = _open(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx)
+        span = open_span(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx)
     if span is not None:
         ctx = trace.set_span_in_context(span, ctx)
     correlation = sent.correlation if sent else current(ctx) or new_story()
-    wait = _wait(sent) if sent else None
+    wait = waited(sent) if sent else None
     return JobScope(
         job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span, event_id=event_id, facts=facts
     )
@@ -364,13 +256,13 @@ def dropped(
     if not tracking():
         return
     sent = read(headers.get(HEADER))
-    ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
+    ctx = with_acting(arrived(headers), inherited=sent.acting if sent else None)
     correlation = (sent.correlation if sent else current(ctx) or new_story()).replace(job_id=job.id, attempt=attempt)
     record(
         EXECUTION,
         f"{job.name}.{verb}",
         subject=Subject("job", job.id, job.name),
-        metadata=_known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
+        metadata=known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
         outcome=outcome,
         correlation=correlation,
         error=error,
@@ -430,7 +322,7 @@ class JobScope:
             correlation=self._outer,
             ctx=self._context,
             subject=Subject("job", job.id, job.name),
-            metadata=_known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
+            metadata=known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
             timestamp=began_at,
         )
 
@@ -461,7 +353,7 @@ class JobScope:
             f"{self.job.name}.{verb}",
             actor=current_actor(self._context),
             subject=Subject("job", self.job.id, self.job.name),
-            metadata=_known(
+            metadata=known(
                 job=self.job.name,
                 queue=self.job.queue,
                 attempt=self.attempt,
@@ -505,10 +397,10 @@ class JobScope:
             traced: As for `enqueued`.
         """
         self.next_retry_at = eta
-        ctx, span = _producer(self.job, traced)
+        ctx, span = producer(self.job, traced)
         try:
             again = travelling(caused(self._outer, EXECUTION, self.event_id), self._context)
-            return _headers(again, ctx, eta, traced)
+            return headers_for(again, ctx, eta, traced)
         finally:
             if span is not None:
                 span.end()
@@ -538,78 +430,3 @@ class JobScope:
 
     def _is_current(self) -> bool:
         return running() is self
-
-
-def _headers(correlation: Correlation, ctx: Context, eta: datetime | str | None, traced: bool) -> dict[str, str]:
-    carried: dict[str, str] = {}
-    if not traced:
-        _inject(carried, placed(correlation, ctx))
-    text = written(correlation, acting=_travelling_actor(ctx), at=max(time_ns(), _nanoseconds(eta)))
-    if text is not None:
-        carried[HEADER] = text
-    return carried
-
-
-@guarded
-def _inject(carried: dict[str, str], ctx: Context) -> None:
-    propagate.inject(carried, ctx)
-
-
-def _travelling_actor(ctx: Context) -> Actor | None:
-    runtime = current_runtime()
-    return current_actor(ctx) if runtime is not None and runtime.settings.propagate_actor else None
-
-
-def _wait(sent: Header) -> float | None:
-    """Return the seconds since a job could have run; None where clocks disagree."""
-    waited = None if sent.at is None else (time_ns() - sent.at) / 1e9
-    return waited if waited is not None and waited >= 0 else None
-
-
-def _arrived(headers: Mapping[str, object]) -> Context:
-    """Return the context in a message's W3C headers, on top of nothing: a worker's own story is not the job's."""
-    return _extract(headers) or Context()
-
-
-@guarded
-def _extract(headers: Mapping[str, object]) -> Context:
-    fields = propagate.get_global_textmap().fields
-    texts = {name: value for name in fields if isinstance(value := headers.get(name), str)}
-    return extract(texts, Context())
-
-
-def _producer(job: Job, traced: bool) -> tuple[Context, Span | None]:
-    ctx = context.get_current()
-    if traced:
-        return ctx, None
-    span = _open(job, "create", SpanKind.PRODUCER, ctx)
-    return ctx if span is None else trace.set_span_in_context(span, ctx), span
-
-
-@guarded
-def _open(job: Job, operation: str, kind: SpanKind, ctx: Context) -> Span:
-    """Return a new span with the attributes of OpenTelemetry's semantic conventions for messaging."""
-    attributes = {
-        "messaging.system": job.system,
-        "messaging.operation.name": operation,
-        "messaging.operation.type": operation,
-        "messaging.message.id": job.id,
-    }
-    if job.queue is not None:
-        attributes["messaging.destination.name"] = job.queue
-    tracer = trace.get_tracer(f"ezlogs.{job.system}", __version__)
-    return tracer.start_span(f"{operation} {job.name}", ctx, kind, attributes)
-
-
-def _known(**facts: object) -> dict[str, object]:
-    return {name: fact for name, fact in facts.items() if fact is not None}
-
-
-def _nanoseconds(when: datetime | str | None) -> int:
-    """Return Unix time in nanoseconds; 0 for no time, and for one of an unknown zone or form."""
-    if isinstance(when, str):
-        try:
-            when = msgspec.convert(when, datetime)
-        except msgspec.ValidationError:
-            return 0
-    return int(when.timestamp() * 1e9) if isinstance(when, datetime) and when.tzinfo is not None else 0
