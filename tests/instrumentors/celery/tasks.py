@@ -73,6 +73,7 @@ def make_app(home: Path = HOME) -> Celery:
         },
         worker_hijack_root_logger=False,
         worker_lost_wait=1,
+        beat_schedule={"close-day": {"task": "plain", "schedule": 1.0}},
         broker_connection_retry_on_startup=False,
     )
     return app
