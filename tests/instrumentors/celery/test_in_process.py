@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,10 @@ from ezlogs.correlation import Correlation, current, placed
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured
 from ezlogs_instrumentors.celery import CeleryInstrumentor
+from ezlogs_instrumentors.celery.publishing import published
+from ezlogs_instrumentors.celery.signals import CONTRIB, connect
+from ezlogs_instrumentors.celery.worker import receiving
+from ezlogs_instrumentors.hooks import Hooks
 
 STORY = "0af7651916cd43dd8448eb211c80319c"
 FROM_A_REQUEST = Correlation(correlation_id=STORY, parent_event_id="evt_request")
@@ -120,6 +125,86 @@ def test_a_join_names_its_group_where_the_last_of_it_sends_the_body(
     assert told["whole.enqueue"].correlation.parent_event_id in {event.event_id for event in header}
     assert len({event.correlation.correlation_id for event in captured.events}) == 1
     assert current() is None
+
+
+def test_of_the_task_that_watches_a_header_nothing_is_told(
+    captured: Captured, shop: Celery, worker: Callable[[], None], tmp_path: Path
+) -> None:
+    """With a result store that does not count, it looks again and again, and then sends the body in the story."""
+    shop.conf.result_backend = tmp_path.as_uri()
+
+    @shop.task(shared=False, name="piece")
+    def piece(number: int) -> int:
+        return number
+
+    @shop.task(shared=False, name="whole")
+    def whole(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    worker()
+    with Scope(placed(FROM_A_REQUEST)), actor("user", 7):
+        body = chord([piece.s(1), piece.s(2)])(whole.s())
+    ended(captured, 3)
+
+    told = by_action(captured)
+    assert told["whole.enqueue"].metadata["joins"] == body.parent.id
+    assert told["whole.enqueue"].correlation.parent_event_id == "evt_request"
+    assert {event.correlation.correlation_id for event in captured.events} == {STORY}
+    assert {event.actor.id for event in captured.events} == {"7"}
+    assert not [action for action in told if "unlock" in action]
+
+
+def test_a_producer_that_does_not_say_when_it_has_sent_is_believed(captured: Captured, shop: Celery) -> None:
+    """The call has returned."""
+    signals.after_task_publish.disconnect(published, dispatch_uid="ezlogs.published")
+    shop.send_task("plain")
+
+    assert [(event.action, event.outcome) for event in captured.events] == [("plain.enqueue", "success")]
+
+
+def test_beside_a_listener_that_ends_its_span_ours_is_asked_before(captured: Captured, shop: Celery) -> None:
+    """The event belongs on that span."""
+    order: list[str] = []
+
+    def before(**_: Any) -> None:
+        """Begin a span, as contrib does."""
+
+    def after(**_: Any) -> None:
+        order.append("told" if captured.events else "nothing told")
+
+    before.__module__ = after.__module__ = CONTRIB
+    signals.before_task_publish.connect(before, weak=False)
+    CeleryInstrumentor().uninstrument()
+    signals.after_task_publish.connect(after, weak=False)
+    CeleryInstrumentor().instrument()
+    try:
+        shop.send_task("plain")
+    finally:
+        signals.before_task_publish.disconnect(before)
+        signals.after_task_publish.disconnect(after)
+
+    assert order == ["told"]
+
+
+def test_an_id_that_somebody_put_into_a_message_is_taken_out(shop: Celery) -> None:
+    """Where nothing listens none is reserved."""
+
+    class Message:
+        request_dict = {"ezlogs_event": "evt_forged"}  # noqa: RUF012  # as Celery's requests have it
+        id = "j-1"
+
+    receiving(request=Message())
+    assert Message.request_dict == {}
+
+
+def test_hooks_that_wait_for_celery_do_nothing_once_they_are_taken_back() -> None:
+    """An import hook cannot be taken back."""
+    hooks = Hooks()
+    hooks.undo()
+    before = list(signals.task_received.receivers)
+    connect(hooks, signals.task_received, receiving)
+
+    assert signals.task_received.receivers == before
 
 
 def test_a_group_outside_any_story_is_one(captured: Captured, shop: Celery) -> None:
