@@ -68,6 +68,9 @@ def publishing(
 
     message = headers if "id" in headers else body  # before protocol 2 the body held what headers hold now
     eta, traced = message.get("eta"), bool(contribs(signals.before_task_publish))
+    if sender == UNLOCK:
+        headers.update(job.passed_on(traced=traced))
+        return
     attempt = job.running()
     if attempt and (message["id"], message.get("retries")) == (attempt.job.id, attempt.attempt):
         headers.update(attempt.requeued(eta=eta, traced=traced))
@@ -75,9 +78,6 @@ def publishing(
     repeated = headers_after_loss(message["id"], message.get("retries"), eta)
     if repeated is not None:
         headers.update(repeated)
-        return
-    if sender == UNLOCK:
-        headers.update(job.passed_on(traced=traced))
         return
     queue = routing_key or (declare[0].name if declare else None)
     sending = job.enqueuing(

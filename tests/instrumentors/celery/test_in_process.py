@@ -141,9 +141,9 @@ def test_of_the_task_that_watches_a_header_nothing_is_told(
     def whole(numbers: list[int]) -> int:
         return sum(numbers)
 
-    worker()
     with Scope(placed(FROM_A_REQUEST)), actor("user", 7):
-        body = chord([piece.s(1), piece.s(2)])(whole.s())
+        body = chord([piece.s(1), piece.signature((2,), countdown=2)], interval=0.2)(whole.s())
+    worker()
     ended(captured, 3)
 
     told = by_action(captured)
