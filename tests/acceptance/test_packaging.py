@@ -36,6 +36,9 @@ ENTRY_POINTS = {
     ("opentelemetry_instrumentor", "ezlogs_flask", "ezlogs_instrumentors.flask:FlaskInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_celery", "ezlogs_instrumentors.celery:CeleryInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_smtplib", "ezlogs_instrumentors.smtplib:SmtplibInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_aiosmtplib", "ezlogs_instrumentors.aiosmtplib:AiosmtplibInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_flask_mail", "ezlogs_instrumentors.flask_mail:FlaskMailInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_fastapi_mail", "ezlogs_instrumentors.fastapi_mail:FastapiMailInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_threading", "ezlogs_instrumentors.threading:ThreadingInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_futures", "ezlogs_instrumentors.futures:FuturesInstrumentor"),
     (

@@ -8,6 +8,13 @@ from ezlogs.story.passages import Passage
 from ezlogs.story.wording import counted, duration, in_brackets, last_segment, listed, times
 
 _VERBS = {"success": "ran", "unknown": "was interrupted"}
+_ENDED_BY_OTHERS = {
+    "revoked": "was revoked before it ran",
+    "expired": "expired before it ran",
+    "terminated": "was terminated",
+    "reject": "was rejected",
+}
+"""How a job's last run ended, by its action, where somebody else than its own code has ended it."""
 
 
 def sentence(passage: Passage, cast: Cast) -> str:
@@ -20,6 +27,10 @@ def sentence(passage: Passage, cast: Cast) -> str:
     if not runs:
         return _not_run(name, own[0].event)
     *earlier, last = runs
+    by_others = _ENDED_BY_OTHERS.get(last_segment(last.action))
+    if by_others is not None and last.outcome == "failure":
+        end = f"{by_others}{_errors([last])}"
+        return f"{name} {_tally(earlier)}, then {end}" if earlier else f"{name} {end}"
     match last.outcome:
         case "retried":
             return f"{name} {_tally(runs)} and waits for its next attempt"

@@ -12,41 +12,55 @@ from datetime import datetime
 from enum import Enum
 from time import perf_counter, time_ns
 from types import TracebackType
-from typing import NamedTuple
 
-import msgspec
-from opentelemetry import context, propagate, trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
-from ezlogs.correlation import Correlation, begun, current, new_story, placed
+from ezlogs.correlation import Correlation, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
-from ezlogs.event import Actor, Subject, failure_of
+from ezlogs.event import Subject, failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
-from ezlogs.propagation.header import HEADER, Header, read, written
-from ezlogs.propagation.inbound import extract
-from ezlogs.runtime import current_runtime
+from ezlogs.propagation.header import HEADER, read
 from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
+from ezlogs.trackers.job_enqueuing import Enqueuing, enqueued, enqueuing, passed_on
+from ezlogs.trackers.job_message import (
+    ENQUEUE,
+    EXECUTION,
+    Job,
+    arrived,
+    headers_for,
+    known,
+    open_span,
+    producer,
+    waited,
+)
 from ezlogs.trackers.work import outcome_of
-from ezlogs.version import __version__
 
-ENQUEUE, EXECUTION = "job.enqueue", "job.execution"
+__all__ = [
+    "ENQUEUE",
+    "EXECUTION",
+    "Enqueuing",
+    "Hop",
+    "Job",
+    "JobScope",
+    "again",
+    "continued",
+    "dropped",
+    "enqueued",
+    "enqueuing",
+    "failure",
+    "lost",
+    "passed_on",
+    "perform",
+    "running",
+    "started",
+]
+
 _KEY = context.create_key("ezlogs-job")
-
-
-class Job(NamedTuple):
-    """One job, the same for all its attempts."""
-
-    name: str
-    """What it does, such as ``shop.tasks.send_receipt``."""
-    id: str
-    queue: str | None = None
-    max_retries: int | None = None
-    """How many retries it has after the first attempt; None without a limit."""
-    system: str = "celery"
 
 
 class Hop(Enum):
@@ -67,45 +81,33 @@ def running(ctx: Context | None = None) -> JobScope | None:
     return found if isinstance(found, JobScope) else None
 
 
-def enqueued(
-    job: Job, *, eta: datetime | str | None = None, priority: int | None = None, traced: bool = False
+def again(
+    job: Job, headers: Mapping[str, object], event_id: str, *, eta: datetime | str | None = None, traced: bool = False
 ) -> dict[str, str]:
-    """Emit the ``job.enqueue`` event, and return the headers that let the worker continue the story.
+    """Return the headers of the message that repeats an attempt whose process died.
 
     Args:
-        job: The job that is handed over.
-        eta: When it shall run at the earliest; a `datetime` or ISO 8601 text.
-        priority: Its priority, as the queue counts.
-        traced: Whether another instrumentation makes the span and the W3C headers of this message.
+        job: The job; this and what follows as for `enqueued`.
+        headers: Of the message that was lost.
+        event_id: The id of the lost attempt's event.
+    """
+    sent = read(headers.get(HEADER))
+    if not tracking() or sent is None:
+        return {}
+    ctx = with_acting(arrived(headers), inherited=sent.acting)
+    return headers_for(caused(sent.correlation, EXECUTION, event_id), ctx, eta, traced)
+
+
+def continued(headers: Mapping[str, object]) -> Scope | None:
+    """Enter the story that a message carries, without telling anything; the scope is to be closed.
 
     Returns:
-        The ``ezlogs`` header, and unless ``traced`` those of the global propagator; nothing when nothing listens.
-
-    Example:
-        >>> from ezlogs.testing import capture
-        >>> with capture() as captured:
-        ...     headers = enqueued(Job("send_receipt", "j-1", "mail"), traced=True)
-        >>> list(headers), captured.events[0].action
-        (['ezlogs'], 'send_receipt.enqueue')
+        The scope, or None when nothing listens or the message carries no story.
     """
-    if not tracking():
-        return {}
-    ctx, span = _producer(job, traced)
-    try:
-        correlation, event_id = begun(ctx), new_event_id()
-        record(
-            ENQUEUE,
-            f"{job.name}.enqueue",
-            subject=Subject("job", job.id, job.name),
-            metadata=_known(job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries),
-            correlation=correlation,
-            event_id=event_id,
-            ctx=ctx,
-        )
-        return _headers(travelling(caused(correlation, ENQUEUE, event_id), ctx), ctx, eta, traced)
-    finally:
-        if span is not None:
-            span.end()
+    sent = read(headers.get(HEADER))
+    if not tracking() or sent is None:
+        return None
+    return Scope(placed(sent.correlation, with_acting(arrived(headers), inherited=sent.acting)))
 
 
 def started(
@@ -116,6 +118,8 @@ def started(
     headers: Mapping[str, object] | None = None,
     hop: Hop = Hop.OURS,
     nested: bool = False,
+    event_id: str | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> JobScope | None:
     """Begin an attempt: what happens until the returned scope is closed belongs to it.
 
@@ -128,13 +132,16 @@ def started(
         headers: The message's headers; foreign, damaged and oversized ones are ignored.
         hop: Who makes the attempt's span.
         nested: Whether the job runs inside its caller (eagerly) and keeps the caller's story and actor.
+        event_id: The id of the attempt's event, where another process has reserved it, which tells the attempt if this
+            one dies.
+        facts: Further facts to be told, such as ``{"group": "g-1"}``.
 
     Returns:
         The scope, or None when nothing listens.
     """
     if not tracking():
         return None
-    return _begun(job, attempt, worker, headers or {}, hop, nested=nested)
+    return _begun(job, attempt, worker, headers or {}, hop, nested=nested, event_id=event_id, facts=facts)
 
 
 def perform(
@@ -166,47 +173,109 @@ def perform(
 
 
 def _begun(
-    job: Job, attempt: int, worker: str | None, headers: Mapping[str, object], hop: Hop, *, nested: bool
+    job: Job,
+    attempt: int,
+    worker: str | None,
+    headers: Mapping[str, object],
+    hop: Hop,
+    *,
+    nested: bool,
+    event_id: str | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> JobScope:
     sent = read(headers.get(HEADER))
     if nested:
         ctx = context.get_current()
     else:
-        ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
+        ctx = with_acting(arrived(headers), inherited=sent.acting if sent else None)
         if hop is Hop.CURRENT:
             ctx = trace.set_span_in_context(trace.get_current_span(), ctx)
         elif hop is Hop.APART:  # what it makes must have no parent
             ctx = trace.set_span_in_context(trace.INVALID_SPAN, ctx)
     span = None
     if hop is Hop.OURS:
-        span = _open(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx)
+        span = open_span(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx)
     if span is not None:
         ctx = trace.set_span_in_context(span, ctx)
     correlation = sent.correlation if sent else current(ctx) or new_story()
-    wait = _wait(sent) if sent else None
-    return JobScope(job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span)
+    wait = waited(sent) if sent else None
+    return JobScope(
+        job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span, event_id=event_id, facts=facts
+    )
 
 
 def lost(
-    job: Job, error: BaseException, *, attempt: int = 1, worker: str | None = None, headers: Mapping[str, object]
+    job: Job,
+    error: BaseException,
+    *,
+    attempt: int = 1,
+    worker: str | None = None,
+    headers: Mapping[str, object],
+    event_id: str | None = None,
+    again: bool = False,
 ) -> None:
-    """Emit the event of an attempt whose process died and could not tell; what was not measured is left out."""
+    """Emit the event of an attempt whose process died and could not tell; what was not measured is left out.
+
+    Args:
+        job: The job; this and what follows as for `started`.
+        error: What the framework says of it.
+        again: Whether the framework will run the job once more.
+    """
+    verb, outcome = ("lost", "retried") if again else failure(attempt, job.max_retries)
+    dropped(job, verb, outcome, error, attempt=attempt, worker=worker, headers=headers, event_id=event_id)
+
+
+def dropped(
+    job: Job,
+    verb: str,
+    outcome: str = "failure",
+    error: BaseException | None = None,
+    *,
+    attempt: int = 1,
+    worker: str | None = None,
+    headers: Mapping[str, object],
+    event_id: str | None = None,
+    severity: str | None = None,
+) -> None:
+    """Emit the event of an attempt that another tells of: one that died, or never began and never will.
+
+    Args:
+        job: The job; this and what follows as for `started`.
+        verb: What became of it, such as ``revoked`` or ``expired``.
+        outcome: How the attempt ended.
+        error: What ended it.
+        severity: How bad that is, if not as the outcome says.
+
+    Example:
+        >>> from ezlogs.testing import capture
+        >>> with capture() as captured:
+        ...     dropped(Job("send_receipt", "j-1"), "revoked", headers={}, severity="warn")
+        >>> captured.events[0].action, captured.events[0].duration
+        ('send_receipt.revoked', None)
+    """
     if not tracking():
         return
     sent = read(headers.get(HEADER))
-    ctx = with_acting(_arrived(headers), inherited=sent.acting if sent else None)
+    ctx = with_acting(arrived(headers), inherited=sent.acting if sent else None)
     correlation = (sent.correlation if sent else current(ctx) or new_story()).replace(job_id=job.id, attempt=attempt)
-    verb, outcome = _failure(attempt, job.max_retries)
     record(
         EXECUTION,
         f"{job.name}.{verb}",
         subject=Subject("job", job.id, job.name),
-        metadata=_known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
+        metadata=known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
         outcome=outcome,
         correlation=correlation,
         error=error,
+        severity=severity,
+        event_id=event_id,
         ctx=placed(correlation, ctx),
     )
+
+
+def failure(attempt: int, max_retries: int | None) -> tuple[str, str]:
+    """Return verb and outcome of an attempt that failed for good: dead after the last of its retries."""
+    exhausted = max_retries is not None and attempt > max(1, max_retries)
+    return ("dead", "dead") if exhausted else ("failure", "failure")
 
 
 class JobScope:
@@ -226,6 +295,8 @@ class JobScope:
         worker: str | None,
         queue_wait: float | None,
         span: Span | None,
+        event_id: str | None = None,
+        facts: Mapping[str, object] | None = None,
     ) -> None:
         self.job = job
         self.attempt = attempt
@@ -233,24 +304,25 @@ class JobScope:
         self.next_retry_at: datetime | str | None = None
         """When the framework will run the next attempt."""
         began_at = time_ns()
-        self._event_id = new_event_id(began_at)
+        self.event_id = event_id or new_event_id(began_at)
+        self._facts = facts or {}
         self._worker = worker
         self._queue_wait = queue_wait
         self._span = span
         self._outer = correlation.replace(job_id=job.id, attempt=attempt, transaction_id=None)
-        inner = caused(self._outer, EXECUTION, self._event_id)
-        self._context = context.set_value(_KEY, self, placed(inner, rooted(ctx, self._event_id)))
+        inner = caused(self._outer, EXECUTION, self.event_id)
+        self._context = context.set_value(_KEY, self, placed(inner, rooted(ctx, self.event_id)))
         self._scope = Scope(self._context)
         self._begin = perf_counter()
         self._told = False
         opened(
             EXECUTION,
             f"{job.name}.interrupted",
-            event_id=self._event_id,
+            event_id=self.event_id,
             correlation=self._outer,
             ctx=self._context,
             subject=Subject("job", job.id, job.name),
-            metadata=_known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
+            metadata=known(job=job.name, queue=job.queue, attempt=attempt, max_retries=job.max_retries, worker=worker),
             timestamp=began_at,
         )
 
@@ -264,11 +336,13 @@ class JobScope:
 
     def failed(self, error: BaseException | None = None) -> None:
         """The attempt failed for good: ``dead`` after the last of its retries, else ``failure``."""
-        verb, outcome = _failure(self.attempt, self.max_retries)
+        verb, outcome = failure(self.attempt, self.max_retries)
         self.ended(verb, outcome, error)
 
     @guarded
-    def ended(self, verb: str, outcome: str, error: BaseException | None = None) -> None:
+    def ended(
+        self, verb: str, outcome: str, error: BaseException | None = None, *, severity: str | None = None
+    ) -> None:
         """End the attempt in a way of its framework's own; does nothing after the first end."""
         if self._told:
             return
@@ -279,7 +353,7 @@ class JobScope:
             f"{self.job.name}.{verb}",
             actor=current_actor(self._context),
             subject=Subject("job", self.job.id, self.job.name),
-            metadata=_known(
+            metadata=known(
                 job=self.job.name,
                 queue=self.job.queue,
                 attempt=self.attempt,
@@ -287,21 +361,32 @@ class JobScope:
                 queue_wait=self._queue_wait,
                 worker=self._worker,
                 next_retry_at=self.next_retry_at,
+                **self._facts,
             ),
             outcome=outcome,
             duration=duration,
             correlation=self._outer,
             error=error,
-            event_id=self._event_id,
+            severity=severity,
+            event_id=self.event_id,
             ctx=None if self._is_current() else self._context,
         )
-        ended(self._context, self._event_id, outcome, duration)
-        closed(self._event_id)
+        ended(self._context, self.event_id, outcome, duration)
+        closed(self.event_id)
         if self._span is not None:
             if outcome in ("failure", "dead"):
                 self._span.set_status(StatusCode.ERROR)
             if error is not None:
                 self._span.set_attribute("error.type", failure_of(error).type)
+            self._span.end()
+
+    @guarded
+    def left_to_another(self) -> None:
+        """Tell nothing: another process tells the attempt under the same id, or if that fails as well, it is told as
+        interrupted.
+        """
+        self._told = True
+        if self._span is not None:
             self._span.end()
 
     def requeued(self, *, eta: datetime | str | None = None, traced: bool = False) -> dict[str, str]:
@@ -312,10 +397,10 @@ class JobScope:
             traced: As for `enqueued`.
         """
         self.next_retry_at = eta
-        ctx, span = _producer(self.job, traced)
+        ctx, span = producer(self.job, traced)
         try:
-            again = travelling(caused(self._outer, EXECUTION, self._event_id), self._context)
-            return _headers(again, ctx, eta, traced)
+            again = travelling(caused(self._outer, EXECUTION, self.event_id), self._context)
+            return headers_for(again, ctx, eta, traced)
         finally:
             if span is not None:
                 span.end()
@@ -345,83 +430,3 @@ class JobScope:
 
     def _is_current(self) -> bool:
         return running() is self
-
-
-def _headers(correlation: Correlation, ctx: Context, eta: datetime | str | None, traced: bool) -> dict[str, str]:
-    carried: dict[str, str] = {}
-    if not traced:
-        _inject(carried, placed(correlation, ctx))
-    text = written(correlation, acting=_travelling_actor(ctx), at=max(time_ns(), _nanoseconds(eta)))
-    if text is not None:
-        carried[HEADER] = text
-    return carried
-
-
-@guarded
-def _inject(carried: dict[str, str], ctx: Context) -> None:
-    propagate.inject(carried, ctx)
-
-
-def _travelling_actor(ctx: Context) -> Actor | None:
-    runtime = current_runtime()
-    return current_actor(ctx) if runtime is not None and runtime.settings.propagate_actor else None
-
-
-def _wait(sent: Header) -> float | None:
-    """Return the seconds since a job could have run; None where clocks disagree."""
-    waited = None if sent.at is None else (time_ns() - sent.at) / 1e9
-    return waited if waited is not None and waited >= 0 else None
-
-
-def _arrived(headers: Mapping[str, object]) -> Context:
-    """Return the context in a message's W3C headers, on top of nothing: a worker's own story is not the job's."""
-    return _extract(headers) or Context()
-
-
-@guarded
-def _extract(headers: Mapping[str, object]) -> Context:
-    fields = propagate.get_global_textmap().fields
-    texts = {name: value for name in fields if isinstance(value := headers.get(name), str)}
-    return extract(texts, Context())
-
-
-def _producer(job: Job, traced: bool) -> tuple[Context, Span | None]:
-    ctx = context.get_current()
-    if traced:
-        return ctx, None
-    span = _open(job, "create", SpanKind.PRODUCER, ctx)
-    return ctx if span is None else trace.set_span_in_context(span, ctx), span
-
-
-@guarded
-def _open(job: Job, operation: str, kind: SpanKind, ctx: Context) -> Span:
-    """Return a new span with the attributes of OpenTelemetry's semantic conventions for messaging."""
-    attributes = {
-        "messaging.system": job.system,
-        "messaging.operation.name": operation,
-        "messaging.operation.type": operation,
-        "messaging.message.id": job.id,
-    }
-    if job.queue is not None:
-        attributes["messaging.destination.name"] = job.queue
-    tracer = trace.get_tracer(f"ezlogs.{job.system}", __version__)
-    return tracer.start_span(f"{operation} {job.name}", ctx, kind, attributes)
-
-
-def _failure(attempt: int, max_retries: int | None) -> tuple[str, str]:
-    exhausted = max_retries is not None and attempt > max(1, max_retries)
-    return ("dead", "dead") if exhausted else ("failure", "failure")
-
-
-def _known(**facts: object) -> dict[str, object]:
-    return {name: fact for name, fact in facts.items() if fact is not None}
-
-
-def _nanoseconds(when: datetime | str | None) -> int:
-    """Return Unix time in nanoseconds; 0 for no time, and for one of an unknown zone or form."""
-    if isinstance(when, str):
-        try:
-            when = msgspec.convert(when, datetime)
-        except msgspec.ValidationError:
-            return 0
-    return int(when.timestamp() * 1e9) if isinstance(when, datetime) and when.tzinfo is not None else 0

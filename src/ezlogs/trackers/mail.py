@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from email.utils import parseaddr
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from email.utils import getaddresses, parseaddr
 from hashlib import sha256
+from time import perf_counter
+from types import TracebackType
 
-from ezlogs.emit import record
-from ezlogs.event import Failure, Subject, UniversalEvent, failure_of
+from ezlogs.emit import guarded, record
+from ezlogs.event import Failure, Outcome, Subject, UniversalEvent, failure_of
+from ezlogs.trackers.work import outcome_of
 
 MAX_DOMAINS = 50
 _HEADERS_READ = 64 * 1024
@@ -16,16 +21,105 @@ _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNOREC
 _DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 DELIVERY = "email.delivery"
+_VERBS = {"success": "sent", "failure": "failed", "unknown": "interrupted"}
+
+
+_around: ContextVar[Delivering | None] = ContextVar("ezlogs_mail", default=None)
+
+
+class Delivering:
+    """A library's own attempt to deliver, which may or may not use another that is instrumented as well.
+
+    As a ``with`` block around the library's code: what is `delivered` inside it is told there, by who knows most, with
+    the template that is named here. `tell` tells what nobody has told.
+
+    Args:
+        backend: What delivers, such as ``locmem``.
+        template: What the message was made from, if that is known.
+
+    Example:
+        >>> from ezlogs.testing import capture
+        >>> with capture() as captured, Delivering("outer", template="receipt.html") as delivering:
+        ...     _ = delivered(["ada@example.com"], b"Subject: Hi", backend="smtp")
+        ...     delivering.tell(["ada@example.com"])
+        >>> [(event.metadata["backend"], event.metadata["template"]) for event in captured.events]
+        [('smtp', 'receipt.html')]
+    """
+
+    def __init__(self, backend: str, *, template: str | None = None) -> None:
+        self.backend = backend
+        self.template = template
+        self.told = False
+        """Whether something was told meanwhile."""
+        self.written: dict[int, object] = {}
+        """What was written of each message, by the id of the object that it was written from."""
+        self._outer: Delivering | None = None
+        self._tokens: list[Token[Delivering | None]] = []
+        self._began = perf_counter()
+
+    def __enter__(self) -> Delivering:
+        self._outer = _around.get()
+        self._tokens.append(_around.set(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._tokens:
+            with suppress(ValueError):  # another task closes the coroutine
+                _around.reset(self._tokens.pop())
+
+    @guarded
+    def tell(
+        self,
+        recipients: Iterable[str],
+        message: str | bytes | None = None,
+        *,
+        template: str | None = None,
+        refused: int = 0,
+        outcome: Outcome | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """Tell an attempt, unless it was told inside; several messages are told after one another.
+
+        Args:
+            recipients: The addresses of the envelope; this and what follows as for `delivered`.
+            message: The message, if somebody has written it.
+            outcome: How the attempt ended, where that is not to be seen from the error.
+        """
+        self._leave()
+        if self.told:
+            return
+        delivered(
+            recipients,
+            message,
+            backend=self.backend,
+            duration=perf_counter() - self._began,
+            refused=refused,
+            template=template or self.template,
+            outcome=outcome,
+            error=error,
+        )
+
+
+def delivering() -> Delivering | None:
+    """Return the attempt to deliver that is under way, if one is."""
+    return _around.get()
 
 
 def delivered(
     recipients: Iterable[str],
-    message: str | bytes,
+    message: str | bytes | None,
     *,
     backend: str,
     duration: float | None = None,
     refused: int = 0,
     code: int | None = None,
+    template: str | None = None,
+    outcome: Outcome | None = None,
     error: BaseException | None = None,
 ) -> UniversalEvent | None:
     """Emit the ``email.delivery`` event of one message and one attempt.
@@ -35,11 +129,13 @@ def delivered(
 
     Args:
         recipients: The addresses of the envelope.
-        message: The message as it is sent.
+        message: The message as it is sent; None where nobody knows it.
         backend: What delivers it, such as ``smtp``.
         duration: Seconds that the attempt took.
         refused: How many of the recipients the server refused.
         code: The server's reply code of a refusal (RFC 5321, section 4.2).
+        template: What the message was made from, such as ``mails/receipt.html``.
+        outcome: How the attempt ended, where that is not to be seen from the error.
         error: What ended the attempt; ``None`` when at least one recipient was accepted.
 
     Returns:
@@ -53,23 +149,31 @@ def delivered(
         ('message.sent', ('example.com',))
     """
     addresses = list(recipients)
-    size = len(message.encode(errors="surrogateescape")) if isinstance(message, str) else len(message)
+    around = _around.get()
+    while around is not None:
+        around.told = True
+        template = template or around.template
+        around = around._outer
     metadata: dict[str, object] = {
         "backend": backend,
         "recipients": len(addresses),
         "domains": domains(addresses),
-        "size": size,
     }
+    if message is not None:
+        metadata["size"] = len(message.encode(errors="surrogateescape")) if isinstance(message, str) else len(message)
+    if template:
+        metadata["template"] = template
     if refused:
         metadata["refused"] = refused
     if code is not None:
         metadata["smtp_code"] = code
+    outcome = outcome or outcome_of(error)
     return record(
         DELIVERY,
-        "message.sent" if error is None else "message.failed",
-        subject=Subject("email", message_key(message)),
+        f"message.{_VERBS[outcome]}",
+        subject=Subject("email", None if message is None else message_key(message)),
         metadata=metadata,
-        outcome="success" if error is None else "failure",
+        outcome=outcome,
         duration=duration,
         error=None if error is None else Failure(failure_of(error).type),
     )
@@ -84,6 +188,17 @@ def domains(addresses: Iterable[str]) -> list[str]:
     """
     found = {parseaddr(address)[1].rpartition("@")[2].lower() for address in addresses if "@" in address}
     return sorted(domain for domain in found if _DOMAIN.fullmatch(domain))[:MAX_DOMAINS]
+
+
+def addresses(headers: Iterable[object]) -> list[str]:
+    """Return the addresses in header fields and pairs of name and address.
+
+    Example:
+        >>> addresses(["Ada <ada@example.com>, bob@example.com", ("Eve", "eve@a.test")])
+        ['ada@example.com', 'bob@example.com', 'eve@a.test']
+    """
+    texts = [str(one[1]) if isinstance(one, tuple) and len(one) == 2 else str(one) for one in headers]
+    return [address for _, address in getaddresses(texts) if address]
 
 
 def message_key(message: str | bytes) -> str | None:

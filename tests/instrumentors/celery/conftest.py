@@ -51,16 +51,26 @@ def app(tasks: ModuleType, tmp_path: Path, instrumented: None) -> Iterator[Celer
 class Worker:
     """A worker process, and an application that enqueues for it."""
 
-    def __init__(self, home: Path, tasks: ModuleType, contrib: bool) -> None:
-        self.home = home
+    def __init__(self, home: Path, tasks: ModuleType, contrib: bool, pool: str, *options: str) -> None:
+        self.home, self.pool = home, pool
         self.app = tasks.make_app(home)
         self.app.finalize()
         environment = {**os.environ, "JOBS_HOME": str(home), **({"JOBS_CONTRIB": "1"} if contrib else {})}
         environment["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, sys.path)])
-        options = ["--concurrency=2", "--pool=prefork", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
         with (home / "worker.log").open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "--app=tasks", "worker", "--loglevel=WARNING", *options],
+                [
+                    sys.executable,
+                    "-m",
+                    "celery",
+                    "--app=tasks",
+                    "worker",
+                    f"--pool={pool}",
+                    "--concurrency=2",
+                    *quiet,
+                    *options,
+                ],
                 env=environment,
                 cwd=home,
                 stdout=log,
@@ -92,7 +102,7 @@ class Worker:
             ]
 
         found = of_job(self.wait(lambda events: len(of_job(events)) >= number))
-        return sorted(found, key=lambda event: event["timestamp"])  # from several processes
+        return sorted(found, key=lambda event: (event["correlation"]["attempt"], event["timestamp"]))
 
     def stop(self) -> None:
         """End the worker as an operator does."""
@@ -110,8 +120,8 @@ def start_worker(tasks: ModuleType, tmp_path_factory: pytest.TempPathFactory) ->
     """Start workers that end with the module."""
     workers: list[Worker] = []
 
-    def start(contrib: bool = False) -> Worker:
-        workers.append(Worker(tmp_path_factory.mktemp("jobs"), tasks, contrib))
+    def start(contrib: bool = False, pool: str = "prefork", *options: str) -> Worker:
+        workers.append(Worker(tmp_path_factory.mktemp("jobs"), tasks, contrib, pool, *options))
         return workers[-1]
 
     yield start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import msgspec
@@ -58,10 +59,11 @@ class JsonLines:
 
 def make_app(home: Path = HOME) -> Celery:
     """Return an application whose broker is a directory."""
-    for name in ("queue", "control"):
+    for name in ("queue", "control", "results"):
         (home / name).mkdir(exist_ok=True)
     app = Celery("tasks")
     app.conf.update(
+        result_backend=(home / "results").as_uri(),
         broker_url="files://",
         broker_transport_options={
             "data_folder_in": str(home / "queue"),
@@ -70,6 +72,8 @@ def make_app(home: Path = HOME) -> Celery:
             "polling_interval": 0.05,
         },
         worker_hijack_root_logger=False,
+        worker_lost_wait=1,
+        beat_schedule={"close-day": {"task": "plain", "schedule": 1.0}},
         broker_connection_retry_on_startup=False,
     )
     return app
@@ -142,6 +146,68 @@ def leaking():
 def replaced(self):
     """Put another task in its own place."""
     raise self.replace(plain.si())
+
+
+@shared_task(name="slow")
+def slow(seconds=30):
+    """Take its time, told to have begun."""
+    record("probe.action", "began")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.05)
+
+
+@shared_task(name="limited", time_limit=1)
+def limited():
+    """Take more time than it is given."""
+    record("probe.action", "began")
+    time.sleep(30)
+
+
+@shared_task(name="softly", soft_time_limit=1)
+def softly():
+    """Take more time than it is given, and be told so."""
+    time.sleep(30)
+
+
+def _die_once(self):
+    """Die the first time."""
+    record("probe.action", "began")
+    marker = HOME / f"{self.request.id}.died"
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task(name="sturdy", bind=True, acks_late=True, reject_on_worker_lost=True)
+def sturdy(self):
+    """Die the first time, and have the message go back to the broker."""
+    _die_once(self)
+
+
+@shared_task(name="repeated", bind=True, acks_late=True, retry_on_worker_lost=True, default_retry_delay=0)
+def repeated(self):
+    """Die the first time, and be retried by the worker's main process."""
+    _die_once(self)
+
+
+@shared_task(name="auto", bind=True, autoretry_for=(TimeoutError,), retry_kwargs={"countdown": 0.1})
+def auto(self):
+    """Fail once, and be retried without asking for it."""
+    if not self.request.retries:
+        raise TimeoutError("away")
+
+
+@shared_task(name="add")
+def add(one, other):
+    """Add."""
+    return one + other
+
+
+@shared_task(name="total")
+def total(numbers):
+    """Sum up."""
+    return sum(numbers)
 
 
 if "JOBS_HOME" in os.environ:  # in the worker

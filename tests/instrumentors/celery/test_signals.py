@@ -26,7 +26,10 @@ from ezlogs.runtime import Runtime, install
 from ezlogs.scope import Scope
 from ezlogs.settings import load
 from ezlogs.testing import Captured
-from ezlogs_instrumentors.celery import CONTRIB, CeleryInstrumentor, ending, leaving
+from ezlogs_instrumentors.celery import CeleryInstrumentor
+from ezlogs_instrumentors.celery.attempts import ending
+from ezlogs_instrumentors.celery.signals import CONTRIB
+from ezlogs_instrumentors.celery.worker import leaving
 
 STORY = "0af7651916cd43dd8448eb211c80319c"
 REMOTE = {"traceparent": f"00-{STORY}-b7ad6b7169203331-01", "baggage": "mine=1"}
@@ -437,7 +440,7 @@ def test_uninstrumenting_leaves_no_receiver(captured: Captured, tasks: ModuleTyp
     watched = [signal for signal in vars(signals).values() if isinstance(signal, Signal)]
     before = [list(signal.receivers) for signal in watched]
     CeleryInstrumentor().instrument()
-    assert sum(len(signal.receivers) for signal in watched) == sum(map(len, before)) + 8
+    assert sum(len(signal.receivers) for signal in watched) == sum(map(len, before)) + 14
     CeleryInstrumentor().uninstrument()
 
     assert [signal.receivers for signal in watched] == before
@@ -445,25 +448,9 @@ def test_uninstrumenting_leaves_no_receiver(captured: Captured, tasks: ModuleTyp
     assert [event.event_type for event in captured.events] == ["probe.action"]
 
 
-def test_an_import_after_uninstrumenting_connects_nothing() -> None:
-    """The hook for Celery's import outlives the instrumentor's use, and then does nothing."""
-    CeleryInstrumentor()._connect(None)
-
-    assert not [receiver for _, receiver in signals.task_prerun.receivers if receiver.__module__.startswith("ezlogs")]
-
-
 def test_without_celery_instrumenting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The missing module is named; and uninstrumenting needs no Celery."""
-    import sys
-
-    with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "celery", None)
-        with pytest.raises((ModuleNotFoundError, ValueError), match="celery"):
-            CeleryInstrumentor().instrument(skip_dep_check=True)
-    with monkeypatch.context() as patch:
-        patch.setattr("ezlogs_instrumentors.celery.find_spec", lambda _: None)
-        with pytest.raises(ModuleNotFoundError, match="celery"):
-            CeleryInstrumentor().instrument(skip_dep_check=True)
-        patch.delitem(sys.modules, "celery")
-        CeleryInstrumentor()._uninstrument()
+    """The missing module is named."""
+    monkeypatch.setattr("ezlogs_instrumentors.hooks.find_spec", lambda _: None)
+    with pytest.raises(ModuleNotFoundError, match="celery"):
+        CeleryInstrumentor().instrument(skip_dep_check=True)
     assert CeleryInstrumentor().instrumentation_dependencies() == ("celery >= 5.3",)

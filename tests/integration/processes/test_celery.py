@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -81,3 +83,30 @@ def test_what_processes_of_one_task_cannot_deliver_the_next_process_does(
     worker.ends()
     closed.start()
     assert set(worker.service.settle().values()) == {1}
+
+
+def test_what_ran_when_the_whole_worker_was_killed_is_told_as_interrupted(
+    make_service: MakeService, closed: Receiver
+) -> None:
+    """Nobody was left to tell of the attempt: the next process does, under the id that the attempt's events name."""
+    service = make_service(closed, instrument="celery")
+    app: Celery = make_app(service.home)
+    app.send_task("hang")
+    app.close()
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
+    process = service.start("-m", "celery", "--app=jobs", "worker", *quiet, "--pool=prefork", "--concurrency=1")
+    service.reaches(lambda: any(word == "hanging" for _, word in service.said()))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(DEADLINE)
+    closed.start()
+    service.settle()
+
+    told = {
+        str(event.attributes["ezlogs.action"]): event.attributes
+        for span in closed.spans
+        for event in span.events
+        if "ezlogs.action" in event.attributes
+    }
+    interrupted = told["hang.interrupted"]
+    assert interrupted["ezlogs.outcome"] == "unknown"
+    assert told["sent"]["ezlogs.parent_event.id"] == interrupted["ezlogs.event.id"]

@@ -62,3 +62,36 @@ def test_domains_are_bounded_and_well_formed() -> None:
 
     assert len(mail.domains(addresses)) == mail.MAX_DOMAINS
     assert mail.domains(["root", "x@<evil>", "x@", "x@münchen.de"]) == ["münchen.de"]
+
+
+def test_of_several_layers_the_innermost_tells(captured: Captured) -> None:
+    """With the nearest template; the outer ones tell nothing more, and afterwards tell their own again."""
+    with mail.Delivering("outer", template="outer.txt") as outer, mail.Delivering("inner") as inner:
+        assert mail.delivering() is inner
+        mail.delivered(["ada@example.com"], MESSAGE, backend="smtp")
+        inner.tell(["ada@example.com"])
+        outer.tell(["ada@example.com"])
+    assert mail.delivering() is None
+
+    (event,) = captured.events
+    assert (event.metadata["backend"], event.metadata["template"]) == ("smtp", "outer.txt")
+
+
+def test_what_nobody_told_is_told_by_the_layer_itself(captured: Captured) -> None:
+    """Without the message there is no size and no key."""
+    with mail.Delivering("own") as delivering:
+        delivering.tell(["ada@example.com"], template="receipt", refused=1, outcome="failure")
+
+    (event,) = captured.events
+    assert (event.action, event.outcome, event.error) == ("message.failed", "failure", None)
+    assert (event.metadata["template"], event.metadata["refused"]) == ("receipt", 1)
+    assert "size" not in event.metadata
+    assert event.subject.id is None
+    assert event.duration >= 0
+
+
+def test_an_attempt_that_was_interrupted_is_unknown(captured: Captured) -> None:
+    """Nobody knows how far it came."""
+    mail.delivered(["ada@example.com"], MESSAGE, backend="smtp", error=KeyboardInterrupt())
+
+    assert (captured.events[0].action, captured.events[0].outcome) == ("message.interrupted", "unknown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from broker import make_app
@@ -21,3 +22,11 @@ def work(number: int) -> None:
     with trace.get_tracer("app").start_as_current_span(f"task {number}"):
         pass
     say(f"done {number}")
+
+
+@app.task(name="hang")
+def hang() -> None:
+    """Emit an event, and never end."""
+    emit("sent")
+    say("hanging")
+    time.sleep(600)

@@ -1,0 +1,114 @@
+"""What a job's message carries: the headers that are written for it, and what is read of those that arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from time import time_ns
+from typing import NamedTuple
+
+import msgspec
+from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind
+
+from ezlogs.actor import current_actor
+from ezlogs.correlation import Correlation, placed
+from ezlogs.emit import guarded
+from ezlogs.event import Actor
+from ezlogs.propagation.header import HEADER, Header, written
+from ezlogs.propagation.inbound import extract
+from ezlogs.runtime import current_runtime
+from ezlogs.version import __version__
+
+ENQUEUE, EXECUTION = "job.enqueue", "job.execution"
+
+
+class Job(NamedTuple):
+    """One job, the same for all its attempts."""
+
+    name: str
+    """What it does, such as ``shop.tasks.send_receipt``."""
+    id: str
+    queue: str | None = None
+    max_retries: int | None = None
+    """How many retries it has after the first attempt; None without a limit."""
+    system: str = "celery"
+
+
+def headers_for(correlation: Correlation, ctx: Context, eta: datetime | str | None, traced: bool) -> dict[str, str]:
+    """Return the headers of a message: ezlogs' own, and unless another makes them those of the global propagator."""
+    carried: dict[str, str] = {}
+    if not traced:
+        _inject(carried, placed(correlation, ctx))
+    text = written(correlation, acting=_travelling_actor(ctx), at=max(time_ns(), _nanoseconds(eta)))
+    if text is not None:
+        carried[HEADER] = text
+    return carried
+
+
+@guarded
+def _inject(carried: dict[str, str], ctx: Context) -> None:
+    propagate.inject(carried, ctx)
+
+
+def _travelling_actor(ctx: Context) -> Actor | None:
+    runtime = current_runtime()
+    return current_actor(ctx) if runtime is not None and runtime.settings.propagate_actor else None
+
+
+def waited(sent: Header) -> float | None:
+    """Return the seconds since a job could have run; None where clocks disagree."""
+    since = None if sent.at is None else (time_ns() - sent.at) / 1e9
+    return since if since is not None and since >= 0 else None
+
+
+def arrived(headers: Mapping[str, object]) -> Context:
+    """Return the context in a message's W3C headers, on top of nothing: a worker's own story is not the job's."""
+    return _extract(headers) or Context()
+
+
+@guarded
+def _extract(headers: Mapping[str, object]) -> Context:
+    fields = propagate.get_global_textmap().fields
+    texts = {name: value for name in fields if isinstance(value := headers.get(name), str)}
+    return extract(texts, Context())
+
+
+def producer(job: Job, traced: bool) -> tuple[Context, Span | None]:
+    """Return the context that a message is sent in, and its span if nobody else makes one."""
+    ctx = context.get_current()
+    if traced:
+        return ctx, None
+    span = open_span(job, "create", SpanKind.PRODUCER, ctx)
+    return ctx if span is None else trace.set_span_in_context(span, ctx), span
+
+
+@guarded
+def open_span(job: Job, operation: str, kind: SpanKind, ctx: Context) -> Span:
+    """Return a new span with the attributes of OpenTelemetry's semantic conventions for messaging."""
+    attributes = {
+        "messaging.system": job.system,
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.message.id": job.id,
+    }
+    if job.queue is not None:
+        attributes["messaging.destination.name"] = job.queue
+    tracer = trace.get_tracer(f"ezlogs.{job.system}", __version__)
+    return tracer.start_span(f"{operation} {job.name}", ctx, kind, attributes)
+
+
+def known(**facts: object) -> dict[str, object]:
+    """Return those facts that are known."""
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _nanoseconds(when: datetime | str | None) -> int:
+    """Return Unix time in nanoseconds; 0 for no time, and for one of an unknown zone or form."""
+    if isinstance(when, str):
+        try:
+            when = msgspec.convert(when, datetime)
+        except msgspec.ValidationError:
+            return 0
+    return int(when.timestamp() * 1e9) if isinstance(when, datetime) and when.tzinfo is not None else 0
