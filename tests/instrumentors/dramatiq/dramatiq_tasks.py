@@ -8,9 +8,9 @@ import signal
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, CurrentMessage, Interrupt
+from tests.instrumentors.working import instrumented, leak, seen
 
 from ezlogs_instrumentors.dramatiq import DramatiqInstrumentor
-from tests.instrumentors.working import instrumented, leak, seen
 
 instrumented(DramatiqInstrumentor)
 

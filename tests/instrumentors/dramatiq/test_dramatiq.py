@@ -15,11 +15,11 @@ dramatiq = pytest.importorskip("dramatiq", reason="no Dramatiq")
 
 from dramatiq import Message, pipeline  # noqa: E402  # after the skip
 from dramatiq.brokers.stub import StubBroker  # noqa: E402
+from tests.instrumentors.working import STORY, Working, in_story  # noqa: E402
+from tests.servers import Redis  # noqa: E402
 
 from ezlogs.testing import Captured  # noqa: E402
 from ezlogs_instrumentors.dramatiq import OPTION, DramatiqInstrumentor  # noqa: E402
-from tests.instrumentors.working import STORY, Working, in_story  # noqa: E402
-from tests.servers import Redis  # noqa: E402
 
 HERE = Path(__file__).parent
 Start = Callable[..., Working]
