@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from uuid import uuid4
@@ -154,7 +155,7 @@ def test_each_end_of_a_message_is_told(captured: Captured, actors: ModuleType, s
 
 
 def test_pipelines_groups_and_delays(captured: Captured, actors: ModuleType, start: Start) -> None:
-    """What follows in a pipeline was enqueued by what came before; the wait for a delayed one is from when it is due."""
+    """What follows in a pipeline was enqueued by what came before; one that is delayed waits from when it is due."""
     before = datetime.now(timezone.utc)
     with in_story():
         piped = pipeline([actors.passing.message(1), actors.passing.message(), actors.passing.message()]).run()
@@ -168,7 +169,7 @@ def test_pipelines_groups_and_delays(captured: Captured, actors: ModuleType, sta
     enqueues = {event["subject"]["id"]: event for event in worker.events() if event["event_type"] == "job.enqueue"}
 
     assert set(enqueues) == set(ids[1:])
-    for earlier, run in zip(runs, runs[1:]):
+    for earlier, run in pairwise(runs):
         enqueue = enqueues[run["correlation"]["job_id"]]
         assert enqueue["correlation"]["parent_event_id"] == earlier["event_id"]
         assert run["correlation"]["parent_event_id"] == enqueue["event_id"]
@@ -217,7 +218,7 @@ def test_a_killed_worker_leaves_what_was_under_way(captured: Captured, actors: M
 
 @pytest.mark.parametrize("option", [7, "{", '{"ezlogs":{}}', '{"ezlogs":"{}","id":"other"}'])
 def test_foreign_options_are_passed_over(captured: Captured, instrumented: None, option: object) -> None:
-    """What does not read as ours, or is another message's, is as nothing: the message is enqueued for the first time."""
+    """What does not read as ours, or is another message's, is as nothing: the message is a new one."""
     broker = StubBroker(middleware=[])
     broker.declare_queue("default")
     broker.enqueue(Message("default", "gone", (), {}, {OPTION: option, "retries": "x", "max_retries": "y"}))

@@ -90,6 +90,9 @@ def test_a_job_goes_on_with_the_story(
     assert (execution["metadata"]["queue"], execution["metadata"]["worker"]) == (queue.name, f"w-{queue.name}")
     assert execution["metadata"]["queue_wait"] >= 0
     assert "hunter2" not in f"{enqueue}{execution}"
+    if kind != "SimpleWorker":  # a work horse runs no exit handlers
+        ends = worker.wait(lambda events: [event for event in events if event["event_type"] == "test.shutdown"])
+        assert execution["pid"] in {event["pid"] for event in ends}
 
 
 @pytest.mark.parametrize("kind", ["SimpleWorker", "Worker"])
