@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context
 
-from ezlogs.emit import guarded
+from ezlogs.emit import guarded, tracking
 from ezlogs.trackers.schedule import Schedule, schedule
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.jobs import before
@@ -94,7 +94,9 @@ def _watched(hooks: Hooks, run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @guarded
-def _begun(job: Job, due: datetime) -> Schedule:
+def _begun(job: Job, due: datetime) -> Schedule | None:
+    if not tracking():
+        return None
     return _schedule(str(job.name), due, {"job": str(job.id), "trigger": str(job.trigger)}).__enter__()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -193,8 +194,7 @@ def _watching(hooks: Hooks, worker: Worker) -> None:
             try:
                 return await function(*args, **kwargs)
             except BaseException as error:
-                if (run := _run.get()) is not None:
-                    run.error, run.aborting = error, run.job_id in worker.aborting_tasks
+                _raised(worker, error)
                 raise
 
         return call
@@ -203,13 +203,16 @@ def _watching(hooks: Hooks, worker: Worker) -> None:
     worker.functions = {name: replace(one, coroutine=watched(one.coroutine)) for name, one in worker.functions.items()}
 
 
+def _raised(worker: Worker, error: BaseException) -> None:
+    if (run := _run.get()) is not None:
+        run.error, run.aborting = error, run.job_id in worker.aborting_tasks
+
+
 async def _begin(run: Run, ctx: Mapping[Any, Any]) -> None:
-    try:
-        if ctx["job_try"] > 1:
+    if ctx["job_try"] > 1:
+        with suppress(Exception):  # of Redis: arq meets them by itself
             run.carried = unpacked(await run.worker.pool.get(RETRY_KEY + run.job_id)) or run.carried
-        run.scope = _started(run, ctx["job_try"])
-    except Exception:  # of Redis: arq meets it by itself
-        run.scope = _started(run, ctx["job_try"])
+    run.scope = _started(run, ctx["job_try"])
 
 
 @guarded
@@ -225,7 +228,7 @@ def _finishing(hooks: Hooks, finish_job: Callable[..., Awaitable[None]]) -> Call
     @wraps(finish_job)
     async def finishing(worker: Worker, job_id: str, finish: bool, *args: Any) -> None:
         run = _run.get()
-        if hooks.active and run is not None and run.scope is not None:
+        if hooks.active and run is not None:
             await _hand_on(run, _ended(run, finish, args[3] if len(args) > 3 else None))
         await finish_job(worker, job_id, finish, *args)
 
@@ -236,7 +239,7 @@ def _finishing(hooks: Hooks, finish_job: Callable[..., Awaitable[None]]) -> Call
 def _ended(run: Run, finish: bool, later: int | None) -> Mapping[str, str] | None:
     """Tell how an attempt ended, and return what is handed on to the next one."""
     scope, error = run.scope, run.error
-    if scope is None:
+    if scope is None:  # nobody listens
         return None
     if not finish:
         sent = scope.requeued(eta=_time(run.score + later) if later else None)
@@ -254,13 +257,11 @@ def _ended(run: Run, finish: bool, later: int | None) -> Mapping[str, str] | Non
 
 
 async def _hand_on(run: Run, sent: Mapping[str, str] | None) -> None:
-    try:
+    with suppress(Exception):  # of Redis: arq meets them by itself
         if sent:
             await run.worker.pool.set(RETRY_KEY + run.job_id, packed(sent), ex=SECONDS)
         elif sent is not None:
             await run.worker.pool.delete(RETRY_KEY + run.job_id)
-    except Exception:  # of Redis: arq meets it by itself
-        return
 
 
 def _scheduled(hooks: Hooks, run_cron: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

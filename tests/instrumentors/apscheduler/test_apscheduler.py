@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -122,5 +123,50 @@ def test_the_scheduler_has_the_events_that_it_would_have(captured: Captured) -> 
     ApschedulerInstrumentor().uninstrument()
 
     assert base.run_job is pool.run_job is original
-    assert [event.metadata["job"] for event in captured.events] == ["plain", "plain"]
-    assert len({event.correlation.correlation_id for event in captured.events}) == 2
+    assert run() == without
+    assert [event.metadata["job"] for event in captured.events] == ["plain"] * 4
+    assert [event.outcome for event in captured.events] == ["success", "success", "failure", "success"]
+    assert len({event.correlation.correlation_id for event in captured.events}) == 4
+
+
+def test_hooks_that_outlive_the_instrumentor_do_nothing(captured: Captured) -> None:
+    """What somebody has imported from APScheduler meanwhile goes on as if it were APScheduler's own."""
+    ApschedulerInstrumentor().instrument()
+    run, run_coroutine = base.run_job, base.run_coroutine_job
+    ApschedulerInstrumentor().uninstrument()
+    job = Job(BackgroundScheduler(), id="1", func=print, args=(), kwargs={}, name="1", trigger=DateTrigger())
+    job.misfire_grace_time = 1
+    long_ago = [datetime(2020, 1, 1, tzinfo=timezone.utc)]
+
+    assert [event.code for event in run(job, "default", long_ago, "test")] == [EVENT_JOB_MISSED]
+    (missed,) = asyncio.run(run_coroutine(job, "default", long_ago, "test"))
+    assert missed.code == EVENT_JOB_MISSED
+    assert captured.events == []
+
+
+def test_a_run_that_would_be_one_too_many(captured: Captured) -> None:
+    """It is told by the scheduler that left it out, also of a job that is gone since."""
+    ApschedulerInstrumentor().instrument()
+    scheduler = BackgroundScheduler(timezone=timezone.utc)
+    scheduler.add_job(print, DateTrigger(), id="full", name="fully")
+    due = [datetime.now(timezone.utc)]
+    for job_id in ("full", "gone"):
+        scheduler._dispatch_event(JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job_id, None, due))
+    scheduler._dispatch_event(JobSubmissionEvent(EVENT_JOB_SUBMITTED, "full", None, due))
+    ApschedulerInstrumentor().uninstrument()
+
+    assert [(event.action, event.outcome) for event in captured.events] == [
+        ("fully.tick", "failure"),
+        ("gone.tick", "failure"),
+    ]
+
+
+def test_runs_while_nothing_listens() -> None:
+    """They are APScheduler's own."""
+    ApschedulerInstrumentor().instrument()
+    job = Job(BackgroundScheduler(), id="1", func=list, args=(), kwargs={}, name="1", trigger=DateTrigger())
+    job.misfire_grace_time = None
+    (event,) = base.run_job(job, "default", [datetime.now(timezone.utc)], "test")
+    ApschedulerInstrumentor().uninstrument()
+
+    assert (event.code, event.retval) == (EVENT_JOB_EXECUTED, [])

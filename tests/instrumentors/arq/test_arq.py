@@ -258,29 +258,106 @@ def test_serialisers_that_take_no_further_key_get_none(captured: Captured, pool:
     assert len(captured.events) == 2
 
 
-def test_the_users_own_hooks_are_called(captured: Captured, pool: Pool, redis: Redis) -> None:
-    """A burst worker in this process: the hooks see what they always do, and each function of the user is unchanged."""
+async def plain(ctx: dict[Any, Any]) -> str:
+    """Do nothing."""
+    return "done"
+
+
+async def failing(ctx: dict[Any, Any]) -> None:
+    """Ask for another attempt, once."""
+    if ctx["job_try"] == 1:
+        raise Retry
+
+
+async def burst(redis: ArqRedis, **options: Any) -> Worker:
+    """Make a worker that ends when nothing is left to do."""
+    functions = [func(plain, name="plain"), func(failing, name="failing")]
+    queue = redis.default_queue_name
+    return Worker(functions, redis_pool=redis, queue_name=queue, burst=True, handle_signals=False, **options)
+
+
+def test_the_users_own_hooks_are_called(captured: Captured, pool: Pool) -> None:
+    """Those of a worker see what they always do; a naive time is the machine's."""
     seen: list[int] = []
 
     async def on_job_start(ctx: dict[Any, Any]) -> None:
         seen.append(ctx["job_try"])
 
-    async def plain(ctx: dict[Any, Any]) -> str:
-        return "done"
-
     async def main(redis: ArqRedis) -> Any:
-        job = await redis.enqueue_job("plain")
-        worker = Worker(
-            [func(plain, name="plain")],
-            redis_pool=redis,
-            queue_name=pool.queue,
-            burst=True,
-            handle_signals=False,
-            on_job_start=on_job_start,
-        )
-        await worker.main()
+        job = await redis.enqueue_job("plain", _defer_until=datetime.now())
+        await (await burst(redis, on_job_start=on_job_start)).main()
         return await job.result(timeout=5)
 
     assert pool(main) == "done"
     assert seen == [1]
     assert [event.outcome for event in captured.events] == ["success", "success"]
+    assert datetime.fromisoformat(str(captured.events[0].metadata["eta"])).tzinfo is not None
+
+
+def test_jobs_that_do_not_begin_are_told(captured: Captured, pool: Pool) -> None:
+    """Aborted before, gone from Redis, not to be read, and tried too often already."""
+
+    async def main(redis: ArqRedis) -> list[str]:
+        jobs = [await redis.enqueue_job("plain") for _ in range(4)]
+        ids = [job.job_id for job in jobs]
+        await redis.zadd("arq:abort", {ids[0]: 1})
+        await redis.delete(f"arq:job:{ids[1]}")
+        await redis.set(f"arq:job:{ids[2]}", b"not a pickle")
+        await redis.set(f"arq:retry:{ids[3]}", 7)
+        await (await burst(redis, allow_abort_jobs=True)).main()
+        return ids
+
+    ids = pool(main)
+    ends = {event.subject.id: event for event in captured.events if event.event_type == "job.execution"}
+    assert [ends[job_id].action for job_id in ids] == ["plain.abort", "unknown.expire", "unknown.expire", "plain.dead"]
+    assert [ends[job_id].outcome for job_id in ids] == ["failure", "failure", "failure", "dead"]
+    assert ends[ids[0]].correlation.parent_event_id == captured.events[0].event_id
+
+
+def test_a_redis_that_fails_costs_a_cause_and_no_job(captured: Captured, pool: Pool) -> None:
+    """What an attempt leaves to the next one cannot be written: that one's parent is the enqueue event."""
+
+    async def main(redis: ArqRedis) -> Any:
+        job, worker, write = await redis.enqueue_job("failing"), await burst(redis), redis.set
+
+        async def refusing(key: Any, *args: Any, **kwargs: Any) -> Any:
+            if str(key).startswith("arq:ezlogs:"):
+                raise ConnectionError
+            return await write(key, *args, **kwargs)
+
+        redis.set = refusing  # type: ignore[method-assign]
+        await worker.main()
+        return await job.result(timeout=5)
+
+    assert pool(main) is None
+    enqueue, retry, success = captured.events
+    assert (retry.outcome, success.outcome) == ("retried", "success")
+    assert success.correlation.parent_event_id == enqueue.event_id
+
+
+@pytest.mark.parametrize("taken_back", [True, False])
+def test_jobs_run_while_nothing_listens(pool: Pool, taken_back: bool) -> None:
+    """Also on a worker that was made while the instrumentor was there."""
+
+    async def main(redis: ArqRedis) -> Any:
+        jobs = [await redis.enqueue_job(name) for name in ("plain", "failing", "nobody")]
+        worker = await burst(redis)
+        if taken_back:
+            ArqInstrumentor().uninstrument()
+            jobs.append(await redis.enqueue_job("plain"))
+        await worker.main()
+        return [await redis.exists(f"arq:ezlogs:{job.job_id}") for job in jobs], await jobs[0].result(timeout=5)
+
+    kept, result = pool(main)
+    assert (sum(kept), result) == (0, "done")
+
+
+def test_what_is_not_a_mapping_is_arqs_own_affair(captured: Captured, pool: Pool) -> None:
+    """A deserialiser that gives something else fails as it does without ezlogs."""
+
+    async def main(redis: ArqRedis) -> Any:
+        await redis.enqueue_job("plain")
+        await (await burst(redis, job_deserializer=lambda data: [])).main()
+
+    pool(main)
+    assert [event.outcome for event in captured.events] == ["success", "failure"]

@@ -221,7 +221,7 @@ def test_periodic_tasks_begin_a_story(captured: Captured, tasks: ModuleType, sta
     worker = start("thread", "periodic")
     enqueue = worker.enqueued("every_minute")
     (execution,) = worker.attempts(enqueue["subject"]["id"])
-    (run,) = worker.wait(lambda events: [event for event in events if event["event_type"] == "schedule.run"])[1:2]
+    (run,) = (event for event in worker.events() if event["event_type"] == "schedule.run")
 
     assert (run["action"], run["actor"]["type"]) == ("huey_tasks.every_minute.tick", "scheduler")
     assert enqueue["correlation"]["parent_event_id"] == run["event_id"]
@@ -288,3 +288,54 @@ def test_results_and_messages_without_ezlogs_are_as_before(captured: Captured, i
     plain()
     assert not huey.storage.dequeue().endswith(MARK)
     assert len(captured.events) == 1
+
+
+def test_an_interrupted_task_is_told_as_such(captured: Captured, instrumented: None) -> None:
+    """By Huey's own signal, as a consumer sends it that must end; how far the task came nobody knows."""
+    huey = MemoryHuey(immediate=True)
+
+    @huey.task()
+    def interrupted() -> None:
+        """Be under way when the consumer ends."""
+        huey.notify_interrupted_tasks()
+
+    interrupted()
+    assert [event.action.rpartition(".")[2] for event in captured.events] == ["enqueue", "interrupt"]
+    assert captured.events[1].outcome == "unknown"
+
+
+def test_tasks_run_while_nothing_listens(instrumented: None) -> None:
+    """Through a retry and when they are revoked, and from a message that carries a story."""
+    huey, seen = MemoryHuey(utc=False), []
+
+    @huey.task(retries=1, retry_delay=60)
+    def failing() -> None:
+        """Fail."""
+        seen.append(1)
+        raise TimeoutError
+
+    failing()
+    huey.execute(huey.dequeue())
+    failing().revoke()
+    huey.execute(huey.dequeue())
+    assert (seen, huey.scheduled_count()) == ([1], 1)
+    HueyInstrumentor().uninstrument()
+    assert not huey.scheduled()[0].__dict__.get("_ezlogs_carried")
+
+
+def test_naive_times_are_what_huey_takes_them_for(captured: Captured, instrumented: None) -> None:
+    """UTC, or the machine's time; others say themselves what they are."""
+    for utc in (True, False):
+        huey = MemoryHuey(utc=utc)
+
+        @huey.task()
+        def plain() -> None:
+            """Nothing."""
+
+        plain.schedule(delay=60)
+        due = datetime.fromisoformat(str(captured.events[-1].metadata["eta"]))
+        assert timedelta(seconds=50) < due - datetime.now(timezone.utc) < timedelta(seconds=70)
+    task = plain.s()
+    task.eta = datetime.now(timezone.utc)
+    huey.enqueue(task)
+    assert str(captured.events[-1].metadata["eta"]) == task.eta.isoformat()

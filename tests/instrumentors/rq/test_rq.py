@@ -294,3 +294,27 @@ def test_what_is_taken_back_leaves_no_trace(captured: Captured, queue: Queue) ->
 
     assert captured.events == []
     assert queue.connection.hget(job.key, FIELD) is None
+
+
+def test_a_job_that_cannot_be_read_fails(captured: Captured, queue: Queue, start: Start) -> None:
+    """Its story is known, its name is not."""
+    job = queue.enqueue("rq_tasks.plain")
+    queue.connection.hset(job.key, "data", b"not a pickle")
+    (failure,) = start().attempts(job.id)
+
+    assert (failure["action"], failure["outcome"]) == ("unreadable.failure", "failure")
+    assert failure["correlation"]["parent_event_id"] == captured.events[0].event_id
+
+
+def test_nothing_is_told_where_nothing_listens(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run here, on a worker in this process, by cron, and after the instrumentor was taken back."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(HERE)])
+    Queue(queue.name, is_async=False, connection=queue.connection).enqueue("rq_tasks.broken")
+    jobs = [queue.enqueue("rq_tasks.broken", retry=Retry(max=1)), queue.enqueue("rq_tasks.plain")]
+    cron = pytest.importorskip("rq.cron")
+    RqInstrumentor().uninstrument()
+    jobs.append(cron.CronJob(queue_name=queue.name, func=print, interval=60).enqueue(queue.connection))
+    RqInstrumentor().instrument()
+    rq.SimpleWorker([queue], connection=queue.connection).work(burst=True)
+
+    assert [job.get_status() for job in jobs] == ["failed", "finished", "finished"]
