@@ -27,10 +27,10 @@ def test_a_call_is_an_attempt_however_it_ends() -> None:
     attempt = SimpleNamespace(close=lambda: seen.append("closed"))
     around(hooks, Worker, "run", lambda worker, error: attempt, lambda attempt, *end: seen.append(end))
     before(hooks, Worker, "run", lambda worker, error: seen.append("before"))
-    error = ValueError()
+    error = TimeoutError()
     run = Worker.run
     assert Worker().run(None) == "done"
-    with pytest.raises(ValueError):
+    with pytest.raises(TimeoutError):
         Worker().run(error)
     assert seen == ["before", "runs", ("done", None), "closed", "before", "runs", (None, error), "closed"]
     hooks.undo()

@@ -99,6 +99,16 @@ def in_story(actor: tuple[str, object] = ("user", 7), parent: str = "evt_request
         yield
 
 
+def on_top(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    """Hook on top of ezlogs, which then stays below when it is taken back."""
+    below = getattr(owner, name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return below(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, call)
+
+
 Event = dict[str, Any]
 
 

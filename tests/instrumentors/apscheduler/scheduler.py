@@ -49,7 +49,7 @@ def killed():
 
 def main(kind):
     """Run until the end."""
-    pool = ProcessPoolExecutor(1) if kind == "process" else ThreadPoolExecutor(2)
+    pool = ProcessPoolExecutor(2) if kind == "process" else ThreadPoolExecutor(2)
     if kind == "asyncio":
         scheduler = AsyncIOScheduler(timezone=timezone.utc)
         scheduler.add_job(awaiting, "interval", seconds=1)
@@ -61,7 +61,8 @@ def main(kind):
     else:
         scheduler.add_job(close_day, "interval", seconds=1, args=["hunter2"], id="close", max_instances=3)
         scheduler.add_job(broken, "interval", seconds=1)
-        scheduler.add_job(slow, "interval", seconds=1, name="slowly")
+        if kind == "thread":
+            scheduler.add_job(slow, "interval", seconds=1, name="slowly")
         late = now - timedelta(seconds=30)
         scheduler.add_job(broken, "date", run_date=late, name="missed", misfire_grace_time=5)
         scheduler.add_job(broken, "date", run_date=late, name="late", misfire_grace_time=None)

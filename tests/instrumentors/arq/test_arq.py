@@ -14,11 +14,12 @@ import pytest
 
 pytest.importorskip("arq", reason="no arq")
 
-from arq import create_pool, func  # after the skip
+import arq.worker  # after the skip
+from arq import Retry, create_pool, func
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job
 from arq.worker import Worker
-from tests.instrumentors.working import STORY, Working, in_story
+from tests.instrumentors.working import STORY, Working, in_story, on_top
 from tests.servers import Redis
 
 from ezlogs.testing import Captured
@@ -336,8 +337,12 @@ def test_a_redis_that_fails_costs_a_cause_and_no_job(captured: Captured, pool: P
 
 
 @pytest.mark.parametrize("taken_back", [True, False])
-def test_jobs_run_while_nothing_listens(pool: Pool, taken_back: bool) -> None:
-    """Also on a worker that was made while the instrumentor was there."""
+def test_jobs_run_while_nothing_listens(pool: Pool, monkeypatch: pytest.MonkeyPatch, taken_back: bool) -> None:
+    """Also on a worker that was made while the instrumentor was there, and beneath other hooks."""
+    on_top(monkeypatch, Worker, "run_job")
+    on_top(monkeypatch, Worker, "finish_job")
+    on_top(monkeypatch, arq.worker, "deserialize_job_raw")
+    arq.worker.serialize_result("plain", (), {}, 1, 0, True, None, 0, 0, "plain", "queue", job_id="1")  # of no run
 
     async def main(redis: ArqRedis) -> Any:
         jobs = [await redis.enqueue_job(name) for name in ("plain", "failing", "nobody")]

@@ -236,3 +236,10 @@ def test_what_is_taken_back_leaves_no_trace(captured: Captured, instrumented: No
 
     assert captured.events == []
     assert OPTION not in message.options
+
+
+def test_messages_while_nothing_listens_have_no_option(instrumented: None) -> None:
+    """They are as without ezlogs."""
+    broker = StubBroker(middleware=[])
+    broker.declare_queue("default")
+    assert broker.enqueue(Message("default", "plain", (), {}, {})).options == {}

@@ -14,10 +14,10 @@ import pytest
 
 pytest.importorskip("huey", reason="no Huey")
 
-from huey import MemoryHuey  # after the skip
+from huey import Huey, MemoryHuey  # after the skip
 from huey.api import TaskLock
 from huey.registry import Message
-from tests.instrumentors.working import STORY, Working, in_story
+from tests.instrumentors.working import STORY, Working, in_story, on_top
 
 from ezlogs.testing import Captured
 from ezlogs_instrumentors.huey import MARK, HueyInstrumentor
@@ -304,7 +304,7 @@ def test_an_interrupted_task_is_told_as_such(captured: Captured, instrumented: N
     assert captured.events[1].outcome == "unknown"
 
 
-def test_tasks_run_while_nothing_listens(instrumented: None) -> None:
+def test_tasks_run_while_nothing_listens(instrumented: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through a retry and when they are revoked, and from a message that carries a story."""
     huey, seen = MemoryHuey(utc=False), []
 
@@ -319,8 +319,9 @@ def test_tasks_run_while_nothing_listens(instrumented: None) -> None:
     failing().revoke()
     huey.execute(huey.dequeue())
     assert (seen, huey.scheduled_count()) == ([1], 1)
+    on_top(monkeypatch, Huey, "deserialize_task")
     HueyInstrumentor().uninstrument()
-    assert not huey.scheduled()[0].__dict__.get("_ezlogs_carried")
+    assert not vars(huey.scheduled()[0]).get("_ezlogs_carried")
 
 
 def test_naive_times_are_what_huey_takes_them_for(captured: Captured, instrumented: None) -> None:

@@ -16,7 +16,7 @@ rq = pytest.importorskip("rq", reason="no RQ")
 from redis import Redis as Connection  # noqa: E402  # after the skip
 from rq import Queue, Repeat, Retry  # noqa: E402
 from rq.job import Job as RqJob  # noqa: E402
-from tests.instrumentors.working import STORY, Working, in_story  # noqa: E402
+from tests.instrumentors.working import STORY, Working, in_story, on_top  # noqa: E402
 from tests.servers import Redis  # noqa: E402
 
 from ezlogs.testing import Captured  # noqa: E402
@@ -243,13 +243,16 @@ def test_damaged_fields_are_passed_over(captured: Captured, queue: Queue, start:
 def test_a_killed_work_horse(captured: Captured, queue: Queue, start: Start, journal: bool) -> None:
     """It is told by the worker, or by whoever takes over its journal, but not by both; the retry is attempt 2."""
     worker = start("Worker", **({"JOBS_JOURNAL": "1"} if journal else {}))
+    if not journal:
+        (lost,) = worker.attempts(queue.enqueue("rq_tasks.killed").id)
+        assert lost["outcome"] == "failure", "without a retry that is the end"
     job = queue.enqueue("rq_tasks.killed", retry=Retry(max=1))
     last = worker.attempts(job.id, 1 if journal else 2)[-1]
 
     assert (last["outcome"], last["correlation"]["attempt"]) == ("success", 2)
-    assert last["correlation"]["parent_event_id"] == captured.events[0].event_id
+    assert last["correlation"]["parent_event_id"] == captured.events[-1].event_id
     opened = [event for event in worker.events() if event["event_type"] == "opened.job.execution"]
-    told = [event for event in worker.events() if event["event_type"] == "job.execution"]
+    told = worker.attempts(job.id)
     if journal:
         assert [event["outcome"] for event in opened] == ["unknown", "unknown"]
         assert [event["event_id"] for event in told] == [opened[1]["event_id"]]
@@ -312,6 +315,7 @@ def test_nothing_is_told_where_nothing_listens(queue: Queue, monkeypatch: pytest
     Queue(queue.name, is_async=False, connection=queue.connection).enqueue("rq_tasks.broken")
     jobs = [queue.enqueue("rq_tasks.broken", retry=Retry(max=1)), queue.enqueue("rq_tasks.plain")]
     cron = pytest.importorskip("rq.cron")
+    on_top(monkeypatch, cron.CronJob, "enqueue")
     RqInstrumentor().uninstrument()
     jobs.append(cron.CronJob(queue_name=queue.name, func=print, interval=60).enqueue(queue.connection))
     RqInstrumentor().instrument()
