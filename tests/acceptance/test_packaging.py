@@ -61,6 +61,11 @@ ENTRY_POINTS = {
         "ezlogs_instrumentors.aiohttp_client:AiohttpClientInstrumentor",
     ),
     ("opentelemetry_instrumentor", "ezlogs_urllib", "ezlogs_instrumentors.urllib:UrllibInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_rq", "ezlogs_instrumentors.rq:RqInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_huey", "ezlogs_instrumentors.huey:HueyInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_dramatiq", "ezlogs_instrumentors.dramatiq:DramatiqInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_arq", "ezlogs_instrumentors.arq:ArqInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_apscheduler", "ezlogs_instrumentors.apscheduler:ApschedulerInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_sqlalchemy", "ezlogs_instrumentors.sqlalchemy:SqlalchemyInstrumentor"),
 }
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.servers import Server, mariadb, postgresql
+from tests.servers import Redis, Server, mariadb, postgresql, redis_server
 
 
 @pytest.fixture
@@ -50,4 +50,11 @@ def postgresql_server() -> Iterator[Server]:
 def mariadb_server() -> Iterator[Server]:
     """A MariaDB; the test is skipped where there is none."""
     with mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    """A Redis; the test is skipped where there is none."""
+    with redis_server() as server:
         yield server

@@ -140,7 +140,7 @@ def headers_after_loss(job_id: object, retries: object, eta: Any) -> dict[str, s
 def _context(request: Request) -> Context:
     from celery.app.task import Context
 
-    return Context(request.request_dict)
+    return Context(request.request_dict, delivery_info=request.delivery_info, hostname=request.hostname)
 
 
 def _request_of(task: Task[Any, Any], task_id: str) -> Context | None:

@@ -1,0 +1,145 @@
+"""Dramatiq: messages as they are enqueued, run, tried again, skipped and rejected, by what brokers tell middleware.
+
+What carries the story is an option of the message, beside those of Dramatiq's own middleware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from functools import wraps
+from threading import current_thread
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ezlogs.emit import guarded
+from ezlogs.trackers import job as tracker
+from ezlogs.trackers.job import Job, JobScope
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+from ezlogs_instrumentors.jobs import around, packed, unpacked, worker_name
+
+if TYPE_CHECKING:
+    from dramatiq.broker import Broker, MessageProxy
+    from dramatiq.message import Message
+
+OPTION = "ezlogs"
+"""The message's option."""
+
+RUN = "_ezlogs_run"
+"""The attribute of a message for the attempt that runs."""
+
+
+class DramatiqInstrumentor(HookingInstrumentor):
+    """Tells of messages of Dramatiq 1.17 and later, with any broker.
+
+    Example:
+        >>> instrumentor = DramatiqInstrumentor()
+        >>> instrumentor.instrument()
+        >>> instrumentor.uninstrument()
+    """
+
+    package = "dramatiq"
+    versions = ("dramatiq >= 1.17",)
+
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {"dramatiq.broker": _attach, "dramatiq.worker": _attach_to_workers}
+
+
+def _attach(hooks: Hooks, module: ModuleType) -> None:
+    def make(emit: Callable[..., None]) -> Callable[..., None]:
+        @wraps(emit)
+        def emitted(broker: Broker, signal: str, *args: Any, **kwargs: Any) -> None:
+            if signal == "enqueue" and hooks.active:
+                _enqueuing(broker, *args, **kwargs)
+            emit(broker, signal, *args, **kwargs)
+
+        return emitted
+
+    hooks.replace(module.Broker, "emit_before", make)
+    hooks.after(module.Broker, "emit_after", _emitted)  # by then the middleware has decided whether to try again
+
+
+def _attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
+    around(hooks, module._WorkerThread, "process_message", _starting, lambda *_: None)
+
+
+@guarded
+def _enqueuing(broker: Broker, message: Message[Any], delay: int | None = None) -> None:
+    attempt, eta = tracker.running(), _time(message.options.get("eta"))
+    if attempt is not None and attempt.job.id == message.message_id:
+        vars(attempt)["again"] = True
+        sent = attempt.requeued(eta=eta)
+    elif _carried(message) or type(current_thread()).__name__.lstrip("_") == "ConsumerThread":
+        return  # it goes on from the queue of delayed messages, or is enqueued anew as it was
+    else:
+        told, priority = _told(broker, message), message.options.get("broker_priority")
+        sent = tracker.enqueued(told, eta=eta, priority=priority)
+    if sent:
+        message.options[OPTION] = packed(sent, id=message.message_id)
+
+
+def _starting(worker: Any, message: MessageProxy) -> JobScope | None:
+    scope = tracker.started(
+        _told(worker.broker, message),
+        attempt=_retries(message) + 1,
+        worker=worker_name(),
+        headers=_carried(message),
+    )
+    vars(message)[RUN] = scope
+    return scope
+
+
+def _emitted(
+    broker: Broker,
+    _: None,
+    signal: str,
+    message: Any = None,
+    *args: object,
+    exception: BaseException | None = None,
+    **kwargs: object,
+) -> None:
+    scope = vars(message).pop(RUN, None) if signal in ("process_message", "skip_message") else None
+    if scope is None:
+        return
+    if signal == "skip_message":
+        scope.ended("skip", "failure" if message.failed else "success")
+    elif vars(scope).get("again"):
+        scope.retried(exception)
+    elif exception is None and not message.failed:
+        scope.succeeded()
+    elif message.failed and scope.attempt > 1 and _retries(message) >= scope.attempt:
+        scope.ended("dead", "dead", exception)  # as often as it may: what may not be tried again is not counted
+    else:
+        scope.failed(exception)
+
+
+def _told(broker: Broker, message: Message[Any] | MessageProxy) -> Job:
+    queue = message.queue_name.removesuffix(".DQ")  # of delayed messages
+    return Job(message.actor_name, message.message_id, queue, _max_retries(broker, message), "dramatiq")
+
+
+def _max_retries(broker: Broker, message: Message[Any] | MessageProxy) -> int | None:
+    from dramatiq.middleware import Retries
+
+    general = next((one.max_retries for one in broker.middleware if isinstance(one, Retries)), 0)
+    actor = broker.actors.get(message.actor_name)
+    of_actor = general if actor is None else actor.options.get("max_retries", general)
+    found = message.options.get("max_retries", of_actor)
+    return found if isinstance(found, int) else None
+
+
+def _retries(message: Message[Any] | MessageProxy) -> int:
+    found = message.options.get("retries", 0)
+    return found if type(found) is int and found >= 0 else 0
+
+
+def _carried(message: Message[Any] | MessageProxy) -> dict[str, Any]:
+    """Return what came with a message; options that were copied from another are not its own."""
+    carried = unpacked(message.options.get(OPTION))
+    return carried if carried.get("id") == message.message_id else {}
+
+
+def _time(eta: object) -> datetime | None:
+    """Return a time in milliseconds since 1970."""
+    return datetime.fromtimestamp(eta / 1000, timezone.utc) if isinstance(eta, (int, float)) else None

@@ -1,0 +1,233 @@
+"""RQ: jobs as they are enqueued and run, by the methods of its queues and workers that all of them go through.
+
+What carries the story is a field of its own in the job's hash in Redis, beside those of RQ: ``meta`` is the
+application's, and workers without ezlogs pass over fields that they do not know.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import wraps
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ezlogs.emit import guarded
+from ezlogs.launch.start import end as deliver
+from ezlogs.runtime import current_runtime
+from ezlogs.trackers import job as tracker
+from ezlogs.trackers.job import Job, JobScope
+from ezlogs.trackers.schedule import schedule
+from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked
+
+if TYPE_CHECKING:
+    from rq.cron import CronJob
+    from rq.job import Job as RqJob
+    from rq.queue import Queue
+    from rq.worker import BaseWorker
+
+FIELD = "ezlogs"
+"""The field in a job's hash."""
+
+CARRIED, RUN = "_ezlogs_carried", "_ezlogs_run"
+"""The attributes of a job for what is in the field, and for the attempt that runs."""
+
+
+class RqInstrumentor(HookingInstrumentor):
+    """Tells of jobs of RQ 2 and later: workers that fork or spawn and those that do not, retries, schedules, cron.
+
+    Example:
+        >>> instrumentor = RqInstrumentor()
+        >>> instrumentor.instrument()
+        >>> instrumentor.uninstrument()
+    """
+
+    package = "rq"
+    versions = ("rq >= 2",)
+
+    def attachments(self) -> Mapping[str, Attach]:
+        """Return what puts hooks into which module."""
+        return {
+            "rq.job": _attach_to_jobs,
+            "rq.queue": _attach_to_queues,
+            "rq.worker": _attach_to_workers,
+            "rq.cron": _attach_to_cron,
+        }
+
+
+def _attach_to_jobs(hooks: Hooks, module: ModuleType) -> None:
+    hooks.after(module.Job, "to_dict", _saving)
+    hooks.after(module.Job, "restore", _restoring)
+    before(hooks, module.Job, "save", _deferring)
+    hooks.after(module.Job, "perform", _performed, even_if_raised=True)
+
+
+def _attach_to_queues(hooks: Hooks, module: ModuleType) -> None:
+    before(hooks, module.Queue, "_enqueue_job", _enqueuing)
+    before(hooks, module.Queue, "schedule_job", _scheduling)
+    around(hooks, module.Queue, "run_sync", _starting_here, _ending)
+
+
+def _attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
+    for kind in {module.BaseWorker, module.Worker, module.SimpleWorker}:
+        if "perform_job" in vars(kind):
+            around(hooks, kind, "perform_job", _starting, _ending)
+        if "handle_exception" in vars(kind):
+            before(hooks, kind, "handle_exception", _failing)
+        if "handle_job_failure" in vars(kind):
+            before(hooks, kind, "handle_job_failure", _losing)
+
+
+def _attach_to_cron(hooks: Hooks, module: ModuleType) -> None:
+    def make(enqueue: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(enqueue)
+        def enqueued(entry: CronJob, *args: Any, **kwargs: Any) -> Any:
+            if not hooks.active:
+                return enqueue(entry, *args, **kwargs)
+            known = {"cron": entry.cron, "interval": entry.interval, "queue": entry.queue_name}
+            facts = {name: fact for name, fact in known.items() if fact is not None}
+            name = str(getattr(entry, "name", None) or entry.func_name)
+            with schedule(name, due=entry.next_enqueue_time, metadata=facts):
+                return enqueue(entry, *args, **kwargs)
+
+        return enqueued
+
+    hooks.replace(module.CronJob, "enqueue", make)
+
+
+def _saving(job: RqJob, fields: dict[str, Any], *_: object, **__: object) -> None:
+    if carried := _carried(job):
+        fields[FIELD] = packed(carried)
+
+
+def _restoring(job: RqJob, _: object, fields: Mapping[Any, Any]) -> None:
+    vars(job)[CARRIED] = unpacked(fields.get(FIELD.encode(), fields.get(FIELD)))
+
+
+def _enqueuing(queue: Queue, job: RqJob, *_: object, **__: object) -> None:
+    _handed_over(job, queue.name, None)
+
+
+def _scheduling(queue: Queue, job: RqJob, datetime: datetime, *_: object, **__: object) -> None:
+    _handed_over(job, queue.name, datetime.astimezone().replace(microsecond=0))  # RQ counts whole seconds
+
+
+def _deferring(job: RqJob, *_: object, **__: object) -> None:
+    if job._status == "deferred":  # until the jobs that it depends on are done
+        _handed_over(job, job.origin, None)
+
+
+def _handed_over(job: RqJob, queue: str, eta: datetime | None) -> None:
+    """Tell that a job is enqueued, unless it has been before: RQ schedules, retries and repeats with the same calls."""
+    attempt, carried = tracker.running(), _carried(job)
+    if attempt is not None and attempt.job.id == job.id:
+        again = attempt.attempt + 1 if job._status != "finished" else 1
+        vars(job)[CARRIED] = {**attempt.requeued(eta=eta), "attempt": again}
+    elif carried is None:  # it was made here
+        vars(job)[CARRIED] = dict(tracker.enqueued(_told(job, queue, 1), eta=eta))
+    elif job._status in ("failed", "stopped"):  # somebody has fetched it from a registry
+        vars(job)[CARRIED] = {**carried, "attempt": attempt_in(carried) + 1}
+
+
+def _starting(worker: BaseWorker, job: RqJob, queue: Queue, *_: object, **__: object) -> Run | None:
+    return _begun(job, queue.name, worker)
+
+
+def _starting_here(queue: Queue, job: RqJob) -> Run | None:
+    return _begun(job, queue.name, None)
+
+
+def _begun(job: RqJob, queue: str, worker: BaseWorker | None) -> Run | None:
+    carried = _carried(job) or {}
+    attempt = attempt_in(carried)
+    scope = tracker.started(
+        _told(job, queue, attempt),
+        attempt=attempt,
+        worker=None if worker is None else worker.name,
+        headers=carried,
+        nested=worker is None,
+    )
+    return None if scope is None else Run(scope, job, worker)
+
+
+class Run:
+    """An attempt, the job as its worker has it, and the worker: None where the job runs as it is enqueued."""
+
+    def __init__(self, scope: JobScope, job: RqJob, worker: BaseWorker | None) -> None:
+        self.scope, self.job, self.worker = scope, job, worker
+        vars(job)[RUN] = self
+        self.error: BaseException | None = None
+
+    def close(self) -> None:
+        """Leave the attempt; a process that ends with it, and runs no exit handlers, delivers what it holds."""
+        vars(self.job).pop(RUN, None)
+        self.scope.close()
+        runtime = current_runtime()
+        if self.worker is not None and self.worker.is_horse and runtime is not None:
+            deliver(runtime)
+
+
+def _ending(run: Run, _: object, error: BaseException | None) -> None:
+    from rq import Retry
+
+    scope, job = run.scope, run.job
+    status, error = job._status, run.error or error
+    if attempt_in(_carried(job) or {}) > scope.attempt:
+        scope.retried(error)
+    elif status == "failed" and error is None and isinstance(job._result, Retry):
+        scope.ended("dead", "dead")  # it asked for one more, and had used up their number
+    elif status == "failed" or error is not None:
+        scope.failed(error)
+    else:
+        scope.next_retry_at = None  # of a job that repeats
+        scope.succeeded()
+
+
+def _performed(job: RqJob, *_: object) -> None:
+    if (run := vars(job).get(RUN)) is not None and run.worker is None:
+        run.error = sys.exc_info()[1]
+
+
+def _failing(_: BaseWorker, job: RqJob, *raised: Any) -> None:
+    if (run := vars(job).get(RUN)) is not None:
+        run.error = raised[1]
+
+
+def _losing(worker: BaseWorker, job: RqJob, *_: object, **__: object) -> None:
+    """Tell of an attempt whose process died; where there is a journal, whoever takes over that process's tells it."""
+    carried, runtime = _carried(job) or {}, current_runtime()
+    attempt = attempt_in(carried)
+    if tracker.running() is not None or runtime is None or runtime.carrier is None:
+        return
+    if not runtime.carrier.notes_openings:
+        told = _told(job, job.origin, attempt)
+        tracker.lost(told, KilledError("the work horse ended"), attempt=attempt, worker=worker.name, headers=carried)
+    if job.retries_left:
+        vars(job)[CARRIED] = {**carried, "attempt": attempt + 1}
+
+
+class KilledError(Exception):
+    """The process that ran a job was killed."""
+
+
+def _told(job: RqJob, queue: str, attempt: int) -> Job:
+    left = job.retries_left
+    max_retries = None if left is None else attempt - 1 + left
+    return Job(_name(job) or "unreadable", str(job.id), queue, max_retries, "rq")
+
+
+def _carried(job: RqJob) -> dict[str, Any] | None:
+    """Return what came with a job; None for one that was made here and is not enqueued yet."""
+    return vars(job).get(CARRIED)
+
+
+@guarded
+def _name(job: RqJob) -> str | None:
+    from rq.exceptions import DeserializationError
+
+    try:
+        return job.func_name
+    except DeserializationError:  # of a job whose arguments this process cannot read
+        return None
