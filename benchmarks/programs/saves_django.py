@@ -50,7 +50,7 @@ def _measured(what: str, endpoint: str | None = None) -> dict[str, float]:
             return measured(_sides(model))
         told.deliver()
         before = told.delivered()
-        found = measured(_sides(model), told.deliver)
+        found = measured(_sides(model), told.deliver, told.within)
         rows = 2 * model.objects.count()  # each was created and updated
         assert told.delivered() - before == rows, (told.delivered() - before, rows)
         return found

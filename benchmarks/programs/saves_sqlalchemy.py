@@ -36,7 +36,7 @@ def _measured(what: str, endpoint: str | None = None) -> dict[str, float]:
             return measured(sides)
         told.deliver()
         before = told.delivered()
-        found = measured(sides, told.deliver)
+        found = measured(sides, told.deliver, told.within)
         rows = 0
         with make_session() as session:
             rows = 3 * session.query(model).count() // 2  # of two that are created one is updated

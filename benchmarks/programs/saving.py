@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from time import process_time_ns
@@ -33,12 +34,17 @@ def changed(order: Any) -> None:
     order.quantity += 1
 
 
-def measured(sides: Mapping[str, Callable[[], Save]], deliver: Callable[[], object] = int) -> dict[str, float]:
+def measured(
+    sides: Mapping[str, Callable[[], Save]],
+    deliver: Callable[[], object] = int,
+    within: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> dict[str, float]:
     """Return nanoseconds a row by what is done; the first turn of each is not counted.
 
     Args:
         sides: Makes what is measured, outside of the time.
         deliver: Delivers all that is left.
+        within: Makes what the saves belong to, as to a request.
     """
     found: dict[str, float] = {}
     for turn in range(_TURNS):
@@ -46,7 +52,8 @@ def measured(sides: Mapping[str, Callable[[], Save]], deliver: Callable[[], obje
             save = prepared()
             deliver()
             begin = process_time_ns()
-            save()
+            with within():
+                save()
             deliver()
             if turn:
                 found[name] = found.get(name, 0.0) + (process_time_ns() - begin) / ROWS / (_TURNS - 1)
@@ -65,6 +72,12 @@ class Ezlogs:
 
         ezlogs.configure(service_name="bench", endpoint=endpoint)
         self._flush, self._health = ezlogs.flush, ezlogs.health
+
+    def within(self) -> AbstractContextManager[object]:
+        """Return the story of a transaction, as that of a request or of a job would be."""
+        from ezlogs.scope import CorrelationManager
+
+        return CorrelationManager.start_flow_context("checkout", 42)
 
     def deliver(self) -> None:
         """Deliver all that is left."""

@@ -18,14 +18,15 @@ from ezlogs.ids import sequence_of
 from ezlogs.otel_compat import SUPPRESSION_KEYS, current_context
 from ezlogs.party import Actor, Subject
 from ezlogs.runtime import current_runtime, repaired
+from ezlogs.snapshot import Pairs
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _SUPPRESSED, _SUPPRESSED_BY_SDK = SUPPRESSION_KEYS
 _SEVERITIES = frozenset(SEVERITIES)
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-"""Types whose values need no snapshot."""
+_SCALARS = frozenset({str, int, float, bool, type(None), Pairs})
+"""Types whose values need no snapshot, or are one."""
 _IDS = frozenset({str, int, type(None)})
 """Types of ids in pairs that need no snapshot."""
 _UNCHANGED: tuple[Change, ...] = ()

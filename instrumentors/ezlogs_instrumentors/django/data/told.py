@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import UNSET
 
 from ezlogs.event import Change
+from ezlogs.snapshot import Pairs
 from ezlogs.trackers.data import Field
 from ezlogs.trackers.json_changes import differences, same
 
@@ -98,7 +99,7 @@ def displays(model: Any, changes: Collection[Change]) -> dict[str, object]:
 
     Choices that a function makes up are left alone: it may query.
     """
-    found: dict[str, object] = {}
+    found: list[tuple[str, object]] = []
     for change in changes:
         if change.before is UNSET and change.after is UNSET:
             continue
@@ -106,8 +107,8 @@ def displays(model: Any, changes: Collection[Change]) -> dict[str, object]:
         choices = None if field is None else _choices(field)
         if choices:
             names = _names(choices)
-            found[change.field] = [names.get(change.before), names.get(change.after)]
-    return {"choices": found} if found else {}
+            found.append((change.field, (names.get(change.before), names.get(change.after))))
+    return {"choices": Pairs(found)} if found else {}
 
 
 def _choices(field: Any) -> Any:
