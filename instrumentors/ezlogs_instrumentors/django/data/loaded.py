@@ -13,15 +13,12 @@ import msgspec
 from msgspec import UNSET
 
 from ezlogs.emit import guarded
+from ezlogs_instrumentors.django.data.shapes import PLAIN, shape_of
 from ezlogs_instrumentors.django.data.told import value_of
 from ezlogs_instrumentors.django.transactions import Seen, seen
 from ezlogs_instrumentors.hooks import Hooks
 
 _MUTABLE = frozenset({dict, list, set, bytearray})
-_SCALAR_FIELDS = frozenset(
-    {"django.db.models.fields", "django.db.models.fields.files", "django.db.models.fields.related"}
-)
-"""The modules of fields whose values are immutable."""
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -48,7 +45,7 @@ class _Packed(bytes):
 
 def _remembering(hooks: Hooks, original: Any) -> Any:
     load = original.__func__
-    documents: dict[type, bool] = {}
+    documents: dict[type, bool] = {}  # a look-up by identity: it is asked for each row of a query
 
     @wraps(load)
     def from_db(cls: Any, db: Any, field_names: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
@@ -56,7 +53,7 @@ def _remembering(hooks: Hooks, original: Any) -> Any:
         if hooks.active:
             holds_documents = documents.get(cls)
             if holds_documents is None:
-                documents[cls] = holds_documents = _holds_documents(cls)
+                documents[cls] = holds_documents = shape_of(cls).holds_documents
             if holds_documents:
                 remember(instance, field_names, values, db)
             else:  # once for each row of a query, so nothing that could fail and nothing more
@@ -64,14 +61,6 @@ def _remembering(hooks: Hooks, original: Any) -> Any:
         return instance
 
     return classmethod(from_db)
-
-
-def _holds_documents(model: Any) -> bool:
-    """Tell whether rows of a model can hold values that change in place."""
-    return any(
-        type(field).__module__ not in _SCALAR_FIELDS or hasattr(field, "from_db_value")
-        for field in model._meta.concrete_fields
-    )
 
 
 @guarded
@@ -120,6 +109,13 @@ def see_refresh(instance: Any, _: None, using: Any = None, fields: Any = None, *
 def remember_now(instance: Any, using: str | None, names: set[str] | None = None) -> None:
     """Know the row as the instance has it now; of the fields that are not named, what was known before."""
     now = vars(instance)
+    shape = shape_of(type(instance))
+    if names is None and not shape.holds_documents:
+        values = [now.get(attname, UNSET) for attname in shape.attnames]
+        if not PLAIN.issuperset(map(type, values)):
+            values = [value_of(*pair) for pair in zip(shape.fields, values, strict=True)]
+        instance._state.ezlogs_loaded = Loaded(shape.attnames, values, seen(using))
+        return
     row = {} if names is None else known(instance, using)
     for field in instance._meta.concrete_fields:
         attname = field.attname

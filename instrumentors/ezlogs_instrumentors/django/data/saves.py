@@ -7,12 +7,16 @@ from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
+from msgspec import UNSET
+
 from ezlogs.emit import guarded
+from ezlogs.loaded import key_text
 from ezlogs.trackers.data import Field, observe
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data import links
 from ezlogs_instrumentors.django.data.fixtures import are_told, watching
 from ezlogs_instrumentors.django.data.loaded import known, remember_now
+from ezlogs_instrumentors.django.data.shapes import shape_of
 from ezlogs_instrumentors.django.data.told import displays, expressions, is_skipped, where, written
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
@@ -63,29 +67,31 @@ def see_save(  # noqa: PLR0917  # as Django passes them
     before = vars(state).get("ezlogs_loaded")
     row = known(instance, using) if updated else {}
     only = None if update_fields is None else set(update_fields)
-    found = list(written(instance, row, created=not updated, only=only))
+    found = list(written(instance, row, created=not updated, only=only))  # before it is known anew
     if found or not updated:
         _write(instance, found, using, created=not updated, undo=partial(setattr, state, "ezlogs_loaded", before))
     remember_now(instance, using, only)
 
 
-def _write(
-    instance: Any, found: list[tuple[Any, Field]], using: str, *, created: bool, undo: Callable[[], None]
-) -> None:
+def _write(instance: Any, fields: list[Field], using: str, *, created: bool, undo: Callable[[], None]) -> None:
     model, now = type(instance), vars(instance)
-    fields = [field for _, field in found]
+    shape = shape_of(model)
     verb, further = ("create", {}) if created else verb_of("update", fields)
+    metadata = where(model, using)
+    if further:
+        metadata.update(further)
+    computed = {field.name for field in fields if field.after is UNSET}
+    if computed:
+        values = {column.name: now.get(column.attname) for column in shape.columns if column.name in computed}
+        metadata.update(expressions(values))
     row = observe(
         model._meta.model_name,
         verb,
-        id=loaded_key(instance),
+        id=key_text(now.get(shape.keys[0])) if len(shape.keys) == 1 else loaded_key(instance),
         fields=fields,
-        metadata={
-            **where(model, using),
-            **further,
-            **expressions({column.name: now.get(column.attname) for column, _ in found}),
-        },
+        metadata=metadata,
         undo=undo,
     )
-    row.metadata.update(displays(model, row.changes))
+    if shape.choices:
+        row.metadata.update(displays(model, row.changes))
     write(row, using)

@@ -11,21 +11,33 @@ from ezlogs.event import Change
 from ezlogs.snapshot import Pairs
 from ezlogs.trackers.data import Field
 from ezlogs.trackers.json_changes import differences, same
+from ezlogs_instrumentors.django.data import shapes
+from ezlogs_instrumentors.django.data.shapes import PLAIN, is_key_or_choice, names_of, shape_of
 
-_SKIPPED = frozenset({"admin.logentry", "contenttypes.contenttype", "migrations.migration", "sessions.session"})
+__all__ = [
+    "displays",
+    "expressions",
+    "is_expression",
+    "is_key_or_choice",
+    "is_skipped",
+    "value_of",
+    "where",
+    "written",
+]
+
 _LONGEST_EXPRESSION = 200
 """Characters of an expression's text."""
 
 
 def is_skipped(model: Any) -> bool:
     """Tell whether a model is Django's own bookkeeping."""
-    return model._meta.label_lower in _SKIPPED or any(base.__name__ == "AbstractBaseSession" for base in model.__mro__)
+    return shape_of(model).is_skipped
 
 
 def written(
     instance: Any, known: Mapping[str, object], *, created: bool, only: Collection[str] | None
-) -> Iterator[tuple[Any, Field]]:
-    """Return the fields that a save wrote, with their columns; of an update those that differ from what is known.
+) -> Iterator[Field]:
+    """Return the fields that a save wrote; of an update those that differ from what is known.
 
     Args:
         instance: What was saved.
@@ -34,20 +46,21 @@ def written(
         only: The names of the fields that were saved, where it was not all of them.
     """
     now = vars(instance)
-    for field in instance._meta.concrete_fields:
-        attname = field.attname
-        if field.primary_key or attname not in now or getattr(field, "generated", False):
+    for field, name, attname, is_written, is_harmless in shape_of(type(instance)).columns:
+        if not is_written or attname not in now:
             continue
-        if only is not None and field.name not in only and attname not in only:
+        if only is not None and name not in only and attname not in only:
             continue
-        before, after = known.get(attname, UNSET), value_of(field, now[attname])
-        if (created and after is None) or (before is not UNSET and _same(field, before, after)):
+        before, after = known.get(attname, UNSET), now[attname]
+        if type(after) not in PLAIN:
+            after = value_of(field, after)
+        if (created and after is None) or (before is not UNSET and (before is after or _same(field, before, after))):
             continue
         if isinstance(before, (dict, list)) and type(before) is type(after):
             for path, old, new in differences(before, after):
-                yield field, Field(".".join((field.name, *path)), old, new)
+                yield Field(".".join((name, *path)), old, new)
         else:
-            yield field, Field(field.name, before, after, is_key_or_choice(field))
+            yield Field(name, before, after, is_harmless)
 
 
 def _same(field: Any, before: object, after: object) -> bool:
@@ -75,22 +88,11 @@ def is_expression(value: object) -> bool:
     return hasattr(type(value), "resolve_expression")
 
 
-def is_key_or_choice(field: Any) -> bool:
-    """Tell whether a field's values may be told whatever their type."""
-    return bool(field.is_relation or field.primary_key or getattr(field, "choices", None))
-
-
 def where(model: Any, using: str) -> dict[str, object]:
     """Return where rows of a model are, and what people call them."""
-    meta = model._meta
-    found: dict[str, object] = {
-        "table": meta.db_table,
-        "database": using,
-        "verbose_name": str(meta.verbose_name),
-        "verbose_name_plural": str(meta.verbose_name_plural),
-    }
-    if meta.proxy:
-        found["proxy_for"] = meta.concrete_model._meta.model_name
+    known = shape_of(model).where
+    found = shapes.where(model) if known is None else dict(known)
+    found["database"] = using
     return found
 
 
@@ -99,31 +101,16 @@ def displays(model: Any, changes: Collection[Change]) -> dict[str, object]:
 
     Choices that a function makes up are left alone: it may query.
     """
+    choices = shape_of(model).choices
     found: list[tuple[str, object]] = []
-    for change in changes:
-        if change.before is UNSET and change.after is UNSET:
+    for change in changes if choices else ():
+        if change.field not in choices or (change.before is UNSET and change.after is UNSET):
             continue
-        field = model._meta._forward_fields_map.get(change.field)
-        choices = None if field is None else _choices(field)
-        if choices:
-            names = _names(choices)
-            found.append((change.field, (names.get(change.before), names.get(change.after))))
+        names = choices[change.field]
+        if names is None:  # in the language of the moment
+            names = names_of(model._meta.get_field(change.field).choices)
+        found.append((change.field, (names.get(change.before), names.get(change.after))))
     return {"choices": Pairs(found)} if found else {}
-
-
-def _choices(field: Any) -> Any:
-    choices = getattr(field, "choices", None)
-    return choices if isinstance(choices, (list, tuple)) else None
-
-
-def _names(choices: Any) -> dict[object, str]:
-    names: dict[object, str] = {}
-    for value, name in choices:
-        if isinstance(name, (list, tuple)):
-            names.update((value, str(name)) for value, name in name)
-        else:
-            names[value] = str(name)
-    return names
 
 
 def expressions(values: Mapping[str, object]) -> dict[str, object]:

@@ -57,7 +57,8 @@ class Moment(NamedTuple):
 
 def moment() -> Moment:
     """Return the present moment."""
-    return Moment(time_ns(), current_actor(), begun(), context.get_current(), _policy())
+    ctx = context.get_current()
+    return Moment(time_ns(), current_actor(ctx), begun(ctx), ctx, _policy())
 
 
 def watching() -> bool:
