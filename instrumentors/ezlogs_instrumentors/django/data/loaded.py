@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from ezlogs.emit import guarded
-from ezlogs_instrumentors.django.data.shapes import PLAIN, shape_of
+from ezlogs_instrumentors.django.data.shapes import LONGEST_KEPT, PLAIN, Shape, shape_of
 from ezlogs_instrumentors.django.data.told import value_of
 from ezlogs_instrumentors.django.transactions import Seen, seen
 from ezlogs_instrumentors.hooks import Hooks
@@ -85,20 +85,42 @@ def known(instance: Any, using: str | None = None) -> dict[str, object]:
         instance: The instance.
         using: The database it is asked about; the one it was loaded from when left out.
     """
-    state = instance._state
-    loaded = vars(state).get("ezlogs_loaded")
-    if loaded is None or (loaded.seen is not None and not loaded.seen.holds) or using not in (None, state.db):
+    found = loaded(instance, using)
+    if found is None:
         return {}
-    row = {
+    return {
         name: marshal.loads(value) if isinstance(value, _Packed) else value  # packed by us, in memory
-        for name, value in zip(loaded.names, loaded.values, strict=False)
+        for name, value in zip(found.names, found.values, strict=False)
         if value is not UNSET
     }
-    meta, now = instance._meta, vars(instance)
-    for key in getattr(meta, "pk_fields", (meta.pk,)):
-        if row.get(key.attname, UNSET) != now.get(key.attname):
-            return {}  # its key was changed, so that it stands for another row now
-    return row
+
+
+def loaded(instance: Any, using: str | None = None) -> Loaded | None:
+    """Return what `known` tells, as it is kept; None where nothing is known."""
+    state = instance._state
+    found: Loaded | None = vars(state).get("ezlogs_loaded")
+    if found is None or (found.seen is not None and not found.seen.holds) or using not in (None, state.db):
+        return None
+    now, names = vars(instance), found.names
+    for key in shape_of(type(instance)).keys:
+        if key not in names or found.values[names.index(key)] != now.get(key):
+            return None  # its key was changed, so that it stands for another row now
+    return found
+
+
+def plain_values(instance: Any, shape: Shape) -> list[Any] | None:
+    """Return the values of a row, if all of them are plain and short, so that they can be kept as they are."""
+    if shape.holds_documents:
+        return None
+    now = vars(instance)
+    values = [now.get(attname, UNSET) for attname in shape.attnames]
+    if not PLAIN.issuperset(map(type, values)):
+        return None
+    for attname in shape.texts:
+        text = now.get(attname)
+        if isinstance(text, (str, bytes)) and len(text) > LONGEST_KEPT:
+            return None
+    return values
 
 
 def see_refresh(instance: Any, _: None, using: Any = None, fields: Any = None, *args: Any, **kwargs: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
@@ -10,16 +10,14 @@ from typing import Any
 from msgspec import UNSET
 
 from ezlogs.emit import guarded
-from ezlogs.loaded import key_text
-from ezlogs.trackers.data import Field, observe
+from ezlogs.trackers.data import Field, Later, Moment, Row, moment, observe
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data import links
 from ezlogs_instrumentors.django.data.fixtures import are_told, watching
-from ezlogs_instrumentors.django.data.loaded import known, remember_now
-from ezlogs_instrumentors.django.data.shapes import shape_of
+from ezlogs_instrumentors.django.data.loaded import Loaded, known, loaded, plain_values, remember_now
+from ezlogs_instrumentors.django.data.shapes import Shape, key_of, shape_of
 from ezlogs_instrumentors.django.data.told import displays, expressions, is_skipped, where, written
-from ezlogs_instrumentors.django.transactions import write
-from ezlogs_instrumentors.django.users import loaded_key
+from ezlogs_instrumentors.django.transactions import seen, write
 from ezlogs_instrumentors.hooks import Hooks
 
 
@@ -63,35 +61,64 @@ def see_save(  # noqa: PLR0917  # as Django passes them
     if model._meta.auto_created and not updated:
         links.write_links([instance], using)
         return
+    shape = shape_of(model)
+    if not raw and update_fields is None and (values := plain_values(instance, shape)) is not None:
+        _keep(instance, shape, values, using, created=not updated)
+        return
     state = instance._state
-    before = vars(state).get("ezlogs_loaded")
+    undo = partial(setattr, state, "ezlogs_loaded", vars(state).get("ezlogs_loaded"))
     row = known(instance, using) if updated else {}
     only = None if update_fields is None else set(update_fields)
-    found = list(written(instance, row, created=not updated, only=only))  # before it is known anew
-    if found or not updated:
-        _write(instance, found, using, created=not updated, undo=partial(setattr, state, "ezlogs_loaded", before))
+    fields = list(written(shape, row, vars(instance), created=not updated, only=only))
+    if fields or not updated:
+        made = _row(model, shape, fields, vars(instance), using, created=not updated, at=moment())
+        made.undo = undo
+        write(made, using)
     remember_now(instance, using, only)
 
 
-def _write(instance: Any, fields: list[Field], using: str, *, created: bool, undo: Callable[[], None]) -> None:
-    model, now = type(instance), vars(instance)
-    shape = shape_of(model)
+def _keep(instance: Any, shape: Shape, values: list[Any], using: str, *, created: bool) -> None:
+    """Keep what was written until its transaction ends."""
+    state = instance._state
+    before = None if created else loaded(instance, using)
+    if before is None or before.names != shape.attnames or before.values != values:
+        at = moment()
+        undo = partial(setattr, state, "ezlogs_loaded", vars(state).get("ezlogs_loaded"))
+        given = (type(instance), shape, before, values, using, created)
+        write(Later(type(instance)._meta.model_name, at, at.correlation, given, _made, undo), using)
+    state.ezlogs_loaded = Loaded(shape.attnames, values, seen(using))
+
+
+def _made(later: Later) -> Row | None:
+    model, shape, before, values, using, created = later.given
+    row = {} if before is None else dict(zip(before.names, before.values, strict=False))
+    now = {name: value for name, value in zip(shape.attnames, values, strict=True) if value is not UNSET}
+    fields = list(written(shape, row, now, created=created, only=None))
+    if not fields and not created:
+        return None
+    return _row(model, shape, fields, now, using, created=created, at=later.at)
+
+
+def _row(
+    model: Any,
+    shape: Shape,
+    fields: list[Field],
+    now: Mapping[str, Any],
+    using: str,
+    *,
+    created: bool,
+    at: Moment,
+) -> Row:
     verb, further = ("create", {}) if created else verb_of("update", fields)
     metadata = where(model, using)
     if further:
         metadata.update(further)
-    computed = {field.name for field in fields if field.after is UNSET}
-    if computed:
+    if any(field.after is UNSET for field in fields):
+        computed = {field.name for field in fields if field.after is UNSET}
         values = {column.name: now.get(column.attname) for column in shape.columns if column.name in computed}
         metadata.update(expressions(values))
-    row = observe(
-        model._meta.model_name,
-        verb,
-        id=key_text(now.get(shape.keys[0])) if len(shape.keys) == 1 else loaded_key(instance),
-        fields=fields,
-        metadata=metadata,
-        undo=undo,
-    )
+    key = key_of(now, shape)
+    row = observe(model._meta.model_name, verb, id=key, fields=fields, metadata=metadata, at=at)
     if shape.choices:
         row.metadata.update(displays(model, row.changes))
-    write(row, using)
+    return row

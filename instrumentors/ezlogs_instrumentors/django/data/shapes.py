@@ -12,11 +12,39 @@ from weakref import WeakKeyDictionary
 
 from msgspec import UNSET
 
+from ezlogs.loaded import key_text
+
 PLAIN = frozenset(
     {bool, int, float, str, bytes, Decimal, date, datetime, time, timedelta, UUID, type(None), type(UNSET)}
 )
 """Types that are values and nothing else: neither expressions nor files, and never changed in place."""
 
+LONGEST_KEPT = 255
+"""Characters of a text that is kept as it is until its transaction ends."""
+
+_SHORT = frozenset(
+    {
+        "AutoField",
+        "BigAutoField",
+        "BigIntegerField",
+        "BooleanField",
+        "DateField",
+        "DateTimeField",
+        "DecimalField",
+        "DurationField",
+        "FloatField",
+        "ForeignKey",
+        "IntegerField",
+        "OneToOneField",
+        "PositiveBigIntegerField",
+        "PositiveIntegerField",
+        "PositiveSmallIntegerField",
+        "SmallAutoField",
+        "SmallIntegerField",
+        "TimeField",
+        "UUIDField",
+    }
+)
 _SKIPPED = frozenset({"admin.logentry", "contenttypes.contenttype", "migrations.migration", "sessions.session"})
 _SCALAR_FIELDS = frozenset(
     {"django.db.models.fields", "django.db.models.fields.files", "django.db.models.fields.related"}
@@ -43,6 +71,8 @@ class Shape(NamedTuple):
     """Those of Django's that it was made of."""
     columns: tuple[Column, ...]
     attnames: tuple[str, ...]
+    texts: tuple[str, ...]
+    """Those of them that hold texts of any length."""
     keys: tuple[str, ...]
     """The attributes that are the primary key."""
     is_skipped: bool
@@ -66,6 +96,14 @@ def shape_of(model: Any) -> Shape:
     return shape
 
 
+def key_of(now: Mapping[str, object], shape: Shape) -> str | None:
+    """Return a row's key as text, as far as it is loaded; a composite one with commas."""
+    if len(shape.keys) == 1:
+        return key_text(now.get(shape.keys[0]))
+    texts = [key_text(now.get(key)) for key in shape.keys]
+    return None if None in texts else ",".join(map(str, texts))
+
+
 def _shape(model: Any) -> Shape:
     meta = model._meta
     fields = meta.concrete_fields
@@ -75,6 +113,7 @@ def _shape(model: Any) -> Shape:
         fields,
         tuple(map(_column, fields)),
         tuple(field.attname for field in fields),
+        tuple(field.attname for field in fields if not _is_short(field)),
         tuple(field.attname for field in getattr(meta, "pk_fields", (meta.pk,))),
         meta.label_lower in _SKIPPED or any(base.__name__ == "AbstractBaseSession" for base in model.__mro__),
         any(type(field).__module__ not in _SCALAR_FIELDS or hasattr(field, "from_db_value") for field in fields),
@@ -86,6 +125,11 @@ def _shape(model: Any) -> Shape:
 def _column(field: Any) -> Column:
     is_written = not field.primary_key and not getattr(field, "generated", False)
     return Column(field, field.name, field.attname, is_written, is_key_or_choice(field))
+
+
+def _is_short(field: Any) -> bool:
+    longest = getattr(field, "max_length", None)
+    return field.get_internal_type() in _SHORT or (isinstance(longest, int) and longest <= LONGEST_KEPT)
 
 
 def is_key_or_choice(field: Any) -> bool:

@@ -12,7 +12,7 @@ from ezlogs.snapshot import Pairs
 from ezlogs.trackers.data import Field
 from ezlogs.trackers.json_changes import differences, same
 from ezlogs_instrumentors.django.data import shapes
-from ezlogs_instrumentors.django.data.shapes import PLAIN, is_key_or_choice, names_of, shape_of
+from ezlogs_instrumentors.django.data.shapes import PLAIN, Shape, is_key_or_choice, names_of, shape_of
 
 __all__ = [
     "displays",
@@ -35,18 +35,23 @@ def is_skipped(model: Any) -> bool:
 
 
 def written(
-    instance: Any, known: Mapping[str, object], *, created: bool, only: Collection[str] | None
+    shape: Shape,
+    known: Mapping[str, object],
+    now: Mapping[str, object],
+    *,
+    created: bool,
+    only: Collection[str] | None,
 ) -> Iterator[Field]:
     """Return the fields that a save wrote; of an update those that differ from what is known.
 
     Args:
-        instance: What was saved.
+        shape: That of the model.
         known: The row before, by attribute.
+        now: The row that was saved, the same.
         created: Whether the row was inserted.
         only: The names of the fields that were saved, where it was not all of them.
     """
-    now = vars(instance)
-    for field, name, attname, is_written, is_harmless in shape_of(type(instance)).columns:
+    for field, name, attname, is_written, is_harmless in shape.columns:
         if not is_written or attname not in now:
             continue
         if only is not None and name not in only and attname not in only:
