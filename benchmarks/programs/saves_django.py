@@ -1,4 +1,4 @@
-"""A thousand saves in a transaction of Django's: by themselves, with ezlogs, and with what keeps a history in tables."""
+"""A thousand saves in a transaction of Django: alone, with ezlogs, and with what keeps a history in tables."""
 
 from __future__ import annotations
 

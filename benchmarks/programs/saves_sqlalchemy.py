@@ -1,4 +1,4 @@
-"""A thousand saves in a transaction of SQLAlchemy's: by themselves, with ezlogs, and with SQLAlchemy-Continuum."""
+"""A thousand saves in a transaction of SQLAlchemy: alone, with ezlogs, and with SQLAlchemy-Continuum."""
 
 from __future__ import annotations
 

@@ -200,8 +200,8 @@ class Scrubber:
         # What is asked first is part of the second question, and most numbers and names of things are such.
         return (
             (len(text) < SHORTEST_NUMBER and text.isalnum() and text.isascii())
-            or is_one_word(text)
             or is_moment_or_amount(text)
+            or is_one_word(text)
         )
 
     def url(self, url: str, path: str, found: list[str]) -> str:

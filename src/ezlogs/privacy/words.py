@@ -1,4 +1,4 @@
-"""Single words: most texts are one, and in most of them there is nothing to go by; nor is there in times and amounts."""
+"""Single words, times and amounts: most texts are one of these, and in most of them there is nothing to go by."""
 
 from __future__ import annotations
 

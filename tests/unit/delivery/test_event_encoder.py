@@ -18,9 +18,9 @@ from ezlogs.delivery.packing import packed, unpacked
 from ezlogs.emit import record
 from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Subject, UniversalEvent
 from ezlogs.facts import Change, Failure, Sampled
-from ezlogs.snapshot import Pairs
 from ezlogs.otlp.values import append_attributes, heads
 from ezlogs.privacy import Policy, Scrubber
+from ezlogs.snapshot import Pairs
 from ezlogs.testing import capture
 from ezlogs.wire import rules_of, scrubbed_attributes
 
@@ -51,7 +51,10 @@ field_names = mostly(
 moments = st.datetimes() | st.dates() | st.times() | st.decimals(allow_nan=False) | st.uuids()
 sides = st.just(UNSET) | mostly(
     st.none() | values | moments,
-    odd | st.lists(values, max_size=2) | st.dictionaries(texts, values, max_size=2) | st.just("aB3dE5gH7jK9mN2pQ4rS6tU8"),
+    odd
+    | st.lists(values, max_size=2)
+    | st.dictionaries(texts, values, max_size=2)
+    | st.just("aB3dE5gH7jK9mN2pQ4rS6tU8"),
 )
 changes = st.lists(st.builds(Change, field_names, sides, sides), max_size=4).map(tuple)
 choices = st.lists(

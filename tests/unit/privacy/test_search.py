@@ -241,7 +241,9 @@ def test_no_rule_finds_anything_in_a_time_or_in_a_small_amount(text: str) -> Non
     assert not [rule.name for rule in SEARCH.rules if list(rule.find(text))]
 
 
-@pytest.mark.parametrize("text", ["123456789", "1.2.3.4", "2026-03-01 4111", "٣", "12.5\n", "", "-", "4111111111111111"])
+@pytest.mark.parametrize(
+    "text", ["123456789", "1.2.3.4", "2026-03-01 4111", "٣", "12.5\n", "", "-", "4111111111111111"]
+)
 def test_what_only_begins_like_one_is_searched(text: str) -> None:
     """Nothing may hide behind a date."""
     assert not is_moment_or_amount(text)

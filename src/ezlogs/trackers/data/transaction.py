@@ -63,7 +63,7 @@ class Transaction:
         if len(self._rows) < self._most:
             self._rows.append(row)
             if self._prepared is not None:  # a commit is on its way, and somebody's listener wrote some more
-                self._prepared.take(_made([row]))
+                self._prepared.take([*_made([row])])
         else:
             self.withdraw()
             for made in _made([row]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -21,9 +20,7 @@ from ezlogs.snapshot import Value, freeze, plain
 from ezlogs.trackers.data.policy import BY_CHANGES, ModelPolicy
 
 _HARMLESS = (bool, int, float, Decimal, date, time, timedelta, Enum, UUID)
-_HARMLESS_TYPES = frozenset(
-    {bool, int, float, Decimal, date, datetime, time, timedelta, UUID, type(None), type(UNSET)}
-)
+_HARMLESS_TYPES = frozenset({bool, int, float, Decimal, date, datetime, time, timedelta, UUID, type(None), type(UNSET)})
 """Those of them that are usual, for a look-up."""
 _TEXTS = {
     Decimal: Decimal.__str__,
@@ -76,7 +73,7 @@ def told(fields: Iterable[Field], policy: str | ModelPolicy) -> FrozenChanges:
         if secret or how == "name":
             changes.append(Change(name))
         elif how == "full" or (how == "safe" and (harmless or (_is_harmless(before) and _is_harmless(after)))):
-            changes.append(Change(name, _frozen(before), _frozen(after)))
+            changes.append(Change(name, before if before is UNSET else _frozen(before), _frozen(after)))
         elif how == "safe":
             changes.append(Change(name))
         else:
@@ -98,17 +95,18 @@ def is_secret_type(kind: type) -> bool:
 
 
 def _is_harmless(value: object) -> bool:
-    return type(value) in _HARMLESS_TYPES or isinstance(value, _HARMLESS)
+    kind = type(value)
+    return kind in _HARMLESS_TYPES or (kind is not str and isinstance(value, _HARMLESS))
 
 
 def _frozen(value: object) -> Any:
-    if value is UNSET:
-        return value
     as_text: Any = _TEXTS.get(type(value))
-    if as_text is not None:
-        with suppress(Exception):  # of a time zone: its own code
-            return as_text(value)
-    return freeze(value)
+    if as_text is None:
+        return value if value is UNSET else freeze(value)
+    try:
+        return as_text(value)
+    except Exception:  # of a time zone: its own code
+        return freeze(value)
 
 
 def _hidden(value: object, hide: Any) -> Any:
