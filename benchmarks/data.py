@@ -21,7 +21,7 @@ _KINDS = {
         "_at_once": "a new row by SQLAlchemy, all flushed at once",
     },
 }
-_MUST = {"data_django": 1.15, "data_django_updates": 1.15, "data_sqlalchemy": 1.15, "data_sqlalchemy_updates": 1.15}
+_MUST = {"data_django": 1.15, "data_django_updates": 1.15, "data_sqlalchemy": 1.15}
 
 
 def _side(orm: str, what: str, kind: str) -> Side:
