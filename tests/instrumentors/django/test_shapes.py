@@ -12,7 +12,7 @@ from ezlogs_instrumentors.django.data.shapes import key_of, shape_of
 from ezlogs_instrumentors.django.data.told import displays, where
 
 from .conftest import changes
-from .shop.models import Order, Person, Tag
+from .shop.models import Club, Membership, Order, Person, Tag
 
 
 @isolate_apps()
@@ -90,3 +90,32 @@ def test_a_row_is_told_as_it_was_saved_and_not_as_it_became(told):
         "tag.update",
     ]
     assert [changes(event)["name"][1] for event in events] == ["Ada", "Bob", "a", "x" * 300]
+
+
+def test_a_value_that_is_only_written_in_another_way_is_no_change(told):
+    """Within a transaction and without one."""
+
+    def shop():
+        person, club = Person.objects.create(name="Ada"), Club.objects.create()
+        link = Membership.objects.create(person=person, club=club)
+        link.person_id = str(person.pk)
+        link.save()
+        with transaction.atomic():
+            link = Membership.objects.get()
+            link.person_id = str(person.pk)
+            link.save()
+
+    assert [event.action for event in told(shop)] == ["person.create", "club.create", "membership.create"]
+
+
+@isolate_apps()
+def test_a_key_of_several_fields_is_told_with_commas() -> None:
+    """As far as it is loaded."""
+
+    class Visit(models.Model):
+        class Meta:
+            app_label = "shop"
+
+    shape = shape_of(Visit)._replace(keys=("place", "number"))
+    assert key_of({"place": "north", "number": 7}, shape) == "north,7"
+    assert key_of({"place": "north"}, shape) is None
