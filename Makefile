@@ -45,7 +45,7 @@ format: .venv/.installed  ## Mend what ruff can mend
 	@$(PY) -m ruff check --fix
 	@$(PY) -m ruff format
 
-bench: .venv/.installed .venv-neighbours/.installed  ## Measure against the peers (ARGS=--help)
+bench: .venv/.installed .venv-neighbours/.installed .venv-peers/.installed  ## Measure against the peers (ARGS=--help)
 	@$(PY) -m benchmarks $(ARGS)
 
 leaks: .venv-peers/.installed  ## Count what gets through ezlogs and through the scrubbers of its peers (ARGS=--help)

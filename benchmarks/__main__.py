@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.data import PEERS
 from benchmarks.report import Result, document, table, write_pyperf
 from benchmarks.row import Row
 from benchmarks.rows import LONG, ON_LINUX, ROWS, TAKING_LONG, WARMED, WITH_COLLECTOR
 from benchmarks.web import NEIGHBOURS
 
 _NEIGHBOURS = Path(".venv-neighbours/bin/python")
+_PEERS = Path(".venv-peers/bin/python")
 
 _FEW = 3
 """Rounds of programs that take long."""
@@ -43,7 +45,7 @@ def null_collector() -> Iterator[str]:
 def measure(program: str, endpoint: str, further: tuple[str, ...] = ()) -> dict[str, float]:
     """Run one program in a fresh process, with a place for its journal, and return its figures by series."""
     arguments = [*([endpoint] if program in WITH_COLLECTOR else []), *further]
-    python = str(_NEIGHBOURS) if program in NEIGHBOURS else sys.executable
+    python = str(_NEIGHBOURS if program in NEIGHBOURS else _PEERS if program in PEERS else sys.executable)
     command = [python, "-m", "benchmarks.programs", program, *arguments]
     with TemporaryDirectory() as state:
         environ = {**_ENVIRON, "EZLOGS_STATE_DIR": state}
@@ -76,6 +78,7 @@ def _measurable(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     for programs, is_there, why in (
         (ON_LINUX, Path("/proc/self/statm").exists(), "they ask Linux how much memory is taken"),
         (NEIGHBOURS, _NEIGHBOURS.exists(), f"there is no {_NEIGHBOURS}, which `make bench` sets up"),
+        (PEERS, _PEERS.exists(), f"there is no {_PEERS}, which `make bench` sets up"),
     ):
         names = [row.name for row in rows if row.ours.program in programs]
         if names and not is_there:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.data import DATA, DATA_WITH_COLLECTOR
 from benchmarks.row import Row, Side
 from benchmarks.under_load import UNDER_LOAD
 from benchmarks.web import NEIGHBOURS, WEB
@@ -86,6 +87,7 @@ ROWS = (
         0.12,
     ),
     *WEB,
+    *DATA,
     *UNDER_LOAD,
     Row(
         "scrub_clean",
@@ -165,6 +167,7 @@ WITH_COLLECTOR = frozenset(
         "whole_way.ezlogs",
         "whole_way.journaled",
         "whole_way.otel",
+        *DATA_WITH_COLLECTOR,
         *NEIGHBOURS,
     }
 )

@@ -13,19 +13,20 @@ from ezlogs import runtime as process
 from ezlogs.actor import current_actor
 from ezlogs.correlation import CORRELATION, Correlation, begun
 from ezlogs.event import InvalidEvent, UniversalEvent
-from ezlogs.facts import SEVERITIES, Change, Failure, failure_of, frozen_changes, is_timestamp
+from ezlogs.facts import SEVERITIES, Change, Failure, FrozenChanges, failure_of, frozen_changes, is_timestamp
 from ezlogs.ids import sequence_of
 from ezlogs.otel_compat import SUPPRESSION_KEYS, current_context
 from ezlogs.party import Actor, Subject
 from ezlogs.runtime import current_runtime, repaired
+from ezlogs.snapshot import Pairs
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _SUPPRESSED, _SUPPRESSED_BY_SDK = SUPPRESSION_KEYS
 _SEVERITIES = frozenset(SEVERITIES)
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-"""Types whose values need no snapshot."""
+_SCALARS = frozenset({str, int, float, bool, type(None), Pairs})
+"""Types whose values need no snapshot, or are one."""
 _IDS = frozenset({str, int, type(None)})
 """Types of ids in pairs that need no snapshot."""
 _UNCHANGED: tuple[Change, ...] = ()
@@ -140,6 +141,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
                 and flat
                 and (
                     changes is _UNCHANGED
+                    or type(changes) is FrozenChanges
                     or (type(changes) is tuple and all(type(change) is Change for change in changes))
                 )
                 and (timestamp is None or is_timestamp(timestamp))
@@ -160,7 +162,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
                 outcome,
                 duration,
                 story,
-                frozen_changes(changes) if changes else (),
+                tuple(changes) if type(changes) is FrozenChanges else frozen_changes(changes) if changes else (),
                 error,
                 severity,  # type: ignore[arg-type]  # one of them
                 event_id,

@@ -40,6 +40,12 @@ class Change(msgspec.Struct, gc=False, frozen=True):
     after: Any = msgspec.UNSET
 
 
+class FrozenChanges(tuple[Change, ...]):
+    """Changes whose values nobody can change any more."""
+
+    __slots__ = ()
+
+
 class Failure(msgspec.Struct, gc=False, frozen=True):
     """The error that decided the outcome: its type (``smtplib.SMTPServerDisconnected``) and message."""
 
@@ -243,7 +249,7 @@ def _duration(duration: object, problems: list[str]) -> float | None:
 
 
 def _changes(changes: object, problems: list[str]) -> tuple[Change, ...]:
-    if type(changes) in (tuple, list) and all(type(change) is Change for change in changes):  # type: ignore[attr-defined]  # a sequence
+    if type(changes) in (tuple, list, FrozenChanges) and all(type(change) is Change for change in changes):  # type: ignore[attr-defined]  # a sequence
         return frozen_changes(tuple(changes))  # type: ignore[arg-type]  # a sequence of changes
     problems.append(f"changes {describe(changes)}: use a sequence of ezlogs.Change")
     return ()

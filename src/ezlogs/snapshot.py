@@ -55,6 +55,12 @@ def freeze(value: object) -> Value:
         >>> freeze({"total": Decimal("9.90"), "tags": ["a", "b"]})
         (('total', '9.90'), ('tags', ('a', 'b')))
     """
+    kind = type(value)
+    if kind is str:
+        if len(value) <= _SHORT and value.isascii():  # type: ignore[arg-type, attr-defined]  # a text
+            return value  # type: ignore[return-value]  # the same
+    elif kind is bool or value is None or (kind is int and -(2**63) <= value < 2**63):  # type: ignore[operator]  # a number
+        return value  # type: ignore[return-value]  # one of these
     return Freezing().value(value)
 
 

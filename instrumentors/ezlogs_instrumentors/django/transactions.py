@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from ezlogs.emit import guarded, listening
-from ezlogs.trackers.data import TRANSACTION, Row, Transaction, emit
+from ezlogs.trackers.data import TRANSACTION, Later, Row, Transaction, emit
 from ezlogs_instrumentors.django.data.operations import settle
 from ezlogs_instrumentors.hooks import Hooks
 
@@ -80,13 +80,15 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     hooks.after(connection, "savepoint_rollback", see_savepoint_rollback)
 
 
-def write(row: Row, alias: str) -> None:
+def write(row: Row | Later, alias: str) -> None:
     """Tell a write at once in autocommit mode, else when its transaction commits."""
     from django.db import connections
 
     connection = connections[alias]
     if not is_in_transaction(connection):
-        emit(row)
+        made = row.row() if isinstance(row, Later) else row
+        if made is not None:
+            emit(made)
         return
     state = _open.get(connection)
     if state is None:

@@ -13,16 +13,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from weakref import ref
 
+import msgspec
+from msgspec import UNSET
+
 from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
-from ezlogs.facts import ENDLESS, Sampled, is_right, usual_severity
+from ezlogs.facts import ENDLESS, Change, Sampled, is_right, usual_severity
 from ezlogs.ids import event_id, sequence_of
 from ezlogs.otlp.values import Heads, Remembered, append_attributes, varint
 from ezlogs.party import Actor, Subject, party
 from ezlogs.privacy import Scrubber
 from ezlogs.privacy.memory import MOST
-from ezlogs.snapshot import as_sent, text
+from ezlogs.snapshot import Pairs, as_sent, freeze, plain, text, thaw
 from ezlogs.wire import (
+    CHANGE,
+    JSON_KEYS,
     METADATA,
     actor_attributes,
     correlation_attributes,
@@ -39,7 +44,15 @@ _CARD = 10**13
 _LONGEST = 256
 """Characters of a text that may come again."""
 
+_MOST_NESTED, _LONGEST_NESTED = 64, 1024
+"""Nested values that are remembered, and characters of one."""
+
+_FEW: Final = 16
+
+_DIGITS: Final = frozenset("-0123456789")
+
 _pack_double = struct.Struct("<cd").pack
+_encode_json = msgspec.json.Encoder().encode
 
 
 class EventEncoder:
@@ -61,6 +74,10 @@ class EventEncoder:
         self._is_clean = scrubber.is_clean
         self._texts = AllTexts(scrubber.is_clean)
         self._metadata = Remembered(self._of_metadata)
+        self._fields = Remembered(self._of_field)
+        self._changed_fields = Remembered(self._encoded_names)
+        self._json_keys = Remembered(self._encoded_json_keys)
+        self._nested: dict[tuple[str, Pairs], str] = {}
         self._event_id = _as_text(heads.texts["ezlogs.event.id"])
         self._story_id = _as_text(heads.texts["ezlogs.correlation.id"])
         self._cause_id = _as_text(heads.texts["ezlogs.parent_event.id"])
@@ -94,7 +111,7 @@ class EventEncoder:
         """
         kind = self._kinds[event.said_action, event.said_outcome, event.said_severity]
         who, story = self._actors[event.said_actor], self._correlations[event.correlation]
-        if kind is None or who is None or story is None or event.error is not None or event.changes:
+        if kind is None or who is None or story is None or event.error is not None:
             return None
         own_id = event.said_id
         if own_id is None:
@@ -127,12 +144,20 @@ class EventEncoder:
             if type(duration) is not float or not 0.0 <= duration < ENDLESS:
                 return None
             pieces += (self._duration, _pack_double(b"\x21", duration).decode("latin-1"))
-        if metadata and not self._add_metadata(pieces, metadata):
+        json_keys: list[str] = []
+        if metadata and not self._add_metadata(pieces, metadata, json_keys):
             return None
+        if event.changes and not self._add_changes(pieces, event.changes, json_keys):
+            return None
+        if json_keys:
+            pieces.append(self._json_keys[tuple(json_keys)])
         return "".join(pieces).encode("latin-1")
 
     def is_plain(self, event: UniversalEvent) -> bool:
-        """Return whether there is nothing to keep back in an event, nor anything but ASCII texts and plain numbers."""
+        """Return whether there is nothing to keep back in an event, nor anything but ASCII texts and plain numbers.
+
+        What has changes is not: to encode it at once takes less than to look at all of them twice.
+        """
         tail, own_id, subject, duration = event.said_tail, event.said_id, event.said_subject, event.said_duration
         if tail is None or event.error is not None or event.changes or (own_id is not None and not own_id.isascii()):
             return False
@@ -165,7 +190,7 @@ class EventEncoder:
                     return False
                 kind = type(value)
                 if kind is str:
-                    if of_key[0][value] is None:
+                    if of_key.texts[value] is None:
                         return False
                 elif kind is int or kind is float:
                     if not -_CARD < value < _CARD:
@@ -178,31 +203,74 @@ class EventEncoder:
         """Return whether an id is a number that privacy lets pass: most are, and none comes again."""
         return type(subject_id) is str and subject_id.isdigit() and subject_id.isascii() and self._is_clean(subject_id)
 
-    def _add_metadata(self, pieces: list[str], metadata: Mapping[Any, Any]) -> bool:
+    def _add_metadata(self, pieces: list[str], metadata: Mapping[Any, Any], json_keys: list[str]) -> bool:
         of_keys, append = self._metadata, pieces.append
         for key, value in metadata.items():
             of_key = of_keys[key]
             if of_key is None:
                 return False
-            texts, heads = of_key
-            kind = type(value)
-            if kind is str:
-                known = texts[value]
+            known = of_key.texts[value] if type(value) is str else self._encoded_value(of_key, value)
+            if known is None:
+                if type(value) is not Pairs or (known := self._known_nested(key, value, of_key)) is None:
+                    return False
+                json_keys.append(METADATA + key)
+            append(known)
+        return True
+
+    def _add_changes(self, pieces: list[str], changes: tuple[Change, ...], json_keys: list[str]) -> bool:
+        of_fields, append = self._fields, pieces.append
+        names = []
+        for change in changes:
+            name, before, after = change.field, change.before, change.after
+            of_field = of_fields[name]
+            if of_field is None:
+                return False
+            names.append(name)
+            for of_side, value in ((of_field.before, before), (of_field.after, after)):
+                if value is UNSET:
+                    continue
+                if of_side is None:
+                    return False
+                if value is None:
+                    known: str | None = of_side.nothing
+                    json_keys.append(of_side.key)
+                elif type(value) is str:
+                    known = of_side.texts[value]
+                else:
+                    known = self._encoded_value(of_side, value)
                 if known is None:
                     return False
                 append(known)
-                continue
-            if kind is int and -_CARD < value < _CARD:
-                encoded = _integer(value)
-            elif kind is float and -_CARD < value < _CARD:
-                encoded = _pack_double(b"\x21", value).decode("latin-1")
-            elif kind is bool:
-                encoded = "\x10\x01" if value else "\x10\x00"
-            else:
-                return False
-            append(heads[len(encoded)])
-            append(encoded)
+        told = self._changed_fields[tuple(names)]
+        if told is None:
+            return False
+        append(told)
         return True
+
+    def _encoded_value(self, of_key: OfKey, value: Any) -> str | None:
+        """Return an attribute whose value is no text; None for one that is more than a plain number or a switch."""
+        kind = type(value)
+        if kind is int and -_CARD < value < _CARD:
+            encoded = _integer(value)
+        elif kind is float and -_CARD < value < _CARD:
+            encoded = _pack_double(b"\x21", value).decode("latin-1")
+        elif kind is bool:
+            encoded = "\x10\x01" if value else "\x10\x00"
+        else:
+            return None
+        return of_key.heads[len(encoded)] + encoded
+
+    def _known_nested(self, key: str, value: Pairs, of_key: OfKey) -> str | None:
+        """Return an attribute whose value is a few texts by name, such as what people call two states; else None."""
+        known = self._nested.get((key, value))
+        if known is None and _are_texts(value) and self._scrubber.finds_nothing_in(key, thaw(value)):
+            encoded = _encode_json(plain(value)).decode()
+            if not encoded.isascii() or len(encoded) > _LONGEST_NESTED or freeze(value) != value:
+                return None
+            if len(self._nested) >= _MOST_NESTED:
+                self._nested.clear()
+            known = self._nested[key, value] = of_key.texts.encoded(encoded)
+        return known
 
     def _encoded_kind(self, kind: tuple[str, str, str | None]) -> str | None:
         action, outcome, severity = kind
@@ -242,9 +310,28 @@ class EventEncoder:
         """Return what is known of a metadata attribute, or None for a key that privacy or the snapshot would change."""
         if type(key) is not str or as_sent(text(key)) != key or self._scrubber.keys.denies(key):
             return None
-        if not self._scrubber.finds_nothing(key):
+        if not self._scrubber.finds_nothing(key) or self._scrubber.keys.hints(key):
             return None
-        return OfKey(self._texts_of(METADATA + key), self._value_heads(METADATA + key))
+        return self._of_key(METADATA + key)
+
+    def _of_field(self, field: object) -> OfField | None:
+        """Return what is known of a changed field, or None for a name that privacy or the snapshot would change."""
+        if type(field) is not str or as_sent(text(field)) != field or not self._scrubber.finds_nothing(field):
+            return None
+        if self._scrubber.keys.denies(field) or self._scrubber.keys.hints(field):
+            return OfField(None, None)
+        return OfField(self._of_key(f"{CHANGE}{field}.from"), self._of_key(f"{CHANGE}{field}.to"))
+
+    def _of_key(self, key: str) -> OfKey:
+        texts = self._texts_of(key)
+        return OfKey(key, texts, self._value_heads(key), texts.encoded("null"))
+
+    def _encoded_names(self, names: tuple[str, ...]) -> str | None:
+        """Return the names of changed fields as they are sent; None where one is there twice."""
+        return self._encoded({"ezlogs.changed_fields": names}) if len(set(names)) == len(names) else None
+
+    def _encoded_json_keys(self, keys: tuple[str, ...]) -> str:
+        return self._encoded({JSON_KEYS: keys})
 
     def _texts_of(self, key: str) -> Texts:
         return self._texts.of(_as_text(self._heads.texts[key]))
@@ -273,11 +360,15 @@ class Texts(dict[str, str | None]):
     def __missing__(self, value: str) -> str | None:
         if not value.isascii() or not self._all.is_clean(value):
             return None
-        encoded = self._heads[len(value)] + value
-        if len(value) <= _LONGEST and not value.isdigit():  # a number of something hardly comes again
+        encoded = self.encoded(value)
+        if len(value) <= _LONGEST and value[:1] not in _DIGITS:  # a number or a time of something hardly comes again
             self._all.has_one_more()
             self[value] = encoded
         return encoded
+
+    def encoded(self, value: str) -> str:
+        """Return an ASCII text with its head, whatever privacy says of it."""
+        return self._heads[len(value)] + value
 
 
 class AllTexts:
@@ -319,10 +410,32 @@ class AllTexts:
 
 
 class OfKey(NamedTuple):
-    """What is known of one attribute: its texts, and what stands in front of other values by their size in bytes."""
+    """What is known of one attribute."""
 
+    key: str
     texts: Texts
     heads: Remembered[int, str]
+    """What stands in front of other values, by their size in bytes."""
+    nothing: str
+    """The attribute where its value is null."""
+
+
+class OfField(NamedTuple):
+    """What is known of one changed field: its value before and after, None where privacy keeps back what is in it."""
+
+    before: OfKey | None
+    after: OfKey | None
+
+
+def _are_texts(value: Pairs) -> bool:
+    """Return whether a mapping holds nothing but short lists of texts.
+
+    What is equal to such a mapping has the same types, which numbers and switches do not have.
+    """
+    return len(value) <= _FEW and all(
+        type(items) is tuple and len(items) <= _FEW and all(item is None or type(item) is str for item in items)
+        for _, items in value
+    )
 
 
 def _as_text(heads: Mapping[int, bytes]) -> Remembered[int, str]:

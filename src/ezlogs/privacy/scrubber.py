@@ -19,7 +19,7 @@ from ezlogs.privacy.runs import Run, runs_of
 from ezlogs.privacy.search import Search
 from ezlogs.privacy.surfaces import HOSTS, IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, items_before, unused_name
-from ezlogs.privacy.words import SHORTEST_NUMBER, is_one_word
+from ezlogs.privacy.words import SHORTEST_NUMBER, is_moment_or_amount, is_one_word
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
@@ -185,6 +185,12 @@ class Scrubber:
         self.text(text, "", found)
         return not found and self._last_kept[0] is last_kept
 
+    def finds_nothing_in(self, key: str, value: Any) -> bool:
+        """Look whether there is nothing to be found in a value under some key, whatever would be done with it."""
+        found: list[str] = []
+        last_kept = self._last_kept[0]
+        return self.value(key, value, "", found) is value and not found and self._last_kept[0] is last_kept
+
     def is_clean(self, text: str) -> bool:
         """Tell whether a text is known to hold nothing, so that `text` would return it as it is."""
         if text in self._clean:
@@ -192,7 +198,11 @@ class Scrubber:
         if not self._shortcut:
             return False
         # What is asked first is part of the second question, and most numbers and names of things are such.
-        return (len(text) < SHORTEST_NUMBER and text.isalnum() and text.isascii()) or is_one_word(text)
+        return (
+            (len(text) < SHORTEST_NUMBER and text.isalnum() and text.isascii())
+            or is_moment_or_amount(text)
+            or is_one_word(text)
+        )
 
     def url(self, url: str, path: str, found: list[str]) -> str:
         """Scrub a URL, or a query without its question mark: in them, ``code`` and ``sig`` are secrets."""

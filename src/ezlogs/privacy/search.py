@@ -11,7 +11,7 @@ from ezlogs.privacy.expressions import any_of
 from ezlogs.privacy.memory import MOST
 from ezlogs.privacy.rule import Found, Rule, form_of, shape_of
 from ezlogs.privacy.runs import Run, runs_of
-from ezlogs.privacy.words import is_one_word
+from ezlogs.privacy.words import is_moment_or_amount, is_one_word
 
 _SHORTEST_WORD: Final = 3
 _LONGEST_KNOWN: Final = 256
@@ -80,7 +80,7 @@ class Search:
 
     def findings(self, text: str, levels: int = _LEVELS) -> list[Found]:
         """Start, end and rule of each finding, in the order of the rules; they may overlap."""
-        if not self.short and is_one_word(text):
+        if not self.short and (is_one_word(text) or is_moment_or_amount(text)):
             return []
         found: list[Found] = []
         for rule in self._chosen[self._awake(text)]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
+from datetime import date, datetime, timedelta, timezone
+from datetime import time as time_of_day
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from ezlogs.privacy import Pattern, Rule, Scrubber
 from ezlogs.privacy.rule import Finder
 from ezlogs.privacy.runs import runs_of
 from ezlogs.privacy.search import Search
-from ezlogs.privacy.words import is_one_word
+from ezlogs.privacy.words import is_moment_or_amount, is_one_word
 
 SEARCH = Scrubber().search(in_url=True)
 INTERRUPTING = Scrubber().search(in_url=True)
@@ -220,4 +222,28 @@ def test_what_is_known_to_be_clean_without_a_search_is_one_short_word(text: str)
     """The quicker question that is asked first changes no answer."""
     scrubber = Scrubber()
     scrubber.search()
-    assert scrubber.is_clean(text) == is_one_word(text)
+    assert scrubber.is_clean(text) == (is_one_word(text) or is_moment_or_amount(text))
+
+
+zones = st.none() | st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
+
+
+@settings(max_examples=500)
+@given(
+    st.datetimes(timezones=zones).map(datetime.isoformat)
+    | st.dates().map(date.isoformat)
+    | st.times(timezones=zones).map(time_of_day.isoformat)
+    | st.from_regex(r"-?[0-9]{1,8}(\.[0-9]{1,6})?", fullmatch=True)
+)
+def test_no_rule_finds_anything_in_a_time_or_in_a_small_amount(text: str) -> None:
+    """So they need no search, although they are full of digits."""
+    assert is_moment_or_amount(text)
+    assert not [rule.name for rule in SEARCH.rules if list(rule.find(text))]
+
+
+@pytest.mark.parametrize(
+    "text", ["123456789", "1.2.3.4", "2026-03-01 4111", "٣", "12.5\n", "", "-", "4111111111111111"]
+)
+def test_what_only_begins_like_one_is_searched(text: str) -> None:
+    """Nothing may hide behind a date."""
+    assert not is_moment_or_amount(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 import pytest
@@ -192,3 +192,14 @@ def test_a_failure_that_is_described_already_can_end_a_transaction(captured):
     transaction.add(observe("order", "create"))
     transaction.rollback(Failure("KeyError", "x"))
     assert captured.events[0].error == Failure("KeyError", "x")
+
+
+def test_a_time_whose_zone_raises_costs_nothing_but_itself() -> None:
+    """A time zone is code of the application's."""
+
+    class Broken(tzinfo):
+        def utcoffset(self, _: datetime | None) -> timedelta:
+            raise RuntimeError
+
+    (change,) = told([Field("at", after=datetime(2026, 3, 1, tzinfo=Broken()))], "safe")
+    assert change.after == "<datetime.datetime>"

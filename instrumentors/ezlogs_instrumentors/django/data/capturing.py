@@ -19,6 +19,7 @@ from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.loaded import known
 from ezlogs_instrumentors.django.data.policies import policy_for
+from ezlogs_instrumentors.django.data.shapes import shape_of
 from ezlogs_instrumentors.django.data.told import changed, is_same, value_of, written
 from ezlogs_instrumentors.django.transactions import is_aborted, is_in_transaction
 from ezlogs_instrumentors.django.users import loaded_key
@@ -142,18 +143,22 @@ def created_instances(instances: Iterable[Any], policy: ModelPolicy) -> list[Cap
     """Return rows as they were given to be inserted."""
     in_detail = policy.capture == "rows"
     return [
-        Captured(
-            loaded_key(one), [field for _, field in written(one, {}, created=True, only=None)] if in_detail else ()
-        )
+        Captured(loaded_key(one), list(_written(one, {}, created=True, only=None)) if in_detail else ())
         for one in instances
     ]
+
+
+def _written(
+    instance: Any, row: Mapping[str, object], *, created: bool, only: Collection[str] | None
+) -> Iterator[Field]:
+    return written(shape_of(type(instance)), row, vars(instance), created=created, only=only)
 
 
 def updated_instances(instances: Sequence[Any], names: Collection[str], policy: ModelPolicy) -> list[Captured]:
     """Return rows as they were given to be updated, against what is known of them."""
     only, in_detail = set(names), policy.capture == "rows"
     return [
-        _marked(loaded_key(one), [field for _, field in written(one, known(one), created=False, only=only)])
+        _marked(loaded_key(one), list(_written(one, known(one), created=False, only=only)))
         if in_detail
         else Captured(loaded_key(one))
         for one in instances[: to_capture(policy)]

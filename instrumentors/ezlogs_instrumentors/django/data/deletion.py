@@ -18,8 +18,9 @@ from ezlogs_instrumentors.django.data.capturing import Read, deleted, deleted_in
 from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
 from ezlogs_instrumentors.django.data.policies import is_left_out, policy_for
+from ezlogs_instrumentors.django.data.shapes import is_key_or_choice, is_secret
 from ezlogs_instrumentors.django.data.statements import counting, sent
-from ezlogs_instrumentors.django.data.told import is_key_or_choice, is_secret, value_of, where
+from ezlogs_instrumentors.django.data.told import value_of, where
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
 from ezlogs_instrumentors.hooks import Hooks

@@ -15,15 +15,12 @@ from msgspec import UNSET
 from ezlogs.emit import guarded
 from ezlogs.trackers.data import on_audit
 from ezlogs_instrumentors.django.data.reading import asks, see_read
+from ezlogs_instrumentors.django.data.shapes import LONGEST_KEPT, PLAIN, Shape, shape_of
 from ezlogs_instrumentors.django.data.told import value_of
 from ezlogs_instrumentors.django.transactions import Seen, seen
 from ezlogs_instrumentors.hooks import Hooks
 
 _MUTABLE = frozenset({dict, list, set, bytearray})
-_SCALAR_FIELDS = frozenset(
-    {"django.db.models.fields", "django.db.models.fields.files", "django.db.models.fields.related"}
-)
-"""The modules of fields whose values are immutable."""
 
 _HOLDS_DOCUMENTS, _TELLS_READING = 1, 2
 """What is to be done with each row of a model, beside remembering it."""
@@ -53,7 +50,7 @@ class _Packed(bytes):
 
 def _remembering(hooks: Hooks, original: Any) -> Any:
     load = original.__func__
-    ways: dict[type, int] = {}
+    ways: dict[type, int] = {}  # a look-up by identity: it is asked for each row of a query
     hooks.on_undo(on_audit(lambda _: ways.clear()))
 
     @wraps(load)
@@ -62,7 +59,8 @@ def _remembering(hooks: Hooks, original: Any) -> Any:
         if hooks.active:
             way = ways.get(cls)
             if way is None:
-                way = ways[cls] = _HOLDS_DOCUMENTS * _holds_documents(cls) | _TELLS_READING * bool(asks(cls))
+                documents = shape_of(cls).holds_documents
+                way = ways[cls] = _HOLDS_DOCUMENTS * documents | _TELLS_READING * bool(asks(cls))
             if way & _HOLDS_DOCUMENTS:
                 remember(instance, field_names, values, db)
             else:  # once for each row of a query, so nothing that could fail and nothing more
@@ -72,14 +70,6 @@ def _remembering(hooks: Hooks, original: Any) -> Any:
         return instance
 
     return classmethod(from_db)
-
-
-def _holds_documents(model: Any) -> bool:
-    """Tell whether rows of a model can hold values that change in place."""
-    return any(
-        type(field).__module__ not in _SCALAR_FIELDS or hasattr(field, "from_db_value")
-        for field in model._meta.concrete_fields
-    )
 
 
 @guarded
@@ -104,20 +94,42 @@ def known(instance: Any, using: str | None = None) -> dict[str, object]:
         instance: The instance.
         using: The database it is asked about; the one it was loaded from when left out.
     """
-    state = instance._state
-    loaded = vars(state).get("ezlogs_loaded")
-    if loaded is None or (loaded.seen is not None and not loaded.seen.holds) or using not in (None, state.db):
+    found = loaded(instance, using)
+    if found is None:
         return {}
-    row = {
+    return {
         name: marshal.loads(value) if isinstance(value, _Packed) else value  # packed by us, in memory
-        for name, value in zip(loaded.names, loaded.values, strict=False)
+        for name, value in zip(found.names, found.values, strict=False)
         if value is not UNSET
     }
-    meta, now = instance._meta, vars(instance)
-    for key in getattr(meta, "pk_fields", (meta.pk,)):
-        if row.get(key.attname, UNSET) != now.get(key.attname):
-            return {}  # its key was changed, so that it stands for another row now
-    return row
+
+
+def loaded(instance: Any, using: str | None = None) -> Loaded | None:
+    """Return what `known` tells, as it is kept; None where nothing is known."""
+    state = instance._state
+    found: Loaded | None = vars(state).get("ezlogs_loaded")
+    if found is None or (found.seen is not None and not found.seen.holds) or using not in (None, state.db):
+        return None
+    now, names = vars(instance), found.names
+    for key in shape_of(type(instance)).keys:
+        if key not in names or found.values[names.index(key)] != now.get(key):
+            return None  # its key was changed, so that it stands for another row now
+    return found
+
+
+def plain_values(instance: Any, shape: Shape) -> list[Any] | None:
+    """Return the values of a row, if all of them are plain and short, so that they can be kept as they are."""
+    if shape.holds_documents:
+        return None
+    now = vars(instance)
+    values = [now.get(attname, UNSET) for attname in shape.attnames]
+    if not PLAIN.issuperset(map(type, values)):
+        return None
+    for attname in shape.texts:
+        text = now.get(attname)
+        if isinstance(text, (str, bytes)) and len(text) > LONGEST_KEPT:
+            return None
+    return values
 
 
 def see_refresh(instance: Any, _: None, using: Any = None, fields: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -128,6 +140,13 @@ def see_refresh(instance: Any, _: None, using: Any = None, fields: Any = None, *
 def remember_now(instance: Any, using: str | None, names: set[str] | None = None) -> None:
     """Know the row as the instance has it now; of the fields that are not named, what was known before."""
     now = vars(instance)
+    shape = shape_of(type(instance))
+    if names is None and not shape.holds_documents:
+        values = [now.get(attname, UNSET) for attname in shape.attnames]
+        if not PLAIN.issuperset(map(type, values)):
+            values = [value_of(*pair) for pair in zip(shape.fields, values, strict=True)]
+        instance._state.ezlogs_loaded = Loaded(shape.attnames, values, seen(using))
+        return
     row = {} if names is None else known(instance, using)
     for field in instance._meta.concrete_fields:
         attname = field.attname

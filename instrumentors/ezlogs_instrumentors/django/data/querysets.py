@@ -20,13 +20,9 @@ from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.loaded import known, remember
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
 from ezlogs_instrumentors.django.data.policies import is_left_out, policy_for
+from ezlogs_instrumentors.django.data.shapes import is_key_or_choice, is_secret
 from ezlogs_instrumentors.django.data.statements import last_alias
-from ezlogs_instrumentors.django.data.told import (
-    expressions,
-    is_key_or_choice,
-    is_secret,
-    value_of,
-)
+from ezlogs_instrumentors.django.data.told import expressions, value_of
 from ezlogs_instrumentors.hooks import Hooks
 
 

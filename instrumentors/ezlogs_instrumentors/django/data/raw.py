@@ -29,7 +29,9 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
 
     @wraps(original)
     def execute(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
-        if hooks.active and commits(cursor.db, sql):
+        if not hooks.active:
+            return original(cursor, sql, *args, **kwargs)
+        if commits(cursor.db, sql):
             try:
                 result = original(cursor, sql, *args, **kwargs)
             except BaseException as error:
@@ -38,7 +40,7 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
             see_commit(cursor.db)
             return result
         result = original(cursor, sql, *args, **kwargs)
-        if raw.watching() and hooks.active and not is_of_orm():
+        if not is_of_orm() and raw.watching() and hooks.active:
             see(cursor, sql)
         return result
 

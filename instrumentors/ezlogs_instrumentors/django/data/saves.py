@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
+from msgspec import UNSET
+
 from ezlogs.emit import guarded
-from ezlogs.trackers.data import Field, ModelPolicy, observe
+from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.django.data import links
 from ezlogs_instrumentors.django.data.fixtures import are_told, watching
-from ezlogs_instrumentors.django.data.loaded import known, remember_now
+from ezlogs_instrumentors.django.data.loaded import Loaded, known, loaded, plain_values, remember_now
 from ezlogs_instrumentors.django.data.policies import policy_for
+from ezlogs_instrumentors.django.data.shapes import Shape, key_of, shape_of
 from ezlogs_instrumentors.django.data.told import displays, expressions, where, written
-from ezlogs_instrumentors.django.transactions import write
-from ezlogs_instrumentors.django.users import loaded_key
+from ezlogs_instrumentors.django.transactions import seen, write
 from ezlogs_instrumentors.hooks import Hooks
 
 
@@ -63,37 +65,68 @@ def see_save(  # noqa: PLR0917  # as Django passes them
     policy = policy_for(model)
     if not policy.told:
         return
-    before = vars(instance._state).get("ezlogs_loaded")
+    shape = shape_of(model)
+    if not raw and update_fields is None and (values := plain_values(instance, shape)) is not None:
+        _keep(instance, shape, values, using, policy, created=not updated)
+        return
+    state = instance._state
+    undo = _back_to(vars(state).get("ezlogs_loaded"))
     row = known(instance, using) if updated else {}
     only = None if update_fields is None else set(update_fields)
-    found = list(written(instance, row, created=not updated, only=only))
-    if not updated or (found and not policy.leaves_out([field for _, field in found])):
-        _write(instance, found, using, policy, created=not updated, before=before)
+    fields = list(written(shape, row, vars(instance), created=not updated, only=only))
+    if not updated or (fields and not policy.leaves_out(fields)):
+        made = _row(model, shape, fields, vars(instance), using, policy, created=not updated, at=moment())
+        made.undo, made.owner = undo, state
+        write(made, using)
     remember_now(instance, using, only)
 
 
-def _write(
-    instance: Any,
-    found: list[tuple[Any, Field]],
+def _keep(instance: Any, shape: Shape, values: list[Any], using: str, policy: ModelPolicy, *, created: bool) -> None:
+    """Keep what was written until its transaction ends."""
+    state = instance._state
+    before = None if created else loaded(instance, using)
+    if before is None or before.names != shape.attnames or before.values != values:
+        at, undo = moment(), _back_to(vars(state).get("ezlogs_loaded"))
+        given = (type(instance), shape, before, values, using, policy, created)
+        write(Later(type(instance)._meta.model_name, at, at.correlation, given, _made, undo, state), using)
+    state.ezlogs_loaded = Loaded(shape.attnames, values, seen(using))
+
+
+def _back_to(before: object) -> Callable[[Any], None]:
+    return lambda state: setattr(state, "ezlogs_loaded", before)
+
+
+def _made(later: Later) -> Row | None:
+    model, shape, before, values, using, policy, created = later.given
+    row = {} if before is None else dict(zip(before.names, before.values, strict=False))
+    now = {name: value for name, value in zip(shape.attnames, values, strict=True) if value is not UNSET}
+    fields = list(written(shape, row, now, created=created, only=None))
+    if not created and (not fields or policy.leaves_out(fields)):
+        return None
+    return _row(model, shape, fields, now, using, policy, created=created, at=later.at)
+
+
+def _row(  # noqa: PLR0917  # all that is known of one write
+    model: Any,
+    shape: Shape,
+    fields: list[Field],
+    now: Mapping[str, Any],
     using: str,
     policy: ModelPolicy,
     *,
     created: bool,
-    before: object,
-) -> None:
-    model, now = type(instance), vars(instance)
-    fields = [field for _, field in found]
+    at: Moment,
+) -> Row:
     verb, further = ("create", {}) if created else verb_of("update", fields)
-    computed = {column.name: now.get(column.attname) for column, field in found if policy.tells(field.name)}
-    row = observe(
-        model._meta.model_name,
-        verb,
-        id=loaded_key(instance),
-        fields=fields,
-        metadata={**where(model, using), **further, **expressions(computed)},
-        undo=lambda state: setattr(state, "ezlogs_loaded", before),
-        owner=instance._state,
-        policy=policy,
-    )
-    row.metadata.update(displays(model, row.changes))
-    write(row, using)
+    metadata = where(model, using)
+    if further:
+        metadata.update(further)
+    computed = {field.name for field in fields if field.after is UNSET and policy.tells(field.name)}
+    if computed:
+        values = {column.name: now.get(column.attname) for column in shape.columns if column.name in computed}
+        metadata.update(expressions(values))
+    key = key_of(now, shape)
+    row = observe(model._meta.model_name, verb, id=key, fields=fields, metadata=metadata, at=at, policy=policy)
+    if shape.choices:
+        row.metadata.update(displays(model, row.changes))
+    return row

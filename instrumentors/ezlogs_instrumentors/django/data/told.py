@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from msgspec import UNSET
 
 from ezlogs.event import Change
-from ezlogs.trackers.data import Field, is_secret_type
+from ezlogs.snapshot import Pairs
+from ezlogs.trackers.data import Field
 from ezlogs.trackers.json_changes import differences, same
+from ezlogs_instrumentors.django.data import shapes
+from ezlogs_instrumentors.django.data.shapes import PLAIN, Shape, is_key_or_choice, is_secret, names_of, shape_of
 
 _LONGEST_EXPRESSION = 200
 """Characters of an expression's text."""
 
-_is_secret_type: Callable[[type], bool] = lru_cache(maxsize=1024)(is_secret_type)
-
 
 def written(
-    instance: Any, known: Mapping[str, object], *, created: bool, only: Collection[str] | None
-) -> Iterator[tuple[Any, Field]]:
-    """Return the fields that a save wrote, with their columns; of an update those that differ from what is known.
+    shape: Shape,
+    known: Mapping[str, object],
+    now: Mapping[str, object],
+    *,
+    created: bool,
+    only: Collection[str] | None,
+) -> Iterator[Field]:
+    """Return the fields that a save wrote; of an update those that differ from what is known.
 
     Args:
-        instance: What was saved.
+        shape: That of the model.
         known: The row before, by attribute.
+        now: The row that was saved, the same.
         created: Whether the row was inserted.
         only: The names of the fields that were saved, where it was not all of them.
     """
-    now = vars(instance)
-    for field in instance._meta.concrete_fields:
-        attname = field.attname
-        if field.primary_key or attname not in now or getattr(field, "generated", False):
+    for field, name, attname, is_written, is_harmless, is_hidden in shape.columns:
+        if not is_written or attname not in now:
             continue
-        if only is not None and field.name not in only and attname not in only:
+        if only is not None and name not in only and attname not in only:
             continue
-        before, after = known.get(attname, UNSET), value_of(field, now[attname])
-        if (created and after is None) or (before is not UNSET and is_same(field, before, after)):
+        before, after = known.get(attname, UNSET), now[attname]
+        if type(after) not in PLAIN:
+            after = value_of(field, after)
+        if (created and after is None) or (before is not UNSET and (before is after or is_same(field, before, after))):
             continue
-        for told in changed(field, before, after):
-            yield field, told
+        if isinstance(before, (dict, list)):
+            yield from changed(field, before, after)
+        else:
+            yield Field(name, before, after, is_harmless, is_hidden)
 
 
 def changed(field: Any, before: object = UNSET, after: object = UNSET) -> Iterator[Field]:
@@ -80,27 +88,11 @@ def is_expression(value: object) -> bool:
     return hasattr(type(value), "resolve_expression")
 
 
-def is_key_or_choice(field: Any) -> bool:
-    """Tell whether a field's values may be told whatever their type."""
-    return bool(field.is_relation or field.primary_key or getattr(field, "choices", None))
-
-
-def is_secret(field: Any) -> bool:
-    """Tell whether a field is of a type that holds passwords, or encrypts: its values are never told."""
-    return _is_secret_type(type(field))
-
-
 def where(model: Any, using: str) -> dict[str, object]:
     """Return where rows of a model are, and what people call them."""
-    meta = model._meta
-    found: dict[str, object] = {
-        "table": meta.db_table,
-        "database": using,
-        "verbose_name": str(meta.verbose_name),
-        "verbose_name_plural": str(meta.verbose_name_plural),
-    }
-    if meta.proxy:
-        found["proxy_for"] = meta.concrete_model._meta.model_name
+    known = shape_of(model).where
+    found = shapes.where(model) if known is None else dict(known)
+    found["database"] = using
     return found
 
 
@@ -109,31 +101,16 @@ def displays(model: Any, changes: Collection[Change]) -> dict[str, object]:
 
     Choices that a function makes up are left alone: it may query.
     """
-    found: dict[str, object] = {}
-    for change in changes:
-        if change.before is UNSET and change.after is UNSET:
+    choices = shape_of(model).choices
+    found: list[tuple[str, object]] = []
+    for change in changes if choices else ():
+        if change.field not in choices or (change.before is UNSET and change.after is UNSET):
             continue
-        field = model._meta._forward_fields_map.get(change.field)
-        choices = None if field is None else _choices(field)
-        if choices:
-            names = _names(choices)
-            found[change.field] = [names.get(change.before), names.get(change.after)]
-    return {"choices": found} if found else {}
-
-
-def _choices(field: Any) -> Any:
-    choices = getattr(field, "choices", None)
-    return choices if isinstance(choices, (list, tuple)) else None
-
-
-def _names(choices: Any) -> dict[object, str]:
-    names: dict[object, str] = {}
-    for value, name in choices:
-        if isinstance(name, (list, tuple)):
-            names.update((value, str(name)) for value, name in name)
-        else:
-            names[value] = str(name)
-    return names
+        names = choices[change.field]
+        if names is None:  # in the language of the moment
+            names = names_of(model._meta.get_field(change.field).choices)
+        found.append((change.field, (names.get(change.before), names.get(change.after))))
+    return {"choices": Pairs(found)} if found else {}
 
 
 def expressions(values: Mapping[str, object]) -> dict[str, object]:

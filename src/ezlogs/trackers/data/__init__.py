@@ -6,7 +6,7 @@ from ezlogs.trackers.data.access import ACCESS, accessed, watching_access
 from ezlogs.trackers.data.audit import on_audit, said_of
 from ezlogs.trackers.data.bulk import Captured, observe_bulk, to_capture
 from ezlogs.trackers.data.policy import Described, ModelPolicy, policy_of, policy_of_class
-from ezlogs.trackers.data.rows import CHANGE, TRANSACTION, Moment, Row, emit, moment, observe, watching
+from ezlogs.trackers.data.rows import CHANGE, TRANSACTION, Later, Moment, Row, emit, moment, observe, watching
 from ezlogs.trackers.data.transaction import Transaction
 from ezlogs.trackers.data.validation import VALIDATION, invalid
 from ezlogs.trackers.data.values import Field, is_secret_type, told
@@ -19,6 +19,7 @@ __all__ = [
     "Captured",
     "Described",
     "Field",
+    "Later",
     "ModelPolicy",
     "Moment",
     "Row",

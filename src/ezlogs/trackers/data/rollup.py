@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from ezlogs.event import Change
-from ezlogs.trackers.data.rows import CHANGE, Row
+from ezlogs.trackers.data.rows import CHANGE, Later, Row
 
 _MOST_FIELDS = 100
 """Names of fields in one summary: there may be any number inside of documents."""
@@ -83,7 +83,7 @@ class Level:
         first = msgspec.structs.replace(row, verb=verb, id=None, changes=(), metadata=metadata, undo=None, owner=None)
         self.summaries[key] = Summary(first, row.rows, row.timestamp, dict.fromkeys(fields[:_MOST_FIELDS]))
 
-    def remember(self, row: Row) -> None:
+    def remember(self, row: Row | Later) -> None:
         """Remember what has to be undone if a row never existed; the row itself forgets it."""
         undo, owner = row.undo, row.owner
         row.undo = row.owner = None

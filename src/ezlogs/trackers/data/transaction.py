@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from ezlogs.correlation import Correlation, begun
 from ezlogs.delivery.together import together
@@ -11,7 +12,7 @@ from ezlogs.event import Failure
 from ezlogs.ids import new_span_id
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers.data.rollup import Level
-from ezlogs.trackers.data.rows import TRANSACTION, Row, emit
+from ezlogs.trackers.data.rows import TRANSACTION, Later, Row, emit
 from ezlogs.trackers.prepared import Prepared, prepare
 
 
@@ -42,7 +43,7 @@ class Transaction:
         self._database = database
         self._handling = handling
         self._error: BaseException | Failure | None = None
-        self._rows: list[Row] = []
+        self._rows: list[Row | Later] = []
         self._levels = [Level(None, 0)]
         runtime = current_runtime()
         self._most = runtime.settings.max_rows_in_detail if runtime else 0
@@ -51,7 +52,7 @@ class Transaction:
         self._story: tuple[Correlation, Correlation] | None = None
         self._prepared: Prepared | None = None
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row | Later) -> None:
         """Keep a write until the transaction ends."""
         if self._story is None or self._story[0] is not row.correlation:
             self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
@@ -62,10 +63,11 @@ class Transaction:
         if len(self._rows) < self._most:
             self._rows.append(row)
             if self._prepared is not None:  # a commit is on its way, and somebody's listener wrote some more
-                self._prepared.take([row])
+                self._prepared.take([*_made([row])])
         else:
             self.withdraw()
-            level.count(row)
+            for made in _made([row]):
+                level.count(made)
 
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
@@ -89,7 +91,7 @@ class Transaction:
         total = Level(None, 0)
         for level in self._levels:
             total.add_up(level)
-        return [*self._rows, *(summary.row() for summary in total.summaries.values())]
+        return [*_made(self._rows), *(summary.row() for summary in total.summaries.values())]
 
     def prepare(self) -> None:
         """Have the writes in the journal, where there is one: to be called immediately before the commit is sent.
@@ -152,7 +154,7 @@ class Transaction:
         self.withdraw()
         levels, begun_with = self._levels[position:], self._levels[position]
         self._levels[position:] = [Level(begun_with.name, begun_with.start)]
-        for row in self._rows[begun_with.start :]:
+        for row in _made(self._rows[begun_with.start :]):
             self._discarded[row.model] += row.rows
         del self._rows[begun_with.start :]
         for level in reversed(levels):
@@ -179,3 +181,11 @@ class Transaction:
             error=error,
             correlation=begun().replace(transaction_id=self.id),
         )
+
+
+def _made(rows: Iterable[Row | Later]) -> Iterator[Row]:
+    """Yield writes as rows."""
+    for row in rows:
+        made = row.row() if type(row) is Later else row
+        if made is not None:
+            yield made  # type: ignore[misc]  # a row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
@@ -13,12 +13,22 @@ from uuid import UUID
 from msgspec import UNSET
 
 from ezlogs.event import Change
+from ezlogs.facts import FrozenChanges
 from ezlogs.privacy.policy import hashed, masked
 from ezlogs.runtime import current_runtime
 from ezlogs.snapshot import Value, freeze, plain
 from ezlogs.trackers.data.policy import ModelPolicy, policy_of_changes
 
 _HARMLESS = (bool, int, float, Decimal, date, time, timedelta, Enum, UUID)
+_HARMLESS_TYPES = frozenset({bool, int, float, Decimal, date, datetime, time, timedelta, UUID, type(None), type(UNSET)})
+"""Those of them that are usual, for a look-up."""
+_TEXTS = {
+    Decimal: Decimal.__str__,
+    datetime: datetime.isoformat,
+    date: date.isoformat,
+    UUID: UUID.__str__,
+}
+"""What `ezlogs.snapshot.freeze` makes of values that are exactly of such a type."""
 _SECRET_TYPE = re.compile("passw(?:or)?d|encrypt|secret", re.IGNORECASE)
 
 
@@ -34,7 +44,7 @@ class Field(NamedTuple):
     """Of a type that holds passwords or encrypts: its values are never told, whatever its name."""
 
 
-def told(fields: Iterable[Field], policy: str | ModelPolicy) -> tuple[Change, ...]:
+def told(fields: Iterable[Field], policy: str | ModelPolicy) -> FrozenChanges:
     """Return what may be told of written fields.
 
     Args:
@@ -52,7 +62,7 @@ def told(fields: Iterable[Field], policy: str | ModelPolicy) -> tuple[Change, ..
     if isinstance(policy, str):
         policy = policy_of_changes(policy)
     if policy.changes == "none":
-        return ()
+        return FrozenChanges()
     telling = policy.telling
     changes = []
     for field in fields:
@@ -63,13 +73,13 @@ def told(fields: Iterable[Field], policy: str | ModelPolicy) -> tuple[Change, ..
         if secret or how == "name":
             changes.append(Change(name))
         elif how == "full" or (how == "safe" and (harmless or (_is_harmless(before) and _is_harmless(after)))):
-            changes.append(Change(name, _frozen(before), _frozen(after)))
+            changes.append(Change(name, before if before is UNSET else _frozen(before), _frozen(after)))
         elif how == "safe":
             changes.append(Change(name))
         else:
             hide = _masked if how == "masked" else _hashed
             changes.append(Change(name, _hidden(before, hide), _hidden(after, hide)))
-    return tuple(changes)
+    return FrozenChanges(changes)
 
 
 def is_secret_type(kind: type) -> bool:
@@ -85,11 +95,18 @@ def is_secret_type(kind: type) -> bool:
 
 
 def _is_harmless(value: object) -> bool:
-    return value is UNSET or value is None or isinstance(value, _HARMLESS)
+    kind = type(value)
+    return kind in _HARMLESS_TYPES or (kind is not str and isinstance(value, _HARMLESS))
 
 
 def _frozen(value: object) -> Any:
-    return value if value is UNSET else freeze(value)
+    as_text: Any = _TEXTS.get(type(value))
+    if as_text is None:
+        return value if value is UNSET else freeze(value)
+    try:
+        return as_text(value)
+    except Exception:  # of a time zone: its own code
+        return freeze(value)
 
 
 def _hidden(value: object, hide: Any) -> Any:
