@@ -38,7 +38,7 @@ class ApschedulerInstrumentor(HookingInstrumentor):
     """
 
     package = "apscheduler"
-    versions = ("apscheduler >= 3.10, < 4",)
+    versions = ("apscheduler >= 3.11, < 4",)
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""

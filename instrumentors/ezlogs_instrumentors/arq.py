@@ -63,7 +63,7 @@ class ArqInstrumentor(HookingInstrumentor):
     """
 
     package = "arq"
-    versions = ("arq >= 0.26",)
+    versions = ("arq >= 0.28",)
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""

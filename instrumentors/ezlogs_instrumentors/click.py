@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import Any
 
 from ezlogs_instrumentors.hooks import HookingInstrumentor
 
@@ -22,6 +21,7 @@ class ClickInstrumentor(HookingInstrumentor):
         >>> instrumentor.uninstrument()
     """
 
+    package = "click"
     parts = MappingProxyType(
         {
             "click.core": "click_runs.attach",
@@ -34,7 +34,6 @@ class ClickInstrumentor(HookingInstrumentor):
         """Return the versions that this works with, of the one that is there."""
         return ("click >= 8.1",) if find_spec("click") is not None else ("typer >= 0.9",)
 
-    def _instrument(self, **kwargs: Any) -> None:
-        if find_spec("click") is None and find_spec("typer") is None:
-            raise ModuleNotFoundError("No module named 'click'", name="click")
-        super()._instrument(**kwargs)
+    def is_installed(self) -> bool:
+        """Return whether either is there."""
+        return super().is_installed() or find_spec("typer") is not None

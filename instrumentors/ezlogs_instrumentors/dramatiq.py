@@ -39,7 +39,7 @@ class DramatiqInstrumentor(HookingInstrumentor):
     """
 
     package = "dramatiq"
-    versions = ("dramatiq >= 1.17",)
+    versions = ("dramatiq >= 2.2",)
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""

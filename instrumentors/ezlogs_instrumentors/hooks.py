@@ -110,13 +110,17 @@ class HookingInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         """Return the versions that this works with, as requirements."""
         return self.versions
 
+    def is_installed(self) -> bool:
+        """Return whether there is anything to instrument, in whatever version."""
+        return self.package is None or find_spec(self.package) is not None
+
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module: what `parts` says."""
         package = sys.modules[type(self).__module__].__package__ or ""
         return {module: partial(_attach_parts, package, names) for module, names in self.parts.items()}
 
     def _instrument(self, **kwargs: Any) -> None:
-        if self.package is not None and find_spec(self.package) is None:
+        if not self.is_installed():
             raise ModuleNotFoundError(f"No module named {self.package!r}", name=self.package)
         self._hooks = Hooks()
         for module, attach in self.attachments().items():

@@ -46,7 +46,7 @@ class HueyInstrumentor(HookingInstrumentor):
     """
 
     package = "huey"
-    versions = ("huey >= 2.5",)
+    versions = ("huey >= 3.5",)
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""

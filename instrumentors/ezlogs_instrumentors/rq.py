@@ -45,7 +45,7 @@ class RqInstrumentor(HookingInstrumentor):
     """
 
     package = "rq"
-    versions = ("rq >= 2",)
+    versions = ("rq >= 3.0",)
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""

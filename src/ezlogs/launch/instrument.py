@@ -66,6 +66,8 @@ def is_wanted(name: str, which: str | tuple[str, ...]) -> bool:
 def _instrumented(point: Any) -> bool:
     try:
         instrumentor = point.load()()
+        if point.name.startswith(OWN_PREFIX) and _is_missing(instrumentor):
+            return False
         if not instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.instrument()
     except ModuleNotFoundError:  # the library is not installed
@@ -74,6 +76,12 @@ def _instrumented(point: Any) -> bool:
         log.exception("ezlogs: instrumenting %s failed; the application goes on without it", point.name)
         return False
     return True
+
+
+def _is_missing(instrumentor: Any) -> bool:
+    """Tell whether an instrumentor of ours has no library to instrument, of which OpenTelemetry would log an error."""
+    is_installed = getattr(instrumentor, "is_installed", None)
+    return is_installed is not None and not is_installed()
 
 
 def _uninstrumented(point: Any) -> None:

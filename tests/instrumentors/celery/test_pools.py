@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -62,6 +63,8 @@ def test_a_terminated_greenlet_is_told_once(captured: Captured, tasks: ModuleTyp
     """Gevent can end what it runs; solo and threads cannot."""
     if "gevent" not in worker.pool:
         pytest.skip("this pool cannot terminate")
+    if "terminate_job" not in vars(import_module("celery.concurrency.gevent").TaskPool):
+        pytest.skip("this Celery's pool of greenlets cannot terminate")
     job_id = tasks.slow.delay(30).id
     worker.wait(lambda events: any(one.get("action") == "began" and _job(one) == job_id for one in events))
     worker.app.control.revoke(job_id, terminate=True)

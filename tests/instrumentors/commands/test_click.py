@@ -569,6 +569,8 @@ def test_without_either_instrumenting_says_so(monkeypatch, instrumented):
     there.remove("click")
     assert instrumented.instrumentation_dependencies() == ("typer >= 0.9",)
     there.clear()
+    monkeypatch.setattr("ezlogs_instrumentors.hooks.find_spec", lambda name: None)
+    assert not instrumented.is_installed()
     with pytest.raises(ModuleNotFoundError, match="click"):
         instrumented.instrument(skip_dep_check=True)
 

@@ -22,7 +22,7 @@ from ezlogs.testing import capture
 from ezlogs_instrumentors.django import DjangoInstrumentor
 
 ROWS = 100_000
-COUNTED = ("Parcel", "ModelState", "Loaded", "Row", "Summary")
+COUNTED = ("Parcel", "ModelState", "Loaded", "Later", "Row", "Summary")
 
 
 def write(way: str, model: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from ezlogs.launch import instrument as module
 from ezlogs.launch.instrument import GROUP, instrument, withdraw
+from ezlogs_instrumentors.hooks import HookingInstrumentor
 
 
 class Instrumentor:
@@ -125,3 +126,20 @@ def test_one_that_cannot_be_taken_back_stays(monkeypatch: pytest.MonkeyPatch, ca
     assert [entry.getMessage() for entry in caplog.records] == [
         "ezlogs: ezlogs_running could not be taken back; it stays active"
     ]
+
+
+class Absent(HookingInstrumentor):
+    """Of a library that is not installed."""
+
+    package = "no_such_library"
+    versions = ("no-such-library >= 1",)
+
+
+def test_a_library_that_is_not_installed_is_nothing_to_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Most applications use a few of all that can be instrumented."""
+    points = [EntryPoint("ezlogs_absent", f"{__name__}:Absent", GROUP)]
+    monkeypatch.setattr(module, "entry_points", lambda group: points)
+    assert instrument("ezlogs") == []
+    assert not caplog.records
