@@ -203,3 +203,24 @@ def test_a_time_whose_zone_raises_costs_nothing_but_itself() -> None:
 
     (change,) = told([Field("at", after=datetime(2026, 3, 1, tzinfo=Broken()))], "safe")
     assert change.after == "<datetime.datetime>"
+
+
+def test_outside_of_any_story_a_transaction_is_one() -> None:
+    """As in a script; what a transaction tells of itself is in it, too. Others have their own."""
+    with capture() as captured:
+        for _ in range(2):
+            transaction = Transaction("default")
+            for number in range(3):
+                transaction.add(observe("order", "create", id=str(number)))
+            transaction.savepoint("s1")
+            transaction.add(observe("order", "create", id="3"))
+            transaction.rollback_to("s1")
+            transaction.commit()
+    stories = [event.correlation.correlation_id for event in captured.events]
+    assert (len(stories), len(set(stories[:4])), len(set(stories))) == (8, 1, 2)
+    with capture() as captured, ezlogs.flow("checkout", 1):
+        transaction = Transaction("default")
+        transaction.add(observe("order", "create", id="1"))
+        transaction.commit()
+        ezlogs.event("order.action", "placed")
+    assert len({event.correlation.correlation_id for event in captured.events}) == 1

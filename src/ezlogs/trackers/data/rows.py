@@ -60,6 +60,11 @@ class Later(msgspec.Struct):
     owner: Any = None
     """These as of `Row`."""
 
+    @property
+    def context(self) -> Context:
+        """The context that it was written in."""
+        return self.at.context
+
     def row(self) -> Row | None:
         """Return it as a row, in the story that it has by now."""
         row = self.make(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from ezlogs.correlation import Correlation, begun
+from ezlogs.correlation import ORIGIN, Correlation, begun, current
 from ezlogs.delivery.together import together
 from ezlogs.emit import record
 from ezlogs.event import Failure
@@ -50,12 +50,14 @@ class Transaction:
         self._discarded: Counter[str] = Counter()
         self._savepoints = 0
         self._story: tuple[Correlation, Correlation] | None = None
+        self._own_story: Correlation | None = None
+        """That of what is written outside of any."""
         self._prepared: Prepared | None = None
 
     def add(self, row: Row | Later) -> None:
         """Keep a write until the transaction ends."""
         if self._story is None or self._story[0] is not row.correlation:
-            self._story = row.correlation, row.correlation.replace(transaction_id=self.id)
+            self._story = row.correlation, self._story_of(row).replace(transaction_id=self.id)
         row.correlation = self._story[1]
         level = self._levels[-1]
         if row.undo is not None:
@@ -68,6 +70,13 @@ class Transaction:
             self.withdraw()
             for made in _made([row]):
                 level.count(made)
+
+    def _story_of(self, row: Row | Later) -> Correlation:
+        """Return the story that a row belongs to: outside of any, as in a script, all rows have one."""
+        if ORIGIN is not None or current(row.context) is not None:
+            return row.correlation
+        self._own_story = self._own_story or row.correlation
+        return self._own_story
 
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
@@ -179,7 +188,7 @@ class Transaction:
             outcome=outcome,
             severity="warn",
             error=error,
-            correlation=begun().replace(transaction_id=self.id),
+            correlation=(current() or self._own_story or begun()).replace(transaction_id=self.id),
         )
 
 
