@@ -9,6 +9,8 @@ OLDER_PYTHON = $(shell for python in python3.11 python3.10 python3.12 python3; d
 	echo $$python && break; done)
 # What they deprecate, and what has been deprecated in Python since, is none of our affairs.
 OLDER := -W ignore::DeprecationWarning -W ignore::ImportWarning
+# What takes long, and is of databases and not of neighbours or versions, is run once.
+ONCE := -k 'not property and not many_rows and not databases and not faults'
 PY := .venv/bin/python
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
@@ -17,7 +19,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-h
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 COLLECTOR := .collector/otelcol-ezlogs
-.PHONY: help venv demo test collector lint format bench leaks contrib older older-python constraints clean
+.PHONY: help venv demo test coverage collector lint format bench leaks contrib older older-python constraints clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,12 +29,15 @@ venv: .venv/.installed  ## Make .venv with the exact packages of constraints/dev
 demo: .venv/.installed  ## Run the demo shop (ARGS=--json for its result as JSON)
 	@$(PY) -m examples.shop.demo $(ARGS)
 
-test: .venv/.installed .venv-neighbours/.installed  ## Run all tests with coverage (ARGS='-k story')
-	@$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile $(ARGS)
+test: .venv/.installed .venv-neighbours/.installed  ## Run all tests (ARGS='-k story')
+	@$(PY) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 ifndef ARGS
 	@echo 'And the instrumentors once more, beside those of other distributions:'
-	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet
+	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(ONCE)
 endif
+
+coverage: .venv/.installed  ## Run the tests with coverage, which takes half as long again (ARGS='tests/unit')
+	@$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile $(ARGS)
 
 collector: $(COLLECTOR)  ## Build the OpenTelemetry Collector that some acceptance tests send through; needs Go
 
@@ -55,7 +60,7 @@ contrib: .venv-contrib/.installed  ## Run the test suites of OpenTelemetry's ins
 	@.venv-contrib/bin/python -m benchmarks.contrib $(ARGS)
 
 older: .venv-older/.installed  ## Run the instrumentors' tests with the oldest versions that they support (ARGS='-k click')
-	@.venv-older/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(OLDER) $(ARGS)
+	@.venv-older/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(OLDER) $(or $(ARGS),$(ONCE))
 
 older-python:
 	@echo $(OLDER_PYTHON)
