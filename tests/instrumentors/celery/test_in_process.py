@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,8 @@ def shop(instrumented: None) -> Iterator[Celery]:
 def worker(shop: Celery) -> Iterator[Callable[[], None]]:
     """Start a worker in a thread, once the tasks are known."""
     running: list[Any] = []
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
 
     def start() -> None:
         context = start_worker(shop, pool="solo", perform_ping_check=False, shutdown_timeout=30)
@@ -56,6 +59,8 @@ def worker(shop: Celery) -> Iterator[Callable[[], None]]:
     yield start
     for context in running:
         context.__exit__(None, None, None)
+    root.setLevel(level)  # a worker takes it for itself, and other tests look at what is logged
+    root.handlers[:] = handlers
 
 
 def ended(captured: Captured, number: int) -> list[Any]:
