@@ -162,9 +162,9 @@ def test_of_the_task_that_watches_a_header_nothing_is_told(
 def test_a_producer_that_does_not_say_when_it_has_sent_is_believed(captured: Captured, shop: Celery) -> None:
     """The call has returned."""
     signals.after_task_publish.disconnect(published, dispatch_uid="ezlogs.published")
-    shop.send_task("plain")
+    shop.send_task("simple")
 
-    assert [(event.action, event.outcome) for event in captured.events] == [("plain.enqueue", "success")]
+    assert [(event.action, event.outcome) for event in captured.events] == [("simple.enqueue", "success")]
 
 
 def test_beside_a_listener_that_ends_its_span_ours_is_asked_before(captured: Captured, shop: Celery) -> None:
@@ -183,7 +183,7 @@ def test_beside_a_listener_that_ends_its_span_ours_is_asked_before(captured: Cap
     signals.after_task_publish.connect(after, weak=False)
     CeleryInstrumentor().instrument()
     try:
-        shop.send_task("plain")
+        shop.send_task("simple")
     finally:
         signals.before_task_publish.disconnect(before)
         signals.after_task_publish.disconnect(after)
@@ -245,7 +245,7 @@ def test_damaged_and_foreign_headers_give_no_parent(
 ) -> None:
     """The task runs in a story of its own, under an id of our own, whatever a producer has put into the message."""
 
-    @shop.task(shared=False, name="plain")
+    @shop.task(shared=False, name="simple")
     def plain() -> None:
         return None
 
@@ -256,7 +256,7 @@ def test_damaged_and_foreign_headers_give_no_parent(
     worker()
     executions = ended(captured, len(DAMAGED))
 
-    assert {execution.action for execution in executions} == {"plain.success"}
+    assert {execution.action for execution in executions} == {"simple.success"}
     assert {execution.correlation.parent_event_id for execution in executions} == {None}
     assert len({execution.event_id for execution in executions} - {"evt_forged"}) == len(DAMAGED)
     assert len({execution.correlation.correlation_id for execution in executions}) == len(DAMAGED)
@@ -265,7 +265,7 @@ def test_damaged_and_foreign_headers_give_no_parent(
 def test_arguments_that_cannot_be_written_are_a_failed_enqueue(captured: Captured, shop: Celery) -> None:
     """The caller gets Celery's error, and the job is not said to wait."""
 
-    @shop.task(shared=False, name="plain")
+    @shop.task(shared=False, name="simple")
     def plain(thing: object) -> None:
         return None
 
@@ -273,7 +273,7 @@ def test_arguments_that_cannot_be_written_are_a_failed_enqueue(captured: Capture
         plain.delay(threading.Lock())
 
     (event,) = captured.events
-    assert (event.action, event.outcome) == ("plain.enqueue", "failure")
+    assert (event.action, event.outcome) == ("simple.enqueue", "failure")
     assert event.error.type.endswith("EncodeError")
 
 
@@ -282,28 +282,28 @@ def test_a_broker_that_is_away_is_a_failed_enqueue(captured: Captured, instrumen
     away = Celery("away", broker="amqp://127.0.0.1:1//")
     try:
         with pytest.raises(OperationalError):
-            away.send_task("plain", retry=False, ignore_result=True)
+            away.send_task("simple", retry=False, ignore_result=True)
     finally:
         away.close()
 
     (event,) = captured.events
-    assert (event.action, event.outcome) == ("plain.enqueue", "failure")
+    assert (event.action, event.outcome) == ("simple.enqueue", "failure")
 
 
 def test_a_message_sent_without_send_task_is_told_at_once(captured: Captured, shop: Celery) -> None:
     """Libraries may call what is underneath."""
-    message = shop.amqp.create_task_message("j-1", "plain", (), {})
+    message = shop.amqp.create_task_message("j-1", "simple", (), {})
     with shop.producer_or_acquire() as producer:
-        shop.amqp.send_task_message(producer, "plain", message)
+        shop.amqp.send_task_message(producer, "simple", message)
 
-    assert [(event.action, event.outcome) for event in captured.events] == [("plain.enqueue", "success")]
+    assert [(event.action, event.outcome) for event in captured.events] == [("simple.enqueue", "success")]
 
 
 def test_always_eager_enqueues_nothing_and_gives_the_context_back(captured: Captured, shop: Celery) -> None:
     """delay runs the task in its caller's story, once, and a retry inside it is a chain."""
     shop.conf.task_always_eager = True
 
-    @shop.task(shared=False, name="plain", bind=True, max_retries=2)
+    @shop.task(shared=False, name="simple", bind=True, max_retries=2)
     def plain(self: Any) -> None:
         if not self.request.retries:
             raise self.retry(countdown=0)
@@ -313,7 +313,7 @@ def test_always_eager_enqueues_nothing_and_gives_the_context_back(captured: Capt
         plain.delay()
         assert current() == inside
 
-    assert [event.action for event in captured.events] == ["plain.retry", "plain.success"]
+    assert [event.action for event in captured.events] == ["simple.retry", "simple.success"]
     assert captured.events[0].correlation.parent_event_id == "evt_request"
     assert captured.events[1].correlation.parent_event_id == captured.events[0].event_id
 
@@ -323,7 +323,7 @@ def test_a_clock_that_is_ahead_gives_no_wait_and_the_right_parent(
 ) -> None:
     """Who enqueued lives in the future: the order is that of causes."""
 
-    @shop.task(shared=False, name="plain")
+    @shop.task(shared=False, name="simple")
     def plain() -> None:
         return None
 
@@ -344,7 +344,7 @@ def test_ignored_results_and_another_serializer_change_nothing(
     """The header travels beside whatever the body is written in."""
     shop.conf.update(accept_content=["json", "pickle"])
 
-    @shop.task(shared=False, name="plain", ignore_result=True, serializer="pickle")
+    @shop.task(shared=False, name="simple", ignore_result=True, serializer="pickle")
     def plain(when: datetime) -> None:
         return None
 
@@ -362,7 +362,7 @@ def test_a_retry_that_is_not_raised_is_the_next_attempt_s_parent(
 ) -> None:
     """retry(throw=False) sends the next attempt, and lets this one go on."""
 
-    @shop.task(shared=False, name="plain", bind=True)
+    @shop.task(shared=False, name="simple", bind=True)
     def plain(self: Any) -> None:
         if not self.request.retries:
             assert isinstance(self.retry(countdown=0.1, throw=False), Retry)
@@ -379,7 +379,7 @@ def scheduler(shop: Celery, **entry: Any) -> Any:
     """Return beat's scheduler with one entry."""
     from celery.beat import Scheduler
 
-    shop.conf.beat_schedule = {"close-day": {"task": "plain", **entry}}
+    shop.conf.beat_schedule = {"close-day": {"task": "simple", **entry}}
     return Scheduler(shop, lazy=False)
 
 
@@ -395,7 +395,7 @@ def test_what_beat_finds_due_is_a_run_in_a_story_of_its_own(captured: Captured, 
     enqueue, run, _, other = captured.events
     assert (run.event_type, run.action, run.subject.id) == ("schedule.run", "close-day.tick", "close-day")
     assert run.actor.type == "scheduler"
-    assert run.metadata["task"] == "plain"
+    assert run.metadata["task"] == "simple"
     assert run.metadata["lateness"] == pytest.approx(5, abs=4)
     assert enqueue.correlation.parent_event_id == run.event_id
     assert enqueue.correlation.correlation_id == run.correlation.correlation_id

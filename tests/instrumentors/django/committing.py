@@ -77,7 +77,9 @@ def main() -> None:
     """Write and die; or with ``wait`` deliver what is there until standard input ends."""
     moment, first = sys.argv[1], int(sys.argv[2])
     trace.set_tracer_provider(TracerProvider(resource=Resource.create({"service.name": "shop"})))
-    ezlogs.configure(endpoint=os.environ["ENDPOINT"], durability="process", instrument=["django"], flush_interval=0.05)
+    ezlogs.configure(
+        endpoint=os.environ["ENDPOINT"], durability="process", instrument=["ezlogs_django"], flush_interval=0.05
+    )
     if moment == "wait":
         ezlogs.event("order.action", "waits")
         ezlogs.flush()
