@@ -54,7 +54,7 @@ _run: ContextVar[Run | None] = ContextVar("ezlogs_arq_run", default=None)
 
 
 class ArqInstrumentor(HookingInstrumentor):
-    """Tells of jobs of arq 0.26 and later.
+    """Tells of jobs of arq 0.28 and later.
 
     Example:
         >>> instrumentor = ArqInstrumentor()
@@ -226,11 +226,12 @@ def _started(run: Run, attempt: int) -> JobScope | None:
 
 def _finishing(hooks: Hooks, finish_job: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @wraps(finish_job)
-    async def finishing(worker: Worker, job_id: str, finish: bool, *args: Any) -> None:
+    async def finishing(worker: Worker, job_id: str, finish: bool, *args: Any, **kwargs: Any) -> None:
         run = _run.get()
         if hooks.active and run is not None:
-            await _hand_on(run, _ended(run, finish, args[3] if len(args) > 3 else None))
-        await finish_job(worker, job_id, finish, *args)
+            later = args[3] if len(args) > 3 else kwargs.get("incr_score")
+            await _hand_on(run, _ended(run, finish, later))
+        await finish_job(worker, job_id, finish, *args, **kwargs)
 
     return finishing
 

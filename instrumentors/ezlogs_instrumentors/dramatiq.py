@@ -30,7 +30,7 @@ RUN = "_ezlogs_run"
 
 
 class DramatiqInstrumentor(HookingInstrumentor):
-    """Tells of messages of Dramatiq 1.17 and later, with any broker.
+    """Tells of messages of Dramatiq 2.2 and later, with any broker.
 
     Example:
         >>> instrumentor = DramatiqInstrumentor()

@@ -37,7 +37,7 @@ _ENDS = {"revoked": "revoke", "expired": "expire", "canceled": "cancel"}
 
 
 class HueyInstrumentor(HookingInstrumentor):
-    """Tells of tasks of Huey 2.5 and later, with any storage and any kind of worker.
+    """Tells of tasks of Huey 3.5 and later, with any storage and any kind of worker.
 
     Example:
         >>> instrumentor = HueyInstrumentor()

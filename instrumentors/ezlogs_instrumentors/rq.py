@@ -36,7 +36,7 @@ CARRIED, RUN = "_ezlogs_carried", "_ezlogs_run"
 
 
 class RqInstrumentor(HookingInstrumentor):
-    """Tells of jobs of RQ 2 and later: workers that fork or spawn and those that do not, retries, schedules, cron.
+    """Tells of jobs of RQ 3 and later: workers that fork or spawn and those that do not, retries, schedules, cron.
 
     Example:
         >>> instrumentor = RqInstrumentor()
