@@ -13,18 +13,10 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from ezlogs.emit import guarded, listening
+from ezlogs.trackers import databases
 from ezlogs.trackers.data import TRANSACTION, Later, Row, Transaction, emit
 from ezlogs_instrumentors.django.data.operations import settle
 from ezlogs_instrumentors.hooks import Hooks
-
-_ABORTED = 3
-"""What psycopg calls the status of a transaction that can only be rolled back."""
-
-_GONE = frozenset({2006, 2013, 2055, 4031})
-"""The codes of MySQL's client for a connection that was lost."""
-
-_SYNTAX = 1064
-"""The code of MySQL's for a statement that it does not understand, and so does not commit for."""
 
 _LONGEST_CHAIN = 10
 """How many errors are looked at, each raised while the one before was handled."""
@@ -188,7 +180,7 @@ def see_implicit_commit(connection: Any, error: BaseException | None = None) -> 
         error: What they refused the statement with: nobody says whether they committed before.
     """
     state = _open.get(connection)
-    if state is None or state.writes is None or (error is not None and error.args[:1] == (_SYNTAX,)):
+    if state is None or state.writes is None or (error is not None and not databases.is_understood(error)):
         return
     writes = state.writes
     _ended(connection, state, is_kept=error is None)
@@ -274,12 +266,12 @@ def _ended(connection: Any, state: Open, *, is_kept: bool = True) -> Transaction
 
 def _has_ended(connection: Any) -> bool:
     """Tell whether SQLite's driver is in no transaction; of other drivers that is not known."""
-    return getattr(connection.connection, "in_transaction", None) is False
+    return databases.in_transaction(connection.connection) is False
 
 
 def is_aborted(connection: Any) -> bool:
     """Tell whether psycopg is in a transaction that can only be rolled back."""
-    return getattr(getattr(connection.connection, "info", None), "transaction_status", None) == _ABORTED
+    return databases.is_failed(connection.connection) is True
 
 
 def is_in_transaction(connection: Any) -> bool:
@@ -296,10 +288,7 @@ def _is_in_doubt(connection: Any, error: BaseException) -> bool:
     """Tell whether a commit failed without the database having said that it did; the database is not asked."""
     if not isinstance(error, Exception) or not _is_database_error(error):
         return True
-    if error.args and error.args[0] in _GONE:
-        return True
-    driver = connection.connection
-    return bool(getattr(driver, "closed", False) or getattr(driver, "broken", False))
+    return databases.is_lost(connection.connection, error)
 
 
 def _ids(error: BaseException | None) -> Iterator[int]:

@@ -1,23 +1,14 @@
-"""What databases do to a transaction by themselves, as far as it is known without asking them."""
+"""What databases do to a transaction by themselves, as far as the driver below SQLAlchemy knows without asking them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from ezlogs.trackers import databases
+
 _MYSQL = frozenset({"mysql", "mariadb"})
 _HOLDING_TRANSACTIONS = frozenset({"postgresql", *_MYSQL})
-
-_IN_ERROR = 3
-"""``PQTRANS_INERROR`` of libpq: every statement is refused until the transaction is rolled back."""
-
-_DEADLOCK, _RECORD_CHANGED = 1213, 1020
-"""Errors for which InnoDB rolls back the whole transaction; of a lock that was waited for in vain, the statement alone.
-
-https://mariadb.com/kb/en/innodb-lock-modes/ and https://dev.mysql.com/doc/refman/8.4/en/innodb-error-handling.html
-"""
-
-_SYNTAX = 1064
 
 
 def is_mysql(connection: Any) -> bool:
@@ -43,16 +34,13 @@ def has_committed(connection: Any) -> bool:
 def in_transaction(connection: Any) -> bool | None:
     """Tell whether SQLite's driver is in a transaction; None for other drivers."""
     held = _held(connection)
-    found = None if held is None else getattr(held.driver_connection, "in_transaction", None)
-    return found if isinstance(found, bool) else None
+    return None if held is None else databases.in_transaction(held.driver_connection)
 
 
 def is_failed(connection: Any) -> bool | None:
     """Tell whether PostgreSQL refuses all but a rollback; None where the driver does not know."""
     held = _held(connection)
-    info = None if held is None else getattr(held.driver_connection, "info", None)  # of psycopg and psycopg2
-    status = getattr(info, "transaction_status", None)
-    return None if status is None else int(status) == _IN_ERROR
+    return None if held is None else databases.is_failed(held.driver_connection)
 
 
 def _held(connection: Any) -> Any:
@@ -71,14 +59,5 @@ def fails_transaction(connection: Any, error: Any) -> bool:
 def rolled_back_by(connection: Any, error: Any) -> bool:
     """Tell whether the database has rolled back the whole transaction by itself, savepoints or not."""
     if is_mysql(connection):
-        return _code(error) in (_DEADLOCK, _RECORD_CHANGED)
+        return databases.is_rolled_back(error)
     return in_transaction(connection) is False  # as after SQLite's INSERT OR ROLLBACK
-
-
-def is_understood(error: Any) -> bool:
-    """Tell whether MySQL or MariaDB refused a statement after having read it, which may be after its commit."""
-    return _code(error) != _SYNTAX
-
-
-def _code(error: Any) -> object:
-    return getattr(error, "errno", None) or next(iter(error.args), None)

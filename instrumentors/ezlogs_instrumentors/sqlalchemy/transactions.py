@@ -20,7 +20,7 @@ from ezlogs.emit import guarded, listening
 from ezlogs.event import Failure
 from ezlogs.facts import failure_of
 from ezlogs.trackers import data
-from ezlogs.trackers.raw import commits_by_itself
+from ezlogs.trackers.databases import commits_by_itself, is_understood
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 from ezlogs_instrumentors.sqlalchemy.mapped import database_of
@@ -31,7 +31,6 @@ from ezlogs_instrumentors.sqlalchemy.servers import (
     in_transaction,
     is_failed,
     is_mysql,
-    is_understood,
     rolled_back_by,
 )
 

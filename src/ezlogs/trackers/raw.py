@@ -33,14 +33,6 @@ _WRITES = re.compile(
 _STARTS = re.compile(r"\s*(?:with\b|\(|insert\b|replace\b|update\b|delete\b|merge\b|truncate\b|copy\b)", re.IGNORECASE)
 _COPY_IN = re.compile(r"\bfrom\b", re.IGNORECASE)
 
-_COMMITTING = re.compile(
-    r"\s*(?:/\*.*?\*/\s*)*"
-    r"(?:(?:CREATE|DROP)\s+(?!(?:OR\s+REPLACE\s+)?TEMPORARY\b)|(?:ALTER|RENAME|TRUNCATE|GRANT|REVOKE)\s"
-    r"|BEGIN\b|START\s+TRANSACTION\b|LOCK\s+TABLES?\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-"""https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/"""
-
 
 class Written(NamedTuple):
     """What a statement writes to."""
@@ -100,16 +92,6 @@ def observe(written: Written, *, rows: int | None, database: str) -> data.Row:
     if rows is not None:
         metadata["rows"] = rows
     return data.observe(written.table, written.verb, rows=rows or 0, metadata=metadata, event_type=RAW)
-
-
-def commits_by_itself(statement: str) -> bool:
-    """Tell whether MySQL and MariaDB commit what is open before a statement.
-
-    Example:
-        >>> commits_by_itself("TRUNCATE TABLE orders"), commits_by_itself("CREATE TEMPORARY TABLE t (i INT)")
-        (True, False)
-    """
-    return _COMMITTING.match(statement) is not None
 
 
 def _bare(sql: str) -> str:

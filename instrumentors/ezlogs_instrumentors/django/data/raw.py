@@ -13,6 +13,7 @@ from typing import Any
 from ezlogs.emit import guarded
 from ezlogs.trackers import raw
 from ezlogs.trackers.data import policy_of
+from ezlogs.trackers.databases import commits_by_itself
 from ezlogs_instrumentors.django.data.statements import is_of_orm
 from ezlogs_instrumentors.django.transactions import see_implicit_commit, write
 from ezlogs_instrumentors.hooks import Hooks
@@ -49,7 +50,7 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
 
 def commits(connection: Any, sql: object) -> bool:
     """Tell whether a database commits what is open before it executes a statement."""
-    return connection.vendor == "mysql" and type(sql) is str and raw.commits_by_itself(sql)
+    return connection.vendor == "mysql" and type(sql) is str and commits_by_itself(sql)
 
 
 def see_statement(cursor: Any, sql: Any) -> None:
