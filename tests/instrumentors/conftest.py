@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from opentelemetry import trace
@@ -10,7 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.servers import Redis, Server, mariadb, postgresql, redis_server
+from tests.instrumentors.working import Working
+from tests.servers import Address, Redis, Server, mariadb, postgresql, redis_server
 
 
 @pytest.fixture
@@ -58,3 +60,37 @@ def redis() -> Iterator[Redis]:
     """A Redis; the test is skipped where there is none."""
     with redis_server() as server:
         yield server
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database server."""
+    return str(request.param)
+
+
+@pytest.fixture
+def server(kind: str, request: pytest.FixtureRequest) -> Server:
+    """The server of that kind."""
+    found: Server = request.getfixturevalue(f"{kind}_server")
+    return found
+
+
+@pytest.fixture
+def address(kind: str, request: pytest.FixtureRequest) -> Address:
+    """A database in that server, as the tests of each ORM name it."""
+    found: Address = request.getfixturevalue(f"{kind}_address")
+    return found
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Callable[[list[str], Mapping[str, str]], Working]]:
+    """Start worker processes of job systems, which end with the test."""
+    workers: list[Working] = []
+
+    def start(command: list[str], environ: Mapping[str, str]) -> Working:
+        workers.append(Working(tmp_path, command, environ))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -107,6 +109,18 @@ def on_top(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
         return below(*args, **kwargs)
 
     monkeypatch.setattr(owner, name, call)
+
+
+def tasks_in(file: Path, environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return a module of tasks, made anew in this process, as a producer has it."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 Event = dict[str, Any]

@@ -73,18 +73,11 @@ def pool(redis: Redis, instrumented: None) -> Pool:
 
 
 @pytest.fixture
-def start(tmp_path: Path, redis: Redis, pool: Pool) -> Iterator[Start]:
-    """Start workers of the queue, which end with the test."""
-    workers: list[Working] = []
-
-    def start(*options: str, **environ: str) -> Working:
-        command = [str(HERE / "arq_tasks.py"), pool.queue, *options]
-        workers.append(Working(tmp_path, command, {"JOBS_REDIS": redis.url, **environ}))
-        return workers[-1]
-
-    yield start
-    for worker in workers:
-        worker.stop()
+def start(work: Start, redis: Redis, pool: Pool) -> Start:
+    """Start workers of the queue."""
+    return lambda *options, **environ: work(
+        [str(HERE / "arq_tasks.py"), pool.queue, *options], {"JOBS_REDIS": redis.url, **environ}
+    )
 
 
 def test_a_job_goes_on_with_the_story(captured: Captured, pool: Pool, start: Start) -> None:

@@ -34,24 +34,6 @@ def mariadb_address(mariadb_server: Server) -> Address:
     return mariadb_server.database("django")
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """Each kind of server."""
-    return str(request.param)
-
-
-@pytest.fixture
-def server(kind: str, request: pytest.FixtureRequest) -> Server:
-    """The server of that kind."""
-    return request.getfixturevalue(f"{kind}_server")
-
-
-@pytest.fixture
-def address(kind: str, request: pytest.FixtureRequest) -> Address:
-    """A database in that server."""
-    return request.getfixturevalue(f"{kind}_address")
-
-
 @pytest.fixture(autouse=True)
 def alias(kind: str, address: Address, database: None) -> Iterator[str]:
     """The alias of that database, with all tables, empty."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
@@ -16,7 +15,7 @@ dramatiq = pytest.importorskip("dramatiq", reason="no Dramatiq")
 
 from dramatiq import Message, pipeline  # noqa: E402  # after the skip
 from dramatiq.brokers.stub import StubBroker  # noqa: E402
-from tests.instrumentors.working import STORY, Working, in_story  # noqa: E402
+from tests.instrumentors.working import STORY, Working, in_story, tasks_in  # noqa: E402
 from tests.servers import Redis  # noqa: E402
 
 from ezlogs.testing import Captured  # noqa: E402
@@ -43,30 +42,18 @@ def environ(redis: Redis) -> dict[str, str]:
 @pytest.fixture
 def actors(environ: dict[str, str], instrumented: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The actors, as a producer has them."""
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    spec = importlib.util.spec_from_file_location("dramatiq_tasks", HERE / "dramatiq_tasks.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = tasks_in(HERE / "dramatiq_tasks.py", environ, monkeypatch)
     yield module
     module.broker.close()
     module.broker.client.close()
 
 
 @pytest.fixture
-def start(tmp_path: Path, environ: dict[str, str], actors: ModuleType) -> Iterator[Start]:
-    """Start workers, which end with the test."""
-    workers: list[Working] = []
-
-    def start(**more: str) -> Working:
-        command = ["-m", "dramatiq", "dramatiq_tasks", "--path", str(HERE), "--processes", "1", "--threads", "1"]
-        command += ["--worker-shutdown-timeout", "2000"]
-        workers.append(Working(tmp_path, command, {**environ, **more}))
-        return workers[-1]
-
-    yield start
-    for worker in workers:
-        worker.stop()
+def start(work: Start, environ: dict[str, str], actors: ModuleType) -> Start:
+    """Start workers."""
+    command = ["-m", "dramatiq", "dramatiq_tasks", "--path", str(HERE), "--processes", "1", "--threads", "1"]
+    command += ["--worker-shutdown-timeout", "2000"]
+    return lambda **more: work(command, {**environ, **more})
 
 
 def test_a_message_goes_on_with_the_story(captured: Captured, actors: ModuleType, start: Start) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pickle
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -17,7 +16,7 @@ pytest.importorskip("huey", reason="no Huey")
 from huey import Huey, MemoryHuey  # after the skip
 from huey.api import TaskLock
 from huey.registry import Message
-from tests.instrumentors.working import STORY, Working, in_story, on_top
+from tests.instrumentors.working import STORY, Working, in_story, on_top, tasks_in
 
 from ezlogs.testing import Captured
 from ezlogs_instrumentors.huey import MARK, HueyInstrumentor
@@ -46,27 +45,17 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def tasks(environ: dict[str, str], instrumented: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The tasks, as a producer has them."""
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    spec = importlib.util.spec_from_file_location("huey_tasks", HERE / "huey_tasks.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = tasks_in(HERE / "huey_tasks.py", environ, monkeypatch)
     yield module
     module.huey.storage.close() if hasattr(module.huey.storage, "close") else None
 
 
 @pytest.fixture
-def start(tmp_path: Path, environ: dict[str, str], tasks: ModuleType) -> Iterator[Start]:
-    """Start consumers, which end with the test."""
-    workers: list[Working] = []
-
-    def start(kind: str = "thread", *options: str, **more: str) -> Working:
-        workers.append(Working(tmp_path, [str(HERE / "huey_tasks.py"), kind, *options], {**environ, **more}))
-        return workers[-1]
-
-    yield start
-    for worker in workers:
-        worker.stop()
+def start(work: Start, environ: dict[str, str], tasks: ModuleType) -> Start:
+    """Start consumers."""
+    return lambda kind="thread", *options, **more: work(
+        [str(HERE / "huey_tasks.py"), kind, *options], {**environ, **more}
+    )
 
 
 @pytest.mark.parametrize("kind", ["thread", "process"])

@@ -50,18 +50,11 @@ Start = Callable[..., Working]
 
 
 @pytest.fixture
-def start(tmp_path: Path, redis: Redis, queue: Queue) -> Iterator[Start]:
-    """Start workers of the queue, which end with the test."""
-    workers: list[Working] = []
-
-    def start(kind: str = "SimpleWorker", *options: str, **environ: str) -> Working:
-        command = [str(HERE / "rq_tasks.py"), kind, queue.name, *options]
-        workers.append(Working(tmp_path, command, {"JOBS_REDIS": redis.url, **environ}))
-        return workers[-1]
-
-    yield start
-    for worker in workers:
-        worker.stop()
+def start(work: Start, redis: Redis, queue: Queue) -> Start:
+    """Start workers of the queue."""
+    return lambda kind="SimpleWorker", *options, **environ: work(
+        [str(HERE / "rq_tasks.py"), kind, queue.name, *options], {"JOBS_REDIS": redis.url, **environ}
+    )
 
 
 @pytest.mark.parametrize("kind", ["SimpleWorker", "Worker", "SpawnWorker"])

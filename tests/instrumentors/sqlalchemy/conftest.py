@@ -90,24 +90,6 @@ def mariadb(mariadb_address: Address) -> Iterator[Engine]:
     yield from emptied(mariadb_address)
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """Each kind of server."""
-    return str(request.param)
-
-
-@pytest.fixture
-def server(kind: str, request: pytest.FixtureRequest) -> Server:
-    """The server of that kind."""
-    return request.getfixturevalue(f"{kind}_server")
-
-
-@pytest.fixture
-def address(kind: str, request: pytest.FixtureRequest) -> Address:
-    """A database in that server."""
-    return request.getfixturevalue(f"{kind}_address")
-
-
 @pytest.fixture
 def served(kind: str, request: pytest.FixtureRequest) -> Engine:
     """The shop's tables in that database, empty."""

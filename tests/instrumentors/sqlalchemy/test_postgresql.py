@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Barrier, Thread
-
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -111,41 +109,6 @@ def test_a_serialization_failure(postgresql, captured):
         two.rollback()
     assert [event.action for event in captured.events] == ["depot.update", "rollback"]
     assert errors(captured) == ["psycopg.errors.SerializationFailure"]
-
-
-def test_a_deadlock(postgresql, captured):
-    """One of two is told as rolled back, with all that it had written; the other's rows are told."""
-    with Session(postgresql) as session:
-        session.add_all([Depot(id=1, size=1), Depot(id=2, size=1)])
-        session.commit()
-    captured.clear()
-    barrier, failed = Barrier(2, timeout=30), []
-
-    def work(mine, other):
-        try:
-            with Session(postgresql) as session, session.begin():
-                session.get(Depot, mine).size = mine + 10
-                session.flush()
-                barrier.wait()
-                session.get(Depot, other).size = mine + 10
-        except OperationalError:
-            failed.append(mine)
-
-    threads = [Thread(target=work, args=keys) for keys in ((1, 2), (2, 1))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(failed) == 1
-    assert sorted(event.action for event in captured.events) == ["depot.update", "depot.update", "rollback"]
-    assert errors(captured) == ["psycopg.errors.DeadlockDetected"]
-    (rolled_back,) = [event for event in captured.events if event.action == "rollback"]
-    assert rolled_back.metadata["rows_by_model"] == {"depot": 1}
-    with Session(postgresql) as session:
-        sizes = {str(depot.id): depot.size for depot in session.scalars(select(Depot))}
-    assert sizes == {
-        event.subject.id: changes(event)["size"][1] for event in captured.events if event.subject.id in sizes
-    }
 
 
 def test_a_connection_lost_before_the_commit(postgresql, captured):
