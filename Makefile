@@ -11,10 +11,8 @@ OLDER_PYTHON = $(shell for python in python3.11 python3.10 python3.12 python3; d
 OLDER := -W ignore::DeprecationWarning -W ignore::ImportWarning
 # What takes long, and is of databases and not of neighbours or versions, is run once.
 ONCE := -k 'not property and not many_rows and not databases and not faults'
-# What OpenTelemetry's instrumentors that are beside ezlogs' there have nothing to do with.
+# What none of the other distributions' instrumentors is of.
 ALONE := $(foreach folder,apscheduler arq dramatiq huey mails rq sqlalchemy,--ignore=tests/instrumentors/$(folder))
-# Celery 5.3 words some errors otherwise, and retries in another order, than the tests of a worker in a thread expect.
-ONCE_OLDER := $(ONCE:%faults'=%faults and not in_process')
 PY := .venv/bin/python
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
@@ -64,7 +62,7 @@ contrib: .venv-contrib/.installed  ## Run the test suites of OpenTelemetry's ins
 	@.venv-contrib/bin/python -m benchmarks.contrib $(ARGS)
 
 older: .venv-older/.installed  ## Run the instrumentors' tests with the oldest versions that they support (ARGS='-k click')
-	@.venv-older/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(OLDER) $(or $(ARGS),$(ONCE_OLDER))
+	@.venv-older/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(OLDER) $(or $(ARGS),$(ONCE))
 
 older-python:
 	@echo $(OLDER_PYTHON)
