@@ -178,3 +178,24 @@ def actions(events: list[UniversalEvent]) -> list[tuple[str, str | None]]:
 def changes(event: UniversalEvent) -> dict[str, tuple[object, object]]:
     """Return an event's changes by field."""
     return {change.field: (change.before, change.after) for change in event.changes}
+
+
+@pytest.fixture
+def patients() -> None:
+    """Five of them."""
+    from .clinic.models import Patient
+
+    with capture():
+        Patient.objects.bulk_create(
+            Patient(pk=number, mail=f"p{number}@example.com", weight=number) for number in range(1, 6)
+        )
+
+
+def rows(captured: Any) -> list[tuple[str, str | None, Any]]:
+    """Return what was told of changes, in short."""
+    return [(event.action, event.subject.id, changes(event)) for event in captured.of("data.change")]
+
+
+def selects(sent: Any) -> list[str]:
+    """Return the queries among what was sent."""
+    return [sql for sql in sent if "SELECT" in sql.split(" ", 2)[1]]
