@@ -13,6 +13,8 @@ OLDER := -W ignore::DeprecationWarning -W ignore::ImportWarning
 ONCE := -k 'not property and not many_rows and not databases and not faults'
 # What none of the other distributions' instrumentors is of.
 ALONE := $(foreach folder,apscheduler arq dramatiq huey mails rq sqlalchemy,--ignore=tests/instrumentors/$(folder))
+# Tests wait for other processes half of the time.
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; number = os.cpu_count() or 1; print(number + number // 2)')
 PY := .venv/bin/python
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
@@ -32,14 +34,14 @@ demo: .venv/.installed  ## Run the demo shop (ARGS=--json for its result as JSON
 	@$(PY) -m examples.shop.demo $(ARGS)
 
 test: .venv/.installed .venv-neighbours/.installed  ## Run all tests (ARGS='-k story')
-	@$(PY) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
+	@$(PY) -m pytest --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
 ifndef ARGS
 	@echo 'And the instrumentors once more, beside those of other distributions:'
-	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(ONCE) $(ALONE)
+	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=$(PROCESSES) --dist=loadfile --quiet $(ONCE) $(ALONE)
 endif
 
 coverage: .venv/.installed  ## Run the tests with coverage, which takes half as long again (ARGS='tests/unit')
-	@$(PY) -m pytest --cov --numprocesses=auto --dist=loadfile $(ARGS)
+	@$(PY) -m pytest --cov --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
 
 collector: $(COLLECTOR)  ## Build the OpenTelemetry Collector that some acceptance tests send through; needs Go
 
@@ -62,7 +64,7 @@ contrib: .venv-contrib/.installed  ## Run the test suites of OpenTelemetry's ins
 	@.venv-contrib/bin/python -m benchmarks.contrib $(ARGS)
 
 older: .venv-older/.installed  ## Run the instrumentors' tests with the oldest versions that they support (ARGS='-k click')
-	@.venv-older/bin/python -m pytest tests/instrumentors --numprocesses=auto --dist=loadfile --quiet $(OLDER) $(or $(ARGS),$(ONCE))
+	@.venv-older/bin/python -m pytest tests/instrumentors --numprocesses=$(PROCESSES) --dist=loadfile --quiet $(OLDER) $(or $(ARGS),$(ONCE))
 
 older-python:
 	@echo $(OLDER_PYTHON)
