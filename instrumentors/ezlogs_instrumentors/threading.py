@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from types import ModuleType
 
 from opentelemetry.context import Context
 
 from ezlogs.emit import guarded
 from ezlogs.handover import Carried, nowhere, serves_everybody, taken
+from ezlogs.trackers.error import unhandled
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
 
@@ -91,5 +92,5 @@ def _hand(thread: threading.Thread, ctx: Context) -> Callable[[], None]:
         else:
             own["run"] = before
 
-    own["run"] = Carried(ctx, thread.run, take_back)
+    own["run"] = Carried(ctx, thread.run, take_back, partial(unhandled, left="thread"))
     return take_back

@@ -78,14 +78,22 @@ class Carried:
         ctx: The context to call it in.
         function: What to call.
         first: Called before, in the thread that it happens in.
+        failed: Called with the exception that leaves the function, still in the context.
     """
 
-    __slots__ = ("_ctx", "_first", "_function")
+    __slots__ = ("_ctx", "_failed", "_first", "_function")
 
-    def __init__(self, ctx: Context, function: Callable[..., Any], first: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        function: Callable[..., Any],
+        first: Callable[[], object] | None = None,
+        failed: Callable[[BaseException], object] | None = None,
+    ) -> None:
         self._ctx = ctx
         self._function = function
         self._first = first
+        self._failed = failed
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
@@ -97,6 +105,8 @@ class Carried:
         except BaseException as error:
             if error.__traceback__ is not None:
                 error.__traceback__ = error.__traceback__.tb_next
+            if self._failed is not None:
+                self._failed(error)
             raise
         finally:
             scope.close()

@@ -40,6 +40,8 @@ ENTRY_POINTS = {
     ("opentelemetry_instrumentor", "ezlogs_flask_mail", "ezlogs_instrumentors.flask_mail:FlaskMailInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_fastapi_mail", "ezlogs_instrumentors.fastapi_mail:FastapiMailInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_threading", "ezlogs_instrumentors.threading:ThreadingInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_exceptions", "ezlogs_instrumentors.exceptions:ExceptionsInstrumentor"),
+    ("opentelemetry_instrumentor", "ezlogs_logging", "ezlogs_instrumentors.logging:LoggingInstrumentor"),
     ("opentelemetry_instrumentor", "ezlogs_futures", "ezlogs_instrumentors.futures:FuturesInstrumentor"),
     (
         "opentelemetry_instrumentor",

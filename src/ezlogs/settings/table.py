@@ -443,6 +443,22 @@ class Jobs(Group):
     """Whether a job knows, as type:id, who enqueued it."""
 
 
+class Errors(Group):
+    """What is told of exceptions.
+
+    >>> Errors(errors="logged").error_locals
+    False
+    """
+
+    errors: Annotated[Literal["unhandled", "logged", "none"], Setting(Choice(("unhandled", "logged", "none")))] = (
+        "unhandled"
+    )
+    """Which exceptions give an event: those that nobody handled; also those logged as errors; or none."""
+
+    error_locals: Annotated[bool, Setting(Boolean())] = False
+    """Whether these events tell the local variables of the application's innermost calls, after privacy."""
+
+
 class Instrumentation(Group):
     """What tells of itself.
 
@@ -475,7 +491,7 @@ class Instrumentation(Group):
     """Options of commands whose values are told; of all others only the name is."""
 
 
-class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Web, Data, Jobs, Instrumentation):
+class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Web, Data, Jobs, Errors, Instrumentation):
     """Every setting of ezlogs, typed and immutable. `load` makes it from all sources.
 
     >>> Settings(service_name="shop").timeout

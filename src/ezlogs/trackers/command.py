@@ -20,6 +20,7 @@ from ezlogs.opening import closed
 from ezlogs.origin import started_in
 from ezlogs.runtime import current_runtime
 from ezlogs.scope import outside
+from ezlogs.trackers.error import unhandled
 from ezlogs.trackers.work import StoryOfItsOwn, exit_code_of, outcome_of, with_facts
 
 CLI_COMMAND = "cli.command"
@@ -89,6 +90,8 @@ class Command(StoryOfItsOwn):
     def _leave(self, error: BaseException | None, duration: float) -> None:
         if self._withdrawn:
             return
+        if self.exit_code is None:  # else the program itself has made something of the error
+            unhandled(error, self.event_type, self.context)
         if self.exit_code is None and (error is None or isinstance(error, SystemExit)):
             self.exit_code = 0 if error is None else exit_code_of(error)
         if self._span is not None and self.exit_code is not None:

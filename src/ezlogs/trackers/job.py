@@ -21,11 +21,13 @@ from ezlogs.actor import current_actor, with_acting
 from ezlogs.correlation import Correlation, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Subject, failure_of
+from ezlogs.facts import FAILURES
 from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
 from ezlogs.propagation.header import HEADER, read
 from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
+from ezlogs.trackers.error import unhandled
 from ezlogs.trackers.job_enqueuing import Enqueuing, enqueued, enqueuing, passed_on
 from ezlogs.trackers.job_message import (
     ENQUEUE,
@@ -348,6 +350,8 @@ class JobScope:
             return
         self._told = True
         duration = perf_counter() - self._begin
+        if outcome in FAILURES:
+            unhandled(error, EXECUTION, self._context)
         record(
             EXECUTION,
             f"{self.job.name}.{verb}",

@@ -8,6 +8,7 @@ from time import time
 
 from ezlogs.emit import guarded
 from ezlogs.event import Actor, Subject
+from ezlogs.trackers.error import unhandled
 from ezlogs.trackers.work import StoryOfItsOwn, with_facts
 
 
@@ -36,6 +37,11 @@ class Schedule(StoryOfItsOwn):
             return None
         late = time() - self._due.timestamp()
         return late if late >= 0 else None
+
+    @guarded
+    def _leave(self, error: BaseException | None, duration: float) -> None:
+        unhandled(error, self.event_type, self.context)
+        super()._leave(error, duration)
 
     def _facts(self) -> Mapping[str, object] | None:
         return with_facts(self._metadata, due=self._due, lateness=self._lateness)

@@ -22,6 +22,7 @@ from ezlogs.propagation.inbound import claimed_actor
 from ezlogs.sampling.root import ended, rooted, routed
 from ezlogs.scope import Scope
 from ezlogs.trackers.auth import denied, refusal_anew, route_of
+from ezlogs.trackers.error import unhandled
 from ezlogs.trackers.http.arrival import Arrival
 from ezlogs.trackers.http.details import (
     Response,
@@ -313,6 +314,8 @@ class HttpRequest:
         if not failed or reason is not None:
             error = None
         route = self._route or (f"{self._prefix}/{{path}}" if self._prefix else None)
+        if error is not None:
+            unhandled(error, HTTP_REQUEST, self.context)
         if self._is_told:
             action = f"{self._method} {route or UNMATCHED}"
             routed(self.context, self._event_id, action)
