@@ -103,10 +103,11 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
     tail = 0
     try:
         enabled = runtime.event_types.get(event_type) if type(event_type) is str else None
-        if enabled is None:
-            enabled = runtime.admits(event_type)
-        if enabled is False:
-            return None
+        if not enabled:
+            if enabled is None:
+                enabled = runtime.admits(event_type)
+            if enabled is False:
+                return None
         sampler, ledger = runtime.sampler, runtime.ledger
         story: Correlation = correlation or ctx.get(CORRELATION) or begun(ctx)  # type: ignore[assignment]  # `placed`'s
         turns_away = ledger.turns_away
