@@ -116,7 +116,12 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
             and enabled
             and outcome == "success"
             and changes is _UNCHANGED
-            and error is severity is event_id is timestamp is into is sampler is None
+            and error is None
+            and severity is None
+            and event_id is None
+            and timestamp is None
+            and into is None
+            and sampler is None
             and not runtime.settings.strict
             and ctx.get(SPAN_KEY) is None
             and (lose := turns_away(event_type)) is not None
