@@ -15,7 +15,7 @@ from ezlogs.correlation import CORRELATION, Correlation, begun
 from ezlogs.event import InvalidEvent, UniversalEvent
 from ezlogs.facts import SEVERITIES, Change, Failure, FrozenChanges, failure_of, frozen_changes, is_timestamp
 from ezlogs.ids import sequence_of
-from ezlogs.otel_compat import SUPPRESSION_KEYS, current_context
+from ezlogs.otel_compat import SPAN_KEY, SUPPRESSION_KEYS, current_context
 from ezlogs.party import Actor, Subject
 from ezlogs.runtime import current_runtime, repaired
 from ezlogs.snapshot import Pairs
@@ -87,7 +87,8 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
         into: What takes the event in place of the carrier; sampling only leaves out what it surely would later.
 
     Returns:
-        The event, or None when nothing listens, or when its type is disabled or its story sampled out.
+        The event, or None when nothing listens, or when its type is disabled or its story sampled out. One that is lost
+        since so many others come may lack its metadata.
 
     Raises:
         InvalidEvent: With the setting ``strict``, for an event that breaks the rules; nothing otherwise.
@@ -102,12 +103,49 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
     tail = 0
     try:
         enabled = runtime.event_types.get(event_type) if type(event_type) is str else None
-        if enabled is None:
-            enabled = runtime.admits(event_type)
-        if enabled is False:
-            return None
+        if not enabled:
+            if enabled is None:
+                enabled = runtime.admits(event_type)
+            if enabled is False:
+                return None
+        sampler, ledger = runtime.sampler, runtime.ledger
         story: Correlation = correlation or ctx.get(CORRELATION) or begun(ctx)  # type: ignore[assignment]  # `placed`'s
-        sampler = runtime.sampler
+        turns_away = ledger.turns_away
+        if (
+            turns_away is not None
+            and enabled
+            and outcome == "success"
+            and changes is _UNCHANGED
+            and error is None
+            and severity is None
+            and event_id is None
+            and timestamp is None
+            and into is None
+            and sampler is None
+            and not runtime.settings.strict
+            and ctx.get(SPAN_KEY) is None
+            and (lose := turns_away(event_type)) is not None
+        ):  # nobody will see it but the caller, who has no use for a snapshot
+            tail = ledger.next_tail()
+            lose()
+            if actor is None:
+                actor = current_actor(ctx)
+            return UniversalEvent(
+                event_type,
+                action,
+                actor,
+                subject,
+                None,
+                outcome,
+                duration,
+                story,
+                (),
+                None,
+                None,
+                None,
+                time_ns(),
+                tail,
+            )
         if sampler is not None and enabled:
             if into is not None:
                 if sampler.leaves_out(event_type, outcome, story, ctx):
@@ -151,7 +189,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
             )
         except (TypeError, IndexError):  # what cannot even be compared, looked up, or has no last part
             fits = False
-        tail = runtime.ledger.next_tail()
+        tail = ledger.next_tail()
         if fits:
             event = UniversalEvent(
                 event_type,
@@ -188,7 +226,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
                 strict=runtime.settings.strict,
             )
             if enabled is None and not runtime.admits(event.event_type):
-                runtime.ledger.note("not_made")
+                ledger.note("not_made")
                 return None
             if event.invalid:
                 repaired(event.invalid)
@@ -202,9 +240,9 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
                     return None
             return sampler.take(event, ctx, verdict)  # type: ignore[arg-type]  # a verdict
         runtime.carrier.carry(event, ctx)
-        if runtime.ledger.timing and timestamp is None:
-            runtime.ledger.timing = False
-            runtime.ledger.emitting.note(time_ns() - now)
+        if ledger.timing and timestamp is None:
+            ledger.timing = False
+            ledger.emitting.note(time_ns() - now)
     except InvalidEvent:
         runtime.ledger.note("not_made", int(tail > 0))
         raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
@@ -12,6 +14,8 @@ from opentelemetry.context import Context
 
 if TYPE_CHECKING:  # the SDK is loaded by whoever needs one: `import ezlogs` stays light
     from opentelemetry.sdk.trace import Event, Span, SpanProcessor, TracerProvider
+
+    from ezlogs.readable import EventLike, SpanLike
 
 SUPPRESSION_KEYS: tuple[str, str] = (
     "suppress_instrumentation",
@@ -80,6 +84,69 @@ def append_event(span: Span, event: Event) -> bool:
 def current_span(ctx: Context) -> Span | None:
     """Return the span that is current in a context, or None where none is; a tenth of the public way's cost."""
     return ctx.get(SPAN_KEY)  # type: ignore[return-value]  # what `set_span_in_context` puts there
+
+
+_SPAN = {
+    "context": "_context",
+    "parent": "_parent",
+    "name": "_name",
+    "kind": "_kind",
+    "start_time": "_start_time",
+    "end_time": "_end_time",
+    "status": "_status",
+    "attributes": "_attributes",
+    "dropped_attributes": "_attributes.dropped",
+    "events": "_events",
+    "dropped_events": "_events.dropped",
+    "links": "_links",
+    "dropped_links": "_links.dropped",
+}
+"""What is read of a span that has ended, and the field from which the SDK's class takes it."""
+
+_EVENT = {
+    "name": "_name",
+    "timestamp": "_timestamp",
+    "attributes": "_attributes",
+    "dropped_attributes": "_attributes.dropped",
+}
+_public_of_span, _public_of_event = attrgetter(*_SPAN), attrgetter(*_EVENT)
+_private_of_span, _private_of_event = attrgetter(*_SPAN.values()), attrgetter(*_EVENT.values())
+
+
+@lru_cache(maxsize=64)
+def _is_the_sdks(kind: type) -> bool:
+    """Return whether the public properties of a class of spans or events are those of the SDK's own class."""
+    from opentelemetry.sdk.trace import Event, ReadableSpan
+
+    for base, names in ((ReadableSpan, _SPAN), (Event, _EVENT)):
+        if issubclass(kind, base):
+            return all(getattr(kind, name) is getattr(base, name) for name in names)
+    return False
+
+
+def read_span(span: SpanLike) -> tuple[Any, ...]:
+    """Return what a span that has ended shows in public, at a fifth of the cost of asking it.
+
+    Returns:
+        Context, parent, name, kind, start time, end time, status, attributes and how many were dropped, events and how
+        many, links and how many. Attributes, events and links may be those that the span itself holds.
+    """
+    if _is_the_sdks(type(span)):
+        try:
+            return _private_of_span(span)
+        except AttributeError:  # made by hand of what knows of no limits, or the SDK has changed
+            pass
+    return _public_of_span(span)
+
+
+def read_event(event: EventLike) -> tuple[Any, ...]:
+    """Return the same of an event on a span: name, time, attributes and how many were dropped."""
+    if _is_the_sdks(type(event)):
+        try:
+            return _private_of_event(event)
+        except AttributeError:
+            pass
+    return _public_of_event(event)
 
 
 def span_processors(provider: TracerProvider) -> tuple[SpanProcessor, ...] | None:

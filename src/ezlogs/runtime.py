@@ -86,6 +86,8 @@ class Ledger:
         """How long the application waited for a call that made an event, of those that were timed."""
         self.timing = False
         """Whether the next such call is timed. The worker asks for one each time that it looks around: 20 a second."""
+        self.turns_away: Callable[[str], Callable[[], object] | None] | None = None
+        """While there is no room: returns what counts an event of a type as lost, which then need not be looked at."""
         self.delivering = Latency()
         """How old the oldest event of each request was when the collector had it."""
         self._notes: deque[tuple[str, int]] = deque()

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Event, Span, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanLimits, TracerProvider
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import Link
 
 from ezlogs import otel_compat
 
@@ -89,3 +95,66 @@ def test_jobs_are_children_where_nobody_says_that_they_are_linked() -> None:
     assert otel_compat.links_jobs(Linking())
     assert not otel_compat.links_jobs(object())
     assert not otel_compat.links_jobs(None)
+
+
+class Renamed(ReadableSpan):
+    """A span whose name somebody keeps back, as wrappers of exporters do."""
+
+    @property
+    def name(self) -> str:
+        """Another name than its own."""
+        return "kept back"
+
+
+class RenamedEvent(Event):
+    """An event of that kind."""
+
+    @property
+    def name(self) -> str:
+        """Another name than its own."""
+        return "kept back"
+
+
+def told(read: tuple[Any, ...]) -> list[Any]:
+    """Return what was read in a form that compares: the SDK holds attributes and events in containers of its own."""
+    return [
+        dict(part) if isinstance(part, Mapping) else [*part] if type(part) in {tuple, BoundedList} else part
+        for part in read
+    ]
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_an_ended_span_is_read_as_it_shows_itself(private: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the fields behind its properties, or by these; what limits dropped is counted in either way."""
+    limits = SpanLimits(max_events=1, max_span_attributes=1, max_event_attributes=1, max_links=1)
+    there = Link(trace.SpanContext(3, 4, is_remote=True))
+    tracer = TracerProvider(shutdown_on_exit=False, span_limits=limits).get_tracer("test")
+    span = tracer.start_span("work", links=[there, there], attributes={"a": 1, "b": 2})
+    for name in ("first", "second"):
+        span.add_event(name, {"a": 1, "b": 2}, 5)
+    span.end()
+    if not private:
+        monkeypatch.setattr(otel_compat, "_private_of_span", attrgetter("_gone"))
+        monkeypatch.setattr(otel_compat, "_private_of_event", attrgetter("_gone"))
+    assert isinstance(span, ReadableSpan)
+    read = told(otel_compat.read_span(span))
+    assert read[:7] == [span.context, None, "work", span.kind, span.start_time, span.end_time, span.status]
+    assert read[7:] == [{"b": 2}, 1, [*span.events], 1, [there], 1]
+    assert told(otel_compat.read_event(span.events[0])) == ["second", 5, {"b": 2}, 1]
+
+
+def test_a_span_made_by_hand_is_read_as_it_shows_itself() -> None:
+    """Its attributes know of no limits, and what a class keeps back stays so."""
+    for kind, name in ((ReadableSpan, "work"), (Renamed, "kept back")):
+        span = kind("work", trace.SpanContext(1, 2, is_remote=False), attributes={"a": 1})
+        assert told(otel_compat.read_span(span))[2::5] == [name, {"a": 1}, 0]
+    for of_event, name in ((Event, "placed"), (RenamedEvent, "kept back")):
+        assert told(otel_compat.read_event(of_event("placed", {"a": 1}, 5))) == [name, 5, {"a": 1}, 0]
+
+
+def test_what_only_looks_like_a_span_is_read_by_its_public_names() -> None:
+    """As ezlogs' scrubbed copies are."""
+    names = ("context", "parent", "name", "kind", "start_time", "end_time", "status", "attributes")
+    of_lists = ("dropped_attributes", "events", "dropped_events", "links", "dropped_links")
+    looks_alike: Any = SimpleNamespace(**{name: name for name in names + of_lists})
+    assert otel_compat.read_span(looks_alike) == names + of_lists

@@ -70,6 +70,8 @@ class Intake:
         self._audit_wait = audit_wait
         self.journaling: Journaling | None = None
         """What is in it may wait there."""
+        self.is_only_way = False
+        """Whether an event that finds no room here is lost, since it goes nowhere else."""
         self.begin()
 
     def begin(self) -> None:
@@ -115,8 +117,15 @@ class Intake:
                 self._ticks_of_usual[item.event_type]()
             except KeyError:
                 self._look_at(item)
+            else:
+                if self.is_only_way and self.journaling is None:
+                    self._losses.turn_away(self._turns_away)
         else:
             self._look_at(item)
+
+    def _turns_away(self, event_type: str) -> Callable[[], object] | None:
+        """Return what counts an event of a type as lost, where none of normal priority finds room; else None."""
+        return self._ticks_of_usual.get(event_type) if len(self.items) >= self._full_from else None
 
     def _look_at(self, item: Item) -> None:
         """Take an item that found no room: all of them where there is no thread yet, or no more."""
@@ -185,6 +194,8 @@ class Intake:
             room = min(self._max_queue_size - audits, int((self._max_queue_bytes - size) / self.usual_size))
             self._last_audit = self.sealed_items + self.being_sealed + room
         self._full_from = self._whole_room + math.ceil(2 * self._margin())
+        if len(self.items) < self._full_from:
+            self._losses.turn_away(None)
         if self.stopped:  # meanwhile
             self._room = 0
             self._full_from = sys.maxsize
@@ -209,6 +220,7 @@ class Intake:
         self.stopped = True
         self._room = 0
         self._full_from = sys.maxsize
+        self._losses.turn_away(None)
 
     def clear(self) -> None:
         """Count what has not been sealed, and never will be."""

@@ -96,6 +96,7 @@ class BothPipeline(LogPipeline):
     """Events leave as span events and as log records, once each."""
 
     _riding = LoggedRidingEvent
+    _in_one_form = False
     _signal = Signal("logs", copies=True)
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:

@@ -58,6 +58,10 @@ class Losses:
             self.ticks_without_room[event_type] = tick
         return tick
 
+    def turn_away(self, turns_away: Callable[[str], Callable[[], object] | None] | None) -> None:
+        """Have events turned away before anybody looks at them, or with None no more; see `Ledger.turns_away`."""
+        self._ledger.turns_away = turns_away
+
     def lose_batch(self, reason: str, batch: Batch) -> None:
         """Count the events of a batch that will not be delivered, and the spans of the application's in it."""
         if batch.adopted:  # this process was never handed them

@@ -48,6 +48,8 @@ class Pipeline:
     """
 
     _riding: type[RidingEvent] = RidingEvent
+    _in_one_form = True
+    """Whether an event leaves in one form only."""
 
     def __init__(self, loaded: Loaded, ledger: Ledger, scrubber: Scrubber) -> None:
         self._settings = loaded.settings
@@ -60,6 +62,8 @@ class Pipeline:
         self._endpoint = traces_address(loaded).endpoint
         self._spans = SpanEncoder(scrubber, self._priorities)
         self._worker = self._make_worker(self._endpoint, self._spans, SPANS)
+        if self._in_one_form:
+            self._worker.be_the_only_way()
         self._workers = [self._worker]
         self._put = self._worker.put
         self._keeper: Keeper | None = None

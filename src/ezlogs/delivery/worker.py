@@ -156,6 +156,10 @@ class Worker:
         self._starting = threading.Lock()
         self._turning = threading.Lock()
 
+    def be_the_only_way(self) -> None:
+        """Turn events away before anybody looks at them while there is no room: they go nowhere else."""
+        self._intake.is_only_way = True
+
     def journal(
         self, directory: Callable[[], Directory], resource: Resource, *, cap: int, max_age: float, endpoint: str = ""
     ) -> None:

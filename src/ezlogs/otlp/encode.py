@@ -15,8 +15,9 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import DEFAULT_TRACE_STATE, SpanKind, StatusCode
 
+from ezlogs.otel_compat import read_event, read_span
 from ezlogs.otlp.values import (
     VARINTS,
     Remembered,
@@ -35,6 +36,9 @@ from ezlogs.readable import LinkLike, SpanLike, StatusLike
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
+# Looked up once: to ask an enumeration for a member takes longer than to encode it.
+_INTERNAL, _UNSET = SpanKind.INTERNAL, StatusCode.UNSET
+
 _KIND_INTERNAL = b"\x30\x01"
 """The API counts from INTERNAL = 0, the wire has UNSPECIFIED there."""
 
@@ -49,6 +53,9 @@ _SPAN = heads(b"\x4a")
 
 _EVENT_NAMES: Remembered[str, bytes] = Remembered(lambda name: text_field(b"\x12", name))
 _SPAN_NAMES: Remembered[str, bytes] = Remembered(lambda name: text_field(b"\x2a", name))
+
+_ITEM_HEADS: Remembered[int, bytes] = Remembered(lambda size: b"\x12" + varint(size))
+"""What stands in front of a span or a log record, by its size."""
 
 # SpanFlags: bit 8 says that bit 9 is known, bit 9 that the context spoken of came from another process.
 _LOCAL = struct.pack("<I", 0x100)
@@ -114,27 +121,28 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
         >>> encode_span(span)[2:18] == span.context.trace_id.to_bytes(16, "big")
         True
     """
-    parent = span.parent
-    parts = _of_beginning(span.context, parent, span.name, span.kind)
-    parts.append(time_fields(b"\x39", span.start_time, b"\x41", span.end_time))
-    dropped = span.dropped_attributes + append_attributes(parts, _SPAN, span.attributes)
-    if dropped:
+    context, parent, name, kind, start_time, end_time, status, *contents = read_span(span)
+    attributes, dropped, own_events, dropped_events, links, dropped_links = contents
+    parts = _of_beginning(context, parent, name, kind)
+    parts.append(time_fields(b"\x39", start_time, b"\x41", end_time))
+    if dropped := dropped + append_attributes(parts, _SPAN, attributes):
         parts.append(count_field(b"\x50", dropped))
-    for event in span.events:
-        of_event = [time_field(b"\x09", event.timestamp), _EVENT_NAMES[event.name]]
-        if left_out := event.dropped_attributes + append_attributes(of_event, EVENT_HEADS, event.attributes):
-            of_event.append(count_field(b"\x20", left_out))
+    for event in own_events:
+        name, time_unix_nano, attributes, dropped = read_event(event)
+        of_event = [time_field(b"\x09", time_unix_nano), _EVENT_NAMES[name]]
+        if dropped := dropped + append_attributes(of_event, EVENT_HEADS, attributes):
+            of_event.append(count_field(b"\x20", dropped))
         body = b"".join(of_event)
         parts += (EVENT_OF_SPAN, varint(len(body)), body)
     for body in events:
         parts += (EVENT_OF_SPAN, varint(len(body)), body)
-    if dropped := span.dropped_events:
-        parts.append(count_field(b"\x60", dropped))
-    for link in span.links:
+    if dropped_events:
+        parts.append(count_field(b"\x60", dropped_events))
+    for link in links:
         parts.append(message_field(b"\x6a", _encode_link(link)))
-    if dropped := span.dropped_links:
-        parts.append(count_field(b"\x70", dropped))
-    parts += (b"\x7a", _encode_status(span.status), b"\x85\x01", _remoteness(parent) if parent else _LOCAL)
+    if dropped_links:
+        parts.append(count_field(b"\x70", dropped_links))
+    parts += (b"\x7a", _encode_status(status), b"\x85\x01", _remoteness(parent) if parent else _LOCAL)
     return b"".join(parts)
 
 
@@ -165,12 +173,13 @@ def _of_beginning(context: SpanContext, parent: SpanContext | None, name: str, k
         b"\x12\x08",
         context.span_id.to_bytes(8, "big"),
     ]
-    if context.trace_state:
-        members = ",".join(f"{key}={value}" for key, value in context.trace_state.items())
+    trace_state = context.trace_state
+    if trace_state is not DEFAULT_TRACE_STATE and trace_state:
+        members = ",".join(f"{key}={value}" for key, value in trace_state.items())
         parts.append(text_field(b"\x1a", members))
     if parent:
         parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
-    parts += (_SPAN_NAMES[name], _KIND_INTERNAL if kind is SpanKind.INTERNAL else b"\x30" + VARINTS[kind.value + 1])
+    parts += (_SPAN_NAMES[name], _KIND_INTERNAL if kind is _INTERNAL else b"\x30" + VARINTS[kind.value + 1])
     return parts
 
 
@@ -250,18 +259,23 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
         >>> encode_request([(shop, "", [(ezlogs, "", [])])])
         b'\\n&\\n\\x18\\n\\x16\\n\\x0cservice.name\\x12\\x06\\n\\x04shop\\x12\\n\\n\\x08\\n\\x06ezlogs'
     """
-    request = []
+    request: list[bytes] = []
     for resource, resource_schema_url, scopes in groups:
         of_resource = [message_field(b"\x0a", resource)]
         for scope, scope_schema_url, items in scopes:
             of_scope = [message_field(b"\x0a", scope)]
             for item in items:
-                of_scope += (b"\x12", varint(len(item)), item)
+                of_scope += (_ITEM_HEADS[len(item)], item)
             of_scope.append(optional_text_field(b"\x1a", scope_schema_url))
-            of_resource.append(message_field(b"\x12", b"".join(of_scope)))
+            of_resource += _in_parts(b"\x12", of_scope)
         of_resource.append(optional_text_field(b"\x1a", resource_schema_url))
-        request.append(message_field(b"\x0a", b"".join(of_resource)))
+        request += _in_parts(b"\x0a", of_resource)
     return b"".join(request)
+
+
+def _in_parts(tag: bytes, parts: list[bytes]) -> Iterable[bytes]:
+    """Return the field of a message that is too large to be copied each time that it is put into another."""
+    return (tag, varint(sum(map(len, parts))), *parts)
 
 
 def _encode_link(link: LinkLike) -> bytes:
@@ -279,10 +293,11 @@ def _encode_link(link: LinkLike) -> bytes:
 
 def _encode_status(status: StatusLike) -> bytes:
     """Encode a ``Status`` with the length in front."""
-    if status.status_code is StatusCode.UNSET:
+    code = status.status_code
+    if code is _UNSET:
         return b"\x00"
     message = optional_text_field(b"\x12", status.description)
-    return message_field(b"", message + b"\x18" + VARINTS[status.status_code.value])
+    return message_field(b"", message + b"\x18" + VARINTS[code.value])
 
 
 def _remoteness(context: SpanContext | None) -> bytes:

@@ -35,12 +35,14 @@ _pack_time_field = struct.Struct("<cQ").pack
 
 def append_attributes(parts: list[bytes], of: Heads, attributes: Mapping[str, Any] | None) -> int:
     """Append one ``KeyValue`` field per attribute; return how many have no OTLP form and were left out."""
-    if not attributes:
+    if attributes is None:
         return 0
     snapshot = _snapshot(attributes)
+    if not snapshot:
+        return 0
     before = len(parts)
     try:  # all of them in one go
-        parts += map(getitem, map(of.fields.__getitem__, snapshot), snapshot.values())
+        parts += map(getitem, of.shapes[tuple(snapshot)], snapshot.values())
     except Exception:  # a value can be anything, and the other attributes are still worth sending
         del parts[before:]
         return _append_one_by_one(parts, of, snapshot)
@@ -271,38 +273,32 @@ class _TextHeads(_ValueHeads):
 class _Fields(dict[Any, bytes]):
     """The whole attribute of one key, by its value: most texts are short and come again, and are remembered."""
 
-    __slots__ = ("_heads", "_too_many", "_value_heads")
+    __slots__ = ("_double_head", "_heads", "_too_many", "_value_heads")
 
     def __init__(self, heads: _TextHeads, value_heads: _ValueHeads) -> None:
         self._heads = heads
         self._value_heads = value_heads
+        self._double_head = value_heads[9] + b"\x21"
         self._too_many = 0
 
     def __missing__(self, value: Any) -> bytes:
         kind: type = type(value)
-        encoded: bytes
-        if kind is not str:
-            if kind is int and 0 <= value < _USUAL:
-                encoded = b"\x18" + VARINTS[value]
-            elif kind is float:
-                encoded = b"\x21" + _pack_double(value)
-            else:
-                encode = _ENCODERS.get(kind) or _encoder_of_subclass(value)
-                encoded = encode(value, 0)
-            return self._value_heads[len(encoded)] + encoded
-        try:
-            encoded = value.encode()
-        except UnicodeEncodeError:
-            encoded = _utf8(value)
-        field: bytes = self._heads[len(encoded)] + encoded
-        if (
-            self._too_many < _NEW_EACH_TIME and len(value) <= _SHORT and not value.isdigit()
-        ):  # numbers hardly come again
-            if len(self) >= _MOST_TEXTS:
-                self.clear()
-                self._too_many += 1
-            self[value] = field
-        return field
+        if kind is str:
+            try:
+                encoded: bytes = value.encode()
+            except UnicodeEncodeError:
+                encoded = _utf8(value)
+            field: bytes = self._heads[len(encoded)] + encoded
+            if self._too_many < _NEW_EACH_TIME and len(value) <= _SHORT:
+                if len(self) >= _MOST_TEXTS:
+                    self.clear()
+                    self._too_many += 1
+                self[value] = field
+            return field
+        if kind is float:
+            return self._double_head + _pack_double(value)
+        encoded = b"\x18" + VARINTS[value] if kind is int and 0 <= value < _USUAL else _encode_value(value, 0)
+        return self._value_heads[len(encoded)] + encoded
 
 
 class Heads(NamedTuple):
@@ -310,15 +306,16 @@ class Heads(NamedTuple):
 
     texts: Remembered[str, _TextHeads]
     values: Remembered[str, _ValueHeads]
-    fields: Remembered[str, _Fields]
-    """Whole attributes, by key and value."""
+    shapes: Remembered[tuple[str, ...], tuple[_Fields, ...]]
+    """Whole attributes by value, of each key in turn: who makes the same attributes again does so in the same order."""
 
 
 def heads(tag: bytes) -> Heads:
     """Return the heads of attributes whose field has a tag."""
     texts: Remembered[str, _TextHeads] = Remembered(lambda key: _TextHeads(tag, key))
     values: Remembered[str, _ValueHeads] = Remembered(lambda key: _ValueHeads(tag, key))
-    return Heads(texts, values, Remembered(lambda key: _Fields(texts[key], values[key])))
+    fields: Remembered[str, _Fields] = Remembered(lambda key: _Fields(texts[key], values[key]))
+    return Heads(texts, values, Remembered(lambda keys: tuple(map(fields.__getitem__, keys))))
 
 
 _MAP = heads(b"\x0a")

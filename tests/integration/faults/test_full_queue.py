@@ -120,6 +120,42 @@ def test_a_burst_of_the_unimportant_costs_nothing_important(collector: Faulty, u
     assert set(important) <= collector.arrived().keys()
 
 
+@pytest.mark.parametrize("carrier", ["span", "both"])
+def test_what_finds_no_room_is_known_early(collector: Faulty, use_provider: UseProvider, carrier: str) -> None:
+    """It has an id for whoever told it, is counted once in each form, and keeps nothing else from being delivered."""
+    use_provider()
+    collector.fail(answer=lambda request: respond(503))
+    start(collector, carrier=carrier, durability="memory", max_queue_size=ROOM)
+    told_first = emit(10_000)
+    lost = ezlogs.event("order.action", "placed", actor=("user", 7), subject=("order", 1), metadata={"a": 1})
+    assert lost is not None
+    assert lost.event_id not in told_first
+    assert (lost.actor, lost.subject) == (ezlogs.Actor("user", "7"), ezlogs.Subject("order", "1"))
+    important = emit(10, outcome="failure")
+    eventually(lambda: ezlogs.health()["pending"] == ROOM * (2 if carrier == "both" else 1))
+    assert balance(ezlogs.health()) == 0
+    collector.heal()
+    told = flushed()
+    assert balance(told) == 0, told
+    assert set(important) <= collector.arrived().keys()
+    (last,) = emit(1)
+    assert balance(flushed()) == 0
+    assert last in collector.arrived()
+
+
+def test_what_finds_no_room_is_still_checked_where_that_is_asked_for(
+    collector: Faulty, use_provider: UseProvider
+) -> None:
+    """An event that breaks the rules is an error of the test that tells it, however many others come."""
+    use_provider()
+    collector.fail(answer=lambda request: respond(503))
+    start(collector, durability="memory", max_queue_size=ROOM, strict=True)
+    emit(10_000)
+    with pytest.raises(ezlogs.InvalidEvent):
+        ezlogs.event("order.action", "")
+    assert balance(ezlogs.health()) == 0
+
+
 class TestAuditWait:
     """The setting that makes an audit event wait for room."""
 
