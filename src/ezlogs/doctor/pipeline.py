@@ -25,6 +25,30 @@ _WITHOUT: Final = {
 }
 
 
+_NOT_READ: Final = {
+    "OTEL_BSP_MAX_QUEUE_SIZE": "it counts spans, ezlogs events and bytes: see max_queue_size and max_queue_bytes",
+    "OTEL_BSP_EXPORT_TIMEOUT": "see timeout, or OTEL_EXPORTER_OTLP_TIMEOUT",
+}
+"""Variables of OpenTelemetry's own processor that have no meaning here, and what has."""
+
+
+def not_read(environ: Mapping[str, str]) -> list[Finding]:
+    """Tell which variables are set that somebody might expect to be read.
+
+    Args:
+        environ: The environment.
+
+    Example:
+        >>> [finding.about for finding in not_read({"OTEL_BSP_MAX_QUEUE_SIZE": "2048"})]
+        ['OTEL_BSP_MAX_QUEUE_SIZE']
+    """
+    return [
+        Finding("note", name, "ezlogs does not read it", instead)
+        for name, instead in _NOT_READ.items()
+        if environ.get(name, "").strip()
+    ]
+
+
 def pipeline(loaded: Loaded, environ: Mapping[str, str], other: str | None) -> Finding:
     """Tell which mode the pipeline would have under ``opentelemetry-instrument``.
 

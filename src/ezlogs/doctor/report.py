@@ -17,7 +17,7 @@ from ezlogs.doctor.endpoint import endpoints
 from ezlogs.doctor.finding import Finding
 from ezlogs.doctor.instrumentation import clients, foreign, own
 from ezlogs.doctor.journal import journal
-from ezlogs.doctor.pipeline import pipeline
+from ezlogs.doctor.pipeline import not_read, pipeline
 from ezlogs.doctor.sampling import sampling
 from ezlogs.launch import rules
 from ezlogs.launch.instrument import GROUP
@@ -89,7 +89,7 @@ def examine(environ: Mapping[str, str] = os.environ, *, connect: bool = True) ->
         "settings": _settings(loaded),
         "delivery": endpoints(loaded) if connect and enabled else (),
         "journal": journal(loaded, environ, sys.platform),
-        "pipeline": [pipeline(loaded, environ, _other(groups, environ))],
+        "pipeline": [pipeline(loaded, environ, _other(groups, environ)), *not_read(environ)],
         "sampling": sampling(loaded, environ),
         "launch": _launch(groups, environ),
         "instrumentation": [*own(points, loaded, environ), *foreign(points, loaded, environ)],

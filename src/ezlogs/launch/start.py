@@ -23,6 +23,7 @@ from ezlogs.settings import (
     Data,
     Delivery,
     Emission,
+    Exceptions,
     Instrumentation,
     InvalidSettings,
     Jobs,
@@ -49,6 +50,7 @@ def configure(
     web: Web | None = None,
     data: Data | None = None,
     jobs: Jobs | None = None,
+    exceptions: Exceptions | None = None,
     instrumentation: Instrumentation | None = None,
     **settings: object,
 ) -> None:
@@ -67,6 +69,7 @@ def configure(
         web: Which requests are told, and what of them.
         data: What events of changed rows tell.
         jobs: What jobs know.
+        exceptions: What is told of exceptions.
         instrumentation: What tells of itself.
         **settings: Any setting by its name, such as ``service_name="shop"`` or ``endpoint="http://collector:4318"``;
             ``ezlogs doctor`` lists them.
@@ -91,6 +94,7 @@ def configure(
         "web": web,
         "data": data,
         "jobs": jobs,
+        "exceptions": exceptions,
         "instrumentation": instrumentation,
     }
     running = current_runtime()

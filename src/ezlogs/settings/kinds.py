@@ -194,6 +194,21 @@ class Seconds(Kind, frozen=True):
         return _number(self, given, self.low, self.high)
 
 
+class Milliseconds(Seconds, frozen=True):
+    """The same, given in milliseconds, as OpenTelemetry's variables are.
+
+    >>> Milliseconds(0.01, 3600).parse("2500")
+    2.5
+    """
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.low * 1000:g} to {self.high * 1000:g} milliseconds"
+
+    def parse(self, given: object) -> object:
+        return _number(self, given, self.low * 1000, self.high * 1000) / 1000
+
+
 class Count(Kind, frozen=True):
     """A whole number of something, between two bounds that are themselves allowed.
 

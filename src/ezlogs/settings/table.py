@@ -20,6 +20,7 @@ from ezlogs.settings.kinds import (
     EventTypes,
     Kind,
     Location,
+    Milliseconds,
     OneWord,
     Ratio,
     Seconds,
@@ -41,6 +42,7 @@ _CHANGES = Choice(("safe", "full", "names", "none"))
 _TIMEOUT = Seconds(0.001, 600)
 _COMPRESSION = Packing(("none", "gzip", "zstd"))
 _PEM = Location("a PEM file")
+_BATCH = Count(1, 65_536, "spans and events")
 
 
 def _exporter(suffix: str, kind: Kind, in_otel: Kind | None = None) -> Setting:
@@ -155,10 +157,12 @@ class Delivery(Group):
     logs_client_key: Annotated[str | None, _of_logs("CLIENT_KEY", _PEM)] = None
     """The private key of that certificate."""
 
-    flush_interval: Annotated[float, Setting(Seconds(0.01, 3600))] = 1.0
+    flush_interval: Annotated[
+        float, Setting(Seconds(0.01, 3600), {"OTEL_BSP_SCHEDULE_DELAY": Milliseconds(0.01, 3600)})
+    ] = 1.0
     """How long an event waits for others to be sent with."""
 
-    max_batch_size: Annotated[int, Setting(Count(1, 65_536, "spans and events"))] = 512
+    max_batch_size: Annotated[int, Setting(_BATCH, {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": _BATCH})] = 512
     """How much is sent in one request."""
 
     max_queue_size: Annotated[int, Setting(Count(1, 10_000_000, "items"))] = 200_000
@@ -443,10 +447,10 @@ class Jobs(Group):
     """Whether a job knows, as type:id, who enqueued it."""
 
 
-class Errors(Group):
+class Exceptions(Group):
     """What is told of exceptions.
 
-    >>> Errors(errors="logged").error_locals
+    >>> Exceptions(errors="logged").error_locals
     False
     """
 
@@ -491,7 +495,7 @@ class Instrumentation(Group):
     """Options of commands whose values are told; of all others only the name is."""
 
 
-class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Web, Data, Jobs, Errors, Instrumentation):
+class Settings(Core, Delivery, Emission, Sampling, Correlation, Privacy, Web, Data, Jobs, Exceptions, Instrumentation):
     """Every setting of ezlogs, typed and immutable. `load` makes it from all sources.
 
     >>> Settings(service_name="shop").timeout

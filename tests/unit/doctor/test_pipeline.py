@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ezlogs.doctor.pipeline import pipeline
+from ezlogs.doctor.pipeline import not_read, pipeline
 from ezlogs.settings import load
 
 ADDRESS = {"EZLOGS_ENDPOINT": "http://localhost:4318"}
@@ -42,3 +42,12 @@ def test_the_mode_comes_with_its_reason(environ: dict[str, str], other: str | No
     finding = pipeline(load(environ), environ, other)
     assert finding.verdict == verdict
     assert words in str(finding)
+
+
+def test_variables_that_mean_nothing_here_are_named() -> None:
+    """With what to set instead; where they are not set there is nothing to say."""
+    found = not_read({"OTEL_BSP_MAX_QUEUE_SIZE": "2048", "OTEL_BSP_EXPORT_TIMEOUT": " "})
+    assert [str(finding) for finding in found] == [
+        "OTEL_BSP_MAX_QUEUE_SIZE: ezlogs does not read it; "
+        "it counts spans, ezlogs events and bytes: see max_queue_size and max_queue_bytes"
+    ]

@@ -311,3 +311,15 @@ def test_insecure_is_the_word_true_only(said: str) -> None:
         f"OTEL_EXPORTER_OTLP_INSECURE in the environment: insecure '{said}': use true or false"
     ]
     assert load({"EZLOGS_INSECURE": said}).settings.insecure
+
+
+def test_the_variables_of_opentelemetrys_processor_count() -> None:
+    """Where they mean the same; its delay is in milliseconds, and ezlogs' own variable goes before it."""
+    otel = {"OTEL_BSP_SCHEDULE_DELAY": "2500", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "64"}
+    loaded = load(otel)
+    assert (loaded.settings.flush_interval, loaded.settings.max_batch_size) == (2.5, 64)
+    assert loaded.sources["flush_interval"] == "OTEL_BSP_SCHEDULE_DELAY in the environment"
+    assert load({**otel, "EZLOGS_FLUSH_INTERVAL": "0.5"}).settings.flush_interval == 0.5
+    refused = load({"OTEL_BSP_SCHEDULE_DELAY": "1"})
+    assert refused.settings.flush_interval == 1.0
+    assert "10 to 3.6e+06 milliseconds" in str(refused.problems[0])
