@@ -1,4 +1,4 @@
-"""The shop's jobs: `reserve` writes to the database and enqueues `receipt`, which sends a mail. Any of it may go wrong."""
+"""The shop's jobs: `reserve` writes a row and enqueues `receipt`, which sends a mail. Any of it may go wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from brokers import options
 from celery import Celery, signals
-from truth import Mishap, chosen, danger, write
+from truth import MishapError, chosen, danger, write
 
 import ezlogs
 
@@ -61,7 +61,7 @@ def attempted(task: Any, order: int) -> Iterator[str]:
     write("told", token=token, order=order)
     try:
         yield token
-    except (Mishap, smtplib.SMTPException) as error:
+    except (MishapError, smtplib.SMTPException) as error:
         write("raised", **known, token=token)
         raise task.retry(exc=error, countdown=float(chosen("0", "0.2", "1"))) from error
     write("returned", **known, token=token)

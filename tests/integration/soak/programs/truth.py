@@ -1,4 +1,4 @@
-"""What really happened, written down by the application itself: one line of JSON each, whatever becomes of its process."""
+"""What really happened, written down by the application itself: a line of JSON each, however its process ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KILLS, FAILURES = (float(os.environ[name]) for name in ("SOAK_KILLS", "SOAK_FAIL
 _dice = random.SystemRandom()  # forks throw others than their parents do
 
 
-class Mishap(Exception):
+class MishapError(Exception):
     """What goes wrong now and then."""
 
 
@@ -33,7 +33,7 @@ def danger() -> None:
         write("killed")
         os.kill(os.getpid(), signal.SIGKILL)
     if thrown < KILLS + FAILURES:
-        raise Mishap
+        raise MishapError
 
 
 def chosen(*words: str) -> str:
