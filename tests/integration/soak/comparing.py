@@ -92,11 +92,8 @@ class Comparison:
             )
             orphans = [(event.action, event.outcome, event.correlation.parent_event_id) for event in story.orphans]
             self._check("a story has no orphan", not orphans, about, orphans)
-        for fact in self._facts["start"]:
-            if "request" in fact:
-                self._check(
-                    "an order has one story", len(homes[fact["order"]]) == 1, fact["order"], homes[fact["order"]]
-                )
+        for order in {fact["order"] for fact in self._facts["start"] if "request" in fact}:
+            self._check("an order has one story", len(homes[order]) == 1, order, homes[order])
 
     def _of_requests(self) -> None:
         told = self._count("http.request")

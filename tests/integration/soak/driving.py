@@ -98,8 +98,9 @@ class Shop:
         return self._start("-m", "celery", "--app=jobs", "worker", *_QUIET, *chosen, service="jobs")
 
     def truth(self) -> list[Fact]:
-        """What has really happened so far."""
-        return [json.loads(line) for line in self._truth.read_bytes().splitlines()] if self._truth.exists() else []
+        """What has really happened so far. A line that was torn is of a process that was killed before it could say so."""
+        lines = self._truth.read_bytes().splitlines() if self._truth.exists() else []
+        return [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
 
     def described(self) -> str:
         """What the processes wrote on their outputs, at the end."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,14 +42,13 @@ def broker() -> Iterator[tuple[str, str | None]]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes to kill in /proc")
 @pytest.mark.timeout(4 * PATIENCE)
-def test_stories_are_whole_whatever_was_killed() -> None:
+def test_stories_are_whole_whatever_was_killed(tmp_path: Path) -> None:
     """One story for each order, with one root, no orphan, nothing of another's, and exactly the attempts there were."""
     with (
-        tempfile.TemporaryDirectory(prefix="ezlogs-soak-") as home,
         broker() as (url, no_redis),
         postbox.running() as mails,
         Receiver() as receiver,
-        shop(Path(home), url, receiver, mails.port, PATIENCE) as running,
+        shop(tmp_path, url, receiver, mails.port, PATIENCE) as running,
     ):
         running.serve(ORDERS)
         running.close()
