@@ -98,7 +98,7 @@ class Shop:
         return self._start("-m", "celery", "--app=jobs", "worker", *_QUIET, *chosen, service="jobs")
 
     def truth(self) -> list[Fact]:
-        """What has really happened so far. A line that was torn is of a process that was killed before it could say so."""
+        """What has really happened so far. A torn line is of a process that was killed before it could say so."""
         lines = self._truth.read_bytes().splitlines() if self._truth.exists() else []
         return [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
 

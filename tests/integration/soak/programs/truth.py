@@ -19,7 +19,7 @@ class MishapError(Exception):
 
 
 def write(fact: str, **told: object) -> None:
-    """Write down that something happened, on a line of its own, whatever a process that was killed has left of its own."""
+    """Write down that something happened, on a line of its own, though another's may have been torn by a kill."""
     line = "\n" + json.dumps({"fact": fact, "pid": os.getpid(), "at": time.time(), **told}) + "\n"
     descriptor = os.open(os.environ["SOAK_TRUTH"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, line.encode())
