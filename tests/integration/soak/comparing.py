@@ -22,7 +22,7 @@ INTERRUPTED = frozenset({"unknown", "retried", "failure", "dead"})
 def orders_of(events: Iterable[UniversalEvent], truth: list[Fact]) -> dict[str, set[int]]:
     """Return the orders that each event, by its id, is about, as the application knows them; none where it is not said.
 
-    That is by the job's id, by the row's key, by the message's id or by the order's number.
+    That is by the job's id, by the row's key, by the message's id or by the order's number; -1 is one of no order.
     """
     jobs = {fact["job"]: fact["order"] for fact in truth if "job" in fact and "order" in fact}
     messages = {
@@ -35,9 +35,9 @@ def orders_of(events: Iterable[UniversalEvent], truth: list[Fact]) -> dict[str, 
         if event.correlation.request_id:
             about.add(int(event.correlation.request_id.removeprefix("req-")))
         if event.event_type.startswith("job."):
-            about.add(jobs[name])
+            about.add(jobs.get(name, -1))
         elif event.event_type == "email.delivery":
-            about.add(messages[name])
+            about.add(messages.get(name, -1))
         elif kind in ("order", "reservation"):
             about.add(int(name.partition("-")[0]))
         found[event.event_id] = {order for order in about if order is not None}

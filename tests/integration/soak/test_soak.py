@@ -54,7 +54,9 @@ def test_stories_are_whole_whatever_was_killed(tmp_path: Path) -> None:
         running.close()
         running.settle()
         truth, kills = running.truth(), running.kills
-        compared = Comparison(stories(told(receiver.spans)), truth)
+        events = told(receiver.spans)
+        (tmp_path / "told").write_bytes(b"\n".join(one.event.to_json() for one in events))
+        compared = Comparison(stories(events), truth)
         report = [f"{number:>8}  {kind}" for kind, number in compared.seen.items()]
         own = sum(fact["fact"] == "killed" for fact in truth)
         print(f"{ORDERS} orders, {kills} processes killed from outside, {own} by themselves", *report, sep="\n")
