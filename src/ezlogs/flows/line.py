@@ -60,7 +60,7 @@ class Line:
         self._failures = 0
         self._again_at = 0.0
         self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._runs = False
         self._busy_since: float | None = None
 
     def put(self, what: str, flow_id: str, *rest: object) -> None:
@@ -88,36 +88,36 @@ class Line:
 
     def flush(self, timeout: float) -> bool:
         """Have all that was put so far tried, within so many seconds; return whether it was written."""
-        if self._thread is None:
-            return True
+        return self._finished("flush", timeout)
+
+    def close(self, timeout: float) -> None:
+        """Do the same, and end."""
+        self._finished("close", timeout)
+
+    def _finished(self, what: str, timeout: float) -> bool:
         done: Future[Any] = Future()
-        self._hand_over(_Work("flush", answer=done))
+        self._hand_over(_Work(what, answer=done))
         with suppress(Exception):  # too late
             return bool(done.result(timeout))
         return False
 
-    def close(self, timeout: float) -> None:
-        """Do the same, and end."""
-        if self._thread is not None:
-            done: Future[Any] = Future()
-            self._hand_over(_Work("close", answer=done))
-            with suppress(Exception):
-                done.result(timeout)
-
     def _hand_over(self, work: _Work) -> None:
         self._waiting.put(work)
-        if self._thread is None and self._starting.acquire(blocking=False):
+        if not self._runs and self._starting.acquire(blocking=False):  # for good: there is one thread
+            self._runs = True
             try:
-                if self._thread is None:
-                    thread = threading.Thread(target=self._run, name="ezlogs-flows", daemon=True)
-                    thread.start()
-                    self._thread = thread
+                threading.Thread(target=self._run, name="ezlogs-flows", daemon=True).start()
             except RuntimeError:  # the interpreter is ending
-                self._lost()
-                if work.answer is not None:
-                    work.answer.set_result(None)
-            finally:
+                self._runs = False
                 self._starting.release()
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Lose what waits: there is no thread for it."""
+        with suppress(queue.Empty):
+            while True:
+                self._answer(self._waiting.get_nowait(), None)
+                self._lost()
 
     def _is_away(self) -> bool:
         return self._failures > 0 and time.monotonic() < self._again_at
@@ -136,10 +136,13 @@ class Line:
             elif work.what in ("flush", "close"):
                 self._again_at = 0.0
                 self._write()
-                if work.what == "close":
+                ends = work.what == "close"
+                if ends:
                     self._end()
-                self._answer(work, not self._unwritten)
-                if work.what == "close":
+                    self._runs = False
+                    self._starting.release()  # what comes all the same has another thread
+                self._answer(work, not self._unwritten)  # what was lost at the end among it
+                if ends:
                     return
             else:
                 self._unwritten.append(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 MOST = 10_000
@@ -55,7 +56,5 @@ class MemoryStore:
 
     def _shrink(self) -> None:
         while len(self._kept) > MOST:
-            try:
-                self._kept.pop(next(iter(self._kept)), None)
-            except (StopIteration, RuntimeError):  # another thread changes it: it shrinks it as well
-                return
+            with suppress(RuntimeError):  # another thread has changed it just now
+                self._kept.pop(next(iter(self._kept), ""), None)

@@ -23,25 +23,26 @@ class ResumedFlow(Scope):
         story: The other story, if it is known; else it is looked for where flows are kept.
     """
 
-    __slots__ = ("_unknown",)
+    __slots__ = ("_unlinked",)
 
     def __init__(self, correlation: Correlation, story: str | None) -> None:
-        self._unknown = False
-        """Whether the other story is still to be looked for, which would keep an event loop waiting."""
+        self._unlinked: Correlation | None = None
+        """Whose other story is still to be looked for, which would keep an event loop waiting."""
         if story is None:
-            self._unknown = bool(_would_keep_waiting(correlation))
-            if not self._unknown:
+            if _would_keep_waiting(correlation):
+                self._unlinked = correlation
+            else:
                 story = _found(correlation)
         super().__init__(placed(_linked(correlation, story)))
 
     def __enter__(self) -> ResumedFlow:
-        if self._unknown:
-            _not_asked(self.correlation)
+        if self._unlinked is not None:
+            _not_asked(self._unlinked)
         return self
 
     async def __aenter__(self) -> ResumedFlow:
-        correlation = self.correlation
-        if self._unknown and correlation is not None:
+        correlation = self._unlinked
+        if correlation is not None:
             try:
                 story = await _found_async(correlation)
             except BaseException:  # cancelled: nobody will leave what was not entered
@@ -73,16 +74,16 @@ def register_of_flows(correlation: Correlation) -> Register | None:
 def flow_began(correlation: Correlation) -> None:
     """Have kept in which story a flow began."""
     register = register_of_flows(correlation)
-    if register is not None and correlation.flow_id is not None:
-        register.began(correlation.flow_id, correlation.correlation_id)
+    if register is not None:
+        register.began(correlation.flow_id or "", correlation.correlation_id)
 
 
 @guarded
 def flow_ended(correlation: Correlation) -> None:
     """Have taken note that a flow has ended."""
     register = register_of_flows(correlation)
-    if register is not None and correlation.flow_id is not None:
-        register.ended(correlation.flow_id, correlation.correlation_id)
+    if register is not None:
+        register.ended(correlation.flow_id or "", correlation.correlation_id)
 
 
 @guarded
@@ -94,24 +95,26 @@ def _would_keep_waiting(correlation: Correlation) -> bool:
 @guarded
 def _found(correlation: Correlation) -> str | None:
     register = register_of_flows(correlation)
-    return None if register is None or correlation.flow_id is None else register.find(correlation.flow_id)
+    return None if register is None else register.find(correlation.flow_id or "")
 
 
 async def _found_async(correlation: Correlation) -> str | None:
     try:
         register = register_of_flows(correlation)
-        if register is not None and correlation.flow_id is not None:
-            return await register.find_async(correlation.flow_id)
+        return None if register is None else await register.find_async(correlation.flow_id or "")
     except Exception as problem:  # whatever it is, the application must not see it
-        runtime = process.current
-        if runtime is not None:
-            runtime.report("a flow could not be looked for", problem)
-    return None
+        _report(problem)
+        return None
 
 
 @guarded
-def _not_asked(correlation: Correlation | None) -> None:
-    register = None if correlation is None else register_of_flows(correlation)
+def _report(problem: Exception) -> None:
+    raise problem
+
+
+@guarded
+def _not_asked(correlation: Correlation) -> None:
+    register = register_of_flows(correlation)
     if register is not None:
         register.not_asked()
 

@@ -147,9 +147,9 @@ def find_ibans(text: str) -> Iterator[Span]:
         while len(taken) < wanted and end < rest.end():
             taken += text[end] if text[end].isalnum() else ""
             end += 1
-        if len(taken) == wanted and not text[end : end + 1].isalnum() and _mod97(taken.upper()) == 1:
-            if not _is_in_uuid(text, start, end):
-                yield start, end
+        whole = len(taken) == wanted and not text[end : end + 1].isalnum()
+        if whole and _mod97(taken.upper()) == 1 and not _is_in_uuid(text, start, end):
+            yield start, end
 
 
 def _is_in_uuid(text: str, start: int, end: int) -> bool:

@@ -74,8 +74,7 @@ class Flow(Work):
         self._outer = current(ctx) or begun(ctx)
         self.context = self._inside(self._outer, ctx)
         self._inner = current(self.context)
-        if self._inner is not None:
-            flow_began(self._inner)
+        flow_began(self._inner or self._outer)
         record(
             _LIFECYCLE,
             f"{self._type}.start",

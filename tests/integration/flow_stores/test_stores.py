@@ -14,6 +14,7 @@ from tests.servers import Redis
 from ezlogs.flows import FlowStore, StoreUnavailableError
 from ezlogs.flows.keyed import PREFIX, django_store, redis_store
 from ezlogs.flows.memory import MOST, MemoryStore
+from ezlogs.flows.opening import maker
 from ezlogs.flows.sqlite import SqliteStore
 
 DAY = 86_400.0
@@ -122,6 +123,17 @@ def test_what_cannot_be_had_says_why(django_caches: Callable[[str], None], monke
     monkeypatch.setitem(sys.modules, "django.core.cache", None)
     with pytest.raises(StoreUnavailableError, match="Django is not there"):
         django_store()
+
+
+def test_a_setting_makes_its_store(redis: Redis, django_caches: Callable[[str], None], tmp_path: Path) -> None:
+    """By whoever will use it."""
+    django_caches("django_locmem")
+    for name in (redis.empty(), "django", "django:flows", f"sqlite:///{tmp_path / 'flows.db'}"):
+        make = maker(name)
+        assert make is not None
+        store = make()
+        store.remember("a", "story-1", DAY)
+        assert store.find("a") == "story-1"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])

@@ -318,9 +318,9 @@ def test_a_sender_that_is_killed_in_the_middle_leaves_no_error(
 ) -> None:
     """Nobody is there to be answered; the next one is."""
     port = urllib3.util.parse_url(receiver.endpoint).port
-    head = b"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\n"
+    head = (b"POST /v1/traces HTTP/1.1", b"Host: 127.0.0.1", b"Content-Type: application/x-protobuf")
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(head + b"half")
+        connection.sendall(b"\r\n".join([*head, b"Content-Length: 9", b"", b"half"]))
     assert client.request("GET", f"{receiver.endpoint}/healthz").status == 200
     receiver.stop()
     assert not caplog.records

@@ -182,6 +182,15 @@ def test_an_end_is_bounded_and_a_register_may_go_on_after_it(make: Make) -> None
     assert register.find("order:43") == "story-1"
 
 
+def test_what_is_put_into_a_line_that_has_ended_has_another_thread(make: Make) -> None:
+    """As by somebody who has looked for it just before."""
+    register, *_ = make()
+    line = register._ours()
+    line.close(DEADLINE)
+    line.put("remember", "order:42", "story-1", 60.0)
+    assert register.find("order:42") == "story-1"
+
+
 def test_a_thread_that_cannot_be_started_is_a_loss(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """As at the interpreter's end."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -402,3 +403,26 @@ def test_an_error_of_the_register_is_not_the_application_s(name: str, monkeypatc
         assert asyncio.run(webhook())
         counts = current_runtime().ledger.counts()
     assert counts["internal_errors"] >= 1
+
+
+def test_a_flow_whose_runtime_has_ended_meanwhile_is_entered_all_the_same(tmp_path: Path) -> None:
+    """There is nobody left to ask, nor to tell that nobody was asked."""
+
+    async def webhook() -> None:
+        with capture(flow_store=f"sqlite:///{tmp_path / 'flows.db'}"):
+            plain, waiting = ezlogs.resume_flow("order", 42), ezlogs.resume_flow("order", 42)
+        async with waiting as resumed:
+            assert resumed.correlation.flow_id == "order:42"
+        with plain as resumed:
+            assert resumed.correlation.linked_correlation_id is None
+
+    asyncio.run(webhook())
+
+
+def test_a_program_without_asyncio_has_no_loop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And need not load it for this."""
+    monkeypatch.delitem(sys.modules, "asyncio")
+    with capture(flow_store=f"sqlite:///{tmp_path / 'flows.db'}", flow_wait=10):
+        with ezlogs.resume_flow("order", 42) as resumed:
+            assert resumed.correlation.linked_correlation_id is None
+        current_runtime().finish_flows(10, last=True)
