@@ -19,7 +19,7 @@ from .comparing import Comparison
 from .driving import shop
 from .programs.brokers import FILES
 
-ORDERS = int(os.environ.get("EZLOGS_SOAK", "150"))
+ORDERS = int(os.environ.get("EZLOGS_SOAK", "100"))
 """How many stories; ``make soak`` tells thousands."""
 
 PATIENCE = 120 + ORDERS
