@@ -24,6 +24,9 @@ class Keys(Protocol):
     def delete(self, key: str) -> None:
         """Remove a value, if there is one."""
 
+    def close(self) -> None:
+        """Close what is open."""
+
 
 class KeyedStore:
     """A `FlowStore` over keys: a flow that is open has a second one, which is there but once.
@@ -55,6 +58,10 @@ class KeyedStore:
         """Keep nothing of a flow any longer."""
         self._keys.delete(PREFIX + flow)
         self._keys.delete(f"{PREFIX}{flow}:open")
+
+    def close(self) -> None:
+        """Close what is open; the next use opens it anew."""
+        self._keys.close()
 
 
 def redis_store(url: str) -> KeyedStore:
@@ -102,6 +109,9 @@ class _Redis:
     def delete(self, key: str) -> None:
         self._redis.delete(key)
 
+    def close(self) -> None:
+        self._redis.close()
+
 
 class _DjangoCache:
     def __init__(self, alias: str) -> None:
@@ -126,3 +136,10 @@ class _DjangoCache:
 
     def delete(self, key: str) -> None:
         self._cache.delete(key)
+
+    def close(self) -> None:
+        """Close it, and the connections to databases that it may have opened: nobody else does so in this thread."""
+        from django.db import connections
+
+        self._cache.close()
+        connections.close_all()

@@ -35,7 +35,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FlowStore]
         yield made
         made.close()
     elif kind == "redis":
-        yield redis_store(request.getfixturevalue("redis").empty())
+        made = redis_store(request.getfixturevalue("redis").empty())
+        yield made
+        made.close()
     else:
         request.getfixturevalue("django_caches")(kind)
         yield django_store("flows")

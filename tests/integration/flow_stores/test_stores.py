@@ -134,6 +134,21 @@ def test_a_setting_makes_its_store(redis: Redis, django_caches: Callable[[str], 
         store = make()
         store.remember("a", "story-1", DAY)
         assert store.find("a") == "story-1"
+        if "django" not in name:  # which would want settings
+            store.close()
+
+
+def test_a_table_of_django_s_is_a_store_whose_connection_is_closed(tmp_path: Path) -> None:
+    """By the thread that opened it; the next use opens another. It needs a program of its own, with settings."""
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / "keeps_in_a_table.py"), str(tmp_path / "shop.db")],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["story-1", "True", "story-1"]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
