@@ -111,7 +111,7 @@ def is_card(number: str) -> bool:
 
 
 def find_cards(text: str) -> Iterator[Span]:
-    """Card numbers in one piece or in a usual grouping, in the digits of any script."""
+    """Card numbers in one piece or in a usual grouping, in the digits of any script; not in a UUID."""
     for run in _DIGIT_RUN.finditer(text):
         groups = list(_DIGITS.finditer(text, *run.span()))
         sizes = tuple(group.end() - group.start() for group in groups)
@@ -127,9 +127,11 @@ def find_cards(text: str) -> Iterator[Span]:
             for grouping in _GROUPINGS:
                 last = first + len(grouping)
                 if sizes[first:last] == grouping and is_card("".join(group[0] for group in groups[first:last])):
-                    yield groups[first].start(), groups[last - 1].end()
-                    done = last
-                    break
+                    start, end = groups[first].start(), groups[last - 1].end()
+                    if not _is_in_uuid(text, start, end):
+                        yield start, end
+                        done = last
+                        break
 
 
 def find_ibans(text: str) -> Iterator[Span]:
