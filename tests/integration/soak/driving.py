@@ -148,6 +148,7 @@ class Shop:
         """Kill something every now and then, without warning, and replace what nobody else replaces."""
         dice = random.Random()
         while not ended.wait(dice.uniform(0.5, 3)):
+            self._replace()
             which = dice.randrange(WORKERS)
             worker = self.workers[which]
             kind = dice.choice(("web", "child", "child", "worker"))
@@ -155,11 +156,17 @@ class Shop:
                 if kind == "worker":
                     os.killpg(worker.pid, signal.SIGKILL)
                     worker.wait()
-                    self.workers[which] = self._worker(which)
+                    self._replace()
                 else:
                     os.kill(dice.choice(_children(self.web if kind == "web" else worker)), signal.SIGKILL)
                 self.kills += 1
             self._restore()
+
+    def _replace(self) -> None:
+        """Start those workers anew that have ended, as Celery's does whose first children are killed."""
+        for number, worker in enumerate(self.workers):
+            if worker.poll() is not None:
+                self.workers[number] = self._worker(number)
 
     def _restore(self) -> None:
         """Have the broker hand out again what killed workers had taken, as it does by itself in a minute or two."""
@@ -172,7 +179,8 @@ class Shop:
         app.close()
 
     def _idle(self) -> bool:
-        """Return whether nothing waits or runs."""
+        """Return whether nothing waits or runs; see to it that somebody works."""
+        self._replace()
         if self._broker == FILES:
             open_ones: dict[tuple[str, int], int] = {}
             for fact in self.truth():
