@@ -98,13 +98,15 @@ class Comparison:
     def _of_requests(self) -> None:
         told = self._count("http.request")
         done = Counter(fact["order"] for fact in self._facts["done"] if "request" in fact)
+        ends = (*self._facts["returned"], *self._facts["raised"])
+        ended = Counter(fact["order"] for fact in ends if "request" in fact)
         for order, number in self._between("request").items():
             low, high = number
             events = told.pop(order, [])
             self._check("requests", low <= len(events) <= high, order, number, len(events))
             if done[order] == high == len(events):
                 self._check("an answered request", "unknown" not in {event.outcome for event in events}, order)
-            elif low == high and not done[order]:
+            elif low == high and not ended[order] and not done[order]:  # one that had ended may have told so
                 self._check("a killed request", {event.outcome for event in events} == {"unknown"}, order)
         self._check("requests that never were", not told, told)
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from jobs import enqueue, reserve  # which configures ezlogs
 from store import Order, save
-from truth import danger, write
+from truth import MishapError, danger, write
 
 import ezlogs
 
@@ -20,13 +20,17 @@ def place(order: int) -> str:
     """Take an order."""
     write("start", request=order, order=order)
     ezlogs.event("shop.action", "placing", subject=("order", order))
-    danger()
-    write("saving", order=order, row=str(order))
-    save(Order(id=order, state=1))
-    write("saved", order=order, row=str(order))
-    danger()
-    enqueue(reserve, order)
-    danger()
+    try:
+        danger()
+        write("saving", order=order, row=str(order))
+        save(Order(id=order, state=1))
+        write("saved", order=order, row=str(order))
+        danger()
+        enqueue(reserve, order)
+        danger()
+    except MishapError:
+        write("raised", request=order, order=order)
+        raise
     write("returned", request=order, order=order)
     return "thank you"
 
