@@ -68,6 +68,7 @@ class Comparison:
         self._of_stories()
         self._of_requests()
         self._of_attempts()
+        self._of_causes()
         self._of_enqueuing()
         self._of_rows()
         self._of_mails()
@@ -141,6 +142,32 @@ class Comparison:
             self._check("killed attempts", unexplained <= killed and set(rest) <= INTERRUPTED | {"success"}, *said)
             self.seen["  of them killed"] += killed
         self._check("attempts that never were", not told, dict(told))
+
+    def _of_causes(self) -> None:
+        """A first attempt is caused by its enqueueing, a later one by that before it, all else by what it was in."""
+        events = {event.event_id: event for story in self.stories for event in story.events}
+
+        def cause_of(event: UniversalEvent) -> tuple[object, ...]:
+            cause = events.get(event.correlation.parent_event_id or "")
+            if cause is None:
+                return ()
+            return cause.event_type, cause.subject and cause.subject.id, cause.correlation.attempt
+
+        for event in self._by_type["job.execution"]:
+            job, attempt = event.correlation.job_id, event.correlation.attempt or 0
+            told = cause_of(event)
+            if attempt == 1:
+                self._check("causes of attempts", told[:2] == ("job.enqueue", job), event, told)
+            else:
+                self._check("causes of attempts", told == ("job.execution", job, attempt - 1), event, told)
+        for kind in ("job.enqueue", "data.change", "email.delivery", "shop.action"):
+            for event in self._by_type[kind]:
+                told = cause_of(event)
+                if event.correlation.job_id is None:
+                    self._check("causes in requests", told[:1] == ("http.request",), event, told)
+                else:
+                    inside = ("job.execution", event.correlation.job_id, event.correlation.attempt)
+                    self._check("causes in attempts", told == inside, event, told)
 
     def _of_enqueuing(self) -> None:
         told = Counter(event.subject.id for event in self._by_type["job.enqueue"] if event.subject is not None)
