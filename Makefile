@@ -23,7 +23,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-h
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 COLLECTOR := .collector/otelcol-ezlogs
-.PHONY: help venv demo test coverage collector lint format bench leaks contrib older older-python constraints clean
+.PHONY: help venv demo test soak coverage collector lint format bench leaks contrib older older-python constraints clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ ifndef ARGS
 	@echo 'And the instrumentors once more, beside those of other distributions:'
 	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=$(PROCESSES) --dist=loadfile --quiet $(ONCE) $(ALONE)
 endif
+
+soak: .venv/.installed  ## Tell thousands of stories while processes are killed, which takes long (ARGS=5000)
+	@EZLOGS_SOAK=$(or $(ARGS),3000) $(PY) -m pytest tests/integration/soak --capture=no
 
 coverage: .venv/.installed  ## Run the tests with coverage, which takes half as long again (ARGS='tests/unit')
 	@$(PY) -m pytest --cov --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)

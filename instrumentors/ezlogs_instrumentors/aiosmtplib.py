@@ -32,13 +32,14 @@ def _attach(hooks: Hooks, smtp: ModuleType) -> None:
         async def call(*args: Any, **kwargs: Any) -> Any:
             if not hooks.active or not tracking(mail.DELIVERY):
                 return await sendmail(*args, **kwargs)
+            event_id = _begin(args, kwargs)
             begin = perf_counter()
             try:
                 result = await sendmail(*args, **kwargs)
             except BaseException as error:
-                _tell(args, kwargs, perf_counter() - begin, _refusals(error), error)
+                _tell(args, kwargs, perf_counter() - begin, _refusals(error), error, event_id=event_id)
                 raise
-            _tell(args, kwargs, perf_counter() - begin, _codes(result))
+            _tell(args, kwargs, perf_counter() - begin, _codes(result), event_id=event_id)
             return result
 
         return call
@@ -77,25 +78,46 @@ def _tell_unsent(delivering: mail.Delivering, message: Any, kwargs: dict[str, An
 
 
 @guarded
+def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+    """Take note that a call begins, unless it is one that cannot be, or whose recipients can be looked at only once."""
+    call = _call(args, kwargs)
+    if not isinstance(call.get("recipients"), (str, list, tuple)) or not isinstance(call.get("message"), (str, bytes)):
+        return None
+    return mail.attempted(call["recipients"], call["message"], backend="smtp")
+
+
+def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``sendmail(self, sender, recipients, message, ...)``."""
+    return {**dict(zip(("self", "sender", "recipients", "message"), args, strict=False)), **kwargs}
+
+
+def _recipients(call: dict[str, Any]) -> list[str]:
+    found = call["recipients"]
+    return [found] if isinstance(found, str) else list(found)
+
+
+@guarded
 def _tell(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     duration: float,
     refused: list[int] | None,
     error: BaseException | None = None,
+    *,
+    event_id: str | None,
 ) -> None:
-    """Emit the event of a call of ``sendmail(self, sender, recipients, message, ...)``."""
-    call = {**dict(zip(("self", "sender", "recipients", "message"), args, strict=False)), **kwargs}
-    recipients = call["recipients"]
+    """Emit the event of a call."""
+    call = _call(args, kwargs)
     codes = refused or []
     mail.delivered(
-        [recipients] if isinstance(recipients, str) else recipients,
+        _recipients(call),
         call["message"],
         backend="smtp",
         duration=duration,
         refused=len(codes),
         code=max(codes, default=None) if error is None or codes else getattr(error, "code", None),
         error=error,
+        event_id=event_id,
     )
 
 

@@ -37,14 +37,35 @@ def _sendmail(
 ) -> Refusals:
     if not tracking(mail.DELIVERY):
         return sendmail(*args, **kwargs)
+    event_id = _begin(args, kwargs)
     begin = perf_counter()
     try:
         refused = sendmail(*args, **kwargs)
     except BaseException as error:
-        _tell(args, kwargs, perf_counter() - begin, _refusals(error), error)
+        _tell(args, kwargs, perf_counter() - begin, _refusals(error), error, event_id=event_id)
         raise
-    _tell(args, kwargs, perf_counter() - begin, {address: code for address, (code, _) in refused.items()})
+    codes = {address: code for address, (code, _) in refused.items()}
+    _tell(args, kwargs, perf_counter() - begin, codes, event_id=event_id)
     return refused
+
+
+@guarded
+def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+    """Take note that a call begins, unless it is one that cannot be, or whose recipients can be looked at only once."""
+    call = _call(args, kwargs)
+    if not isinstance(call.get("to_addrs"), (str, list, tuple)) or not isinstance(call.get("msg"), (str, bytes)):
+        return None
+    return mail.attempted(call["to_addrs"], call["msg"], backend="smtp")
+
+
+def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``sendmail(from_addr, to_addrs, msg, ...)``."""
+    return {**dict(zip(("from_addr", "to_addrs", "msg"), args, strict=False)), **kwargs}
+
+
+def _recipients(call: dict[str, Any]) -> Iterable[str]:
+    found: str | Iterable[str] = call["to_addrs"]
+    return [found] if isinstance(found, str) else found
 
 
 @guarded
@@ -54,19 +75,21 @@ def _tell(
     duration: float,
     refused: Mapping[str, int],
     error: BaseException | None = None,
+    *,
+    event_id: str | None,
 ) -> None:
-    """Emit the event of a call of ``sendmail(from_addr, to_addrs, msg, ...)``."""
-    call = {**dict(zip(("from_addr", "to_addrs", "msg"), args, strict=False)), **kwargs}
-    recipients: str | Iterable[str] = call["to_addrs"]
+    """Emit the event of a call."""
+    call = _call(args, kwargs)
     code = error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else max(refused.values(), default=None)
     mail.delivered(
-        [recipients] if isinstance(recipients, str) else recipients,
+        _recipients(call),
         call["msg"],
         backend="smtp",
         duration=duration,
         refused=len(refused),
         code=code,
         error=error,
+        event_id=event_id,
     )
 
 

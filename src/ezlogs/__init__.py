@@ -14,7 +14,7 @@ from ezlogs.launch.start import configure, flush, shutdown
 from ezlogs.scope import CorrelationManager
 from ezlogs.settings import InvalidSettings
 from ezlogs.trackers.command import command
-from ezlogs.trackers.flow import flow, resume_flow, tracked
+from ezlogs.trackers.flow import flow, forget_flow, resume_flow, tracked
 from ezlogs.trackers.schedule import schedule
 from ezlogs.version import __version__
 
@@ -44,6 +44,7 @@ __all__ = [
     "event",
     "flow",
     "flush",
+    "forget_flow",
     "health",
     "readiness",
     "register_identity",

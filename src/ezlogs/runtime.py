@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
     from ezlogs.delivery.prepared import Preparation
+    from ezlogs.flows.register import Register
     from ezlogs.sampling.deciding import Decisions
 
 log = logging.getLogger("ezlogs")
 
 _MOST_TYPES = 4096
+_OF_FLOWS = ("flow_store", "flow_days", "flow_wait", "hash_key")
 
 
 class Carrier(Protocol):
@@ -163,10 +165,42 @@ class Runtime:
             from ezlogs.sampling.deciding import Decisions  # here: most keep everything
 
             self.sampler = Decisions(self)
+        self._flows: Register | None = None
         self.event_types: dict[str, bool] = {}
         """Whether events of a type are made, for each right event type seen so far; decided once by `admits`."""
         self.reported: set[str] = set() if reported is None else reported
         """The warnings that were logged, which are not logged again."""
+
+    @property
+    def flows(self) -> Register | None:
+        """Where flows began; None where the settings say that nobody is to know."""
+        if self._flows is None:
+            from ezlogs.flows.register import register_of  # here: most programs have no flows
+
+            self._flows = register_of(self)
+        return self._flows
+
+    def take_over_flows(self, running: Runtime) -> None:
+        """Go on with the flows of a runtime before this one, where the settings about them are the same."""
+        if all(getattr(self.settings, name) == getattr(running.settings, name) for name in _OF_FLOWS):
+            self._flows, running._flows = running._flows, None
+
+    def finish_flows(self, timeout: float, *, last: bool) -> bool:
+        """Have written where flows began, within so many seconds.
+
+        Args:
+            timeout: Seconds.
+            last: Whether the process, or the runtime, is about to end.
+
+        Returns:
+            Whether all was written.
+        """
+        if self._flows is None:
+            return True
+        if last:
+            self._flows.close(timeout)
+            return True
+        return self._flows.flush(timeout)
 
     def admits(self, event_type: object) -> bool | None:
         """Return whether events of a type are made; None for a wrong type, which is repaired first."""

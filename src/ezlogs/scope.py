@@ -158,7 +158,11 @@ class CorrelationManager:
             ...     scope.correlation.flow_id
             'checkout:42'
         """
-        return Scope(placed(in_flow(begun(), flow_type, entity_id)))
+        from ezlogs.flows.resuming import flow_began  # it imports this module
+
+        correlation = in_flow(begun(), flow_type, entity_id)
+        flow_began(correlation)
+        return Scope(placed(correlation))
 
     @staticmethod
     def start_job_context(job_id: object, parent: Handed = None, *, attempt: int | None = None) -> Scope:

@@ -124,9 +124,16 @@ def _tell(delivering: mail.Delivering, messages: Any, sent: object, error: BaseE
             written.as_bytes() if isinstance(written, Message) else None,
             template=_template_of(message),
             refused=refused,
+            message_id=_provider_id(message),
             outcome=outcome,
             error=error,
         )
+
+
+def _provider_id(message: object) -> str | None:
+    """Return what Anymail's provider calls a message, if it has one name for it."""
+    found = getattr(getattr(message, "__dict__", {}).get("anymail_status"), "message_id", None)
+    return found if isinstance(found, str) else None
 
 
 def _refused(message: object) -> int:

@@ -15,7 +15,7 @@ from opentelemetry import context
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -89,6 +89,8 @@ async def _answer(
         return PlainTextResponse(str(problem), 415)
     except Malformed as problem:
         return PlainTextResponse(str(problem), 400)
+    except ClientDisconnect:  # whoever sent it was killed, and hears nothing any longer
+        return PlainTextResponse("the request was cut off", 400)
     except TooLong:
         return PlainTextResponse(f"send at most {LONGEST_REQUEST} bytes", 413)
     try:

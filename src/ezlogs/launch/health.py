@@ -43,8 +43,8 @@ def health_of(runtime: Runtime | None) -> dict[str, object]:
     whole = {"delivered": 0, "privacy_errors": runtime.scrubber.errors}
     for key, number in counts.items():
         kind, _, reason = key.partition(".")
-        if kind in parts:
-            parts[kind][reason] = number
+        if kind in parts or kind == "flow_store":
+            parts.setdefault(kind, {})[reason] = number
         else:
             whole[key] = number
     if sampling:

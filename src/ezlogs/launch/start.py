@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 from opentelemetry import trace
@@ -109,6 +110,7 @@ def configure(
     meet_provider(runtime)
     if running is not None and running.carrier is not None:
         _let_out(running)
+        running.finish_flows(running.settings.shutdown_timeout, last=True)
         running.carrier.shutdown(running.settings.shutdown_timeout)
     if loaded.settings.instrument != "none":  # finding instrumentors is a tenth of starting
         from ezlogs.launch.instrument import instrument
@@ -141,6 +143,8 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
         reported=running.reported if running else None,
         further_rules=installed_rules,
     )
+    if running is not None:
+        runtime.take_over_flows(running)
     for warning in loaded.warnings:
         runtime.warn_once(str(warning))
     if loaded.settings.enabled:
@@ -205,6 +209,7 @@ def drain() -> None:
     runtime = current_runtime()
     if runtime is not None and runtime.carrier is not None and runtime.carrier.processor is not None:
         _let_out(runtime)
+        runtime.finish_flows(runtime.settings.shutdown_timeout, last=True)
         runtime.carrier.processor.shutdown()
 
 
@@ -221,7 +226,9 @@ def end(runtime: Runtime, timeout: float | None = None) -> None:
     if runtime.carrier is None:
         return
     _let_out(runtime)
-    runtime.carrier.shutdown(runtime.settings.shutdown_timeout if timeout is None else timeout)
+    allowed = runtime.settings.shutdown_timeout if timeout is None else timeout
+    runtime.finish_flows(allowed, last=True)
+    runtime.carrier.shutdown(allowed)
     if runtime.settings.health_dir:
         report = {"service": runtime.settings.service_name, "pid": os.getpid(), **health_of(runtime)}
         try:
@@ -245,7 +252,9 @@ def flush(timeout: float = 5.0) -> bool:
     if runtime is None or runtime.carrier is None:
         return True
     _let_out(runtime)
-    return runtime.carrier.flush(timeout)
+    end = monotonic() + timeout
+    written = runtime.finish_flows(timeout, last=False)
+    return runtime.carrier.flush(max(0.0, end - monotonic())) and written
 
 
 def _let_out(runtime: Runtime) -> None:

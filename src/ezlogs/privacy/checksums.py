@@ -65,6 +65,8 @@ _HEX = expression(r"[0-9A-Fa-f]+")
 _LETTERS_AND_DIGITS = expression(r"[0-9A-Za-z]{0,64}")
 
 _IBAN_START = expression(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \-\u00a0]?[A-Za-z0-9])")
+_UUID = expression(r"(?<![A-Za-z0-9])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![A-Za-z0-9])")
+_UUID_LENGTH = 36
 _IBAN_REST = expression(r"(?:[ \-\u00a0]?[A-Za-z0-9]){11,30}")
 
 #: Length of an IBAN by country, from the SWIFT IBAN registry.
@@ -109,7 +111,7 @@ def is_card(number: str) -> bool:
 
 
 def find_cards(text: str) -> Iterator[Span]:
-    """Card numbers in one piece or in a usual grouping, in the digits of any script."""
+    """Card numbers in one piece or in a usual grouping, in the digits of any script; not in a UUID."""
     for run in _DIGIT_RUN.finditer(text):
         groups = list(_DIGITS.finditer(text, *run.span()))
         sizes = tuple(group.end() - group.start() for group in groups)
@@ -125,13 +127,18 @@ def find_cards(text: str) -> Iterator[Span]:
             for grouping in _GROUPINGS:
                 last = first + len(grouping)
                 if sizes[first:last] == grouping and is_card("".join(group[0] for group in groups[first:last])):
-                    yield groups[first].start(), groups[last - 1].end()
-                    done = last
-                    break
+                    start, end = groups[first].start(), groups[last - 1].end()
+                    if not _is_in_uuid(text, start, end):
+                        yield start, end
+                        done = last
+                        break
 
 
 def find_ibans(text: str) -> Iterator[Span]:
-    """International bank account numbers: the country's length and the checksum modulo 97."""
+    """International bank account numbers: the country's length and the checksum modulo 97; not in a UUID.
+
+    Of ten thousand of those, one or two would pass.
+    """
     for match in _IBAN_START.finditer(text):
         start, end = match.span()
         wanted = _IBAN_LENGTHS.get(match[0][:2].upper())
@@ -142,8 +149,14 @@ def find_ibans(text: str) -> Iterator[Span]:
         while len(taken) < wanted and end < rest.end():
             taken += text[end] if text[end].isalnum() else ""
             end += 1
-        if len(taken) == wanted and not text[end : end + 1].isalnum() and _mod97(taken.upper()) == 1:
+        whole = len(taken) == wanted and not text[end : end + 1].isalnum()
+        if whole and _mod97(taken.upper()) == 1 and not _is_in_uuid(text, start, end):
             yield start, end
+
+
+def _is_in_uuid(text: str, start: int, end: int) -> bool:
+    near = _UUID.finditer(text, max(0, end - _UUID_LENGTH), start + _UUID_LENGTH + 1)
+    return any(found.start() <= start and end <= found.end() for found in near)
 
 
 def _is_issued(number: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from ezlogs.expressions import expression
 from ezlogs.privacy.policy import Treatment
 from ezlogs.settings.expressions import NO_PATTERNS, PatternList, UrlPatterns
+from ezlogs.settings.flows import StoreName
 from ezlogs.settings.group import PREFIX, Group, Setting, group_name
 from ezlogs.settings.hosts import Hosts, Networks, Routes
 from ezlogs.settings.kinds import (
@@ -303,6 +304,15 @@ class Correlation(Group):
 
     propagate_actor_to: Annotated[tuple[str, ...], Setting(Hosts("hosts"))] = ()
     """Hosts that are also told, as type:id, who acts."""
+
+    flow_store: Annotated[str, Setting(StoreName())] = "memory"
+    """Where the story is kept that a flow began in, for `resume_flow` to find it in other processes."""
+
+    flow_days: Annotated[int, Setting(Count(1, 3650, "days"))] = 30
+    """How long that is kept."""
+
+    flow_wait: Annotated[float, Setting(Seconds(0, 10))] = 0.2
+    """How long `resume_flow` may wait for the store; then it goes on without."""
 
 
 class Privacy(Group):

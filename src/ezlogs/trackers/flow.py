@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from ezlogs.correlation import Correlation, begun, current, placed, valid_id
 from ezlogs.emit import guarded, record
 from ezlogs.event import Subject
+from ezlogs.flows.resuming import ResumedFlow, flow_began, flow_ended, register_of_flows
 from ezlogs.identity import id_text
 from ezlogs.sampling.root import ended as ended_root
-from ezlogs.scope import Handed, Scope, handed, in_flow
+from ezlogs.scope import Handed, handed, in_flow
 from ezlogs.trackers.work import Work, outcome_of, with_facts
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,6 +74,7 @@ class Flow(Work):
         self._outer = current(ctx) or begun(ctx)
         self.context = self._inside(self._outer, ctx)
         self._inner = current(self.context)
+        flow_began(self._inner or self._outer)
         record(
             _LIFECYCLE,
             f"{self._type}.start",
@@ -86,6 +88,8 @@ class Flow(Work):
     @guarded
     def _leave(self, error: BaseException | None, duration: float) -> None:
         inner, self._inner = self._inner, None
+        if inner is not None:
+            flow_ended(inner)
         outcome = outcome_of(error)
         ended = outcome == "success"
         record(
@@ -143,15 +147,19 @@ def flow(flow_type: str, entity_id: object = None, *, metadata: Mapping[str, obj
     return Flow(flow_type, entity_id, metadata)
 
 
-def resume_flow(flow_type: str, entity_id: object = None, *, linked: Handed | str = None) -> Scope:
+def resume_flow(flow_type: str, entity_id: object = None, *, linked: Handed | str = None) -> ResumedFlow:
     """Go on with a flow in another story, such as in a webhook days later; until the returned scope is closed.
 
-    The present story stays what it is, and is linked to the one in which the flow began. Nothing is emitted.
+    The present story stays what it is, and is linked to the one in which the flow began. Which that is, the store says
+    that the setting ``flow_store`` names; a store that does not answer within ``flow_wait`` seconds is not waited for,
+    and the link is left out. In coroutines this is to be entered with ``async with``, which waits without keeping the
+    event loop waiting. Nothing is emitted.
 
     Args:
         flow_type: The process, such as ``checkout``.
         entity_id: What it is about.
-        linked: The other story: its correlation id, as it was kept with the order, or a `Correlation`.
+        linked: The other story, if the application knows it itself: its correlation id, as it was kept with the order,
+            or a `Correlation`. Then nobody else is asked.
 
     Example:
         >>> with resume_flow("checkout", 42, linked="0af7651916cd43dd8448eb211c80319c") as scope:
@@ -160,10 +168,31 @@ def resume_flow(flow_type: str, entity_id: object = None, *, linked: Handed | st
     """
     correlation = in_flow(begun(), flow_type, entity_id)
     other = handed(linked)
-    story = valid_id(linked) if other is None else other.correlation_id
-    if story not in (None, correlation.correlation_id):
-        correlation = correlation.replace(linked_correlation_id=story)
-    return Scope(placed(correlation))
+    return ResumedFlow(correlation, valid_id(linked) if other is None else other.correlation_id)
+
+
+@guarded
+def forget_flow(flow_type: str, entity_id: object) -> None:
+    """Have nobody know any longer in which story a flow began, as when what it is about is erased.
+
+    Args:
+        flow_type: The process, such as ``checkout``.
+        entity_id: What it is about.
+
+    Example:
+        >>> from ezlogs.testing import capture
+        >>> with capture():
+        ...     with flow("checkout", 42):
+        ...         pass
+        ...     forget_flow("checkout", 42)
+        ...     with resume_flow("checkout", 42) as scope:
+        ...         scope.correlation.linked_correlation_id is None
+        True
+    """
+    correlation = in_flow(begun(), flow_type, entity_id)
+    register = register_of_flows(correlation)
+    if register is not None and correlation.flow_id is not None:
+        register.forget(correlation.flow_id)
 
 
 def tracked(event_type: str, action: str, *, metadata: Mapping[str, object] | None = None) -> Callable[[F], F]:

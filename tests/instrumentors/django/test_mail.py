@@ -6,6 +6,7 @@ import smtplib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from email.message import Message
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,7 @@ def test_anymail_s_providers_are_named_and_believed(
     (event,) = captured.events
     assert (event.metadata["backend"], event.metadata["template"]) == ("Test", "order-confirmation")
     assert (event.outcome, event.metadata.get("refused")) == (outcome, refused)
+    assert event.subject.id == sha256(b"m-1").hexdigest()[:32]
 
 
 def provider() -> Any:

@@ -155,6 +155,28 @@ def test_a_wrong_call_raises_what_it_always_raised(captured: Captured, postbox: 
     assert captured.events[0].error.type == "UnicodeEncodeError"
 
 
+def test_recipients_that_can_be_looked_at_once_are_smtplib_s(captured: Captured, postbox: tuple[Postbox, int]) -> None:
+    """Whoever looks first uses them up; the message goes out, and is told without them."""
+
+    class Once:
+        """Recipients that are gone when somebody has looked."""
+
+        left = ["ada@example.com"]  # noqa: RUF012  # there is one of it
+
+        def __iter__(self) -> Iterator[str]:
+            while self.left:
+                yield self.left.pop()
+
+        def __len__(self) -> int:
+            return 1
+
+    captured.notes_openings = True
+    with smtplib.SMTP("127.0.0.1", postbox[1]) as smtp:
+        smtp.sendmail("shop@example.org", Once(), b"Subject: Hi\r\n\r\nHi")
+
+    assert len(postbox[0].messages) == 1
+
+
 def test_nothing_is_told_when_nothing_listens(postbox: tuple[Postbox, int]) -> None:
     """Mail goes out all the same."""
     with smtplib.SMTP("127.0.0.1", postbox[1]) as smtp:

@@ -311,3 +311,16 @@ def test_where_nothing_reads_zstd_the_answer_says_what_would(
     headers = {**PROTOBUF, "content-encoding": "zstd"}
     answer = client.request("POST", f"{receiver.endpoint}/v1/traces", body=b"x", headers=headers)
     assert (answer.status, answer.data.decode()) == (415, unpacking.WITHOUT_ZSTD)
+
+
+def test_a_sender_that_is_killed_in_the_middle_leaves_no_error(
+    receiver: Receiver, client: urllib3.PoolManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody is there to be answered; the next one is."""
+    port = urllib3.util.parse_url(receiver.endpoint).port
+    head = (b"POST /v1/traces HTTP/1.1", b"Host: 127.0.0.1", b"Content-Type: application/x-protobuf")
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"\r\n".join([*head, b"Content-Length: 9", b"", b"half"]))
+    assert client.request("GET", f"{receiver.endpoint}/healthz").status == 200
+    receiver.stop()
+    assert not caplog.records

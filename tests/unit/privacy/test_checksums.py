@@ -145,3 +145,31 @@ def test_what_only_looks_like_a_bank_account_is_not(text: str) -> None:
 def test_social_security_numbers_have_ranges(text: str, is_one: bool) -> None:
     """Numbers that are never issued are not taken for one."""
     assert (SSN.search(text) is not None) is is_one
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "be71716f-b03e-48be-ad48-6740bbb19f9e",
+        "job da8ff6ff-0f28-4fd5-be18-e8366be70a99.",
+        "ee033556-45e1-4ef7-9e7b-4a0bd0400558/3251a7ce-ad11-4d07-8a19-07c8aa52b033",
+    ],
+)
+def test_a_uuid_is_no_bank_account(text: str) -> None:
+    """Of ten thousand random ones, one or two have a part with the length and the checksum of one."""
+    assert list(find_ibans(text)) == []
+
+
+def test_a_bank_account_beside_a_uuid_is_found() -> None:
+    """What only looks like the beginning of a UUID is none, either."""
+    account = "DE89 3704 0044 0532 0130 00"
+    text = f"{account} be71716f-b03e-48be-ad48-6740bbb19f9e"
+    assert [text[start:end] for start, end in find_ibans(text)] == [account]
+    assert list(find_ibans("be71716f-b03e-48be-ad48-6740bbb19f9e8"))
+
+
+@pytest.mark.parametrize("text", ["218e4649-3328-4806-9148-ce1b077d7aad", "505333fc-4836-4545-8830-5772dbd3db7c"])
+def test_a_uuid_is_no_card(text: str) -> None:
+    """Four groups of four digits in it are none, though one in a hundred thousand passes; without the rest they are."""
+    assert list(find_cards(f"job {text}")) == []
+    assert list(find_cards(f"job {text[:-1]}"))

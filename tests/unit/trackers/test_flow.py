@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ezlogs
 from ezlogs.correlation import current
+from ezlogs.flows.register import Register
+from ezlogs.runtime import current_runtime
 from ezlogs.testing import Captured, capture
 from ezlogs.trackers.flow import MAX_STEPS
 
@@ -266,3 +270,159 @@ def test_a_flow_that_ezlogs_could_not_begin_is_still_told(
         checkout.step("reserved")
     assert [event.action for event in captured.events] == ["checkout.complete"]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_flow_that_is_gone_on_with_is_linked_with_the_story_that_it_began_in(captured: Captured) -> None:
+    """In another story; in its own there is nothing to link."""
+    with ezlogs.flow("order", 42) as order, ezlogs.resume_flow("order", 42) as same:
+        assert same.correlation is not None
+        assert same.correlation.linked_correlation_id is None
+    with ezlogs.resume_flow("order", 42), ezlogs.CorrelationManager.start_request_context("webhook"):
+        settled = ezlogs.event("payment.action", "settled")
+    assert settled.correlation.flow_id == "order:42"
+    assert settled.correlation.linked_correlation_id == order.correlation.correlation_id
+    assert settled.correlation.correlation_id != order.correlation.correlation_id
+
+
+def test_the_first_beginning_of_a_flow_is_the_one_that_counts(captured: Captured) -> None:
+    """Until it has ended: then a flow may begin anew."""
+    with ezlogs.flow("order", 42) as first:
+        with ezlogs.CorrelationManager.clear_context(), ezlogs.flow("order", 42):
+            pass
+        with ezlogs.CorrelationManager.clear_context(), ezlogs.resume_flow("order", 42) as resumed:
+            assert resumed.correlation.linked_correlation_id == first.correlation.correlation_id
+    with ezlogs.flow("order", 42) as later:
+        pass
+    with ezlogs.resume_flow("order", 42) as resumed:
+        assert resumed.correlation.linked_correlation_id == later.correlation.correlation_id
+
+
+def test_a_flow_that_the_manager_started_is_found(captured: Captured) -> None:
+    """It tells nothing, and is kept all the same."""
+    with ezlogs.CorrelationManager.start_flow_context("order", 42) as scope:
+        story = scope.correlation.correlation_id
+    with ezlogs.resume_flow("order", 42) as resumed:
+        assert resumed.correlation.linked_correlation_id == story
+    assert not captured.events
+
+
+@pytest.mark.parametrize("store", ["memory", "none"])
+def test_a_flow_about_nothing_is_no_flow_to_be_found(store: str) -> None:
+    """It could not be told from others of its type; and where nobody keeps flows none is found."""
+    with capture(flow_store=store):
+        with ezlogs.flow("order", None if store == "memory" else 42):
+            pass
+        with ezlogs.resume_flow("order", None if store == "memory" else 42) as resumed:
+            assert resumed.correlation.linked_correlation_id is None
+        ezlogs.forget_flow("order", 42)
+
+
+def test_a_coroutine_goes_on_with_a_flow(captured: Captured) -> None:
+    """By either kind of block where the store is near."""
+    with ezlogs.flow("order", 42) as order:
+        pass
+
+    async def webhook() -> None:
+        with ezlogs.resume_flow("order", 42) as resumed:
+            assert resumed.correlation.linked_correlation_id == order.correlation.correlation_id
+        async with ezlogs.resume_flow("order", 42) as resumed:
+            assert current() == resumed.correlation
+            assert resumed.correlation.linked_correlation_id == order.correlation.correlation_id
+        assert current() is None
+
+    asyncio.run(webhook())
+
+
+def test_a_coroutine_waits_only_where_it_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A plain block does not look in a store that may take a while, and says what to write instead."""
+
+    async def webhook() -> tuple[str | None, str | None]:
+        with ezlogs.resume_flow("order", 42) as plain:
+            pass
+        async with ezlogs.resume_flow("order", 42) as waited:
+            assert current() == waited.correlation
+        async with ezlogs.resume_flow("order", 43) as unknown:
+            assert unknown.correlation.linked_correlation_id is None
+        assert current() is None
+        return plain.correlation.linked_correlation_id, waited.correlation.linked_correlation_id
+
+    with capture(flow_store=f"sqlite:///{tmp_path / 'flows.db'}", flow_wait=10):
+        runtime = current_runtime()
+        with ezlogs.flow("order", 42) as order:
+            pass
+        assert asyncio.run(webhook()) == (None, order.correlation.correlation_id)
+        assert "use `async with ezlogs.resume_flow(...)`" in caplog.text
+        assert runtime.ledger.counts()["flow_store.not_asked"] == 1
+        runtime.finish_flows(10, last=True)
+
+
+def test_a_coroutine_that_is_cancelled_while_it_looks_has_entered_nothing(
+    captured: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would leave it."""
+
+    async def never(_register: Register, _flow_id: str) -> str | None:
+        await asyncio.sleep(60)
+        return None
+
+    async def webhook() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(entering(), 0.01)
+
+    async def entering() -> None:
+        try:
+            async with ezlogs.resume_flow("order", 42):
+                raise AssertionError
+        finally:
+            assert current() is None
+
+    monkeypatch.setattr(Register, "is_near", False)
+    monkeypatch.setattr(Register, "find_async", never)
+    asyncio.run(webhook())
+
+
+@pytest.mark.parametrize("name", ["find", "find_async", "began"])
+def test_an_error_of_the_register_is_not_the_application_s(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is reported, and the block runs."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Register, name, fail)
+    monkeypatch.setattr(Register, "is_near", False)
+
+    async def webhook() -> bool:
+        async with ezlogs.resume_flow("order", 42) as resumed:
+            return resumed.correlation.flow_id == "order:42"
+
+    with capture(strict=False):
+        with ezlogs.flow("order", 42):
+            pass
+        with ezlogs.resume_flow("order", 42) as resumed:
+            assert resumed.correlation.flow_id == "order:42"
+        assert asyncio.run(webhook())
+        counts = current_runtime().ledger.counts()
+    assert counts["internal_errors"] >= 1
+
+
+def test_a_flow_whose_runtime_has_ended_meanwhile_is_entered_all_the_same(tmp_path: Path) -> None:
+    """There is nobody left to ask, nor to tell that nobody was asked."""
+
+    async def webhook() -> None:
+        with capture(flow_store=f"sqlite:///{tmp_path / 'flows.db'}"):
+            plain, waiting = ezlogs.resume_flow("order", 42), ezlogs.resume_flow("order", 42)
+        async with waiting as resumed:
+            assert resumed.correlation.flow_id == "order:42"
+        with plain as resumed:
+            assert resumed.correlation.linked_correlation_id is None
+
+    asyncio.run(webhook())
+
+
+def test_a_program_without_asyncio_has_no_loop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And need not load it for this."""
+    monkeypatch.delitem(sys.modules, "asyncio")
+    with capture(flow_store=f"sqlite:///{tmp_path / 'flows.db'}", flow_wait=10):
+        with ezlogs.resume_flow("order", 42) as resumed:
+            assert resumed.correlation.linked_correlation_id is None
+        current_runtime().finish_flows(10, last=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
-from ezlogs.testing import Captured
+from ezlogs.event import UniversalEvent
+from ezlogs.privacy.policy import hashed
+from ezlogs.testing import Captured, capture
 from ezlogs.trackers import mail
 
 MESSAGE = "From: shop@example.org\r\nSubject: Your secret order\r\nMessage-ID: <1.2@shop.example.org>\r\n\r\nHéllo"
@@ -95,3 +99,43 @@ def test_an_attempt_that_was_interrupted_is_unknown(captured: Captured) -> None:
     mail.delivered(["ada@example.com"], MESSAGE, backend="smtp", error=KeyboardInterrupt())
 
     assert (captured.events[0].action, captured.events[0].outcome) == ("message.interrupted", "unknown")
+
+
+def test_with_a_key_each_address_is_told_as_a_hash() -> None:
+    """The same as privacy makes of it anywhere else; bounded, and none without a key."""
+    many = [f"Ada <Ada{number}@example.com>" for number in range(mail.MAX_HASHES + 1)]
+    with capture(hash_key="a key") as captured:
+        mail.delivered(["Ada <ada@example.com>", "bob@a.test"], MESSAGE, backend="smtp")
+        mail.delivered(many, MESSAGE, backend="smtp")
+    few, bounded = (event.metadata["recipient_hashes"] for event in captured.events)
+    assert few == (hashed("ada@example.com", b"a key"), hashed("bob@a.test", b"a key"))
+    assert len(bounded) == mail.MAX_HASHES
+    told = captured.exported[0]["ezlogs.metadata.recipient_hashes"]
+    assert tuple(told) == few
+    assert "ada@" not in repr(captured.exported)
+
+
+def test_what_a_provider_calls_a_message_stands_in_for_its_id(captured: Captured) -> None:
+    """Where it has none of its own."""
+    mail.delivered(["ada@example.com"], None, backend="Test", message_id="m-1")
+    mail.delivered(["ada@example.com"], MESSAGE, backend="Test", message_id="m-1")
+    first, second = captured.events
+    assert first.subject.id == sha256(b"m-1").hexdigest()[:32]
+    assert second.subject.id == mail.message_key(MESSAGE)
+
+
+def test_an_attempt_is_noted_when_it_begins_where_the_note_outlives_the_process(captured: Captured) -> None:
+    """It says what the event will say, under its id; and where nothing outlives the process nothing is noted."""
+    notes: list[UniversalEvent] = []
+    ended: list[str] = []
+    assert mail.attempted(["ada@example.com"], MESSAGE, backend="smtp") is None
+    captured.notes_openings = True
+    captured.opened = lambda note, _ctx: notes.append(note)
+    captured.closed = ended.append
+    with mail.Delivering("outer", template="receipt.html"):
+        event_id = mail.attempted("ada@example.com", MESSAGE, backend="smtp")
+        mail.delivered(["ada@example.com"], MESSAGE, backend="smtp", event_id=event_id)
+    (note,), (event,) = notes, captured.events
+    assert (note.event_id, ended) == (event.event_id, [event.event_id])
+    assert (note.action, note.outcome, note.subject) == ("message.interrupted", "unknown", event.subject)
+    assert dict(note.metadata) == {**event.metadata, "reason": "interrupted"}
