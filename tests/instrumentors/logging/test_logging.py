@@ -19,6 +19,13 @@ from ezlogs_instrumentors.logging import LoggingInstrumentor
 FORMAT = "%(message)s [%(ezlogs.correlation_id)s %(ezlogs.flow_id)s %(ezlogs.parent_event_id)s]"
 
 
+@pytest.fixture
+def captured() -> Iterator[Captured]:
+    """Capture the events that the test's code emits, those of exceptions among them."""
+    with capture() as found:
+        yield found
+
+
 @pytest.fixture(autouse=True)
 def instrumented() -> Iterator[None]:
     """Instrument logging, and leave it as it was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -35,6 +35,13 @@ def retold(amount):
     except ValueError as error:
         raise RuntimeError("not paid") from error
 """
+
+
+@pytest.fixture
+def captured() -> Iterator[Captured]:
+    """Capture the events that the test's code emits, those of exceptions among them."""
+    with capture() as found:
+        yield found
 
 
 def shop(source: str = SHOP, name: str = "shop.views", file: str = "/srv/releases/7/shop/views.py") -> ModuleType:
