@@ -17,11 +17,12 @@ from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.items import EndedSpan, Item, Rider, parted, receipts_of
 from ezlogs.delivery.packing import packed
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, Form, SealedEvent, SealedSpan
-from ezlogs.delivery.span_now import as_now, attributes_of
+from ezlogs.delivery.span_now import as_now, attributes_of, events_of
 from ezlogs.event import UniversalEvent
 from ezlogs.otlp import (
     EVENT_HEADS,
     EVENT_OF_SPAN,
+    encode_bare_span,
     encode_open_span,
     encode_request,
     encode_resource,
@@ -154,6 +155,28 @@ class SpanEncoder:
 
     def seal_span(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
         """Return a span as it will be sent - now, where it has not ended - and the events that rode on it."""
+        return self._seal_bare(span, events) or self._seal_any(span, events)
+
+    def _seal_bare(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan | None:
+        """Return a span as `_seal_any` does that has nothing but attributes, and nothing to keep back; else None."""
+        status, name = span.status, span.name
+        if status.description or span.links or span.dropped_links or span.dropped_events or events_of(span):
+            return None
+        found: list[str] = []
+        before = attributes_of(span)
+        attributes = self._scrubber.attributes(before, found, "attributes.")
+        if attributes is not before or self._scrubber.text(name, "name", found) is not name or found:
+            return None
+        return SealedSpan(
+            encode_bare_span(span, name, attributes),
+            self._sources.scope(span.instrumentation_scope),
+            span.resource,
+            events,
+            rules_of(attributes),
+            self._of_span(status.status_code, events),
+        )
+
+    def _seal_any(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
         now = as_now(span)
         clean = scrub_span(now, self._scrubber)
         return SealedSpan(
