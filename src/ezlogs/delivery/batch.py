@@ -41,10 +41,13 @@ from ezlogs.wire import rules_of
 
 _PACKED = int(Form.PACKED_FOR_SPANS)
 _STRETCH = 64
-"""Spans and events that are encoded at a stretch: half a millisecond, a tenth of that after which a thread is interrupted.
+"""Sealed spans and events that are encoded at a stretch: a tenth of the 5 ms after which a thread is interrupted.
 
-Each change of threads costs the application's a cold start, so that fewer would be cheaper, and it waits for longer.
+Each change of threads is a cold start for the application's: fewer would be cheaper, but then it waits for longer.
 """
+
+_UNSEALED = 6
+"""How many of them a span counts for that is yet to be scrubbed and encoded."""
 
 
 class Batch(NamedTuple):
@@ -233,7 +236,7 @@ class SpanEncoder:
         Args:
             items: What is to be sent.
             resource: Of loose events.
-            between: Called after each stretch of spans, and after a carrier that is one by itself.
+            between: Called after each stretch of half a millisecond or so, and after each carrier of many events.
         """
         groups: Groups = {}
         since = 0
@@ -255,7 +258,7 @@ class SpanEncoder:
             tally.take(item.events, rules, span.priority, is_span=not is_carrier)
             scopes = groups.setdefault(self._sources.resource(span.resource), {})
             scopes.setdefault(span.scope, []).append(b"".join(record))
-            since += 1 + len(item.events)
+            since += (1 if isinstance(item, SealedSpan) else _UNSEALED) + len(item.events)
             if since >= _STRETCH:
                 since = 0
                 between()
