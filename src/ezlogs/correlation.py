@@ -101,6 +101,8 @@ def arrived(ctx: Context | None = None) -> Correlation | None:
     """
     span = trace.get_current_span(ctx).get_span_context()
     members = baggage.get_all(ctx)
+    if not members:  # as most requests from outside
+        return Correlation(correlation_id=f"{span.trace_id:032x}") if span.is_valid else None
     ids: dict[str, Any] = {
         field: member_id(members[name]) for field, name in BAGGAGE_MEMBERS.items() if name in members
     }

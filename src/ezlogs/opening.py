@@ -36,6 +36,7 @@ def opened(
     subject: object = None,
     metadata: Mapping[str, object] | None = None,
     timestamp: int,
+    with_span: bool = False,
 ) -> None:
     """Note that something began. Once more for the same event it takes the place of the first note.
 
@@ -48,6 +49,8 @@ def opened(
         subject: As far as it is known.
         metadata: Facts that are known.
         timestamp: When it began: nanoseconds since 1970.
+        with_span: Whether it has a span of its own, that of ``ctx``: which one word tells of both, and which ends
+            after it was `closed`.
     """
     runtime = process.current
     carrier = None if runtime is None else runtime.carrier
@@ -85,7 +88,10 @@ def opened(
             timestamp=timestamp,
             sequence=_NO_SEQUENCE,
         )
-    carrier.opened(note, ctx)
+    if with_span and runtime.sampler is None:  # where sampling decides, a span may go on that tells of nothing
+        carrier.opened(note, ctx, with_span=True)
+    else:
+        carrier.opened(note, ctx)
 
 
 @guarded

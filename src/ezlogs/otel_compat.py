@@ -10,7 +10,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:  # the SDK is loaded by whoever needs one: `import ezlogs` stays light
     from opentelemetry.sdk.trace import Event, Span, SpanProcessor, TracerProvider
@@ -22,6 +25,8 @@ SUPPRESSION_KEYS: tuple[str, str] = (
     getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
 )
 """The context keys that say that nothing may be instrumented: what users set, and what the SDK's exporters set."""
+
+_W3C = frozenset({TraceContextTextMapPropagator, W3CBaggagePropagator})
 
 SPAN_KEY: str = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 """The context key of the current span."""
@@ -63,6 +68,17 @@ def links_jobs(instrumentor: object) -> bool:
     There is no public way to ask; without an answer they are children, as they are by default.
     """
     return bool(getattr(instrumentor, "_use_span_links", False))
+
+
+def reads_w3c_only(propagator: object) -> bool:
+    """Return whether a propagator is made of OpenTelemetry's own for W3C Trace Context and W3C Baggage, and no other.
+
+    Such a one reads no other headers, and leaves a context as it is where none of them is there. Where the SDK does
+    not show what a propagator is made of, it may be anything.
+    """
+    if type(propagator) is not CompositePropagator:
+        return False
+    return all(type(one) in _W3C for one in getattr(propagator, "_propagators", (None,)))
 
 
 def append_event(span: Span, event: Event) -> bool:

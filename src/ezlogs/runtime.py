@@ -50,8 +50,14 @@ class Carrier(Protocol):
     def notes_openings(self) -> bool:
         """Whether it has a use for `opened` and `closed`."""
 
-    def opened(self, note: UniversalEvent, ctx: Context) -> None:
-        """Take an event that is to be delivered if the one of the same id never comes. Never blocks."""
+    def opened(self, note: UniversalEvent, ctx: Context, *, with_span: bool = False) -> None:
+        """Take an event that is to be delivered if the one of the same id never comes. Never blocks.
+
+        Args:
+            note: The event.
+            ctx: The context that it will happen in.
+            with_span: Whether the span of that context begins and ends with what is noted, and is noted with it.
+        """
 
     def closed(self, event_id: str) -> None:
         """Forget what was taken for an event."""

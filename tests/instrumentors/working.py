@@ -40,7 +40,7 @@ class JsonLines:
         """Write an event."""
         self._write(msgspec.to_builtins(event.facts) | {"metadata": dict(event.metadata), "pid": os.getpid()})
 
-    def opened(self, event: Any, ctx: object) -> None:
+    def opened(self, event: Any, ctx: object, *, with_span: bool = False) -> None:
         """Write what a killed process leaves."""
         facts = msgspec.to_builtins(event.facts)
         self._write(facts | {"metadata": dict(event.metadata), "event_type": f"opened.{event.event_type}"})

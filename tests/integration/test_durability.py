@@ -152,3 +152,49 @@ def test_what_was_under_way_is_told_as_interrupted(port: int, carrier: str, tmp_
         found = events_of(receiver, carrier)
         assert found["job.execution"]["ezlogs.outcome"] == found["cli.command"]["ezlogs.outcome"] == "success"
     assert not [name for _, _, names in os.walk(tmp_path) for name in names if name.endswith(".journal")]
+
+
+def asked(port: int, carrier: str, home: Path, how: str) -> None:
+    """Run the program that begins a request, and kill it before the end, unless it is to ``finish``."""
+    environ = {**os.environ, "EZLOGS_STATE_DIR": str(home), "CARRIER": carrier}
+    command = [sys.executable, str(PROGRAM.with_name("requested.py")), f"http://127.0.0.1:{port}", how]
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        if how != "finish":
+            assert process.stdout.readline() == "in the middle\n"
+            process.kill()
+
+
+@pytest.mark.parametrize("how", ["begun", "late", "ended"])
+@pytest.mark.parametrize("carrier", ["span", "log", "both"])
+def test_a_request_that_was_under_way_is_told_as_interrupted(port: int, carrier: str, how: str, tmp_path: Path) -> None:
+    """Once, with its route, however late that was known; its span comes with what happened in it."""
+    asked(port, carrier, tmp_path, how)
+    with Receiver(port=port) as receiver:
+        with run(port, "wait", "log" if carrier == "log" else "span", tmp_path) as process:
+            eventually(lambda: {"http.request", "placed"} <= events_of(receiver, carrier).keys(), 30)
+            assert process.stdin is not None
+            process.stdin.close()
+        found = events_of(receiver, carrier)
+        request = found["http.request"]
+        assert request["ezlogs.action"] == "POST /orders/{id}"
+        assert (request["ezlogs.outcome"], request["ezlogs.metadata.reason"]) == ("unknown", "interrupted")
+        assert found["placed"]["ezlogs.parent_event.id"] == request["ezlogs.event.id"]
+        if carrier == "span":
+            (span,) = [span for span in receiver.spans if span.name == "POST"]
+            assert span.attributes["http.request.method"] == "POST"
+            assert span.attributes.get("ezlogs.interrupted", False) is (how != "ended")
+            assert "order.action" in [event.name for event in span.events]
+            if how == "begun":
+                assert [event.name for event in span.events] == ["order.action", "http.request"]
+
+
+def test_a_request_that_ended_leaves_nothing_behind(port: int, tmp_path: Path) -> None:
+    """Neither of its span nor of its event."""
+    with Receiver(port=port) as receiver:
+        asked(port, "span", tmp_path, "finish")
+        eventually(lambda: len(events_of(receiver, "span")) == 2, 30)
+        assert events_of(receiver, "span")["http.request"]["ezlogs.outcome"] == "success"
+    assert not [name for _, _, names in os.walk(tmp_path) for name in names if name.endswith(".journal")]

@@ -23,6 +23,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Journal, Kind, Receipt
 from ezlogs.journal.liveness import homes
 from ezlogs.journal.record import HEAD as RECORD_HEAD
+from ezlogs.journal.record import whole
 from ezlogs.otlp.loading import held_off
 from ezlogs.priority import Priority
 from ezlogs.runtime import log
@@ -224,13 +225,26 @@ class Journaling:
         """
         return self._append(Kind.SCOPE_OPEN, event_id.encode(), sealed.head() + sealed.body, sealed.priority)
 
+    def open_work(self, sealed: SealedSpan, under: SpanContext, note: SealedEvent, event_id: str) -> object:
+        """Journal at once what `open_span` and `open_scope` do; return a receipt, to be given to `keep_span`.
+
+        Args:
+            sealed: The span as it is now.
+            under: The same.
+            note: What the scope ends with that has the span, as it would be sent if that were never told.
+            event_id: Its id, which is the later one's too.
+        """
+        payload = whole(self._payload(sealed), note.head() + note.body)
+        priority = max(sealed.priority, note.priority)
+        return self._append(Kind.WORK_OPEN, _key(under), payload, priority, owner=event_id.encode())
+
     def _payload(self, sealed: SealedSpan) -> bytes:
         own = sealed.resource
         written = own.written() if isinstance(own, EncodedResource) and own != self._resource else b""
         return sealed.payload(written)
 
-    def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int) -> Receipt:
-        receipt = self._journal.append(kind, item_id, payload, priority)
+    def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int, *, owner: bytes = b"") -> Receipt:
+        receipt = self._journal.append(kind, item_id, payload, priority, owner=owner)
         if not receipt and receipt != 0:
             self.wait_for(receipt)
         return receipt

@@ -40,6 +40,8 @@ class Keeper:
         """In a forked child: what has begun is the parent's to tell."""
         self._notes: dict[str, list[object]] = {}
         """What is journaled for events that have not come."""
+        self._noted_with_spans: set[str] = set()
+        """Which of them are journaled with their spans."""
 
     def kept(
         self, event: UniversalEvent, under: SpanContext | None, *, on_span: bool = False
@@ -106,8 +108,29 @@ class Keeper:
         self._notes.setdefault(event.event_id, []).append(receipt)
         self._work()  # it may be taken back before anything is handed over
 
+    def note_with_span(self, event: UniversalEvent, span: SealedSpan, under: SpanContext) -> object:
+        """Journal an event as `note` does, and with it that the span is open on which it will ride.
+
+        Args:
+            event: The event.
+            span: The span as it is now.
+            under: The same.
+
+        Returns:
+            A receipt for `keep_span`.
+        """
+        receipt = self._journaling.open_work(span, under, self._sealer.seal(event, under), event.event_id)
+        self._noted_with_spans.add(event.event_id)
+        self._work()
+        return receipt
+
+    def awaits(self, event_id: str) -> bool:
+        """Return whether an event has not come that was journaled with its span."""
+        return event_id in self._noted_with_spans
+
     def take_back(self, event_id: str) -> None:
-        """Take back what was journaled by `note`."""
+        """Take back what was journaled by `note`; what was with a span is the span's to acknowledge."""
+        self._noted_with_spans.discard(event_id)
         if receipts := self._notes.pop(event_id, None):
             self._journaling.done(receipts)
 

@@ -155,10 +155,19 @@ class Pipeline:
         """Whether events are journaled, and so what will be told of them later."""
         return self._keeper_of_events is not None
 
-    def opened(self, note: UniversalEvent, ctx: Context) -> None:
+    def opened(self, note: UniversalEvent, ctx: Context, *, with_span: bool = False) -> None:
         """Journal what is to be delivered if this process does not get to the event of the same id."""
-        if self._keeper_of_events is not None:
-            self._keeper_of_events.note(note, _under(ctx))
+        keeper = self._keeper_of_events
+        if keeper is None:
+            return
+        if with_span and keeper is self._keeper and self.owned():
+            span = otel_compat.current_span(ctx)
+            riders = None if span is None else self.processor.riders(span)
+            if riders is not None and riders.under is not None and not riders.openings:
+                riders.openings.append(keeper.note_with_span(note, self._spans.seal_open(span), riders.under))  # type: ignore[arg-type]  # an SDK span: it is in the register
+                riders.note = note
+                return
+        keeper.note(note, _under(ctx))
 
     def closed(self, event_id: str) -> None:
         """Take back what was journaled for an event, which is journaled itself by now, or will never be."""
@@ -287,6 +296,8 @@ class Pipeline:
 
     def ended(self, span: ReadableSpan, riders: Riders) -> None:
         """Take a sampled span that ended, and what rode on it."""
+        if self._keeper and riders.note is not None and self._keeper.awaits(riders.note.event_id):
+            self._keeper.note(riders.note, riders.under)  # somebody has ended the span before its time
         if self.owned():
             item = EndedSpan(span, riders.close())
             sealed = self._sealed(item) if self._keeper else None

@@ -27,12 +27,14 @@ class Riders:
         under: The span.
     """
 
-    __slots__ = ("_closed", "_items", "openings", "under")
+    __slots__ = ("_closed", "_items", "note", "openings", "under")
 
     def __init__(self, under: SpanContext | None = None) -> None:
         self.under = under
         self.openings: list[object] = []
         """What the journal gave for word of the span's beginning; it is told with its first event."""
+        self.note: UniversalEvent | None = None
+        """What was told with it of an event that will be the span's."""
         self._items: list[object] = []
         self._closed = False
 

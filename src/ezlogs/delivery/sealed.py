@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from ezlogs.delivery.packing import unpacked
 from ezlogs.event import UniversalEvent
 from ezlogs.otlp.protobuf import fields, pieces
-from ezlogs.otlp.values import message_field
+from ezlogs.otlp.values import Remembered, message_field
 from ezlogs.priority import Priority
 
 HEAD: Final = "BB16sQq"
@@ -215,6 +215,8 @@ class SealedSpan:
         >>> again.body, again.scope, again.resource == shop
         (b'body', EncodedScope(body=b'scope', schema_url='https://schema'), True)
         """
+        if not resource:
+            return _BEFORE_SPANS[self.scope] + self.body
         return _joined((self.scope.schema_url.encode(), self.scope.body, resource, self.body))
 
 
@@ -239,6 +241,12 @@ def opened_span(payload: bytes, resource: EncodedResource) -> SealedSpan:
 def _joined(parts: Sequence[bytes]) -> bytes:
     """Return some bytes one after the other, each but the last with its size in front."""
     return b"".join([*(_SIZE.pack(len(part)) + part for part in parts[:-1]), parts[-1]])
+
+
+_BEFORE_SPANS: Final[Remembered[EncodedScope, bytes]] = Remembered(
+    lambda scope: _joined((scope.schema_url.encode(), scope.body, b"", b""))
+)
+"""What stands in front of a span's body that has the journal's resource, by its scope: there are few."""
 
 
 def _parted(written: bytes, number: int) -> list[bytes]:

@@ -46,7 +46,7 @@ def as_now(span: Any) -> SpanNow:
         start_time=span.start_time,
         end_time=span.end_time,
         attributes=attributes_of(span),
-        events=[event for event in span.events if not _is_rider(event)],
+        events=events_of(span),
         links=span.links,
         status=span.status,
         resource=span.resource,
@@ -62,6 +62,11 @@ def attributes_of(span: Any) -> Mapping[str, Any]:
     attributes = span.attributes
     copied: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)
     return copied() if copied else attributes or {}
+
+
+def events_of(span: Any) -> list[Any]:
+    """Return the events of a span without the copies of ezlogs' own."""
+    return [event for event in span.events if not _is_rider(event)]
 
 
 def _is_rider(event: Any) -> bool:

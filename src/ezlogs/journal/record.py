@@ -35,6 +35,8 @@ class Kind(IntEnum):
     """A transaction, by its id, was committed."""
     ROLLED_BACK = 7
     """A transaction, by its id, was rolled back."""
+    WORK_OPEN = 8
+    """A span began and the scope, its owner, that is told on it: `SPAN_OPEN` and `SCOPE_OPEN` in one; see `halves`."""
 
 
 VERDICTS: Final = (Kind.COMMITTED, Kind.ROLLED_BACK)
@@ -104,6 +106,26 @@ def body_of(
     """
     length = HEAD_SIZE + len(item_id) + len(owner) + len(payload)
     return b"".join((pack_head(length, kind, priority, len(item_id), len(owner), timestamp), item_id, owner, payload))
+
+
+def whole(span: bytes, scope: bytes) -> bytes:
+    """Return the payload of a `WORK_OPEN`.
+
+    Args:
+        span: The payload of a `SPAN_OPEN`.
+        scope: The payload of a `SCOPE_OPEN`.
+
+    Example:
+        >>> halves(whole(b"span", b"scope"))
+        (b'span', b'scope')
+    """
+    return pack_check(len(span)) + span + scope
+
+
+def halves(payload: bytes) -> tuple[bytes, bytes]:
+    """Return what `whole` put together; of what it did not, some first part and the rest."""
+    end = _CHECK.size + int.from_bytes(payload[: _CHECK.size], "little")
+    return payload[_CHECK.size : end], payload[end:]
 
 
 def check_of(body: bytes | memoryview, salt: int) -> int:

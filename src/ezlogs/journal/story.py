@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from ezlogs.journal.record import VERDICTS, Kind, Record
+from ezlogs.journal.record import VERDICTS, Kind, Record, halves
 
 
 class Ending(Enum):
@@ -43,7 +43,7 @@ class Found(NamedTuple):
     receipts: tuple[int, ...]
     """What to acknowledge when it is delivered."""
     events: tuple[Found, ...] = ()
-    """The events that rode on a span."""
+    """The events that rode on a span; last what was interrupted with it."""
 
 
 class Source(Protocol):
@@ -79,10 +79,14 @@ class _Reading:
         copies = [(record.kind, record.item_id, record.owner) for record in source.moved()]
         self._moved = {(kind, item_id) for kind, item_id, _ in copies}
         self._awaited = {owner for kind, _, owner in copies if kind == Kind.PREPARED}
+        self._begun_later = {key for copy in copies for key in _begun_by(*copy)}
+        """What begins with a copy, which may come after its end."""
         self._ended: set[tuple[int, bytes]] = set()
         """What ended before the copy of its beginning comes."""
         self._open: dict[tuple[int, bytes], int] = {}
         """Where spans and scopes begin that have not ended."""
+        self._whole: set[int] = set()
+        """Where a span and a scope begin of which neither has ended."""
         self._riding: dict[bytes, list[int]] = {}
         """Where the events of spans are that have not ended."""
         self._prepared: dict[bytes, list[int]] = {}
@@ -105,13 +109,8 @@ class _Reading:
                 self._riding.setdefault(record.owner, []).append(position)
             elif not record.done:
                 yield _found(position, record, resource, Ending.COMPLETE)
-        elif record.kind in (Kind.SPAN_OPEN, Kind.SCOPE_OPEN):
-            key = (record.kind, record.item_id)
-            if key in self._ended:
-                self._source.overtaken(position)
-            elif not record.done:
-                self._end(record.kind, record.item_id)
-                self._open[key] = position
+        elif begun := _begun_by(record.kind, record.item_id, record.owner):
+            self._begin(position, record, begun)
         elif record.kind == Kind.SPAN_CLOSE:
             self._end(Kind.SPAN_OPEN, record.item_id)
             if not record.done:
@@ -126,13 +125,29 @@ class _Reading:
                 self._verdicts[record.item_id] = record
             yield from self._judge(record)
 
+    def _begin(self, position: int, record: Record, begun: Sequence[tuple[int, bytes]]) -> None:
+        if record.done:
+            return
+        # Of a scope that is noted again with its route a copy of the first note tells nothing new.
+        keys = [key for key in begun if key not in self._ended and not (len(begun) > 1 and key in self._open)]
+        for key in keys:
+            self._end(*key)
+            self._open[key] = position
+        if not keys:
+            self._source.overtaken(position)
+        elif len(keys) > 1:
+            self._whole.add(position)
+
     def _end(self, kind: int, item_id: bytes) -> None:
         key = (kind, item_id)
         begun = self._open.pop(key, None)
-        if begun is not None:
+        if begun is None:
+            if key in self._begun_later:
+                self._ended.add(key)
+        elif begun in self._whole:
+            self._whole.remove(begun)
+        else:
             self._source.overtaken(begun)
-        elif key in self._moved:
-            self._ended.add(key)
 
     def _judge(self, record: Record) -> Iterator[Found]:
         rows = self._prepared.pop(record.item_id, [])
@@ -144,10 +159,17 @@ class _Reading:
 
     def _left_open(self) -> Iterator[Found]:
         for (kind, item_id), position in self._open.items():
+            is_whole = position in self._whole
+            if is_whole and kind == Kind.SCOPE_OPEN:
+                continue  # it is told on its span
             riding = self._riding.pop(item_id, ()) if kind == Kind.SPAN_OPEN else ()
             events = tuple(self._found_at(riding, Ending.COMPLETE))
             for begun, record, resource in self._source.at([position]):
-                yield _found(begun, record, resource, Ending.INTERRUPTED, events)
+                half = _half(record, kind)
+                if is_whole:
+                    scope = _half(record, Kind.SCOPE_OPEN)
+                    events = (*events, _found(begun, scope, resource, Ending.INTERRUPTED)._replace(receipts=()))
+                yield _found(begun, half, resource, Ending.INTERRUPTED, events)
         for positions in self._prepared.values():
             yield from self._found_at(positions, Ending.UNKNOWN)
         for positions in self._riding.values():
@@ -156,6 +178,23 @@ class _Reading:
     def _found_at(self, positions: Sequence[int], ending: Ending) -> Iterator[Found]:
         for position, record, resource in self._source.at(positions):
             yield _found(position, record, resource, ending)
+
+
+def _begun_by(kind: int, item_id: bytes, owner: bytes) -> Sequence[tuple[int, bytes]]:
+    """Return what begins with a record, by kind and id."""
+    if kind == Kind.WORK_OPEN:
+        return (Kind.SPAN_OPEN, item_id), (Kind.SCOPE_OPEN, owner)
+    return ((kind, item_id),) if kind in (Kind.SPAN_OPEN, Kind.SCOPE_OPEN) else ()
+
+
+def _half(record: Record, kind: int) -> Record:
+    """Return a record of what begins, by kind; it may be one of two that begin with it."""
+    if record.kind != Kind.WORK_OPEN:
+        return record
+    span, scope = halves(record.payload)
+    if kind == Kind.SPAN_OPEN:
+        return record._replace(kind=kind, owner=b"", payload=span)
+    return record._replace(kind=kind, item_id=record.owner, owner=b"", payload=scope)
 
 
 def _found(position: int, record: Record, resource: bytes, ending: Ending, events: tuple[Found, ...] = ()) -> Found:

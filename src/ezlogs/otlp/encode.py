@@ -165,6 +165,26 @@ def encode_open_span(span: SpanLike, name: str, attributes: Mapping[str, Any]) -
     return b"".join(parts)
 
 
+def encode_bare_span(span: SpanLike, name: str, attributes: Mapping[str, Any]) -> bytes:
+    """Encode an ended span that has nothing but attributes, read once.
+
+    Args:
+        span: The span.
+        name: Its name, as it may be told.
+        attributes: The same of its attributes.
+
+    Returns:
+        As `encode_span`.
+    """
+    parent = span.parent
+    parts = _of_beginning(span.context, parent, name, span.kind)
+    parts.append(time_fields(b"\x39", span.start_time, b"\x41", span.end_time))
+    if dropped := span.dropped_attributes + append_attributes(parts, _SPAN, attributes):
+        parts.append(count_field(b"\x50", dropped))
+    parts += (b"\x7a", _encode_status(span.status), b"\x85\x01", _remoteness(parent) if parent else _LOCAL)
+    return b"".join(parts)
+
+
 def _of_beginning(context: SpanContext, parent: SpanContext | None, name: str, kind: SpanKind) -> list[bytes]:
     """Return the fields of a span that are known when it begins, up to its kind."""
     parts = [

@@ -16,6 +16,7 @@ from opentelemetry import baggage, context, propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, default_getter
 
+from ezlogs import otel_compat
 from ezlogs.correlation import BAGGAGE_MEMBERS, member_id, valid_id
 from ezlogs.party import Actor
 from ezlogs.runtime import current_runtime
@@ -68,12 +69,24 @@ def extract(carrier: Any, ctx: Context, getter: Getter[Any] = default_getter) ->
         {'tenant': 'acme;p=1', 'ezlogs.flow_id': 'checkout:42'}
     """
     try:
+        if _brings_nothing(carrier, getter):  # as most requests from outside
+            return claim_kept(ctx)
         return claim_kept(propagate.extract(carrier, ctx, Bounded(getter)))
     except Exception as problem:  # a propagator or carrier of somebody's making
         runtime = current_runtime()
         if runtime is not None:
             runtime.report("what came with a request or message could not be read", problem)
         return ctx
+
+
+def _brings_nothing(carrier: Any, getter: Getter[Any]) -> bool:
+    """Return whether there is no header that the global propagator would read."""
+    get = getter.get
+    return (
+        not get(carrier, "traceparent")
+        and not get(carrier, "baggage")
+        and otel_compat.reads_w3c_only(propagate.get_global_textmap())
+    )
 
 
 def claimed_actor(ctx: Context | None = None) -> Actor | None:

@@ -63,7 +63,7 @@ class Captured:
     notes_openings = False
     """Nothing here outlives the process."""
 
-    def opened(self, note: UniversalEvent, ctx: Context) -> None:
+    def opened(self, note: UniversalEvent, ctx: Context, *, with_span: bool = False) -> None:
         """Do nothing."""
 
     def closed(self, event_id: str) -> None:

@@ -133,7 +133,7 @@ def test_what_the_journal_knows_of_a_request_under_way(sessions, asked, noted):
     notes = []
     with capture() as captured:
         captured.notes_openings = True
-        captured.opened = lambda note, ctx: notes.append(note)
+        captured.opened = lambda note, ctx, with_span=False: notes.append(note)
         app.test_client().get(asked)
     (event,) = captured.events
     assert [(note.action, note.event_id, note.outcome) for note in notes] == [

@@ -133,6 +133,11 @@ def test_others_have_their_turn_after_few_spans() -> None:
     turns: list[None] = []
     SpanEncoder(Scrubber()).batch([EndedSpan(span_of(), ()) for _ in range(35)], RESOURCE, lambda: turns.append(None))
     assert len(turns) == 3
+    encoder = SpanEncoder(Scrubber())
+    sealed = [encoder.seal_span(span_of(), [encoder.seal(emitted(n), None)]) for n in range(100)]
+    turns.clear()
+    encoder.batch(sealed, RESOURCE, lambda: turns.append(None))
+    assert len(turns) == 3, "these are cheap, and each change of threads costs the application"
 
 
 def test_a_span_that_is_open_is_sealed_by_what_is_known_to_hold_nothing() -> None:

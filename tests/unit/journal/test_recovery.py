@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ezlogs.journal import Directory, Ending, Found, Journal, Kind, Receipt, adopt
 from ezlogs.journal.files import Segments
 from ezlogs.journal.filesystems import Writing
-from ezlogs.journal.record import body_of, record_of
+from ezlogs.journal.record import Record, body_of, record_of, whole
 from ezlogs.journal.segment import encode_header
 from ezlogs.journal.story import found_in
 
@@ -86,6 +86,86 @@ def test_a_scope_that_never_ended_is_interrupted(make_journal: MakeJournal, dire
         ("EVENT", "complete", "ended", []),
         ("SCOPE_OPEN", "interrupted", "open", []),
     ]
+
+
+def test_work_that_never_ended_is_on_its_span(make_journal: MakeJournal, directory: Directory) -> None:
+    """Each is what it would be alone; of the two there is one record, to be acknowledged once."""
+    journal = make_journal()
+    journal.append(Kind.WORK_OPEN, b"span", whole(b"of span", b"of work"), owner=b"work")
+    journal.append(Kind.EVENT, b"first", b"", owner=b"span")
+    end_without_closing(journal)
+    (item,) = left_in(directory)
+    assert told(item) == ("SPAN_OPEN", "interrupted", "span", ["first", "work"])
+    assert (item.payload, item.owner) == (b"of span", b"")
+    work = item.events[-1]
+    assert (Kind(work.kind), work.ending) == (Kind.SCOPE_OPEN, Ending.INTERRUPTED)
+    assert (work.payload, work.owner, work.receipts) == (b"of work", b"", ())
+    assert len(set(item.receipts)) == len(item.receipts) == 2
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        ("event", [("SPAN_OPEN", "interrupted", "span", ["work"])]),
+        ("span", [("SPAN_CLOSE", "complete", "span", []), ("SCOPE_OPEN", "interrupted", "work", [])]),
+        ("event, span", [("SPAN_CLOSE", "complete", "span", ["work"])]),
+        ("span, event", [("SPAN_CLOSE", "complete", "span", []), ("EVENT", "complete", "work", [])]),
+        ("note", [("SPAN_OPEN", "interrupted", "span", []), ("SCOPE_OPEN", "interrupted", "work", [])]),
+        ("note, event", [("SPAN_OPEN", "interrupted", "span", ["work"])]),
+    ],
+)
+def test_of_work_that_ended_nothing_is_told_twice(
+    make_journal: MakeJournal, directory: Directory, ended: str, expected: list[object]
+) -> None:
+    """Whichever of span and event the process came to; a later note takes the place of the first."""
+    journal = make_journal()
+    journal.append(Kind.WORK_OPEN, b"span", whole(b"of span", b"of work"), owner=b"work")
+    for what in ended.split(", "):
+        if what == "note":
+            journal.append(Kind.SCOPE_OPEN, b"work", b"later")
+        elif what == "span":
+            journal.append(Kind.SPAN_CLOSE, b"span", b"")
+        else:
+            journal.append(Kind.EVENT, b"work", b"", owner=b"span" if ended != "span, event" else b"")
+    assert left(journal, directory) == expected
+
+
+def test_a_copy_of_how_work_began_tells_nothing_that_is_known(tmp_path: Path) -> None:
+    """A record is moved out of an old segment: behind the end of what it began, or behind a later note."""
+
+    class Moved:
+        def __init__(self, *records: tuple[int, bytes, bytes]) -> None:
+            self.all = [
+                Record(kind & ~MOVED, 1, item_id, owner, 0, whole(b"span", b"work"), at, at + 1, False, kind >= MOVED)
+                for at, (kind, item_id, owner) in enumerate(records)
+            ]
+            self.given_up: list[int] = []
+
+        def records(self) -> Iterator[tuple[int, Record, bytes]]:
+            return ((record.offset, record, b"") for record in self.all)
+
+        def moved(self) -> Iterable[Record]:
+            return (record for record in self.all if record.moved)
+
+        def at(self, positions: Sequence[int]) -> Iterator[tuple[int, Record, bytes]]:
+            return ((at, self.all[at], b"") for at in positions)
+
+        def overtaken(self, position: int) -> None:
+            self.given_up.append(position)
+
+    begun, copy = (Kind.WORK_OPEN, b"span", b"work"), (Kind.WORK_OPEN | MOVED, b"span", b"work")
+    source = Moved(begun, (Kind.SPAN_CLOSE, b"span", b""), (Kind.EVENT, b"work", b""), copy)
+    assert [told(item) for item in found_in(source)] == [
+        ("SPAN_CLOSE", "complete", "span", []),
+        ("EVENT", "complete", "work", []),
+    ]
+    assert source.given_up == [0, 3]
+    source = Moved(begun, (Kind.SCOPE_OPEN, b"work", b""), copy)
+    assert [told(item) for item in found_in(source)] == [
+        ("SCOPE_OPEN", "interrupted", "work", []),
+        ("SPAN_OPEN", "interrupted", "span", []),
+    ]
+    assert source.given_up == [0]
 
 
 def test_prepared_rows_follow_their_verdict(make_journal: MakeJournal, directory: Directory) -> None:

@@ -389,6 +389,7 @@ class HttpRequest:
             ctx=self.context,
             metadata={"method": self._method},
             timestamp=self._began_at,
+            with_span=self._span is not None,
         )
 
 
