@@ -52,7 +52,7 @@ class _Thread(local):
 _open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()
 """The transaction of each connection; Django has one connection for each alias and thread."""
 
-_thread = _Thread()
+open_transactions = _Thread()
 """Those that something was written in."""
 
 
@@ -88,14 +88,23 @@ def write(row: Row | Later, alias: str) -> None:
     if state.writes is None:
         state.writes = Transaction(alias, handling=sys.exc_info()[1])
         state.lost = None
-        _thread.writing[alias] = state
+        open_transactions.writing[alias] = state
     state.writes.add(row)
 
 
 def seen(alias: str | None) -> Seen | None:
     """Return the present moment in a transaction; None where nothing was written, so that nothing can be taken back."""
-    state = _thread.writing.get(alias) if alias else None
+    state = open_transactions.writing.get(alias) if alias else None
     return None if state is None else Seen(state, state.rollbacks)
+
+
+def open_transaction(alias: str) -> tuple[Any, Open] | None:
+    """Return the connection of an alias and its transaction, if something was written in it."""
+    from django.db import connections
+
+    state = open_transactions.writing.get(alias)
+    connection = connections[alias]
+    return (connection, state) if state is not None and _open.get(connection) is state else None
 
 
 def tell_now(connection: Any) -> None:
@@ -259,8 +268,8 @@ def _ended(connection: Any, state: Open, *, is_kept: bool = True) -> Transaction
     writes, state.writes = state.writes, None
     if not is_kept:
         state.rollbacks += 1
-    if _thread.writing.get(connection.alias) is state:
-        del _thread.writing[connection.alias]
+    if open_transactions.writing.get(connection.alias) is state:
+        del open_transactions.writing[connection.alias]
     return writes
 
 

@@ -19,6 +19,7 @@ from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.heir import Heir, Left
 from ezlogs.delivery.sealed import HEAD as SEALED_HEAD
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Journal, Kind, Receipt
 from ezlogs.journal.liveness import homes
@@ -175,6 +176,17 @@ class Journaling:
         sealed.receipt = receipt
         if sealed.plain is not None:
             sealed.body = b""
+
+    def prepare_rows(self, rows: SealedRows, item_id: bytes, transaction: bytes) -> None:
+        """Journal rows that hold only if a transaction is committed, as one record; otherwise as `prepare`.
+
+        Args:
+            rows: The rows as they are sent then.
+            item_id: The id of the first one's event.
+            transaction: The transaction's id, in 8 bytes.
+        """
+        payload = rows.head() + rows.body
+        rows.receipt = self._journal.append(_PREPARED, item_id, payload, rows.priority, owner=transaction)
 
     def commit(self, transaction: bytes, receipts: Sequence[Any]) -> None:
         """Journal that a transaction was committed.

@@ -90,6 +90,11 @@ def event_parts(name: str, time_unix_nano: int) -> list[bytes]:
     return [time_field(b"\x09", time_unix_nano), _EVENT_NAMES[name]]
 
 
+def event_name(name: str) -> bytes:
+    """Return the field of a span event's name, which follows that of its time."""
+    return _EVENT_NAMES[name]
+
+
 def event_head(name: str, time_unix_nano: int) -> bytes:
     """Return the same as one text of bytes."""
     return time_field(b"\x09", time_unix_nano) + _EVENT_NAMES[name]

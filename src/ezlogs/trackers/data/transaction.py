@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from opentelemetry.context import Context
 
 from ezlogs.correlation import ORIGIN, Correlation, begun, current
 from ezlogs.delivery.together import together
@@ -11,9 +15,10 @@ from ezlogs.emit import record
 from ezlogs.event import Failure
 from ezlogs.ids import new_span_id
 from ezlogs.runtime import current_runtime
+from ezlogs.trackers.data.alike import AlikeRow, made_of
+from ezlogs.trackers.data.prepared import Prepared, prepare
 from ezlogs.trackers.data.rollup import Level
 from ezlogs.trackers.data.rows import TRANSACTION, Later, Row, emit
-from ezlogs.trackers.prepared import Prepared, prepare
 
 
 class Transaction:
@@ -43,7 +48,11 @@ class Transaction:
         self._database = database
         self._handling = handling
         self._error: BaseException | Failure | None = None
-        self._rows: list[Row | Later] = []
+        self._rows: list[Row | Later | AlikeRow] = []
+        self._undoable = 0
+        """How many of them are undone by a level, if need be; those after them are not known to it yet."""
+        self.alike: dict[object, Any] = {}
+        """What an ORM's adapter has found its rows to have in common; it is its own, until the transaction ends."""
         self._levels = [Level(None, 0)]
         runtime = current_runtime()
         self._most = runtime.settings.max_rows_in_detail if runtime else 0
@@ -54,36 +63,63 @@ class Transaction:
         """That of what is written outside of any."""
         self._prepared: Prepared | None = None
 
+    def keep(self, row: AlikeRow) -> bool:
+        """Keep a row until the transaction ends; return False where it has to be added as any other."""
+        if len(self._rows) >= self._most or self._prepared is not None:
+            return False
+        self._rows.append(row)
+        return True
+
     def add(self, row: Row | Later) -> None:
         """Keep a write until the transaction ends."""
-        if self._story is None or self._story[0] is not row.correlation:
-            self._story = row.correlation, self._story_of(row).replace(transaction_id=self.id)
-        row.correlation = self._story[1]
+        row.correlation = self.story(row.correlation, row.context)
         level = self._levels[-1]
         if row.undo is not None:
+            self._remember()
             level.remember(row)
         if len(self._rows) < self._most:
             self._rows.append(row)
             if self._prepared is not None:  # a commit is on its way, and somebody's listener wrote some more
-                self._prepared.take([*_made([row])])
+                self._prepared.take([row])
         else:
             self.withdraw()
             for made in _made([row]):
                 level.count(made)
 
-    def _story_of(self, row: Row | Later) -> Correlation:
+    def story(self, correlation: Correlation, ctx: Context) -> Correlation:
+        """Return the story, with this transaction, that a row belongs to.
+
+        Args:
+            correlation: That of its moment.
+            ctx: The context that it was written in.
+        """
+        if self._story is None or self._story[0] is not correlation:
+            self._story = correlation, self._story_of(correlation, ctx).replace(transaction_id=self.id)
+        return self._story[1]
+
+    def _story_of(self, correlation: Correlation, ctx: Context) -> Correlation:
         """Return the story that a row belongs to: outside of any, as in a script, all rows have one."""
-        if ORIGIN is not None or current(row.context) is not None:
-            return row.correlation
-        self._own_story = self._own_story or row.correlation
+        if ORIGIN is not None or current(ctx) is not None:
+            return correlation
+        self._own_story = self._own_story or correlation
         return self._own_story
+
+    def _remember(self) -> None:
+        """Have the last level know of rows that are alike what has to be undone if they never existed."""
+        rows = self._rows
+        for row in rows[self._undoable :]:
+            if type(row) is AlikeRow and (owner := row.owner()) is not None:
+                self._levels[-1].remember_owner(owner, partial(row.alike.undo, row.known))
+        self._undoable = len(rows)
 
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
+        self._remember()
         self._levels.append(Level(name, len(self._rows)))
 
     def release(self, name: str) -> None:
         """Forget a savepoint, and those set after it; what was written since stays."""
+        self._remember()
         position = self._position(name)
         if position:
             for level in self._levels[position:]:
@@ -97,17 +133,20 @@ class Transaction:
 
     def written(self) -> list[Row]:
         """Return what is told if everything that was written and not taken back is committed now."""
+        return [*_made(self._rows), *self._summaries()]
+
+    def _summaries(self) -> list[Row]:
         total = Level(None, 0)
         for level in self._levels:
             total.add_up(level)
-        return [*_made(self._rows), *(summary.row() for summary in total.summaries.values())]
+        return [summary.row() for summary in total.summaries.values()]
 
     def prepare(self) -> None:
         """Have the writes in the journal, where there is one: to be called immediately before the commit is sent.
 
         What is written after that is there at once; what is taken back undoes it, and it may be called again then.
         """
-        if self._prepared is None and (rows := self.written()):
+        if self._prepared is None and (rows := [*self._rows, *self._summaries()]):
             self._prepared = prepare(rows, emit)
 
     def withdraw(self) -> None:
@@ -161,11 +200,13 @@ class Transaction:
         if error is not None and error is not self._handling:
             self._error = error
         self.withdraw()
+        self._remember()
         levels, begun_with = self._levels[position:], self._levels[position]
         self._levels[position:] = [Level(begun_with.name, begun_with.start)]
         for row in _made(self._rows[begun_with.start :]):
             self._discarded[row.model] += row.rows
         del self._rows[begun_with.start :]
+        self._undoable = len(self._rows)
         for level in reversed(levels):
             for summary in level.summaries.values():
                 self._discarded[summary.first.model] += summary.rows
@@ -192,9 +233,6 @@ class Transaction:
         )
 
 
-def _made(rows: Iterable[Row | Later]) -> Iterator[Row]:
+def _made(rows: Iterable[Row | Later | AlikeRow]) -> Iterator[Row]:
     """Yield writes as rows."""
-    for row in rows:
-        made = row.row() if type(row) is Later else row
-        if made is not None:
-            yield made  # type: ignore[misc]  # a row
+    return (made for row in rows if (made := made_of(row)) is not None)
