@@ -22,7 +22,7 @@ from ezlogs.snapshot import Pairs, freeze
 from ezlogs.wire import METADATA
 
 if TYPE_CHECKING:
-    from ezlogs.trackers.data.alike import Alike, AlikeRow, Choice, Form, Side
+    from ezlogs.trackers.data.alike import Alike, Choice, Form, Side
 
 MOST: Final = 100
 """Rows that are encoded as one: as many events as one span takes."""
@@ -61,7 +61,7 @@ class RowEncoder:
         self._name = event_name(event_type)
         self._fields: Remembered[int, bytes] = Remembered(lambda size: EVENT_OF_SPAN + varint(size))
 
-    def encoded(self, rows: Sequence[AlikeRow], start: int, next_tail: Callable[[], int]) -> EncodedRows:
+    def encoded(self, rows: Sequence[Any], start: int, next_tail: Callable[[], int]) -> EncodedRows:
         """Return the next rows, encoded: those of one context, up to the first one that needs a second look.
 
         Args:
@@ -71,12 +71,17 @@ class RowEncoder:
         """
         parts: list[bytes] = []
         tails: list[int] = []
+        from ezlogs.trackers.data.alike import AlikeRow  # whoever has rows has loaded it
+
         size, fields, events, ctx = 0, self._fields, self._events, rows[start].alike.at.context
         own_id, sequences, encode_integer = events.own_id_head, events.sequence_heads, events.integer
         heads, is_short = events.subject_heads, events.knows_short_texts()
         previous: Alike | None = None
         constant: str | None = None
-        for alike, form, timestamp, before, after, _, _ in rows[start : start + MOST]:
+        for row in rows[start : start + MOST]:
+            if type(row) is not AlikeRow:
+                break
+            alike, form, timestamp, after = row.alike, row.form, row.timestamp, row.values
             if alike is not previous:
                 if alike.at.context is not ctx:
                     break
@@ -85,7 +90,7 @@ class RowEncoder:
             if encoding is None or encoding.encoder is not self:
                 encoding = form.encoding = _Encoding(self, form)
             try:
-                told = encoding.told(before, after)
+                told = encoding.told(row.before, after)
                 key = after[key_at] if key_at >= 0 else None
                 if is_short and type(key) is int and 0 <= key < _FEW:
                     number = str(key)

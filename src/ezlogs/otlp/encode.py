@@ -255,7 +255,7 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
         >>> encode_request([(shop, "", [(ezlogs, "", [])])])
         b'\\n&\\n\\x18\\n\\x16\\n\\x0cservice.name\\x12\\x06\\n\\x04shop\\x12\\n\\n\\x08\\n\\x06ezlogs'
     """
-    request = []
+    request: list[bytes] = []
     for resource, resource_schema_url, scopes in groups:
         of_resource = [message_field(b"\x0a", resource)]
         for scope, scope_schema_url, items in scopes:
@@ -263,10 +263,10 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
             for item in items:
                 of_scope += (b"\x12", varint(len(item)), item)
             of_scope.append(optional_text_field(b"\x1a", scope_schema_url))
-            of_resource.append(message_field(b"\x12", b"".join(of_scope)))
+            of_resource += (b"\x12", varint(sum(map(len, of_scope))), *of_scope)
         of_resource.append(optional_text_field(b"\x1a", resource_schema_url))
-        request.append(message_field(b"\x0a", b"".join(of_resource)))
-    return b"".join(request)
+        request += (b"\x0a", varint(sum(map(len, of_resource))), *of_resource)
+    return b"".join(request)  # each record is copied once, however deep it is
 
 
 def _encode_link(link: LinkLike) -> bytes:

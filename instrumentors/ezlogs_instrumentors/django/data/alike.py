@@ -10,7 +10,7 @@ from functools import partial
 from operator import itemgetter, ne
 from time import time_ns
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import UNSET
@@ -22,7 +22,7 @@ from ezlogs.emit import guarded
 from ezlogs.otel_compat import current_context
 from ezlogs.runtime import Runtime
 from ezlogs.trackers.data import ModelPolicy, Moment, Row
-from ezlogs.trackers.data.alike import Alike, AlikeRow, Columns, Form, form_of
+from ezlogs.trackers.data.alike import Alike, AlikeRow, Columns, Form, form_of, still_known
 from ezlogs.trackers.data.policy import latest
 from ezlogs_instrumentors.django.data.fixtures import loading
 from ezlogs_instrumentors.django.data.loaded import Loaded
@@ -34,7 +34,6 @@ _MOST_FORMS = 1024
 """Of the rows of one model: any field may hold nothing, or be changed."""
 
 _TEXTS = frozenset({str, bytes})
-_new_row: Callable[..., AlikeRow] = partial(tuple.__new__, AlikeRow)
 
 
 class Plan(NamedTuple):
@@ -89,18 +88,23 @@ def keep(  # noqa: PLR0917, PLR0911, C901  # as Django passes them; inline: for 
     transaction = open_transactions.writing.get(using)
     if transaction is None or transaction.writes is None or raw or update_fields is not None:
         return False
-    present: Present | None = transaction.writes.alike.get((type(instance), updated))
+    writes = transaction.writes
+    present: Present | None = writes.found.get((type(instance), updated))
     if present is None or cls is not present.concrete or not _holds(present):
         return False
-    plan, now = present.plan, instance.__dict__
+    plan = present.plan
     try:
-        values = plan.values(now)
+        values = plan.values(instance.__dict__)
     except KeyError:
         return False
     kinds = tuple(map(type, values))
-    state = now["_state"]
-    of_state = state.__dict__
-    known: Loaded | None = of_state.get("ezlogs_loaded")
+    state = instance._state
+    known: Any = getattr(state, "ezlogs_loaded", None)
+    if type(known) is AlikeRow:
+        if known.is_undone:
+            known = still_known(known)
+        elif known.alike.is_over:
+            known.prior = None
     forms = present.forms
     before: Sequence[Any] = ()
     flags: tuple[bool, ...] = ()
@@ -130,14 +134,21 @@ def keep(  # noqa: PLR0917, PLR0911, C901  # as Django passes them; inline: for 
         for at in form.floats:
             if values[at] is before[at]:
                 return False
-    if form.is_told and not transaction.writes.keep(
-        _new_row((present.alike, form, time_ns(), before, values, ref(state), known))
-    ):
-        return False
     seen = present.seen
     if seen.rollbacks != transaction.rollbacks:
         seen = present.seen = Seen(transaction, transaction.rollbacks)
-    of_state["ezlogs_loaded"] = Loaded(plan.shape.attnames, values, seen)
+    if not form.is_told:
+        state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
+        return True
+    room = writes.room()
+    if room is None:
+        return False
+    level = writes.level()
+    prior = known.prior if type(known) is AlikeRow and known.level is level else known
+    row = state.ezlogs_loaded = AlikeRow(
+        present.alike, form, time_ns(), before, values, plan.shape.attnames, seen, level, prior
+    )
+    room.append(row)
     return True
 
 
@@ -157,7 +168,7 @@ def _holds(present: Present) -> bool:
     )
 
 
-def _is_whole(plan: Plan, known: Loaded) -> bool:
+def _is_whole(plan: Plan, known: Any) -> bool:
     """Tell whether a row was loaded with all its columns."""
     names = known.names
     if names is plan.shape.attnames or names is plan.names[0]:
@@ -217,10 +228,10 @@ def learn(
         plan.keys[0] if len(plan.keys) == 1 else -1,
         partial(_key, shape),
         make,
-        _known_again,
     )
     who = acting(at.context)
-    writes.alike[model, not created] = Present(
+    writes.begin(alike)
+    writes.found[model, not created] = Present(
         alike,
         plan,
         plan.created if created else plan.updated,
@@ -269,15 +280,11 @@ def _key(shape: Shape, values: Sequence[Any]) -> str | None:
     return key_of(dict(zip(shape.attnames, values, strict=True)), shape)
 
 
-def _known_again(known: object, owner: Any) -> None:
-    owner.ezlogs_loaded = known
-
-
 def given(row: AlikeRow, shape: Shape) -> tuple[dict[str, object], dict[str, object]]:
     """Return a row as it was known before, and as it is now, by attribute."""
     before, now = (
         {name: value for name, value in zip(shape.attnames, values, strict=False) if value is not UNSET}
-        for values in (row.before, row.after)
+        for values in (row.before, row.values)
     )
     return before, now
 

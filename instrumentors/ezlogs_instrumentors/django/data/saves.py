@@ -71,7 +71,7 @@ def see_save(  # noqa: PLR0917  # as Django passes them
         _keep(instance, shape, values, using, policy, created=not updated)
         return
     state = instance._state
-    undo = _back_to(vars(state).get("ezlogs_loaded"))
+    undo = _back_to(getattr(state, "ezlogs_loaded", None))
     row = known(instance, using) if updated else {}
     only = None if update_fields is None else set(update_fields)
     fields = list(written(shape, row, vars(instance), created=not updated, only=only))
@@ -87,7 +87,7 @@ def _keep(instance: Any, shape: Shape, values: list[Any], using: str, policy: Mo
     state = instance._state
     before = None if created else loaded(instance, using)
     if before is None or before.names != shape.attnames or before.values != values:
-        at, undo = moment(), _back_to(vars(state).get("ezlogs_loaded"))
+        at, undo = moment(), _back_to(getattr(state, "ezlogs_loaded", None))
         given = (type(instance), shape, before, values, using, policy, created)
         write(Later(type(instance)._meta.model_name, at, at.correlation, given, _made, undo, state), using)
         make = partial(_made_alike, type(instance), shape, using, policy)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
+from opentelemetry.context import Context
 
 from ezlogs.correlation import Correlation
 from ezlogs.trackers.data.policy import ModelPolicy
@@ -97,25 +98,42 @@ class Alike(msgspec.Struct, eq=False):
     """Returns the key of a row with some values."""
     make: Callable[[AlikeRow], Row | None]
     """Makes a row like any other, but for its story."""
-    undo: Callable[[Any, Any], object]
-    """Called for a row that never existed, with what was known before it and with its owner, if there is one yet."""
     encoding: Any = None
     """The constant part of their encoding, and whose it is."""
+    is_over: bool = False
+    """Whether their transaction has ended."""
+
+    def end(self) -> None:
+        """Let go of what only a transaction under way needs: what was written in it is known for much longer."""
+        self.is_over = True
+        self.at = self.at._replace(context=Context())
+        self.encoding = None
 
 
-class AlikeRow(NamedTuple):
-    """One of them."""
+class AlikeRow(msgspec.Struct, eq=False):
+    """One of them; to an ORM's adapter also what it knows of the row from now on."""
 
     alike: Alike
     form: Form
     timestamp: int
     before: Sequence[Any]
     """Its values before the write, of all columns; nothing where it was created."""
-    after: Sequence[Any]
-    owner: Callable[[], Any]
-    """A weak reference to whom it is undone for."""
-    known: Any
-    """What was known of it before, and is to be known again if it never existed."""
+    values: Sequence[Any]
+    """Those that it has now."""
+    names: Sequence[str]
+    """The names of the columns."""
+    seen: Any
+    """The adapter's own."""
+    level: Any
+    """What it is taken back with."""
+    prior: Any
+    """What was known of the row before anything was written that is taken back with this."""
+    is_undone: bool = False
+    """Whether it was taken back."""
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Never pickled or copied along with the application's instance."""
+        return type(None), ()
 
     def row(self) -> Row | None:
         """Return it as any other."""
@@ -127,7 +145,18 @@ class AlikeRow(NamedTuple):
 
 def made_of(write: Row | Later | AlikeRow) -> Row | None:
     """Return a write as a row like any other; None where nothing was changed after all."""
-    return write.row() if type(write) is AlikeRow or type(write) is Later else write  # type: ignore[return-value]  # a row
+    return write.row() if isinstance(write, (AlikeRow, Later)) else write
+
+
+def still_known(known: Any) -> Any:
+    """Return what is known of a row after what was taken back.
+
+    >>> still_known(None) is None
+    True
+    """
+    while type(known) is AlikeRow and known.is_undone:
+        known = known.prior
+    return known
 
 
 def form_of(

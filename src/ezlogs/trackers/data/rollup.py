@@ -92,10 +92,6 @@ class Level:
         if owner is None:
             self._undo.append(undo)
             return
-        self.remember_owner(owner, undo)
-
-    def remember_owner(self, owner: Any, undo: Callable[[Any], object]) -> None:
-        """Remember what an owner is put right by, unless something before this has to be undone for it."""
         if self._owners is None:
             self._owners = WeakKeyDictionary()
         self._owners.setdefault(owner, undo)

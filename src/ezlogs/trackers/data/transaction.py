@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import Any
 
 from opentelemetry.context import Context
@@ -15,7 +14,7 @@ from ezlogs.emit import record
 from ezlogs.event import Failure
 from ezlogs.ids import new_span_id
 from ezlogs.runtime import current_runtime
-from ezlogs.trackers.data.alike import AlikeRow, made_of
+from ezlogs.trackers.data.alike import Alike, AlikeRow, made_of
 from ezlogs.trackers.data.prepared import Prepared, prepare
 from ezlogs.trackers.data.rollup import Level
 from ezlogs.trackers.data.rows import TRANSACTION, Later, Row, emit
@@ -49,10 +48,9 @@ class Transaction:
         self._handling = handling
         self._error: BaseException | Failure | None = None
         self._rows: list[Row | Later | AlikeRow] = []
-        self._undoable = 0
-        """How many of them are undone by a level, if need be; those after them are not known to it yet."""
-        self.alike: dict[object, Any] = {}
-        """What an ORM's adapter has found its rows to have in common; it is its own, until the transaction ends."""
+        self.found: dict[object, Any] = {}
+        """What an ORM's adapter has found out of rows that are alike; its own, until the transaction ends."""
+        self._alike: list[Alike] = []
         self._levels = [Level(None, 0)]
         runtime = current_runtime()
         self._most = runtime.settings.max_rows_in_detail if runtime else 0
@@ -63,19 +61,29 @@ class Transaction:
         """That of what is written outside of any."""
         self._prepared: Prepared | None = None
 
-    def keep(self, row: AlikeRow) -> bool:
-        """Keep a row until the transaction ends; return False where it has to be added as any other."""
-        if len(self._rows) >= self._most or self._prepared is not None:
-            return False
-        self._rows.append(row)
-        return True
+    def begin(self, alike: Alike) -> None:
+        """Take note that rows come that are alike."""
+        self._alike.append(alike)
+
+    def room(self) -> list[Any] | None:
+        """Return what takes rows that are alike, until the transaction ends; None where each has to be added."""
+        return None if len(self._rows) >= self._most or self._prepared is not None else self._rows
+
+    def level(self) -> object:
+        """Return what is written now is taken back with."""
+        return self._levels[-1]
+
+    def _end(self) -> None:
+        for alike in self._alike:
+            alike.end()
+        self._alike.clear()
+        self.found.clear()
 
     def add(self, row: Row | Later) -> None:
         """Keep a write until the transaction ends."""
         row.correlation = self.story(row.correlation, row.context)
         level = self._levels[-1]
         if row.undo is not None:
-            self._remember()
             level.remember(row)
         if len(self._rows) < self._most:
             self._rows.append(row)
@@ -104,22 +112,12 @@ class Transaction:
         self._own_story = self._own_story or correlation
         return self._own_story
 
-    def _remember(self) -> None:
-        """Have the last level know of rows that are alike what has to be undone if they never existed."""
-        rows = self._rows
-        for row in rows[self._undoable :]:
-            if type(row) is AlikeRow and (owner := row.owner()) is not None:
-                self._levels[-1].remember_owner(owner, partial(row.alike.undo, row.known))
-        self._undoable = len(rows)
-
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
-        self._remember()
         self._levels.append(Level(name, len(self._rows)))
 
     def release(self, name: str) -> None:
         """Forget a savepoint, and those set after it; what was written since stays."""
-        self._remember()
         position = self._position(name)
         if position:
             for level in self._levels[position:]:
@@ -158,12 +156,15 @@ class Transaction:
     def commit(self) -> None:
         """Tell every write that was not taken back, and once, in short, what was."""
         prepared, self._prepared = self._prepared, None
-        if prepared is not None:
-            prepared.commit()
-        else:
-            with together() as events:
-                for row in self.written():
-                    emit(row, events=events)
+        try:
+            if prepared is not None:
+                prepared.commit()
+            else:
+                with together() as events:
+                    for row in self.written():
+                        emit(row, events=events)
+        finally:
+            self._end()
         if self._discarded:
             self._tell_rollback("rollback_to_savepoint")
 
@@ -184,11 +185,13 @@ class Transaction:
         kept = Counter[str]()
         for row in rows:
             kept[row.model] += row.rows
+        self._end()
         self._tell("commit", "unknown", kept, error)
 
     def rollback(self, error: BaseException | Failure | None = None) -> None:
         """Tell, once, that nothing was saved; a transaction without writes and without an error is not worth it."""
         self._discard(0, error)
+        self._end()
         if self._discarded or self._error:
             self._tell_rollback("rollback")
 
@@ -200,13 +203,15 @@ class Transaction:
         if error is not None and error is not self._handling:
             self._error = error
         self.withdraw()
-        self._remember()
         levels, begun_with = self._levels[position:], self._levels[position]
         self._levels[position:] = [Level(begun_with.name, begun_with.start)]
-        for row in _made(self._rows[begun_with.start :]):
-            self._discarded[row.model] += row.rows
+        discarded = self._rows[begun_with.start :]
         del self._rows[begun_with.start :]
-        self._undoable = len(self._rows)
+        for row in _made(discarded):
+            self._discarded[row.model] += row.rows
+        for each in discarded:
+            if type(each) is AlikeRow:
+                each.is_undone = True
         for level in reversed(levels):
             for summary in level.summaries.values():
                 self._discarded[summary.first.model] += summary.rows
