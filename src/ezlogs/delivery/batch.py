@@ -121,8 +121,8 @@ class Sources:
         )
 
 
-Groups = dict[EncodedResource, dict[EncodedScope, list[bytes]]]
-"""Encoded records by where they come from."""
+Groups = dict[EncodedResource, dict[EncodedScope, list[bytes | Sequence[bytes]]]]
+"""Encoded records, some of them in parts, by where they come from."""
 
 
 def request_of(groups: Groups) -> bytes:
@@ -258,7 +258,7 @@ class SpanEncoder:
             is_carrier = isinstance(item, EndedSpan) and isinstance(item.span, CarrierSpan)
             tally.take(item.events, rules, span.priority, is_span=not is_carrier)
             scopes = groups.setdefault(self._sources.resource(span.resource), {})
-            scopes.setdefault(span.scope, []).append(b"".join(record))
+            scopes.setdefault(span.scope, []).append(record)
             since += 1 + len(item.events)
             if since >= _STRETCH:
                 since = 0

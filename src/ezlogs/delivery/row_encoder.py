@@ -74,7 +74,7 @@ class RowEncoder:
         from ezlogs.trackers.data.alike import AlikeRow  # whoever has rows has loaded it
 
         size, fields, events, ctx = 0, self._fields, self._events, rows[start].alike.at.context
-        own_id, sequences, encode_integer = events.own_id_head, events.sequence_heads, events.integer
+        sequences, encode_integer = events.sequence_heads, events.integer
         heads, is_short = events.subject_heads, events.knows_short_texts()
         previous: Alike | None = None
         constant: str | None = None
@@ -90,7 +90,6 @@ class RowEncoder:
             if encoding is None or encoding.encoder is not self:
                 encoding = form.encoding = _Encoding(self, form)
             try:
-                told = encoding.told(row.before, after)
                 key = after[key_at] if key_at >= 0 else None
                 if is_short and type(key) is int and 0 <= key < _FEW:
                     number = str(key)
@@ -98,22 +97,16 @@ class RowEncoder:
                 else:
                     key = alike.key_of(after)
                     subject = "" if key is None else events.subject_id(key)
-                if constant is None or told is None or subject is None:
+                pieces = encoding.told(row.before, after)
+                if pieces is None or constant is None or subject is None:
                     break
+                told = "".join(pieces)
             except (KeyError, TypeError):  # a value that is more than its type says
                 break
             tail = next_tail()
             sequence = encode_integer(sequence_of(tail))
-            attributes = "".join(
-                (
-                    constant,
-                    own_id,
-                    event_digits(timestamp, tail),
-                    sequences[len(sequence)],
-                    sequence,
-                    subject,
-                    told,
-                )
+            attributes = (
+                f"{constant}{event_digits(timestamp, tail)}{sequences[len(sequence)]}{sequence}{subject}{told}"
             ).encode("latin-1")
             length = 9 + len(self._name) + len(attributes)
             parts += (fields[length], _pack_time(b"\x09", timestamp), self._name, attributes)
@@ -132,7 +125,8 @@ class RowEncoder:
 
     def _encoded_constant(self, alike: Alike) -> str | None:
         action = f"{alike.model}.{alike.verb}"
-        return self._events.constant(action, alike.at.actor, alike.correlation, alike.model, alike.where())
+        told = self._events.constant(action, alike.at.actor, alike.correlation, alike.model, alike.where())
+        return None if told is None else told + self._events.own_id_head
 
     def encoder_of(self, side: Side) -> Encode | None:
         """Return what encodes a value of a field; None where none is told as it is."""
@@ -179,8 +173,8 @@ class _Encoding:
         self._of_before = [(encode, side.at) for side, encode in values if not side.is_after]
         self._of_after = [(encode, side.at) for side, encode in values if side.is_after]
 
-    def told(self, before: Sequence[Any], after: Sequence[Any]) -> str | None:
-        """Return what is told of one row; None, or a TypeError, where something needs a second look."""
+    def told(self, before: Sequence[Any], after: Sequence[Any]) -> list[str | None] | None:
+        """Return what is told of one row, in pieces of which one that is None needs a second look; or None for all."""
         if not self._is_plain:
             return None
         pieces = [encode(after[at]) for encode, at in self._of_after]
@@ -193,7 +187,7 @@ class _Encoding:
                 pieces.append(self._chosen[chosen])
             except KeyError:
                 pieces.append(self._called(chosen, before, after))
-        return "".join(pieces)  # type: ignore[arg-type]  # or a TypeError, as said above
+        return pieces
 
     def _called(self, chosen: tuple[object, ...], before: Sequence[Any], after: Sequence[Any]) -> str | None:
         called = Pairs(

@@ -55,7 +55,7 @@ _LOCAL = struct.pack("<I", 0x100)
 _REMOTE = struct.pack("<I", 0x300)
 
 
-ScopeGroup = tuple[bytes, str, Iterable[bytes]]
+ScopeGroup = tuple[bytes, str, Iterable[bytes | Sequence[bytes]]]
 """An encoded scope, its schema URL, encoded spans or log records."""
 
 ResourceGroup = tuple[bytes, str, Iterable[ScopeGroup]]
@@ -245,7 +245,7 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
     Args:
         groups: ``(resource, schema_url, [(scope, schema_url, [item, ...]), ...])`` per resource: bytes from
             `encode_resource`, `encode_scope` (``b""`` for none), and all from `encode_span` or all from
-            `encode_log_record`. Without a schema: ``""``.
+            `encode_log_record`, as bytes or in parts. Without a schema: ``""``.
 
     Returns:
         The body of a POST to ``/v1/traces`` or ``/v1/logs``.
@@ -261,7 +261,10 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
         for scope, scope_schema_url, items in scopes:
             of_scope = [message_field(b"\x0a", scope)]
             for item in items:
-                of_scope += (b"\x12", varint(len(item)), item)
+                if isinstance(item, bytes):
+                    of_scope += (b"\x12", varint(len(item)), item)
+                else:
+                    of_scope += (b"\x12", varint(sum(map(len, item))), *item)
             of_scope.append(optional_text_field(b"\x1a", scope_schema_url))
             of_resource += (b"\x12", varint(sum(map(len, of_scope))), *of_scope)
         of_resource.append(optional_text_field(b"\x1a", resource_schema_url))

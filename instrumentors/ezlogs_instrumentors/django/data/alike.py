@@ -10,7 +10,7 @@ from functools import partial
 from operator import itemgetter, ne
 from time import time_ns
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import msgspec
 from msgspec import UNSET
@@ -62,7 +62,8 @@ class Present(msgspec.Struct, eq=False):
     plan: Plan
     forms: dict[object, Form | None]
     concrete: Any
-    connection: Any
+    connection: Callable[[], Any]
+    """Returns it, as long as it is there."""
     ctx: Context
     runtime: Runtime | None
     policies: object
@@ -135,14 +136,17 @@ def keep(  # noqa: PLR0917, PLR0911, C901  # as Django passes them; inline: for 
             if values[at] is before[at]:
                 return False
     seen = present.seen
-    if seen.rollbacks != transaction.rollbacks:
-        seen = present.seen = Seen(transaction, transaction.rollbacks)
+    if seen.number != seen.counter.number:
+        seen = present.seen = Seen(seen.counter, seen.counter.number)
     if not form.is_told:
         state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
         return True
     room = writes.room()
     if room is None:
-        return False
+        if not writes.count(present.alike, form, time_ns(), state, partial(_known_again, known)):
+            return False
+        state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
+        return True
     level = writes.level()
     prior = known.prior if type(known) is AlikeRow and known.level is level else known
     row = state.ezlogs_loaded = AlikeRow(
@@ -154,7 +158,7 @@ def keep(  # noqa: PLR0917, PLR0911, C901  # as Django passes them; inline: for 
 
 def _holds(present: Present) -> bool:
     """Tell whether what was found out still holds."""
-    blocks = present.connection.atomic_blocks
+    blocks = present.connection().atomic_blocks
     ctx = current_context()
     return (
         ctx is present.ctx
@@ -236,12 +240,12 @@ def learn(
         plan,
         plan.created if created else plan.updated,
         model._meta.concrete_model,
-        connection,
+        ref(connection),
         at.context,
         process.current,
         latest[0],
         who.scope is None and who.peek is not None,
-        Seen(transaction, transaction.rollbacks),
+        Seen(transaction.rollbacks, transaction.rollbacks.number),
     )
 
 
@@ -278,6 +282,10 @@ def _made(shape: Shape, policy: ModelPolicy) -> Plan:
 
 def _key(shape: Shape, values: Sequence[Any]) -> str | None:
     return key_of(dict(zip(shape.attnames, values, strict=True)), shape)
+
+
+def _known_again(known: object, owner: Any) -> None:
+    owner.ezlogs_loaded = known
 
 
 def given(row: AlikeRow, shape: Shape) -> tuple[dict[str, object], dict[str, object]]:

@@ -32,16 +32,25 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see, is_kept = guarded(see_save), guarded(alike.keep)
+    see, failed, keep = guarded(see_save), guarded(_failed), alike.keep
 
     @wraps(original)
     def _save_table(instance: Any, *args: Any, **kwargs: Any) -> Any:
         updated = original(instance, *args, **kwargs)
-        if hooks.active and not is_kept(instance, updated, *args, **kwargs):
+        if hooks.active:
+            try:
+                if keep(instance, updated, *args, **kwargs):
+                    return updated
+            except Exception as problem:
+                failed(problem)
             see(instance, updated, *args, **kwargs)
         return updated
 
     return _save_table
+
+
+def _failed(problem: Exception) -> None:
+    raise problem
 
 
 def see_save(  # noqa: PLR0917  # as Django passes them

@@ -100,6 +100,8 @@ class Alike(msgspec.Struct, eq=False):
     """Makes a row like any other, but for its story."""
     encoding: Any = None
     """The constant part of their encoding, and whose it is."""
+    counted_as: tuple[object, ...] | None = None
+    """What those of them are counted with that are not told one by one."""
     is_over: bool = False
     """Whether their transaction has ended."""
 
@@ -110,8 +112,12 @@ class Alike(msgspec.Struct, eq=False):
         self.encoding = None
 
 
-class AlikeRow(msgspec.Struct, eq=False):
-    """One of them; to an ORM's adapter also what it knows of the row from now on."""
+class AlikeRow(msgspec.Struct, eq=False, gc=False):
+    """One of them; to an ORM's adapter also what it knows of the row from now on.
+
+    Nothing that it holds leads back to it, so that the garbage collector, which takes its time for each of many
+    objects, need not know of it: `Alike.end` sees to that when its transaction ends.
+    """
 
     alike: Alike
     form: Form

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from opentelemetry.context import Context
@@ -14,7 +14,7 @@ from ezlogs.emit import record
 from ezlogs.event import Failure
 from ezlogs.ids import new_span_id
 from ezlogs.runtime import current_runtime
-from ezlogs.trackers.data.alike import Alike, AlikeRow, made_of
+from ezlogs.trackers.data.alike import Alike, AlikeRow, Form, made_of
 from ezlogs.trackers.data.prepared import Prepared, prepare
 from ezlogs.trackers.data.rollup import Level
 from ezlogs.trackers.data.rows import TRANSACTION, Later, Row, emit
@@ -69,9 +69,32 @@ class Transaction:
         """Return what takes rows that are alike, until the transaction ends; None where each has to be added."""
         return None if len(self._rows) >= self._most or self._prepared is not None else self._rows
 
+    def count(self, alike: Alike, form: Form, timestamp: int, owner: Any, undo: Callable[[Any], object]) -> bool:
+        """Count a row that is like others, and that there is no `room` for; return False where it has to be added.
+
+        Args:
+            alike: What it has in common with them.
+            form: What would be told of it.
+            timestamp: When it was written.
+            owner: Whom it is undone for; see `ezlogs.trackers.data.observe`.
+            undo: What undoes it.
+        """
+        if len(self._rows) < self._most:
+            return False
+        self.withdraw()
+        level = self._levels[-1]
+        if not level.tally(alike, form, timestamp):
+            return False
+        level.remember_owner(owner, undo)
+        return True
+
     def level(self) -> object:
-        """Return what is written now is taken back with."""
-        return self._levels[-1]
+        """Return what is written now is taken back with: the same for all that only is so together."""
+        return self._levels[-1].mark
+
+    def __del__(self) -> None:
+        """Let go of what belonged together, also where the connection ended and nobody said so."""
+        self._end()
 
     def _end(self) -> None:
         for alike in self._alike:
