@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext, StatusCode
 
 from ezlogs.delivery.carriers import TRACE_IDS, CarrierSpan, carried, place_of
 from ezlogs.delivery.event_encoder import EventEncoder
-from ezlogs.delivery.items import EndedSpan, Item, Rider, number_of, parted, receipts_of
+from ezlogs.delivery.items import Carried, EndedSpan, Item, number_of, parted, receipts_of
 from ezlogs.delivery.packing import packed
 from ezlogs.delivery.row_encoder import RowEncoder
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, Form, SealedEvent, SealedSpan
@@ -178,7 +178,7 @@ class SpanEncoder:
         priority = self._priorities.usual(ROWS)
         return SealedRows(body, len(rows), min(times), max(times), trace_id, span_id, ROWS, priority)
 
-    def seal_span(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
+    def seal_span(self, span: ReadableSpan, events: Sequence[Carried]) -> SealedSpan:
         """Return a span as it will be sent - now, where it has not ended - and the events that rode on it."""
         now = as_now(span)
         clean = scrub_span(now, self._scrubber)
@@ -216,11 +216,11 @@ class SpanEncoder:
             return self._priorities.of(item[0])  # type: ignore[index]  # no event of a class derived from ours
         return self._of_span(item.span.status.status_code, item.events)
 
-    def _of_span(self, status: StatusCode, events: Sequence[Rider]) -> int:
+    def _of_span(self, status: StatusCode, events: Sequence[Carried]) -> int:
         highest = self._highest(events)
         return max(Priority.ERROR, highest) if status is StatusCode.ERROR else highest
 
-    def _highest(self, events: Sequence[Rider]) -> int:
+    def _highest(self, events: Sequence[Carried]) -> int:
         sealed = [event.priority for event in events if isinstance(event, (SealedEvent, SealedRows))]
         if sealed and len(sealed) == len(events):
             return max(sealed)
@@ -245,7 +245,7 @@ class SpanEncoder:
                 span = item if isinstance(item, SealedSpan) else self.seal_span(*item)
                 rules, record = [*span.rules], [span.body]
                 for event in span.events:
-                    if type(event) is SealedRows:
+                    if isinstance(event, SealedRows):
                         record.append(event.body)
                         rules += event.rules
                         continue
@@ -292,7 +292,7 @@ class Tally:
         self._types: Counter[str] = Counter()
         self._priority = int(Priority.DEBUG)
 
-    def take(self, events: Sequence[Rider], rules: Sequence[str], priority: int, *, is_span: bool = False) -> None:
+    def take(self, events: Sequence[Carried], rules: Sequence[str], priority: int, *, is_span: bool = False) -> None:
         """Count a record with some events."""
         self._records += 1
         self._spans += is_span

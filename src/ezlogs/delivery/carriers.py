@@ -8,7 +8,7 @@ from typing import Any, Final
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, TraceFlags
 
-from ezlogs.delivery.items import EndedSpan, LooseEvent, Rider
+from ezlogs.delivery.items import Carried, EndedSpan, LooseEvent
 from ezlogs.delivery.sealed import AnyResource, SealedEvent
 from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.event import UniversalEvent
@@ -39,7 +39,7 @@ class CarrierSpan:
     dropped_attributes = dropped_events = dropped_links = 0
     instrumentation_scope = SCOPE
 
-    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Rider], resource: AnyResource) -> None:
+    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Carried], resource: AnyResource) -> None:
         sampled = TraceFlags(TraceFlags.SAMPLED)
         self.context = SpanContext(trace_id, new_span_id(), False, sampled)
         self.parent = SpanContext(trace_id, parent_span_id, False, sampled) if parent_span_id else None
@@ -50,9 +50,9 @@ class CarrierSpan:
 
 def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpan]:
     """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
-    groups: dict[tuple[bytes, int], list[Rider]] = {}
+    groups: dict[tuple[bytes, int], list[Carried]] = {}
     last_trace, last_span = b"", 0
-    group: list[Rider] = []
+    group: list[Carried] = []
     for item in loose:
         if type(item) is SealedEvent or type(item) is SealedRows:
             if item.trace_id != last_trace or item.span_id != last_span:  # most often it is the story of the one before
@@ -70,7 +70,7 @@ def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpa
     return spans
 
 
-def _chunks(riders: Sequence[Rider]) -> Iterator[Sequence[Rider]]:
+def _chunks(riders: Sequence[Carried]) -> Iterator[Sequence[Carried]]:
     """Yield as many as one carrier span takes, in their order."""
     begin = number = 0
     for at, rider in enumerate(riders):

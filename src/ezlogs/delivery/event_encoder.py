@@ -238,8 +238,12 @@ class EventEncoder:
         of_key = self._metadata[key]
         return None if of_key is None else self._known_nested(key, value, of_key)
 
+    def finds_nothing_in(self, field: str, value: str) -> bool:
+        """Return whether privacy lets a value of a changed field pass as it is."""
+        return self._scrubber.finds_nothing_in(field, value)
+
     def knows_short_texts(self) -> bool:
-        """Return whether moments, and numbers of a few digits, hold nothing: not where the application has own rules."""
+        """Return whether moments and numbers of a few digits hold nothing: not where the application has own rules."""
         return self._scrubber.knows_forms()
 
     def _is_clean_number(self, subject_id: object) -> bool:

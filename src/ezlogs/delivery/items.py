@@ -17,14 +17,17 @@ class EndedSpan(NamedTuple):
     """A span of the application and the ezlogs events that rode on it."""
 
     span: ReadableSpan
-    events: Sequence[Rider]
+    events: Sequence[Carried]
 
 
 LooseEvent = UniversalEvent | tuple[UniversalEvent, SpanContext] | SealedEvent | SealedRows
 """An event without a span to ride on, with the span it happened under if there was one; or several at once."""
 
-Rider = UniversalEvent | SealedEvent | SealedRows
-"""An event that rides on a span, or several."""
+Rider = UniversalEvent | SealedEvent
+"""An event that rides on a span."""
+
+Carried = Rider | SealedRows
+"""An event on a span, or several."""
 
 Item = EndedSpan | SealedSpan | LooseEvent
 """What is handed over to be sent."""
@@ -47,7 +50,7 @@ def is_loose(item: Item) -> TypeGuard[LooseEvent]:
     return not isinstance(item, (EndedSpan, SealedSpan))
 
 
-def number_of(riders: Sequence[Rider]) -> int:
+def number_of(riders: Sequence[Carried]) -> int:
     """Return how many events there are."""
     return len(riders) + sum(rider.number - 1 for rider in riders if type(rider) is SealedRows)
 
@@ -63,7 +66,7 @@ def events_of(item: Item) -> Sequence[UniversalEvent | SealedEvent]:
         return item.events()
     if isinstance(item, (EndedSpan, SealedSpan)):
         return item.events  # type: ignore[return-value]  # rows ride on carriers only, which are made of items
-    return (item,) if isinstance(item, (UniversalEvent, SealedEvent)) else item[:1]
+    return (item,) if isinstance(item, (UniversalEvent, SealedEvent)) else item[:1]  # type: ignore[index]  # a pair
 
 
 def receipts_of(item: Item) -> list[Any]:

@@ -181,7 +181,7 @@ class Pipeline:
             self._hand_over(event, self._span_of_another(event, span, ctx))
 
     def _deliver_rows(self, rows: SealedRows, ctx: Context) -> bool:
-        """Take rows that are journaled already; return False, and forget them, where another exporter came meanwhile."""
+        """Take rows that are journaled already; return False, and forget them, where another exporter came."""
         span = otel_compat.current_span(ctx)
         if span is None or self._keeper is None or self._endpoint_given or self.owned():
             self._put(rows)

@@ -43,7 +43,9 @@ def item_of(found: Found, resource: EncodedResource) -> SealedEvent | SealedRows
     return span
 
 
-def put_together(records: Sequence[Record], resource: EncodedResource) -> Iterator[SealedEvent | SealedRows | SealedSpan]:
+def put_together(
+    records: Sequence[Record], resource: EncodedResource
+) -> Iterator[SealedEvent | SealedRows | SealedSpan]:
     """Yield the items of some records of this process: spans with the events that rode on them, and other events."""
     riding: dict[bytes, list[SealedEvent]] = {}
     for record in records:
@@ -63,7 +65,8 @@ def signal_of(found: Found) -> OtlpSignal | None:
     """Return the signal that something was journaled for; None of what this version cannot send."""
     with suppress(Exception):  # no payload of ours, however it came there
         item = item_of(found, EncodedResource(b"", ""))
-        if isinstance(item, (SealedSpan, SealedRows)) or item.plain is not None or fields(item.body):  # else all refused
-            for_logs = isinstance(item, SealedEvent) and item.form >= Form.ENCODED_FOR_LOGS
-            return "logs" if for_logs else "traces"
+        if not isinstance(item, SealedEvent):
+            return "traces"
+        if item.plain is not None or fields(item.body):  # else all would be refused
+            return "logs" if item.form >= Form.ENCODED_FOR_LOGS else "traces"
     return None

@@ -131,7 +131,7 @@ class RowEncoder:
     def encoder_of(self, side: Side) -> Encode | None:
         """Return what encodes a value of a field; None where none is told as it is."""
         of_key = self._events.side(side.field, is_after=side.is_after)
-        return None if of_key is None else _encoder(of_key, side.kind, short=self._events.knows_short_texts())
+        return None if of_key is None else _encoder(self._events, side.field, of_key, side.kind)
 
     def key_of(self, side: Side) -> str | None:
         """Return the key of a side of a field."""
@@ -214,14 +214,21 @@ def _of_choices(choices: Sequence[Choice], *, after: bool) -> Callable[[Sequence
     return itemgetter(*places) if places else lambda values: ()
 
 
-def _encoder(of_key: OfKey, kind: type, *, short: bool) -> Encode:
+def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Encode:
     """Return what encodes values of exactly one type; it returns None where one needs a second look."""
-    texts, heads = of_key.texts, of_key.texts.heads
+    texts, heads, short = of_key.texts, of_key.texts.heads, events.knows_short_texts()
     encode = partial(encoded_value, of_key)
     if kind is type(None):
         return lambda _: of_key.nothing
     if kind is str:
-        return texts.__getitem__
+
+        def text(value: str) -> str | None:
+            known = texts[value]
+            if known is None and value.isascii() and events.finds_nothing_in(field, value):
+                return texts.encoded(value)
+            return known
+
+        return text
     if kind is int:
         return _Integers(of_key).__getitem__
     if kind is bool or kind is float:
@@ -236,7 +243,7 @@ def _encoder(of_key: OfKey, kind: type, *, short: bool) -> Encode:
     if kind in (datetime, date, time) and short:
 
         def moment(value: Any) -> str | None:
-            text = value.isoformat()
+            text: str = value.isoformat()
             return heads[len(text)] + text
 
         return moment
@@ -266,4 +273,3 @@ class _Integers(dict[int, "str | None"]):
 _SMALL: Final = 1000
 _FEW: Final = 10**8
 """Keys below this have too few digits to be looked at."""
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from opentelemetry.sdk.resources import Resource
@@ -16,6 +16,9 @@ from ezlogs.event import UniversalEvent
 from ezlogs.otlp.protobuf import fields, pieces
 from ezlogs.otlp.values import message_field
 from ezlogs.priority import Priority
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.sealed_rows import SealedRows
 
 HEAD: Final = "BB16sQq"
 """What stands in front of a body: form, flags, trace, span and time."""
@@ -202,7 +205,7 @@ class SealedSpan:
         body: bytes,
         scope: EncodedScope,
         resource: AnyResource,
-        events: Sequence[UniversalEvent | SealedEvent] = (),
+        events: Sequence[UniversalEvent | SealedEvent | SealedRows] = (),
         rules: Sequence[str] = (),
         priority: int = Priority.NORMAL,
     ) -> None:

@@ -75,7 +75,7 @@ class Present(msgspec.Struct, eq=False):
 _plans: WeakKeyDictionary[Any, Plan] = WeakKeyDictionary()
 
 
-def keep(  # noqa: PLR0917, PLR0911, C901  # as Django passes them; inline: for each row that is saved
+def keep(  # noqa: PLR0917, PLR0915  # as Django passes them; inline: for each row that is saved
     instance: Any,
     updated: bool,
     raw: bool = False,
@@ -183,7 +183,7 @@ def _is_whole(plan: Plan, known: Any) -> bool:
     return True
 
 
-def _form(
+def _form(  # noqa: PLR0917  # as `keep` has them
     forms: dict[object, Form | None],
     key: object,
     plan: Plan,
@@ -200,9 +200,15 @@ def _form(
 
 
 @guarded
-def learn(
-    model: Any, shape: Shape, policy: ModelPolicy, using: str, at: Moment, make: Callable[[AlikeRow], Row | None],
-    *, created: bool,
+def learn(  # noqa: PLR0917  # all that is known of a save
+    model: Any,
+    shape: Shape,
+    policy: ModelPolicy,
+    using: str,
+    at: Moment,
+    make: Callable[[AlikeRow], Row | None],
+    *,
+    created: bool,
 ) -> None:
     """Find out what further saves of a model have in common with the one just seen, if it is in a transaction.
 

@@ -33,7 +33,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     hooks.after(module.Model, "refresh_from_db", see_refresh)
 
 
-class Loaded(msgspec.Struct, frozen=True):
+class Loaded(msgspec.Struct, frozen=True, gc=False):
     """A row as the database has it, as far as it is known. Never pickled or copied along with its instance."""
 
     names: Sequence[str]

@@ -165,7 +165,7 @@ def still_known(known: Any) -> Any:
     return known
 
 
-def form_of(
+def form_of(  # noqa: PLR0917  # all that a form follows from
     columns: Columns,
     policy: ModelPolicy,
     marks: Collection[str],
@@ -199,9 +199,9 @@ def form_of(
             continue
         if (not before and kind is type(None)) or (before and was is not _UNKNOWN and not changed[at]):
             continue
-        if was is not kind and was is not _UNKNOWN and kind not in _NOTHING:
-            if was is not type(None) or (kind is str and not columns.texts[at]):
-                return None  # the field says whether it is the same: "9.90" may have been assigned for a decimal
+        is_other = was is not kind and was is not _UNKNOWN and kind not in _NOTHING
+        if is_other and (was is not type(None) or (kind is str and not columns.texts[at])):
+            return None  # the field says whether it is the same: "9.90" may have been assigned for a decimal
         written.append((at, was, kind))
     return _told(columns, policy, marks if before else (), written, is_created=not before)
 
