@@ -211,6 +211,9 @@ class EventEncoder:
         story, subject = self._correlations[correlation], self._subjects[subject_type]
         if kind is None or who is None or story is None or subject is None:
             return None
+        for key, value in metadata.items():
+            if type(value) is str:
+                self._scrubber.finds_nothing_in(key, value)  # what holds nothing is remembered from then on
         pieces, json_keys = [kind, who, story, subject], list[str]()
         return "".join(pieces) if self._add_metadata(pieces, metadata, json_keys) and not json_keys else None
 
@@ -219,6 +222,13 @@ class EventEncoder:
         if self._is_clean_number(subject_id):
             return self._subject_number[len(subject_id)] + subject_id
         return self._subject_id[subject_id]
+
+    def looked_at_subject_id(self, subject_id: str) -> str | None:
+        """Return the same after a second look at it; None where privacy keeps something back."""
+        known = self.subject_id(subject_id)
+        if known is None and subject_id.isascii() and self._scrubber.finds_nothing(subject_id):
+            return self._subject_number[len(subject_id)] + subject_id
+        return known
 
     def side(self, field: str, *, is_after: bool) -> OfKey | None:
         """Return what is known of a changed field before or after; None where privacy keeps back what is in it."""

@@ -96,7 +96,7 @@ class RowEncoder:
                     subject: str | None = heads[len(number)] + number
                 else:
                     key = alike.key_of(after)
-                    subject = "" if key is None else events.subject_id(key)
+                    subject = "" if key is None else events.looked_at_subject_id(key)
                 pieces = encoding.told(row.before, after)
                 if pieces is None or constant is None or subject is None:
                     break
@@ -220,14 +220,14 @@ def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Enc
     encode = partial(encoded_value, of_key)
     if kind is type(None):
         return lambda _: of_key.nothing
+
+    def text(value: str) -> str | None:
+        known = texts[value]
+        if known is None and value.isascii() and events.finds_nothing_in(field, value):
+            return texts.encoded(value)
+        return known
+
     if kind is str:
-
-        def text(value: str) -> str | None:
-            known = texts[value]
-            if known is None and value.isascii() and events.finds_nothing_in(field, value):
-                return texts.encoded(value)
-            return known
-
         return text
     if kind is int:
         return _Integers(of_key).__getitem__
@@ -236,21 +236,21 @@ def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Enc
     if kind is Decimal:
 
         def decimal(value: Decimal) -> str | None:
-            text = str(value)
-            return heads[len(text)] + text if short and len(text) < _SHORT else texts[text]
+            told = str(value)
+            return heads[len(told)] + told if short and len(told) < _SHORT else text(told)
 
         return decimal
     if kind in (datetime, date, time) and short:
 
         def moment(value: Any) -> str | None:
-            text: str = value.isoformat()
-            return heads[len(text)] + text
+            told: str = value.isoformat()
+            return heads[len(told)] + told
 
         return moment
 
     def others(value: object) -> str | None:
         frozen = freeze(value)
-        return texts[frozen] if type(frozen) is str else encode(frozen)
+        return text(frozen) if type(frozen) is str else encode(frozen)
 
     return others
 

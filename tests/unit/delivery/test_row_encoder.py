@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 from opentelemetry.context import Context
@@ -84,7 +84,11 @@ def rows(draw: st.DrawFn) -> tuple[Columns, ModelPolicy, list[list[Any]], list[A
     """Values of a few rows, with those of one before."""
     number = len(NAMES) - 1
     after = draw(st.lists(st.tuples(keys, *[values] * number).map(list), min_size=1, max_size=4))
-    before = [draw(st.sampled_from([was, was]) if draw(st.booleans()) else values) for was in after[0][1:]]
+    is_same, others = (
+        draw(st.lists(st.booleans(), min_size=number, max_size=number)),
+        draw(st.tuples(*[values] * number)),
+    )
+    before = [was if same else other for was, same, other in zip(after[0][1:], is_same, others, strict=True)]
     return draw(columns), draw(policies), after, [after[0][0], *before]
 
 
@@ -190,7 +194,8 @@ def compare(scrubber: Scrubber, some: Sequence[AlikeRow]) -> int:
     return left
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.timeout(300)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows())
 def test_rows_are_encoded_as_one_by_one(drawn: tuple[Columns, ModelPolicy, list[list[Any]], list[Any]]) -> None:
     """Whatever is in them, whatever the policy says: or they are left to the plain way."""
@@ -215,7 +220,7 @@ def test_further_rules_are_shown_every_value() -> None:
     """Also those that would hold nothing by their form."""
     prices = Pattern("price", (), re.compile(r"12\.50"))
     scrubber = Scrubber(further=lambda: [prices])
-    columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {})
+    columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {"state": STATES})
     some = written(
         columns, ModelPolicy(), [[1, "new", Decimal(price), "n", "p", 3, 4, True] for price in ("12.50", "1")]
     )
@@ -224,7 +229,7 @@ def test_further_rules_are_shown_every_value() -> None:
 
 def test_more_rows_than_a_span_takes_are_several() -> None:
     """No more than a span's limit allows in one."""
-    columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {})
+    columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {"state": STATES})
     some = written(columns, ModelPolicy(), [[number, "new", 1, "n", "p", 2, 3, True] for number in range(MOST + 5)])
     encoder = RowEncoder(EventEncoder(Scrubber(), EVENT_HEADS), ROWS)
     counter = tails()
@@ -236,7 +241,7 @@ def test_more_rows_than_a_span_takes_are_several() -> None:
 
 def sealed(number: int) -> SealedRows:
     """Some rows as they are handed over."""
-    columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {})
+    columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {"state": STATES})
     some = written(columns, ModelPolicy(), [[at, "new", 1, "n", "p", 2, 3, True] for at in range(number)])
     spans = SpanEncoder(Scrubber())
     encoded = spans.rows.encoded(some, 0, tails().__next__)
