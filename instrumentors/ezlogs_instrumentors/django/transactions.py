@@ -31,8 +31,8 @@ class Rollbacks(msgspec.Struct, eq=False):
 class Open(msgspec.Struct, eq=False):
     """What is known of a connection's present transaction."""
 
-    rollbacks: Rollbacks
     writes: Transaction | None = None
+    rollbacks: Rollbacks = msgspec.field(default_factory=Rollbacks)
     lost: int | None = None
     """The identity of the error that a commit lost its connection by: it was told, so a rollback by it is not."""
 
@@ -89,7 +89,7 @@ def write(row: Row | Later, alias: str) -> None:
         return
     state = _open.get(connection)
     if state is None:
-        state = _open[connection] = Open(Rollbacks())
+        state = _open[connection] = Open()
     if state.writes is None:
         state.writes = Transaction(alias, handling=sys.exc_info()[1])
         state.lost = None

@@ -228,6 +228,9 @@ def learn(  # noqa: PLR0917  # all that is known of a save
     writes = transaction.writes
     if writes is None:
         return
+    known: Present | None = writes.found.get((model, not created))
+    if known is not None and _holds(known):
+        return
     plan = _plan(model, shape, policy)
     alike = Alike(
         model._meta.model_name,
