@@ -24,6 +24,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Journal, Kind, Receipt
 from ezlogs.journal.liveness import homes
 from ezlogs.journal.record import HEAD as RECORD_HEAD
+from ezlogs.journal.record import HEAD_SIZE, pack_head
 from ezlogs.otlp.loading import held_off
 from ezlogs.priority import Priority
 from ezlogs.runtime import log
@@ -185,8 +186,10 @@ class Journaling:
             item_id: The id of the first one's event.
             transaction: The transaction's id, in 8 bytes.
         """
-        payload = rows.head() + rows.body
-        rows.receipt = self._journal.append(_PREPARED, item_id, payload, rows.priority, owner=transaction)
+        head = rows.head()
+        size = HEAD_SIZE + len(item_id) + len(transaction) + len(head) + len(rows.body)
+        record = pack_head(size, _PREPARED, rows.priority, len(item_id), len(transaction), time_ns())
+        rows.receipt = self._journal.append_body(b"".join((record, item_id, transaction, head, rows.body)))
 
     def commit(self, transaction: bytes, receipts: Sequence[Any]) -> None:
         """Journal that a transaction was committed.
