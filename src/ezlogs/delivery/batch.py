@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,6 @@ from ezlogs.delivery.carriers import TRACE_IDS, CarrierSpan, carried, place_of
 from ezlogs.delivery.event_encoder import EventEncoder
 from ezlogs.delivery.items import Carried, EndedSpan, Item, number_of, parted, receipts_of
 from ezlogs.delivery.packing import packed
-from ezlogs.delivery.row_encoder import RowEncoder
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, Form, SealedEvent, SealedSpan
 from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.delivery.span_now import as_now, attributes_of
@@ -41,6 +41,7 @@ from ezlogs.runtime import log
 from ezlogs.wire import rules_of
 
 if TYPE_CHECKING:
+    from ezlogs.delivery.row_encoder import RowEncoder
     from ezlogs.trackers.data.alike import AlikeRow
 
 ROWS = "data.change"
@@ -146,8 +147,13 @@ class SpanEncoder:
         self._priorities = priorities or Priorities()
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, EVENT_HEADS)
-        self.rows = RowEncoder(self._events, ROWS)
-        """Encodes rows that are alike."""
+
+    @cached_property
+    def rows(self) -> RowEncoder:
+        """What encodes rows that are alike; loaded where there is a journal only."""
+        from ezlogs.delivery.row_encoder import RowEncoder
+
+        return RowEncoder(self._events, ROWS)
 
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent, scrubbed and encoded."""

@@ -119,6 +119,7 @@ class Pipeline:
                 endpoint=endpoint,
             )
         self._preparation = Preparation
+        _ = self._spans.rows
         keeper = self._keeper = self._worker.keeper
         if keeper is not None:
             carry = partial(Pipeline.carry, self)
