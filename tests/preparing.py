@@ -13,6 +13,7 @@ from ezlogs.delivery.journaling import Journaling
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.prepared import Preparation, Way
 from ezlogs.delivery.sealed import EncodedResource
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Found, adopt
 from ezlogs.privacy import Scrubber
@@ -28,20 +29,31 @@ class Journaled:
         self.captured = captured
         self.prepared = 0
         """How often a transaction was prepared."""
+        self.rows: list[SealedRows] = []
+        """What was journaled and delivered together."""
+        self.takes_rows = True
         self.journaling = Journaling(directory, EncodedResource(b"", ""), cap=4 << 20, max_age=60)
-        self._keeper = Keeper(self.journaling, SpanEncoder(Scrubber()), int)
+        self._spans = SpanEncoder(Scrubber())
+        self._keeper = Keeper(self.journaling, self._spans, int)
 
     def preparing(self) -> Preparation:
         """Begin to prepare a transaction."""
         self.prepared += 1
         runtime = current_runtime()
-        way = Way(self._keeper, lambda ctx: None, self.deliver, self.captured.carry)
+        way = Way(self._keeper, lambda ctx: None, self.deliver, self.captured.carry, self._spans, self.deliver_rows)
         return Preparation([way], Ledger() if runtime is None else runtime.ledger)
 
     def deliver(self, event: UniversalEvent, sealed: Any, ctx: Any) -> None:
         """Deliver an event, and acknowledge it."""
         self.captured.carry(event, ctx)
         self._keeper.let_go([sealed], ())
+
+    def deliver_rows(self, rows: SealedRows, ctx: Any) -> bool:
+        """Deliver rows together, and acknowledge them; or refuse to."""
+        self._keeper.done([rows.receipt])
+        if self.takes_rows:
+            self.rows.append(rows)
+        return self.takes_rows
 
     def waiting(self) -> object:
         """How many records wait in the journal."""

@@ -9,7 +9,8 @@ from itertools import count
 from time import time_ns
 
 EVENT_ID_PREFIX = "evt_"
-_ID_LENGTH = len(EVENT_ID_PREFIX) + 32
+OWN_ID_SIZE = len(EVENT_ID_PREFIX) + 32
+"""Characters of an event id that ezlogs has made."""
 
 _VERSION, _VARIANT = 7 << 12, 0b10 << 62
 _pack = struct.Struct(">QQ").pack
@@ -73,9 +74,14 @@ def event_id(timestamp: int, tail: int) -> str:
         >>> event_id(1_700_000_000_000_500_000, 7)
         'evt_018bcfe5680078008000000000000007'
     """
+    return EVENT_ID_PREFIX + event_digits(timestamp, tail)
+
+
+def event_digits(timestamp: int, tail: int) -> str:
+    """Return the digits of an event id, without what is in front of them; otherwise as `event_id`."""
     milliseconds, rest = divmod(timestamp, 1_000_000)
     high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | _VERSION | (rest << 12) // 1_000_000
-    return EVENT_ID_PREFIX + _pack(high, _VARIANT | tail & _LARGEST_TAIL).hex()
+    return _pack(high, _VARIANT | tail & _LARGEST_TAIL).hex()
 
 
 def is_own_id(text: str) -> bool:
@@ -85,7 +91,7 @@ def is_own_id(text: str) -> bool:
         >>> is_own_id(new_event_id()), is_own_id("evt_1")
         (True, False)
     """
-    return len(text) == _ID_LENGTH and text.startswith(EVENT_ID_PREFIX)
+    return len(text) == OWN_ID_SIZE and text.startswith(EVENT_ID_PREFIX)
 
 
 def new_event_id(timestamp: int | None = None) -> str:

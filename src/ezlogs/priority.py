@@ -54,6 +54,10 @@ class Priorities:
             return Priority.ERROR
         return _OF_SEVERITY.get(severity, Priority.NORMAL)
 
+    def usual(self, event_type: str) -> Priority:
+        """Return the priority of events of a type that succeeded."""
+        return self._usual[event_type]
+
     def of_all(self, events: Sequence[UniversalEvent]) -> Priority:
         """Return the priority of the most important of some events; that of a span, where there are none."""
         if Priority.AUDIT in {self._usual[event.event_type] for event in events}:

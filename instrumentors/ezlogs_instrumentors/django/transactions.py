@@ -22,12 +22,17 @@ _LONGEST_CHAIN = 10
 """How many errors are looked at, each raised while the one before was handled."""
 
 
+class Rollbacks(msgspec.Struct, eq=False):
+    """How often something was taken back on a connection, or may have been."""
+
+    number: int = 0
+
+
 class Open(msgspec.Struct, eq=False):
     """What is known of a connection's present transaction."""
 
     writes: Transaction | None = None
-    rollbacks: int = 0
-    """How often something was taken back, or may have been."""
+    rollbacks: Rollbacks = msgspec.field(default_factory=Rollbacks)
     lost: int | None = None
     """The identity of the error that a commit lost its connection by: it was told, so a rollback by it is not."""
 
@@ -35,13 +40,13 @@ class Open(msgspec.Struct, eq=False):
 class Seen(NamedTuple):
     """A moment in a transaction: what was read of the database then holds until something is taken back."""
 
-    transaction: Open
-    rollbacks: int
+    counter: Rollbacks
+    number: int
 
     @property
     def holds(self) -> bool:
         """Tell whether nothing was taken back since."""
-        return self.transaction.rollbacks == self.rollbacks
+        return self.counter.number == self.number
 
 
 class _Thread(local):
@@ -52,7 +57,7 @@ class _Thread(local):
 _open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()
 """The transaction of each connection; Django has one connection for each alias and thread."""
 
-_thread = _Thread()
+open_transactions = _Thread()
 """Those that something was written in."""
 
 
@@ -88,14 +93,23 @@ def write(row: Row | Later, alias: str) -> None:
     if state.writes is None:
         state.writes = Transaction(alias, handling=sys.exc_info()[1])
         state.lost = None
-        _thread.writing[alias] = state
+        open_transactions.writing[alias] = state
     state.writes.add(row)
 
 
 def seen(alias: str | None) -> Seen | None:
     """Return the present moment in a transaction; None where nothing was written, so that nothing can be taken back."""
-    state = _thread.writing.get(alias) if alias else None
-    return None if state is None else Seen(state, state.rollbacks)
+    state = open_transactions.writing.get(alias) if alias else None
+    return None if state is None else Seen(state.rollbacks, state.rollbacks.number)
+
+
+def open_transaction(alias: str) -> tuple[Any, Open] | None:
+    """Return the connection of an alias and its transaction, if something was written in it."""
+    from django.db import connections
+
+    state = open_transactions.writing.get(alias)
+    connection = connections[alias]
+    return (connection, state) if state is not None and _open.get(connection) is state else None
 
 
 def tell_now(connection: Any) -> None:
@@ -245,7 +259,7 @@ def see_savepoint_rollback(connection: Any, _: None, name: str) -> None:
     if is_in_test_case_only(connection):
         see_rollback(connection, None)
     elif state is not None and state.writes is not None:
-        state.rollbacks += 1
+        state.rollbacks.number += 1
         state.writes.rollback_to(name, sys.exc_info()[1])
 
 
@@ -258,9 +272,9 @@ def is_in_test_case_only(connection: Any) -> bool:
 def _ended(connection: Any, state: Open, *, is_kept: bool = True) -> Transaction | None:
     writes, state.writes = state.writes, None
     if not is_kept:
-        state.rollbacks += 1
-    if _thread.writing.get(connection.alias) is state:
-        del _thread.writing[connection.alias]
+        state.rollbacks.number += 1
+    if open_transactions.writing.get(connection.alias) is state:
+        del open_transactions.writing[connection.alias]
     return writes
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -14,9 +15,10 @@ from opentelemetry.trace import SpanContext, StatusCode
 
 from ezlogs.delivery.carriers import TRACE_IDS, CarrierSpan, carried, place_of
 from ezlogs.delivery.event_encoder import EventEncoder
-from ezlogs.delivery.items import EndedSpan, Item, Rider, parted, receipts_of
+from ezlogs.delivery.items import Carried, EndedSpan, Item, number_of, parted, receipts_of
 from ezlogs.delivery.packing import packed
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, EncodedScope, Form, SealedEvent, SealedSpan
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.delivery.span_now import as_now, attributes_of, events_of
 from ezlogs.event import UniversalEvent
 from ezlogs.otlp import (
@@ -38,6 +40,13 @@ from ezlogs.privacy.span import scrub_span
 from ezlogs.privacy.surfaces import STRUCTURAL
 from ezlogs.runtime import log
 from ezlogs.wire import rules_of
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.row_encoder import RowEncoder
+    from ezlogs.trackers.data.alike import AlikeRow
+
+ROWS = "data.change"
+"""What rows are told as."""
 
 _PACKED = int(Form.PACKED_FOR_SPANS)
 _STRETCH = 64
@@ -120,8 +129,8 @@ class Sources:
         )
 
 
-Groups = dict[EncodedResource, dict[EncodedScope, list[bytes]]]
-"""Encoded records by where they come from."""
+Groups = dict[EncodedResource, dict[EncodedScope, list[bytes | Sequence[bytes]]]]
+"""Encoded records, some of them in parts, by where they come from."""
 
 
 def request_of(groups: Groups) -> bytes:
@@ -146,6 +155,13 @@ class SpanEncoder:
         self._sources = Sources(scrubber)
         self._events = EventEncoder(scrubber, EVENT_HEADS)
 
+    @cached_property
+    def rows(self) -> RowEncoder:
+        """What encodes rows that are alike; loaded where there is a journal only."""
+        from ezlogs.delivery.row_encoder import RowEncoder
+
+        return RowEncoder(self._events, ROWS)
+
     def seal(self, event: UniversalEvent, under: SpanContext | None) -> SealedEvent:
         """Return an event as it will be sent, scrubbed and encoded."""
         if under is None:  # as `place_of` would say
@@ -159,11 +175,27 @@ class SpanEncoder:
         body = self._body(event, rules)
         return SealedEvent(body, event.timestamp, trace_id, span_id, rules, event_type, priority)
 
-    def seal_span(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
+    def seal_rows(self, body: bytes, rows: Sequence[AlikeRow], under: SpanContext | None) -> SealedRows:
+        """Return rows that are encoded as they will be sent.
+
+        Args:
+            body: What `ezlogs.delivery.row_encoder.RowEncoder.encoded` returned of them.
+            rows: The rows, of one context.
+            under: The span that they happened under.
+        """
+        if under is not None and under.is_valid:
+            trace_id, span_id = under.trace_id.to_bytes(16, "big"), under.span_id
+        else:
+            trace_id, span_id = TRACE_IDS[rows[0].alike.correlation.correlation_id], 0
+        times = [row.timestamp for row in rows]
+        priority = self._priorities.usual(ROWS)
+        return SealedRows(body, len(rows), min(times), max(times), trace_id, span_id, ROWS, priority)
+
+    def seal_span(self, span: ReadableSpan, events: Sequence[Carried]) -> SealedSpan:
         """Return a span as it will be sent - now, where it has not ended - and the events that rode on it."""
         return self._seal_bare(span, events) or self._seal_any(span, events)
 
-    def _seal_bare(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan | None:
+    def _seal_bare(self, span: ReadableSpan, events: Sequence[Carried]) -> SealedSpan | None:
         """Return a span as `_seal_any` does that has nothing but attributes, and nothing to keep back; else None."""
         status, name = span.status, span.name
         if status.description or span.links or span.dropped_links or span.dropped_events or events_of(span):
@@ -182,7 +214,7 @@ class SpanEncoder:
             self._of_span(status.status_code, events),
         )
 
-    def _seal_any(self, span: ReadableSpan, events: Sequence[Rider]) -> SealedSpan:
+    def _seal_any(self, span: ReadableSpan, events: Sequence[Carried]) -> SealedSpan:
         now = as_now(span)
         clean = scrub_span(now, self._scrubber)
         return SealedSpan(
@@ -213,18 +245,18 @@ class SpanEncoder:
         """Return whether an item goes before others, where not all can be kept."""
         if type(item) is UniversalEvent:
             return self._priorities.of(item)
-        if isinstance(item, (SealedEvent, SealedSpan)):
+        if isinstance(item, (SealedEvent, SealedRows, SealedSpan)):
             return item.priority
         if not isinstance(item, EndedSpan):
             return self._priorities.of(item[0])  # type: ignore[index]  # no event of a class derived from ours
         return self._of_span(item.span.status.status_code, item.events)
 
-    def _of_span(self, status: StatusCode, events: Sequence[Rider]) -> int:
+    def _of_span(self, status: StatusCode, events: Sequence[Carried]) -> int:
         highest = self._highest(events)
         return max(Priority.ERROR, highest) if status is StatusCode.ERROR else highest
 
-    def _highest(self, events: Sequence[Rider]) -> int:
-        sealed = [event.priority for event in events if type(event) is SealedEvent]
+    def _highest(self, events: Sequence[Carried]) -> int:
+        sealed = [event.priority for event in events if isinstance(event, (SealedEvent, SealedRows))]
         if sealed and len(sealed) == len(events):
             return max(sealed)
         others = [event for event in events if type(event) is UniversalEvent]
@@ -248,23 +280,27 @@ class SpanEncoder:
                 span = item if isinstance(item, SealedSpan) else self.seal_span(*item)
                 rules, record = [*span.rules], [span.body]
                 for event in span.events:
+                    if isinstance(event, SealedRows):
+                        record.append(event.body)
+                        rules += event.rules
+                        continue
                     body = self._body(event, rules)
                     record += (EVENT_OF_SPAN, varint(len(body)), body)
             except Exception:  # one span that cannot be encoded must not cost the others
                 log.exception("ezlogs: a span could not be encoded")
-                tally.broken += len(item.events)
+                tally.broken += number_of(item.events)
                 continue
             is_carrier = isinstance(item, EndedSpan) and isinstance(item.span, CarrierSpan)
             tally.take(item.events, rules, span.priority, is_span=not is_carrier)
             scopes = groups.setdefault(self._sources.resource(span.resource), {})
-            scopes.setdefault(span.scope, []).append(b"".join(record))
+            scopes.setdefault(span.scope, []).append(record)
             since += (1 if isinstance(item, SealedSpan) else _UNSEALED) + len(item.events)
             if since >= _STRETCH:
                 since = 0
                 between()
         return tally.batch(request_of(groups))
 
-    def _body(self, event: Rider, rules: list[str]) -> bytes:
+    def _body(self, event: UniversalEvent | SealedEvent, rules: list[str]) -> bytes:
         """Return an encoded event; append the rules by which privacy kept something back."""
         if type(event) is SealedEvent:
             if event.rules:
@@ -291,12 +327,15 @@ class Tally:
         self._types: Counter[str] = Counter()
         self._priority = int(Priority.DEBUG)
 
-    def take(self, events: Sequence[Rider], rules: Sequence[str], priority: int, *, is_span: bool = False) -> None:
+    def take(self, events: Sequence[Carried], rules: Sequence[str], priority: int, *, is_span: bool = False) -> None:
         """Count a record with some events."""
         self._records += 1
         self._spans += is_span
         self._redactions.update(rules)
         self._types.update([event.event_type for event in events])
+        for event in events:
+            if type(event) is SealedRows:
+                self._types[event.event_type] += event.number - 1
         self._priority = max(self._priority, priority)
 
     def batch(self, body: bytes) -> Batch:

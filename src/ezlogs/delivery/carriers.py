@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, TraceFlags
 
-from ezlogs.delivery.items import EndedSpan, LooseEvent, Rider
+from ezlogs.delivery.items import Carried, EndedSpan, LooseEvent
 from ezlogs.delivery.sealed import AnyResource, SealedEvent
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.event import UniversalEvent
 from ezlogs.ids import new_span_id, new_trace_id
 from ezlogs.otlp.values import Remembered
@@ -39,22 +39,22 @@ class CarrierSpan:
     dropped_attributes = dropped_events = dropped_links = 0
     instrumentation_scope = SCOPE
 
-    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Rider], resource: AnyResource) -> None:
+    def __init__(self, trace_id: int, parent_span_id: int, events: Sequence[Carried], resource: AnyResource) -> None:
         sampled = TraceFlags(TraceFlags.SAMPLED)
         self.context = SpanContext(trace_id, new_span_id(), False, sampled)
         self.parent = SpanContext(trace_id, parent_span_id, False, sampled) if parent_span_id else None
         self.resource = resource
         self.start_time = min(event.timestamp for event in events)
-        self.end_time = max(event.timestamp for event in events)
+        self.end_time = max(event.last if type(event) is SealedRows else event.timestamp for event in events)
 
 
 def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpan]:
     """Put loose events on carrier spans: one per trace and parent span, at most `MAX_CARRIED` events each."""
-    groups: dict[tuple[bytes, int], list[Rider]] = {}
+    groups: dict[tuple[bytes, int], list[Carried]] = {}
     last_trace, last_span = b"", 0
-    group: list[Rider] = []
+    group: list[Carried] = []
     for item in loose:
-        if type(item) is SealedEvent:
+        if type(item) is SealedEvent or type(item) is SealedRows:
             if item.trace_id != last_trace or item.span_id != last_span:  # most often it is the story of the one before
                 last_trace, last_span = item.trace_id, item.span_id
                 group = groups.setdefault((last_trace, last_span), [])
@@ -64,10 +64,22 @@ def carried(loose: Iterable[LooseEvent], resource: AnyResource) -> list[EndedSpa
             groups.setdefault(place_of(event, under), []).append(event)
     spans = []
     for (trace, parent_span_id), events in groups.items():
-        trace_id, remaining = int.from_bytes(trace, "big"), iter(events)
-        while chunk := list(islice(remaining, MAX_CARRIED)):
+        trace_id = int.from_bytes(trace, "big")
+        for chunk in _chunks(events):
             spans.append(EndedSpan(CarrierSpan(trace_id, parent_span_id, chunk, resource), chunk))  # type: ignore[arg-type]  # a span by its public names
     return spans
+
+
+def _chunks(riders: Sequence[Carried]) -> Iterator[Sequence[Carried]]:
+    """Yield as many as one carrier span takes, in their order."""
+    begin = number = 0
+    for at, rider in enumerate(riders):
+        further = rider.number if type(rider) is SealedRows else 1
+        if number + further > MAX_CARRIED and at > begin:
+            yield riders[begin:at]
+            begin, number = at, 0
+        number += further
+    yield riders[begin:]
 
 
 def place_of(event: UniversalEvent, under: SpanContext | None) -> tuple[bytes, int]:

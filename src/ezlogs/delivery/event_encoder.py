@@ -19,7 +19,7 @@ from msgspec import UNSET
 from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import ENDLESS, Change, Sampled, is_right, usual_severity
-from ezlogs.ids import event_id, sequence_of
+from ezlogs.ids import EVENT_ID_PREFIX, OWN_ID_SIZE, event_id, sequence_of
 from ezlogs.otlp.values import Heads, Remembered, append_attributes, varint
 from ezlogs.party import Actor, Subject, party
 from ezlogs.privacy import Scrubber
@@ -79,10 +79,16 @@ class EventEncoder:
         self._json_keys = Remembered(self._encoded_json_keys)
         self._nested: dict[tuple[str, Pairs], str] = {}
         self._event_id = _as_text(heads.texts["ezlogs.event.id"])
+        self.own_id_head = self._event_id[OWN_ID_SIZE] + EVENT_ID_PREFIX
+        """What stands in front of the 32 digits of an id that ezlogs has made."""
         self._story_id = _as_text(heads.texts["ezlogs.correlation.id"])
         self._cause_id = _as_text(heads.texts["ezlogs.parent_event.id"])
-        self._sequence = self._value_heads("ezlogs.sequence")
+        self._sequence = self.sequence_heads = self._value_heads("ezlogs.sequence")
+        self.integer = _integer
+        """Encodes a whole number."""
         self._subject_number = _as_text(heads.texts["ezlogs.subject.id"])
+        self.subject_heads = self._subject_number
+        """What stands in front of a subject's id, by its length."""
         self._subject_id = self._texts_of("ezlogs.subject.id")
         self._duration = self._value_heads("ezlogs.duration")[9]
 
@@ -134,12 +140,10 @@ class EventEncoder:
             if subject_id is not None:
                 if type(subject_id) is int:
                     subject_id = str(subject_id)
-                if self._is_clean_number(subject_id):
-                    pieces += (self._subject_number[len(subject_id)], subject_id)
-                elif (encoded_id := self._subject_id[subject_id]) is not None:
-                    pieces.append(encoded_id)
-                else:
+                encoded_id = self.subject_id(subject_id)
+                if encoded_id is None:
                     return None
+                pieces.append(encoded_id)
         if duration is not None:
             if type(duration) is not float or not 0.0 <= duration < ENDLESS:
                 return None
@@ -199,6 +203,59 @@ class EventEncoder:
                     return False
         return True
 
+    def constant(
+        self, action: str, actor: Actor, correlation: Correlation, subject_type: str, metadata: Mapping[str, object]
+    ) -> str | None:
+        """Return what events have in common that succeeded in one story; None where something needs a second look."""
+        kind, who = self._kinds[action, "success", None], self._actors[actor]
+        story, subject = self._correlations[correlation], self._subjects[subject_type]
+        if kind is None or who is None or story is None or subject is None:
+            return None
+        for key, value in metadata.items():
+            if type(value) is str:
+                self._scrubber.finds_nothing_in(key, value)  # what holds nothing is remembered from then on
+        pieces, json_keys = [kind, who, story, subject], list[str]()
+        return "".join(pieces) if self._add_metadata(pieces, metadata, json_keys) and not json_keys else None
+
+    def subject_id(self, subject_id: str) -> str | None:
+        """Return the id of a subject; None where it needs a second look."""
+        if self._is_clean_number(subject_id):
+            return self._subject_number[len(subject_id)] + subject_id
+        return self._subject_id[subject_id]
+
+    def looked_at_subject_id(self, subject_id: str) -> str | None:
+        """Return the same after a second look at it; None where privacy keeps something back."""
+        known = self.subject_id(subject_id)
+        if known is None and subject_id.isascii() and self._scrubber.finds_nothing(subject_id):
+            return self._subject_number[len(subject_id)] + subject_id
+        return known
+
+    def side(self, field: str, *, is_after: bool) -> OfKey | None:
+        """Return what is known of a changed field before or after; None where privacy keeps back what is in it."""
+        of_field = self._fields[field]
+        return None if of_field is None else of_field.after if is_after else of_field.before
+
+    def names(self, names: tuple[str, ...]) -> str | None:
+        """Return the names of changed fields; None where one is there twice, or needs a second look."""
+        return self._changed_fields[names] if all(self._fields[name] is not None for name in names) else None
+
+    def json_keys(self, keys: tuple[str, ...]) -> str:
+        """Return the names of the attributes that are JSON."""
+        return self._json_keys[keys]
+
+    def nested(self, key: str, value: Pairs) -> str | None:
+        """Return a metadata attribute that holds a few texts by name; None where it needs a second look."""
+        of_key = self._metadata[key]
+        return None if of_key is None else self._known_nested(key, value, of_key)
+
+    def finds_nothing_in(self, field: str, value: str) -> bool:
+        """Return whether privacy lets a value of a changed field pass as it is."""
+        return self._scrubber.finds_nothing_in(field, value)
+
+    def knows_short_texts(self) -> bool:
+        """Return whether moments and numbers of a few digits hold nothing: not where the application has own rules."""
+        return self._scrubber.knows_forms()
+
     def _is_clean_number(self, subject_id: object) -> bool:
         """Return whether an id is a number that privacy lets pass: most are, and none comes again."""
         return type(subject_id) is str and subject_id.isdigit() and subject_id.isascii() and self._is_clean(subject_id)
@@ -209,7 +266,7 @@ class EventEncoder:
             of_key = of_keys[key]
             if of_key is None:
                 return False
-            known = of_key.texts[value] if type(value) is str else self._encoded_value(of_key, value)
+            known = of_key.texts[value] if type(value) is str else encoded_value(of_key, value)
             if known is None:
                 if type(value) is not Pairs or (known := self._known_nested(key, value, of_key)) is None:
                     return False
@@ -237,7 +294,7 @@ class EventEncoder:
                 elif type(value) is str:
                     known = of_side.texts[value]
                 else:
-                    known = self._encoded_value(of_side, value)
+                    known = encoded_value(of_side, value)
                 if known is None:
                     return False
                 append(known)
@@ -246,19 +303,6 @@ class EventEncoder:
             return False
         append(told)
         return True
-
-    def _encoded_value(self, of_key: OfKey, value: Any) -> str | None:
-        """Return an attribute whose value is no text; None for one that is more than a plain number or a switch."""
-        kind = type(value)
-        if kind is int and -_CARD < value < _CARD:
-            encoded = _integer(value)
-        elif kind is float and -_CARD < value < _CARD:
-            encoded = _pack_double(b"\x21", value).decode("latin-1")
-        elif kind is bool:
-            encoded = "\x10\x01" if value else "\x10\x00"
-        else:
-            return None
-        return of_key.heads[len(encoded)] + encoded
 
     def _known_nested(self, key: str, value: Pairs, of_key: OfKey) -> str | None:
         """Return an attribute whose value is a few texts by name, such as what people call two states; else None."""
@@ -348,14 +392,28 @@ class EventEncoder:
         return b"".join(parts).decode("latin-1")
 
 
+def encoded_value(of_key: OfKey, value: Any) -> str | None:
+    """Return an attribute whose value is no text; None for one that is more than a plain number or a switch."""
+    kind = type(value)
+    if kind is int and -_CARD < value < _CARD:
+        encoded = _integer(value)
+    elif kind is float and -_CARD < value < _CARD:
+        encoded = _pack_double(b"\x21", value).decode("latin-1")
+    elif kind is bool:
+        encoded = "\x10\x01" if value else "\x10\x00"
+    else:
+        return None
+    return of_key.heads[len(encoded)] + encoded
+
+
 class Texts(dict[str, str | None]):
     """The values of one attribute: each encoded with its head, or None for one that is not clean, or no ASCII."""
 
-    __slots__ = ("__weakref__", "_all", "_heads")
+    __slots__ = ("__weakref__", "_all", "heads")
 
     def __init__(self, of: AllTexts, heads: Remembered[int, str]) -> None:
         self._all = of
-        self._heads = heads
+        self.heads = heads
 
     def __missing__(self, value: str) -> str | None:
         if not value.isascii() or not self._all.is_clean(value):
@@ -368,7 +426,7 @@ class Texts(dict[str, str | None]):
 
     def encoded(self, value: str) -> str:
         """Return an ASCII text with its head, whatever privacy says of it."""
-        return self._heads[len(value)] + value
+        return self.heads[len(value)] + value
 
 
 class AllTexts:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.journal import Directory
 from ezlogs.otlp.loading import held_off
 
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 _LOOKED_FOR: Final = 10.0
 """Seconds between two looks for what dead processes left."""
 
+_LARGE: Final = 1 << 20
+"""Bytes from which on what was read is enough: of rows that belong together one record holds many."""
+
 
 class Left(NamedTuple):
     """What is left on disk, of this process or of a dead one, and what it is acknowledged by."""
 
-    items: Sequence[SealedEvent | SealedSpan]
+    items: Sequence[SealedEvent | SealedRows | SealedSpan]
     resource: EncodedResource
     receipts: Sequence[int]
 
@@ -95,7 +99,7 @@ class Heir:
                 self._look_at = 0.0  # there may be another
                 continue
             resource = EncodedResource.read(found[0].resource)
-            items: list[SealedEvent | SealedSpan] = []
+            items: list[SealedEvent | SealedRows | SealedSpan] = []
             receipts: list[int] = []
             for one in found:
                 with suppress(Exception):  # of a kind that this version does not journal
@@ -120,11 +124,13 @@ class Heir:
     def _alike(self, most: int) -> Iterator[Found]:
         """Yield what is found next, as long as it has the same resource."""
         first: Found | None = None
+        size = 0
         for number, found in enumerate(self._found, start=1):
             if first is not None and found.resource != first.resource:
                 self._found = chain((found,), self._found)
                 return
             first = first or found
             yield found
-            if number >= most:
+            size += len(found.payload)
+            if number >= most or size >= _LARGE:
                 return

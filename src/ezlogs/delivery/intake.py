@@ -10,10 +10,11 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ezlogs.delivery.items import EndedSpan, Item, events_of, receipts_of
+from ezlogs.delivery.items import EndedSpan, Item, count_of, events_of, receipts_of
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.outbox import Outbox
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.event import UniversalEvent
 from ezlogs.priority import Priority
 from ezlogs.size import size_of
@@ -213,7 +214,7 @@ class Intake:
         """Return how many events are not delivered yet, be it alone or on spans that have ended."""
         with self._outbox.moving:
             waiting = (*self.sealing, *tuple(self.items), *tuple(self.beyond))
-            return sum(len(events_of(item)) for item in waiting) + self._outbox.pending_events()
+            return count_of(waiting) + self._outbox.pending_events()
 
     def stop(self) -> None:
         """Take nothing any more."""
@@ -241,6 +242,8 @@ class Intake:
 
 def weight_of(item: Item) -> float:
     """Return the bytes of an item, about: those of its texts, and some for all else."""
+    if type(item) is SealedRows:
+        return len(item.body)
     events = events_of(item)
     return sum(map(_weight_of_event, events)) + (len(item.body) if isinstance(item, SealedSpan) else 0)
 

@@ -19,11 +19,12 @@ from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.heir import Heir, Left
 from ezlogs.delivery.sealed import HEAD as SEALED_HEAD
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Journal, Kind, Receipt
 from ezlogs.journal.liveness import homes
 from ezlogs.journal.record import HEAD as RECORD_HEAD
-from ezlogs.journal.record import whole
+from ezlogs.journal.record import HEAD_SIZE, pack_head, whole
 from ezlogs.otlp.loading import held_off
 from ezlogs.priority import Priority
 from ezlogs.runtime import log
@@ -176,6 +177,19 @@ class Journaling:
         sealed.receipt = receipt
         if sealed.plain is not None:
             sealed.body = b""
+
+    def prepare_rows(self, rows: SealedRows, item_id: bytes, transaction: bytes) -> None:
+        """Journal rows that hold only if a transaction is committed, as one record; otherwise as `prepare`.
+
+        Args:
+            rows: The rows as they are sent then.
+            item_id: The id of the first one's event.
+            transaction: The transaction's id, in 8 bytes.
+        """
+        head = rows.head()
+        size = HEAD_SIZE + len(item_id) + len(transaction) + len(head) + len(rows.body)
+        record = pack_head(size, _PREPARED, rows.priority, len(item_id), len(transaction), time_ns())
+        rows.receipt = self._journal.append_body(b"".join((record, item_id, transaction, head, rows.body)))
 
     def commit(self, transaction: bytes, receipts: Sequence[Any]) -> None:
         """Journal that a transaction was committed.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.event import UniversalEvent
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ class Keeper:
             return None
         self._journaling.prepare(sealed, event, transaction)
         return sealed
+
+    def prepared_rows(self, rows: SealedRows, item_id: str, transaction: bytes) -> None:
+        """Journal rows that hold only if a transaction is committed.
+
+        Args:
+            rows: The rows as they are sent then.
+            item_id: The id of the first one's event.
+            transaction: The transaction's id.
+        """
+        self._journaling.prepare_rows(rows, item_id.encode(), transaction)
 
     def wait_for(self, receipt: object) -> None:
         """Let another thread go on that keeps what was journaled last from being written: for a few turns, no more."""

@@ -66,7 +66,7 @@ class LogEncoder:
             resource: What they belong to.
             between: Called after each hundred of them.
         """
-        records: list[bytes] = []
+        records: list[bytes | Sequence[bytes]] = []
         tally = Tally()
         for number, item in enumerate(items, start=1):
             if number % MAX_CARRIED == 0:

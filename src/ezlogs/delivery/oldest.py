@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ezlogs.delivery.items import Item, events_of, is_loose
 from ezlogs.delivery.sealed import SealedEvent
+from ezlogs.delivery.sealed_rows import SealedRows
 
 
 def oldest(items: Iterable[Item]) -> int:
@@ -21,5 +22,5 @@ def oldest(items: Iterable[Item]) -> int:
         if loose and (type(item) is SealedEvent or is_loose(item)):
             continue
         loose = loose or is_loose(item)
-        times += [event.timestamp for event in events_of(item)[:1]]
+        times += [event.timestamp for event in ((item,) if type(item) is SealedRows else events_of(item)[:1])]
     return min(times, default=0)

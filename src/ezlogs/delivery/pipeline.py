@@ -22,6 +22,7 @@ from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.together import TOGETHER, Together
 from ezlogs.delivery.transport import transport
@@ -122,10 +123,11 @@ class Pipeline:
                 endpoint=endpoint,
             )
         self._preparation = Preparation
+        _ = self._spans.rows
         keeper = self._keeper = self._worker.keeper
         if keeper is not None:
             carry = partial(Pipeline.carry, self)
-            self._span_ways = (Way(keeper, _under, self._deliver_prepared, carry),)
+            self._span_ways = (Way(keeper, _under, self._deliver_prepared, carry, self._spans, self._deliver_rows),)
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         """The workers, and where each of them sends to."""
@@ -191,6 +193,15 @@ class Pipeline:
         else:  # another exporter came while the transaction was open
             self._keeper.let_go([sealed], ())
             self._hand_over(event, self._span_of_another(event, span, ctx))
+
+    def _deliver_rows(self, rows: SealedRows, ctx: Context) -> bool:
+        """Take rows that are journaled already; return False, and forget them, where another exporter came."""
+        span = otel_compat.current_span(ctx)
+        if span is None or self._keeper is None or self._endpoint_given or self.owned():
+            self._put(rows)
+            return True
+        self._keeper.done([rows.receipt])
+        return False
 
     @property
     def _keeper_of_events(self) -> Keeper | None:

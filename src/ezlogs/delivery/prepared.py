@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.sealed import SealedEvent
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.event import UniversalEvent
-from ezlogs.ids import new_span_id
+from ezlogs.ids import event_id, new_span_id
 from ezlogs.runtime import Ledger
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.batch import SpanEncoder
+    from ezlogs.delivery.row_encoder import EncodedRows, RowEncoder
+    from ezlogs.trackers.data.alike import AlikeRow
 
 
 class Way(NamedTuple):
@@ -30,6 +36,10 @@ class Way(NamedTuple):
     """Takes an event that is journaled already."""
     carry: Callable[[UniversalEvent, Context], object]
     """Takes one that could not be."""
+    encoder: SpanEncoder | None = None
+    """Encodes rows that are alike; None where they are told one by one."""
+    deliver_rows: Callable[[SealedRows, Context], bool] = lambda rows, ctx: False
+    """Takes rows that are journaled already; returns False where they have to be told one by one."""
 
 
 class Preparation:
@@ -52,23 +62,52 @@ class Preparation:
         """How many of them the ledger knows of."""
         self._sealed: list[list[SealedEvent | None]] = [[] for _ in ways]
         """For each way what was journaled of each event; None where it could not be sealed."""
+        self._rows: list[SealedRows] = []
+        self._number = 0
+        """How many events there are, those of rows included."""
         self._ctx: Context | None = None
         self._under: list[SpanContext | None] = []
 
     def take(self, event: UniversalEvent, ctx: Context) -> int:
         """Journal an event that holds if the transaction is committed; return its number here."""
-        if ctx is not self._ctx:  # most happen in the same
-            self._under = [way.under(ctx) for way in self._ways]
-            self._ctx = ctx
+        self._enter(ctx)
         for way, under, sealed in zip(self._ways, self._under, self._sealed):  # noqa: B905  # one of each
             sealed.append(way.keeper.prepared(event, under, self._transaction))
         self._events.append((event, ctx))
+        self._number += 1
         return len(self._events) - 1
+
+    def encoder(self) -> RowEncoder | None:
+        """Return what encodes rows that are alike; None where they are to be told one by one."""
+        encoder = self._ways[0].encoder
+        return None if encoder is None or len(self._ways) > 1 else encoder.rows
+
+    def take_rows(self, encoded: EncodedRows, rows: Sequence[AlikeRow]) -> SealedRows:
+        """Journal rows that hold if the transaction is committed.
+
+        Args:
+            encoded: What the `encoder` made of them.
+            rows: The rows.
+        """
+        (way,) = self._ways
+        self._enter(rows[0].alike.at.context)
+        sealed = way.encoder.seal_rows(encoded.body, rows, self._under[0])  # type: ignore[union-attr]  # as `encoder` says
+        way.keeper.prepared_rows(sealed, event_id(rows[0].timestamp, encoded.tails[0]), self._transaction)
+        self._rows.append(sealed)
+        self._number += len(rows)
+        return sealed
+
+    def _enter(self, ctx: Context) -> None:
+        if ctx is not self._ctx:  # most happen in the same
+            self._under = [way.under(ctx) for way in self._ways]
+            self._ctx = ctx
 
     def taken(self) -> None:
         """Take note that that was all for now; let a thread go on that is in the journal's way."""
-        self._ledger.note("not_made", len(self._events) - self._counted)
-        self._counted = len(self._events)
+        self._ledger.note("not_made", self._number - self._counted)
+        self._counted = self._number
+        if self._rows:
+            self._ways[0].keeper.wait_for(self._rows[-1].receipt)
         for way, sealed in zip(self._ways, self._sealed, strict=True):
             if sealed and (last := sealed[-1]) is not None:
                 way.keeper.wait_for(last.receipt)
@@ -100,6 +139,10 @@ class Preparation:
             else:
                 way.deliver(event, kept, ctx)
 
+    def release_rows(self, rows: SealedRows, ctx: Context) -> bool:
+        """Deliver rows of the transaction, which was committed; return False where they are to be told one by one."""
+        return rows.receipt != 0 and self._ways[0].deliver_rows(rows, ctx)
+
     def withdraw(self) -> None:
         """Take all of it back: the transaction was rolled back, or goes on."""
         for way, receipts in self._receipts():
@@ -115,6 +158,8 @@ class Preparation:
         found = []
         for way, sealed in zip(self._ways, self._sealed, strict=True):
             receipts = [kept.receipt for kept in sealed if kept is not None and kept.receipt != 0]
+            if way is self._ways[0]:
+                receipts += [rows.receipt for rows in self._rows if rows.receipt != 0]
             if receipts:
                 found.append((way, receipts))
         return found

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from ezlogs.delivery.sealed import EncodedResource, Form, SealedEvent, SealedSpan, make_unknown, opened, opened_span
+from ezlogs.delivery.sealed_rows import SealedRows, are_rows, make_rows_unknown, opened_rows
 from ezlogs.journal import Ending, Found, Kind, Record
 from ezlogs.otlp import encode_span_end
 from ezlogs.otlp.protobuf import fields
@@ -16,7 +17,7 @@ _INTERRUPTED: Final = {"ezlogs.interrupted": True}
 """What a span says of which nobody saw the end."""
 
 
-def item_of(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan:
+def item_of(found: Found, resource: EncodedResource) -> SealedEvent | SealedRows | SealedSpan:
     """Return what a dead process left as an item to be sent.
 
     Raises:
@@ -24,6 +25,11 @@ def item_of(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan
     """
     if found.kind in (Kind.EVENT, Kind.SCOPE_OPEN):
         return opened(found.payload)
+    if found.kind == Kind.PREPARED and are_rows(found.payload):
+        rows = opened_rows(found.payload)
+        if found.ending is not Ending.COMMITTED:
+            make_rows_unknown(rows, "interrupted")
+        return rows
     if found.kind == Kind.PREPARED:
         event = opened(found.payload)
         if found.ending is not Ending.COMMITTED:
@@ -37,7 +43,9 @@ def item_of(found: Found, resource: EncodedResource) -> SealedEvent | SealedSpan
     return span
 
 
-def put_together(records: Sequence[Record], resource: EncodedResource) -> Iterator[SealedEvent | SealedSpan]:
+def put_together(
+    records: Sequence[Record], resource: EncodedResource
+) -> Iterator[SealedEvent | SealedRows | SealedSpan]:
     """Yield the items of some records of this process: spans with the events that rode on them, and other events."""
     riding: dict[bytes, list[SealedEvent]] = {}
     for record in records:
@@ -48,7 +56,7 @@ def put_together(records: Sequence[Record], resource: EncodedResource) -> Iterat
         elif record.kind == Kind.EVENT and record.owner:
             riding.setdefault(record.owner, []).append(opened(record.payload))
         elif record.kind in (Kind.EVENT, Kind.PREPARED):  # which never ride on a span: there may be many
-            yield opened(record.payload)
+            yield opened_rows(record.payload) if are_rows(record.payload) else opened(record.payload)
     for events in riding.values():  # their span was given up
         yield from events
 
@@ -57,7 +65,8 @@ def signal_of(found: Found) -> OtlpSignal | None:
     """Return the signal that something was journaled for; None of what this version cannot send."""
     with suppress(Exception):  # no payload of ours, however it came there
         item = item_of(found, EncodedResource(b"", ""))
-        if isinstance(item, SealedSpan) or item.plain is not None or fields(item.body):  # else all would be refused
-            for_logs = isinstance(item, SealedEvent) and item.form >= Form.ENCODED_FOR_LOGS
-            return "logs" if for_logs else "traces"
+        if not isinstance(item, SealedEvent):
+            return "traces"
+        if item.plain is not None or fields(item.body):  # else all would be refused
+            return "logs" if item.form >= Form.ENCODED_FOR_LOGS else "traces"
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from opentelemetry.sdk.resources import Resource
@@ -16,6 +16,9 @@ from ezlogs.event import UniversalEvent
 from ezlogs.otlp.protobuf import fields, pieces
 from ezlogs.otlp.values import Remembered, message_field
 from ezlogs.priority import Priority
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.sealed_rows import SealedRows
 
 HEAD: Final = "BB16sQq"
 """What stands in front of a body: form, flags, trace, span and time."""
@@ -39,6 +42,8 @@ class Form(IntEnum):
     PACKED_FOR_SPANS = 1
     ENCODED_FOR_LOGS = 2
     PACKED_FOR_LOGS = 3
+    ROWS_FOR_SPANS = 4
+    """Several events, as they stand in a span; see `ezlogs.delivery.sealed_rows`."""
 
 
 class SealedEvent(msgspec.Struct, gc=False, eq=False):
@@ -82,8 +87,11 @@ class SealedEvent(msgspec.Struct, gc=False, eq=False):
         >>> again.body, again.timestamp, again.trace_id == event.trace_id, again.span_id
         (b'body', 7, True, 5)
         """
-        return _pack_head(self.form, self.flags, self.trace_id, self.span_id, self.timestamp)
+        return head_of(self.form, self.flags, self.trace_id, self.span_id, self.timestamp)
 
+
+head_of: Final = _pack_head
+"""Returns what stands in front of a body; `opened_head` reads it."""
 
 _PACKED: Final = (Form.PACKED_FOR_SPANS, Form.PACKED_FOR_LOGS)
 
@@ -98,11 +106,18 @@ def opened(payload: bytes) -> SealedEvent:
         ValueError: It is no such payload.
         struct.error: So it is, too.
     """
-    form, flags, trace_id, span_id, timestamp = _HEAD.unpack_from(payload)
-    form, body = Form(form), payload[_HEAD.size :]
+    form, flags, trace_id, span_id, timestamp, body = opened_head(payload)
+    if form is Form.ROWS_FOR_SPANS:
+        raise ValueError("these are several events")
     plain = unpacked(body) if form in _PACKED else None
     event_type = "" if plain is None else plain.event_type
     return SealedEvent(body, timestamp, trace_id, span_id, (), event_type, flags=flags, plain=plain, form=form)
+
+
+def opened_head(payload: bytes) -> tuple[Form, int, bytes, int, int, bytes]:
+    """Return what `head_of` was given, and the body behind it; raises like `opened`."""
+    form, flags, trace_id, span_id, timestamp = _HEAD.unpack_from(payload)
+    return Form(form), flags, trace_id, span_id, timestamp, payload[_HEAD.size :]
 
 
 def make_unknown(event: SealedEvent, reason: str) -> None:
@@ -190,7 +205,7 @@ class SealedSpan:
         body: bytes,
         scope: EncodedScope,
         resource: AnyResource,
-        events: Sequence[UniversalEvent | SealedEvent] = (),
+        events: Sequence[UniversalEvent | SealedEvent | SealedRows] = (),
         rules: Sequence[str] = (),
         priority: int = Priority.NORMAL,
     ) -> None:

@@ -16,12 +16,13 @@ from opentelemetry.trace import SpanContext
 from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
 from ezlogs.delivery.intake import Intake, weight_of
-from ezlogs.delivery.items import Item, events_of, receipts_of
+from ezlogs.delivery.items import Item, count_of, receipts_of
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.oldest import oldest
 from ezlogs.delivery.outbox import Outbox
 from ezlogs.delivery.sealed import AnyResource, EncodedResource, SealedEvent
+from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.delivery.sender import Sender, told
 from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.transport import Transport
@@ -327,7 +328,7 @@ class Worker:
         size = 1 if too_many else self._max_batch_size
         due = len(items) if self._urgent or now - self._sealed_at >= self._flush_interval else 0
         while items and (due > 0 or len(items) >= size):
-            if not self._intake.usual_size:
+            if not self._intake.usual_size or type(items[0]) is SealedRows:
                 self._intake.weigh(weight_of(items[0]))
             most = max(1, min(self._max_batch_size, int(_USUAL_REQUEST / self._intake.usual_size)))
             number = min(most, len(items))
@@ -354,7 +355,7 @@ class Worker:
                 self._make_batch(alike, resource)
                 items = items[len(alike) :]
         except Exception:
-            self._losses.lose("unencodable", sum(len(events_of(item)) for item in items))
+            self._losses.lose("unencodable", count_of(items))
             raise
         finally:
             self._intake.sealed_items += number
@@ -390,7 +391,7 @@ class Worker:
         batch = Batch(
             b"",
             records=len(items),
-            events=sum(len(events_of(item)) for item in items),
+            events=count_of(items),
             redactions={},
             broken=0,
             receipts=receipts,
@@ -406,7 +407,7 @@ def _receipts(items: Sequence[Item]) -> list[object] | None:
     """Return what items are acknowledged by, or None where one of them is not in the journal."""
     receipts: list[object] = []
     for item in items:
-        if type(item) is SealedEvent:
+        if type(item) is SealedEvent or type(item) is SealedRows:
             receipts.append(item.receipt)
         elif own := receipts_of(item):
             receipts += own

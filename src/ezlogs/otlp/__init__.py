@@ -15,6 +15,7 @@ from ezlogs.otlp.encode import (
     encode_span,
     encode_span_end,
     event_head,
+    event_name,
     event_parts,
 )
 from ezlogs.otlp.http import HttpTransport
@@ -42,5 +43,6 @@ __all__ = [
     "encode_span",
     "encode_span_end",
     "event_head",
+    "event_name",
     "event_parts",
 ]

@@ -62,7 +62,7 @@ _LOCAL = struct.pack("<I", 0x100)
 _REMOTE = struct.pack("<I", 0x300)
 
 
-ScopeGroup = tuple[bytes, str, Iterable[bytes]]
+ScopeGroup = tuple[bytes, str, Iterable[bytes | Sequence[bytes]]]
 """An encoded scope, its schema URL, encoded spans or log records."""
 
 ResourceGroup = tuple[bytes, str, Iterable[ScopeGroup]]
@@ -95,6 +95,11 @@ def encode_event(name: str, time_unix_nano: int, attributes: Mapping[str, Any] |
 def event_parts(name: str, time_unix_nano: int) -> list[bytes]:
     """Return what a span event's body begins with; its attributes, under `EVENT_HEADS`, are to be appended."""
     return [time_field(b"\x09", time_unix_nano), _EVENT_NAMES[name]]
+
+
+def event_name(name: str) -> bytes:
+    """Return the field of a span event's name, which follows that of its time."""
+    return _EVENT_NAMES[name]
 
 
 def event_head(name: str, time_unix_nano: int) -> bytes:
@@ -269,7 +274,7 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
     Args:
         groups: ``(resource, schema_url, [(scope, schema_url, [item, ...]), ...])`` per resource: bytes from
             `encode_resource`, `encode_scope` (``b""`` for none), and all from `encode_span` or all from
-            `encode_log_record`. Without a schema: ``""``.
+            `encode_log_record`, as bytes or in parts. Without a schema: ``""``.
 
     Returns:
         The body of a POST to ``/v1/traces`` or ``/v1/logs``.
@@ -285,15 +290,18 @@ def encode_request(groups: Iterable[ResourceGroup]) -> bytes:
         for scope, scope_schema_url, items in scopes:
             of_scope = [message_field(b"\x0a", scope)]
             for item in items:
-                of_scope += (_ITEM_HEADS[len(item)], item)
+                if isinstance(item, bytes):
+                    of_scope += (_ITEM_HEADS[len(item)], item)
+                else:
+                    of_scope += _in_parts(b"\x12", item)
             of_scope.append(optional_text_field(b"\x1a", scope_schema_url))
             of_resource += _in_parts(b"\x12", of_scope)
         of_resource.append(optional_text_field(b"\x1a", resource_schema_url))
         request += _in_parts(b"\x0a", of_resource)
-    return b"".join(request)
+    return b"".join(request)  # each record is copied once, however deep it is
 
 
-def _in_parts(tag: bytes, parts: list[bytes]) -> Iterable[bytes]:
+def _in_parts(tag: bytes, parts: Sequence[bytes]) -> Iterable[bytes]:
     """Return the field of a message that is too large to be copied each time that it is put into another."""
     return (tag, varint(sum(map(len, parts))), *parts)
 

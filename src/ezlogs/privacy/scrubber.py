@@ -191,6 +191,14 @@ class Scrubber:
         last_kept = self._last_kept[0]
         return self.value(key, value, "", found) is value and not found and self._last_kept[0] is last_kept
 
+    def knows_forms(self) -> bool:
+        """Return whether it goes by the form of a text: dates, times and numbers of a few digits hold nothing then.
+
+        Not where there are further rules, to which every value is shown.
+        """
+        self.search()
+        return self._shortcut
+
     def is_clean(self, text: str) -> bool:
         """Tell whether a text is known to hold nothing, so that `text` would return it as it is."""
         if text in self._clean:

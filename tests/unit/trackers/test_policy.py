@@ -194,7 +194,7 @@ def test_a_policy_is_found_out_once_and_forgotten_with_its_class():
         gc.collect()
         from ezlogs.trackers.data import policy
 
-        assert number not in policy._latest[0].policies
+        assert number not in policy.latest[0].policies
 
 
 def test_who_wants_to_know_hears_of_each_class():

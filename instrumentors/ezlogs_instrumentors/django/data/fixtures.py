@@ -12,7 +12,7 @@ from ezlogs.runtime import current_runtime
 from ezlogs.trackers import data
 from ezlogs_instrumentors.hooks import Hooks
 
-_loading: ContextVar[bool] = ContextVar("ezlogs_django_loading", default=False)
+loading: ContextVar[bool] = ContextVar("ezlogs_djangoloading", default=False)
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -22,7 +22,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 def watching() -> bool:
     """Return whether writes are told, and these are no fixture's that are not."""
-    return data.watching() and (not _loading.get() or are_told())
+    return data.watching() and (not loading.get() or are_told())
 
 
 def are_told() -> bool:
@@ -34,10 +34,10 @@ def are_told() -> bool:
 def _marking(hooks: Hooks, original: Callable[..., None]) -> Callable[..., None]:
     @wraps(original)
     def save(loaded: Any, *args: Any, **kwargs: Any) -> None:
-        token = _loading.set(hooks.active)
+        token = loading.set(hooks.active)
         try:
             original(loaded, *args, **kwargs)
         finally:
-            _loading.reset(token)
+            loading.reset(token)
 
     return save

@@ -14,6 +14,7 @@ from msgspec import UNSET
 
 from ezlogs.emit import guarded
 from ezlogs.trackers.data import on_audit
+from ezlogs.trackers.data.alike import AlikeRow, still_known
 from ezlogs_instrumentors.django.data.reading import asks, see_read
 from ezlogs_instrumentors.django.data.shapes import LONGEST_KEPT, PLAIN, Shape, shape_of
 from ezlogs_instrumentors.django.data.told import value_of
@@ -32,7 +33,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     hooks.after(module.Model, "refresh_from_db", see_refresh)
 
 
-class Loaded(msgspec.Struct, frozen=True):
+class Loaded(msgspec.Struct, frozen=True, gc=False):
     """A row as the database has it, as far as it is known. Never pickled or copied along with its instance."""
 
     names: Sequence[str]
@@ -104,10 +105,10 @@ def known(instance: Any, using: str | None = None) -> dict[str, object]:
     }
 
 
-def loaded(instance: Any, using: str | None = None) -> Loaded | None:
+def loaded(instance: Any, using: str | None = None) -> Loaded | AlikeRow | None:
     """Return what `known` tells, as it is kept; None where nothing is known."""
     state = instance._state
-    found: Loaded | None = vars(state).get("ezlogs_loaded")
+    found: Loaded | AlikeRow | None = still_known(getattr(state, "ezlogs_loaded", None))
     if found is None or (found.seen is not None and not found.seen.holds) or using not in (None, state.db):
         return None
     now, names = vars(instance), found.names

@@ -14,7 +14,7 @@ from ezlogs.emit import guarded
 from ezlogs.trackers import raw
 from ezlogs.trackers.data import policy_of
 from ezlogs.trackers.databases import commits_by_itself
-from ezlogs_instrumentors.django.data.statements import is_of_orm
+from ezlogs_instrumentors.django.data.statements import sending
 from ezlogs_instrumentors.django.transactions import see_implicit_commit, write
 from ezlogs_instrumentors.hooks import Hooks
 
@@ -32,7 +32,7 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
     def execute(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
         if not hooks.active:
             return original(cursor, sql, *args, **kwargs)
-        if commits(cursor.db, sql):
+        if cursor.db.vendor == "mysql" and commits(cursor.db, sql):
             try:
                 result = original(cursor, sql, *args, **kwargs)
             except BaseException as error:
@@ -41,7 +41,7 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
             see_commit(cursor.db)
             return result
         result = original(cursor, sql, *args, **kwargs)
-        if not is_of_orm() and raw.watching() and hooks.active:
+        if not sending.depth and raw.watching() and hooks.active:
             see(cursor, sql)
         return result
 

@@ -11,8 +11,9 @@ from msgspec import UNSET
 
 from ezlogs.emit import guarded
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe
+from ezlogs.trackers.data.alike import AlikeRow
 from ezlogs.trackers.soft_deletes import verb_of
-from ezlogs_instrumentors.django.data import links
+from ezlogs_instrumentors.django.data import alike, links
 from ezlogs_instrumentors.django.data.fixtures import are_told, watching
 from ezlogs_instrumentors.django.data.loaded import Loaded, known, loaded, plain_values, remember_now
 from ezlogs_instrumentors.django.data.policies import policy_for
@@ -31,16 +32,25 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see = guarded(see_save)
+    see, failed, keep = guarded(see_save), guarded(_failed), alike.keep
 
     @wraps(original)
     def _save_table(instance: Any, *args: Any, **kwargs: Any) -> Any:
         updated = original(instance, *args, **kwargs)
         if hooks.active:
+            try:
+                if keep(instance, updated, *args, **kwargs):
+                    return updated
+            except Exception as problem:
+                failed(problem)
             see(instance, updated, *args, **kwargs)
         return updated
 
     return _save_table
+
+
+def _failed(problem: Exception) -> None:
+    raise problem
 
 
 def see_save(  # noqa: PLR0917  # as Django passes them
@@ -70,7 +80,7 @@ def see_save(  # noqa: PLR0917  # as Django passes them
         _keep(instance, shape, values, using, policy, created=not updated)
         return
     state = instance._state
-    undo = _back_to(vars(state).get("ezlogs_loaded"))
+    undo = _back_to(getattr(state, "ezlogs_loaded", None))
     row = known(instance, using) if updated else {}
     only = None if update_fields is None else set(update_fields)
     fields = list(written(shape, row, vars(instance), created=not updated, only=only))
@@ -86,9 +96,11 @@ def _keep(instance: Any, shape: Shape, values: list[Any], using: str, policy: Mo
     state = instance._state
     before = None if created else loaded(instance, using)
     if before is None or before.names != shape.attnames or before.values != values:
-        at, undo = moment(), _back_to(vars(state).get("ezlogs_loaded"))
+        at, undo = moment(), _back_to(getattr(state, "ezlogs_loaded", None))
         given = (type(instance), shape, before, values, using, policy, created)
         write(Later(type(instance)._meta.model_name, at, at.correlation, given, _made, undo, state), using)
+        make = partial(_made_alike, type(instance), shape, using, policy)
+        alike.learn(type(instance), shape, policy, using, at, make, created=created)
     state.ezlogs_loaded = Loaded(shape.attnames, values, seen(using))
 
 
@@ -100,10 +112,30 @@ def _made(later: Later) -> Row | None:
     model, shape, before, values, using, policy, created = later.given
     row = {} if before is None else dict(zip(before.names, before.values, strict=False))
     now = {name: value for name, value in zip(shape.attnames, values, strict=True) if value is not UNSET}
+    return _made_of(model, shape, row, now, using, policy, created=created, at=later.at)
+
+
+def _made_alike(model: Any, shape: Shape, using: str, policy: ModelPolicy, row: AlikeRow) -> Row | None:
+    before, now = alike.given(row, shape)
+    at = row.alike.at._replace(timestamp=row.timestamp)
+    return _made_of(model, shape, before, now, using, policy, created=row.alike.verb == "create", at=at)
+
+
+def _made_of(  # noqa: PLR0917  # all that is known of one write
+    model: Any,
+    shape: Shape,
+    row: Mapping[str, Any],
+    now: Mapping[str, Any],
+    using: str,
+    policy: ModelPolicy,
+    *,
+    created: bool,
+    at: Moment,
+) -> Row | None:
     fields = list(written(shape, row, now, created=created, only=None))
     if not created and (not fields or policy.leaves_out(fields)):
         return None
-    return _row(model, shape, fields, now, using, policy, created=created, at=later.at)
+    return _row(model, shape, fields, now, using, policy, created=created, at=at)
 
 
 def _row(  # noqa: PLR0917  # all that is known of one write

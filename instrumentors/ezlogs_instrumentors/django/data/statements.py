@@ -15,6 +15,8 @@ from ezlogs_instrumentors.hooks import Hooks
 
 
 class _Sending(local):
+    """What a thread sends."""
+
     using = "default"
     """The alias that the last statement was sent to."""
 
@@ -22,7 +24,7 @@ class _Sending(local):
     """How many of the ORM's writes are being sent, one inside the other."""
 
 
-_sending = _Sending()
+sending = _Sending()
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -38,22 +40,24 @@ def attach_to_deletes(hooks: Hooks, module: ModuleType) -> None:
 
 def is_of_orm() -> bool:
     """Tell whether what this thread sends to a database is one of the ORM's own writes."""
-    return _sending.depth > 0
+    return sending.depth > 0
 
 
 def last_alias() -> str:
     """Return where the last write of this thread went."""
-    return _sending.using
+    return sending.using
 
 
 def sent(using: str, send: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Send one of the ORM's own writes."""
-    _sending.depth += 1
+    of_thread = sending.__dict__  # that of this thread, looked up once
+    depth = of_thread.get("depth", 0)
+    of_thread["depth"] = depth + 1
     try:
         return send(*args, **kwargs)
     finally:
-        _sending.depth -= 1
-        _sending.using = using
+        of_thread["depth"] = depth
+        of_thread["using"] = using
 
 
 def _inserting(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -75,6 +75,11 @@ class ModelPolicy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         """Return whether a field's values are told as they are, if they are harmless."""
         return self.telling(field) in ("safe", "full")
 
+    @property
+    def restricts(self) -> bool:
+        """Whether some fields may not be told at all."""
+        return self.include is not None or bool(self.hidden)
+
     def leaves_out(self, fields: Iterable[Named]) -> bool:
         """Return whether all that was written are fields that are not told, so that the write is none to tell.
 
@@ -84,7 +89,7 @@ class ModelPolicy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             >>> policy.leaves_out([Field("last_seen")]), policy.leaves_out([Field("last_seen"), Field("name")])
             (True, False)
         """
-        if self.include is None and not self.hidden:
+        if not self.restricts:
             return False
         names = [field.name for field in fields]
         return bool(names) and all(map(self.excludes, names))
@@ -150,7 +155,7 @@ class _Known:
         self._refs.pop(number, None)
 
 
-_latest = [_Known(None)]
+latest = [_Known(None)]
 """Those under the present settings."""
 
 
@@ -199,9 +204,9 @@ def policy_of_changes(changes: str) -> ModelPolicy:
 
 def _present() -> _Known:
     runtime = current_runtime()
-    known = _latest[0]
+    known = latest[0]
     if known.settings is not (None if runtime is None else runtime.settings):
-        _latest[0] = known = _Known(runtime)
+        latest[0] = known = _Known(runtime)
     return known
 
 
@@ -258,7 +263,7 @@ def _specificity(glob: str) -> tuple[bool, int]:
 
 
 def _forget_policies(_: type) -> None:
-    _latest[0] = _Known(current_runtime())
+    latest[0] = _Known(current_runtime())
 
 
 on_audit(_forget_policies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from ezlogs.event import Change
+from ezlogs.trackers.data.alike import Alike, Form
 from ezlogs.trackers.data.rows import CHANGE, Later, Row
 
 _MOST_FIELDS = 100
@@ -60,11 +61,13 @@ class Level:
         start: How many rows were kept before it.
     """
 
-    __slots__ = ("_owners", "_undo", "name", "start", "summaries")
+    __slots__ = ("_owners", "_undo", "mark", "name", "start", "summaries")
 
     def __init__(self, name: str | None, start: int) -> None:
         self.name = name
         self.start = start
+        self.mark = object()
+        """Tells it from others, and holds nothing."""
         self.summaries: dict[tuple[object, ...], Summary] = {}
         """Of the rows beyond those that are kept."""
         self._undo: list[Callable[[], object]] = []
@@ -73,7 +76,7 @@ class Level:
     def count(self, row: Row) -> None:
         """Count a row that is not kept."""
         verb = _IN_BULK.get(row.verb, row.verb) if row.event_type == CHANGE else row.verb
-        key = (row.event_type, row.model, verb, row.actor, row.metadata.get("table"), row.metadata.get("database"))
+        key = key_of(row.event_type, row.model, verb, row.actor, row.metadata)
         summary = self.summaries.get(key)
         fields = [change.field for change in row.changes]
         if summary is not None:
@@ -82,6 +85,18 @@ class Level:
         metadata = {name: row.metadata[name] for name in _KEPT if name in row.metadata}
         first = msgspec.structs.replace(row, verb=verb, id=None, changes=(), metadata=metadata, undo=None, owner=None)
         self.summaries[key] = Summary(first, row.rows, row.timestamp, dict.fromkeys(fields[:_MOST_FIELDS]))
+
+    def tally(self, alike: Alike, form: Form, timestamp: int) -> bool:
+        """Count a row that is like others and not kept, if one of them was counted before; return whether it was."""
+        key = alike.counted_as
+        if key is None:
+            verb = _IN_BULK.get(alike.verb, alike.verb)
+            key = alike.counted_as = key_of(CHANGE, alike.model, verb, alike.at.actor, alike.where())
+        summary = self.summaries.get(key)
+        if summary is None:
+            return False
+        summary.add(1, timestamp, form.names)
+        return True
 
     def remember(self, row: Row | Later) -> None:
         """Remember what has to be undone if a row never existed; the row itself forgets it."""
@@ -92,6 +107,10 @@ class Level:
         if owner is None:
             self._undo.append(undo)
             return
+        self.remember_owner(owner, undo)
+
+    def remember_owner(self, owner: Any, undo: Callable[[Any], object]) -> None:
+        """Remember what an owner is put right by, unless something before this has to be undone for it."""
         if self._owners is None:
             self._owners = WeakKeyDictionary()
         self._owners.setdefault(owner, undo)
@@ -121,6 +140,11 @@ class Level:
             call()
         for owner, undo in list((self._owners or {}).items()):
             undo(owner)
+
+
+def key_of(event_type: str, model: str, verb: str, actor: object, metadata: Mapping[str, object]) -> tuple[object, ...]:
+    """Return what rows have in common that are counted together."""
+    return (event_type, model, verb, actor, metadata.get("table"), metadata.get("database"))
 
 
 def _text(timestamp: int) -> str:

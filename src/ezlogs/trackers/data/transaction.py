@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from opentelemetry.context import Context
 
 from ezlogs.correlation import ORIGIN, Correlation, begun, current
 from ezlogs.delivery.together import together
@@ -11,9 +14,10 @@ from ezlogs.emit import record
 from ezlogs.event import Failure
 from ezlogs.ids import new_span_id
 from ezlogs.runtime import current_runtime
+from ezlogs.trackers.data.alike import Alike, AlikeRow, Form, made_of
+from ezlogs.trackers.data.prepared import Prepared, prepare
 from ezlogs.trackers.data.rollup import Level
 from ezlogs.trackers.data.rows import TRANSACTION, Later, Row, emit
-from ezlogs.trackers.prepared import Prepared, prepare
 
 
 class Transaction:
@@ -43,7 +47,10 @@ class Transaction:
         self._database = database
         self._handling = handling
         self._error: BaseException | Failure | None = None
-        self._rows: list[Row | Later] = []
+        self._rows: list[Row | Later | AlikeRow] = []
+        self.found: dict[object, Any] = {}
+        """What an ORM's adapter has found out of rows that are alike; its own, until the transaction ends."""
+        self._alike: list[Alike] = []
         self._levels = [Level(None, 0)]
         runtime = current_runtime()
         self._most = runtime.settings.max_rows_in_detail if runtime else 0
@@ -54,28 +61,78 @@ class Transaction:
         """That of what is written outside of any."""
         self._prepared: Prepared | None = None
 
+    def begin(self, alike: Alike) -> None:
+        """Take note that rows come that are alike."""
+        self._alike.append(alike)
+
+    def room(self) -> list[Any] | None:
+        """Return what takes rows that are alike, until the transaction ends; None where each has to be added."""
+        return None if len(self._rows) >= self._most or self._prepared is not None else self._rows
+
+    def count(self, alike: Alike, form: Form, timestamp: int, owner: Any, undo: Callable[[Any], object]) -> bool:
+        """Count a row that is like others, and that there is no `room` for; return False where it has to be added.
+
+        Args:
+            alike: What it has in common with them.
+            form: What would be told of it.
+            timestamp: When it was written.
+            owner: Whom it is undone for; see `ezlogs.trackers.data.observe`.
+            undo: What undoes it.
+        """
+        if len(self._rows) < self._most:
+            return False
+        self.withdraw()
+        level = self._levels[-1]
+        if not level.tally(alike, form, timestamp):
+            return False
+        level.remember_owner(owner, undo)
+        return True
+
+    def level(self) -> object:
+        """Return what is written now is taken back with: the same for all that only is so together."""
+        return self._levels[-1].mark
+
+    def __del__(self) -> None:
+        """Let go of what belonged together, also where the connection ended and nobody said so."""
+        self._end()
+
+    def _end(self) -> None:
+        for alike in self._alike:
+            alike.end()
+        self._alike.clear()
+        self.found.clear()
+
     def add(self, row: Row | Later) -> None:
         """Keep a write until the transaction ends."""
-        if self._story is None or self._story[0] is not row.correlation:
-            self._story = row.correlation, self._story_of(row).replace(transaction_id=self.id)
-        row.correlation = self._story[1]
+        row.correlation = self.story(row.correlation, row.context)
         level = self._levels[-1]
         if row.undo is not None:
             level.remember(row)
         if len(self._rows) < self._most:
             self._rows.append(row)
             if self._prepared is not None:  # a commit is on its way, and somebody's listener wrote some more
-                self._prepared.take([*_made([row])])
+                self._prepared.take([row])
         else:
             self.withdraw()
             for made in _made([row]):
                 level.count(made)
 
-    def _story_of(self, row: Row | Later) -> Correlation:
+    def story(self, correlation: Correlation, ctx: Context) -> Correlation:
+        """Return the story, with this transaction, that a row belongs to.
+
+        Args:
+            correlation: That of its moment.
+            ctx: The context that it was written in.
+        """
+        if self._story is None or self._story[0] is not correlation:
+            self._story = correlation, self._story_of(correlation, ctx).replace(transaction_id=self.id)
+        return self._story[1]
+
+    def _story_of(self, correlation: Correlation, ctx: Context) -> Correlation:
         """Return the story that a row belongs to: outside of any, as in a script, all rows have one."""
-        if ORIGIN is not None or current(row.context) is not None:
-            return row.correlation
-        self._own_story = self._own_story or row.correlation
+        if ORIGIN is not None or current(ctx) is not None:
+            return correlation
+        self._own_story = self._own_story or correlation
         return self._own_story
 
     def savepoint(self, name: str) -> None:
@@ -97,17 +154,20 @@ class Transaction:
 
     def written(self) -> list[Row]:
         """Return what is told if everything that was written and not taken back is committed now."""
+        return [*_made(self._rows), *self._summaries()]
+
+    def _summaries(self) -> list[Row]:
         total = Level(None, 0)
         for level in self._levels:
             total.add_up(level)
-        return [*_made(self._rows), *(summary.row() for summary in total.summaries.values())]
+        return [summary.row() for summary in total.summaries.values()]
 
     def prepare(self) -> None:
         """Have the writes in the journal, where there is one: to be called immediately before the commit is sent.
 
         What is written after that is there at once; what is taken back undoes it, and it may be called again then.
         """
-        if self._prepared is None and (rows := self.written()):
+        if self._prepared is None and (rows := [*self._rows, *self._summaries()]):
             self._prepared = prepare(rows, emit)
 
     def withdraw(self) -> None:
@@ -119,12 +179,15 @@ class Transaction:
     def commit(self) -> None:
         """Tell every write that was not taken back, and once, in short, what was."""
         prepared, self._prepared = self._prepared, None
-        if prepared is not None:
-            prepared.commit()
-        else:
-            with together() as events:
-                for row in self.written():
-                    emit(row, events=events)
+        try:
+            if prepared is not None:
+                prepared.commit()
+            else:
+                with together() as events:
+                    for row in self.written():
+                        emit(row, events=events)
+        finally:
+            self._end()
         if self._discarded:
             self._tell_rollback("rollback_to_savepoint")
 
@@ -145,11 +208,13 @@ class Transaction:
         kept = Counter[str]()
         for row in rows:
             kept[row.model] += row.rows
+        self._end()
         self._tell("commit", "unknown", kept, error)
 
     def rollback(self, error: BaseException | Failure | None = None) -> None:
         """Tell, once, that nothing was saved; a transaction without writes and without an error is not worth it."""
         self._discard(0, error)
+        self._end()
         if self._discarded or self._error:
             self._tell_rollback("rollback")
 
@@ -163,9 +228,13 @@ class Transaction:
         self.withdraw()
         levels, begun_with = self._levels[position:], self._levels[position]
         self._levels[position:] = [Level(begun_with.name, begun_with.start)]
-        for row in _made(self._rows[begun_with.start :]):
-            self._discarded[row.model] += row.rows
+        discarded = self._rows[begun_with.start :]
         del self._rows[begun_with.start :]
+        for row in _made(discarded):
+            self._discarded[row.model] += row.rows
+        for each in discarded:
+            if type(each) is AlikeRow:
+                each.is_undone = True
         for level in reversed(levels):
             for summary in level.summaries.values():
                 self._discarded[summary.first.model] += summary.rows
@@ -192,9 +261,6 @@ class Transaction:
         )
 
 
-def _made(rows: Iterable[Row | Later]) -> Iterator[Row]:
+def _made(rows: Iterable[Row | Later | AlikeRow]) -> Iterator[Row]:
     """Yield writes as rows."""
-    for row in rows:
-        made = row.row() if type(row) is Later else row
-        if made is not None:
-            yield made  # type: ignore[misc]  # a row
+    return (made for row in rows if (made := made_of(row)) is not None)

@@ -94,6 +94,11 @@ def is_secret_type(kind: type) -> bool:
     return any(_SECRET_TYPE.search(base.__name__) for base in kind.__mro__)
 
 
+def is_harmless_type(kind: type) -> bool:
+    """Tell whether values that are of exactly this type may be told; of other types some may be, too."""
+    return kind in _HARMLESS_TYPES
+
+
 def _is_harmless(value: object) -> bool:
     kind = type(value)
     return kind in _HARMLESS_TYPES or (kind is not str and isinstance(value, _HARMLESS))

@@ -1,0 +1,310 @@
+"""Saves of rows that are alike: in a transaction all but the first of a model's are kept with as little as is theirs.
+
+What they have in common was found out when the first one was saved, and is found out anew where it may have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from operator import itemgetter, ne
+from time import time_ns
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary, ref
+
+import msgspec
+from msgspec import UNSET
+from opentelemetry.context import Context
+
+from ezlogs import runtime as process
+from ezlogs.actor import acting, current_actor
+from ezlogs.emit import guarded
+from ezlogs.otel_compat import current_context
+from ezlogs.runtime import Runtime
+from ezlogs.trackers.data import ModelPolicy, Moment, Row
+from ezlogs.trackers.data.alike import Alike, AlikeRow, Columns, Form, form_of, still_known
+from ezlogs.trackers.data.policy import latest
+from ezlogs_instrumentors.django.data.fixtures import loading
+from ezlogs_instrumentors.django.data.loaded import Loaded
+from ezlogs_instrumentors.django.data.shapes import LONGEST_KEPT, Shape, key_of
+from ezlogs_instrumentors.django.data.told import where
+from ezlogs_instrumentors.django.transactions import Seen, open_transaction, open_transactions
+
+_MOST_FORMS = 1024
+"""Of the rows of one model: any field may hold nothing, or be changed."""
+
+_TEXTS = frozenset({str, bytes})
+
+
+class Plan(NamedTuple):
+    """What is the same for all saves of a model."""
+
+    shape: Shape
+    policy: ModelPolicy
+    columns: Columns
+    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    """Returns the values of an instance; raises a KeyError where one is not loaded."""
+    texts: tuple[int, ...]
+    """The positions of columns whose texts may be of any length."""
+    keys: tuple[int, ...]
+    """Those of the key."""
+    created: dict[object, Form | None]
+    updated: dict[object, Form | None]
+    """The forms of rows, by the types of their values; of updates also by those from before, and by what differs."""
+    names: list[object]
+    """The latest names of a loaded row that are those of all its columns, in their order."""
+
+
+class Present(msgspec.Struct, eq=False):
+    """What the saves of one model have in common at present."""
+
+    alike: Alike
+    plan: Plan
+    forms: dict[object, Form | None]
+    concrete: Any
+    connection: Callable[[], Any]
+    """Returns it, as long as it is there."""
+    ctx: Context
+    runtime: Runtime | None
+    policies: object
+    asks_for_actor: bool
+    """Whether it is the application's user who acts, which may become another one."""
+    seen: Seen
+
+
+_plans: WeakKeyDictionary[Any, Plan] = WeakKeyDictionary()
+
+
+def keep(  # noqa: PLR0917, PLR0915  # as Django passes them; inline: for each row that is saved
+    instance: Any,
+    updated: bool,
+    raw: bool = False,
+    cls: Any = None,
+    force_insert: object = False,
+    force_update: bool = False,
+    using: str = "default",
+    update_fields: Collection[str] | None = None,
+) -> bool:
+    """Keep a row that was saved, if it is like one before it; return whether it was."""
+    transaction = open_transactions.writing.get(using)
+    if transaction is None or transaction.writes is None or raw or update_fields is not None:
+        return False
+    writes = transaction.writes
+    present: Present | None = writes.found.get((type(instance), updated))
+    if present is None or cls is not present.concrete or not _holds(present):
+        return False
+    plan = present.plan
+    try:
+        values = plan.values(instance.__dict__)
+    except KeyError:
+        return False
+    kinds = tuple(map(type, values))
+    state = instance._state
+    known: Any = getattr(state, "ezlogs_loaded", None)
+    if type(known) is AlikeRow:
+        if known.is_undone:
+            known = still_known(known)
+        elif known.alike.is_over:
+            known.prior = None
+    forms = present.forms
+    before: Sequence[Any] = ()
+    flags: tuple[bool, ...] = ()
+    if updated:
+        if known is None or not _is_whole(plan, known) or using != state.db:
+            return False
+        if known.seen is not None and not known.seen.holds:
+            return False
+        before = known.values
+        for key in plan.keys:
+            if values[key] != before[key]:
+                return False
+        flags = tuple(map(ne, values, before))
+        key_of_form: object = (kinds, tuple(map(type, before)), flags)
+    else:
+        key_of_form = kinds
+    try:
+        form = forms[key_of_form]
+    except KeyError:
+        form = _form(forms, key_of_form, plan, kinds, before, flags)
+    if form is None:
+        return False
+    for at in plan.texts:
+        if kinds[at] in _TEXTS and len(values[at]) > LONGEST_KEPT:
+            return False
+    if updated:
+        for at in form.floats:
+            if values[at] is before[at]:
+                return False
+    seen = present.seen
+    if seen.number != seen.counter.number:
+        seen = present.seen = Seen(seen.counter, seen.counter.number)
+    if not form.is_told:
+        state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
+        return True
+    room = writes.room()
+    if room is None:
+        if not writes.count(present.alike, form, time_ns(), state, partial(_known_again, known)):
+            return False
+        state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
+        return True
+    level = writes.level()
+    prior = known.prior if type(known) is AlikeRow and known.level is level else known
+    row = state.ezlogs_loaded = AlikeRow(
+        present.alike, form, time_ns(), before, values, plan.shape.attnames, seen, level, prior
+    )
+    room.append(row)
+    return True
+
+
+def _holds(present: Present) -> bool:
+    """Tell whether what was found out still holds."""
+    blocks = present.connection().atomic_blocks
+    ctx = current_context()
+    return (
+        ctx is present.ctx
+        and process.current is present.runtime
+        and latest[0] is present.policies
+        and bool(blocks)
+        and not blocks[0]._from_testcase
+        and not loading.get()
+        and present.plan.shape.fields is present.concrete._meta.concrete_fields
+        and (not present.asks_for_actor or current_actor(ctx) == present.alike.at.actor)
+    )
+
+
+def _is_whole(plan: Plan, known: Any) -> bool:
+    """Tell whether a row was loaded with all its columns."""
+    names = known.names
+    if names is plan.shape.attnames or names is plan.names[0]:
+        return True
+    if tuple(names) != plan.shape.attnames or len(known.values) != len(names):
+        return False
+    plan.names[0] = names  # of all rows of one query it is the same list
+    return True
+
+
+def _form(  # noqa: PLR0917  # as `keep` has them
+    forms: dict[object, Form | None],
+    key: object,
+    plan: Plan,
+    kinds: Sequence[type],
+    before: Sequence[Any],
+    flags: Sequence[bool],
+) -> Form | None:
+    if len(forms) >= _MOST_FORMS:
+        forms.clear()
+    runtime = process.current
+    marks = runtime.settings.soft_deletes if runtime else ()
+    form = forms[key] = form_of(plan.columns, plan.policy, marks, kinds, tuple(map(type, before)), flags)
+    return form
+
+
+@guarded
+def learn(  # noqa: PLR0917  # all that is known of a save
+    model: Any,
+    shape: Shape,
+    policy: ModelPolicy,
+    using: str,
+    at: Moment,
+    make: Callable[[AlikeRow], Row | None],
+    *,
+    created: bool,
+) -> None:
+    """Find out what further saves of a model have in common with the one just seen, if it is in a transaction.
+
+    Args:
+        model: The model.
+        shape: Its shape.
+        policy: Its policy.
+        using: The alias.
+        at: The moment of the save.
+        make: Makes a row like any other.
+        created: Whether it was inserted.
+    """
+    found = open_transaction(using)
+    if found is None or shape.holds_documents or shape.fields is not model._meta.concrete_model._meta.concrete_fields:
+        return
+    connection, transaction = found
+    writes = transaction.writes
+    if writes is None:
+        return
+    known: Present | None = writes.found.get((model, not created))
+    if known is not None and _holds(known):
+        return
+    plan = _plan(model, shape, policy)
+    alike = Alike(
+        model._meta.model_name,
+        "create" if created else "update",
+        at,
+        writes.story(at.correlation, at.context),
+        partial(where, model, using),
+        plan.keys[0] if len(plan.keys) == 1 else -1,
+        partial(_key, shape),
+        make,
+    )
+    who = acting(at.context)
+    writes.begin(alike)
+    writes.found[model, not created] = Present(
+        alike,
+        plan,
+        plan.created if created else plan.updated,
+        model._meta.concrete_model,
+        ref(connection),
+        at.context,
+        process.current,
+        latest[0],
+        who.scope is None and who.peek is not None,
+        Seen(transaction.rollbacks, transaction.rollbacks.number),
+    )
+
+
+def _plan(model: Any, shape: Shape, policy: ModelPolicy) -> Plan:
+    plan = _plans.get(model)
+    if plan is None or plan.shape is not shape or plan.policy is not policy:
+        plan = _plans[model] = _made(shape, policy)
+    return plan
+
+
+def _made(shape: Shape, policy: ModelPolicy) -> Plan:
+    attnames = shape.attnames
+    getter = itemgetter(*attnames)
+    columns = shape.columns
+    return Plan(
+        shape,
+        policy,
+        Columns(
+            [column.name for column in columns],
+            [column.is_written for column in columns],
+            [column.is_harmless for column in columns],
+            [column.is_secret for column in columns],
+            [column.field.get_internal_type() in _OF_TEXTS for column in columns],
+            shape.choices,
+        ),
+        getter if len(attnames) > 1 else lambda now: (getter(now),),
+        tuple(attnames.index(name) for name in shape.texts),
+        tuple(attnames.index(key) for key in shape.keys),
+        {},
+        {},
+        [None],
+    )
+
+
+def _key(shape: Shape, values: Sequence[Any]) -> str | None:
+    return key_of(dict(zip(shape.attnames, values, strict=True)), shape)
+
+
+def _known_again(known: object, owner: Any) -> None:
+    owner.ezlogs_loaded = known
+
+
+def given(row: AlikeRow, shape: Shape) -> tuple[dict[str, object], dict[str, object]]:
+    """Return a row as it was known before, and as it is now, by attribute."""
+    before, now = (
+        {name: value for name, value in zip(shape.attnames, values, strict=False) if value is not UNSET}
+        for values in (row.before, row.values)
+    )
+    return before, now
+
+
+_OF_TEXTS = frozenset({"CharField", "TextField", "SlugField", "URLField", "EmailField", "FilePathField"})
+"""The types of fields that take a text as it is."""
