@@ -49,19 +49,26 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     see, see_insert, see_text = guarded(see_statement), guarded(_remember_rows), guarded(see_raw)
     see_ddl = guarded(see_implicit_commit)
 
-    def after_execute(connection: Any, clause: Any, multiparams: Any, *rest: Any) -> None:
+    def after_execute(  # noqa: PLR0917  # as SQLAlchemy passes them
+        connection: Any, clause: Any, multiparams: Any, params: Any, options: Any, result: Any
+    ) -> None:
         if getattr(clause, "is_select", False):
             return
         if getattr(clause, "is_dml", False):
-            see(connection, clause, multiparams, *rest[1:])
+            flush = running() if "compiled_cache" in options else None
+            if flush is None or flush.updated is not None or not flush.is_running():
+                see(connection, clause, multiparams, options, result)
+            else:  # one of the unit of work's own
+                flush.see(connection)
         elif raw.watching():
-            see_text(connection, clause, rest[-1])
+            see_text(connection, clause, result)
 
     def after_cursor_execute(
         connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, *_: Any
     ) -> None:
         if context.isinsert:
-            see_insert(cursor, context)
+            if "compiled_cache" not in context.execution_options or not in_flush():
+                see_insert(cursor, context)
         elif is_mysql(connection):
             see_ddl(connection, statement)
 
@@ -85,7 +92,7 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
         return
     table = table_of(statement)
     if _is_of_orm(table, options):
-        _count_update(statement, table, multiparams, result)
+        _see_own(connection, statement, table, multiparams, result)
         return
     policy = policy_of_statement(statement)
     if not policy.told:
@@ -175,9 +182,12 @@ def _is_of_orm(table: Any, options: Mapping[str, Any]) -> bool:
     return "compiled_cache" in options or is_association(table)
 
 
-def _count_update(statement: Any, table: Any, multiparams: Any, result: Any) -> None:
+def _see_own(connection: Any, statement: Any, table: Any, multiparams: Any, result: Any) -> None:
     flush = running()
-    if flush is not None and statement.is_update:
+    if flush is None:
+        return
+    flush.see(connection)
+    if flush.updated is not None and statement.is_update:
         rows = _rowcount(result)
         flush.updated[table] += (len(multiparams) or 1) if rows is None else rows
 

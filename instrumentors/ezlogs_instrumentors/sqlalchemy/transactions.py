@@ -76,12 +76,14 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     listen(hooks, Engine, "handle_error", see_error)
 
 
-def write(row: data.Row, connection: Any) -> None:
+def write(row: data.Row | data.Later, connection: Any) -> None:
     """Tell a write at once in autocommit mode, else when its transaction has committed."""
     state = _open.get(connection)
     if state is None or state.writes is None:
         if is_autocommitting(connection) or has_committed(connection):
-            data.emit(row)
+            made = row.row() if isinstance(row, data.Later) else row
+            if made is not None:
+                data.emit(made)
             return
         if state is None:
             state = _open[connection] = Open()
