@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -17,8 +17,8 @@ from ezlogs_instrumentors.sqlalchemy.flushing import Flush, begin, end, forget, 
 from ezlogs_instrumentors.sqlalchemy.kept import PLAIN, Plan, keep_created, keep_updated, plan_of
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
-from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, key_of, policy_of_mapper, same, shape_of, where
-from ezlogs_instrumentors.sqlalchemy.transactions import write
+from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, key_of, policy_of_shape, same
+from ezlogs_instrumentors.sqlalchemy.transactions import writer
 
 _NOTHING: Mapping[str, object] = {}
 _NOTHING_BEFORE = (_NOTHING, _NOTHING)
@@ -57,7 +57,7 @@ def see_flush(session: Any, flush_context: Any) -> None:
     if flush is None:
         return
     before, states = flush.before, flush_context.states
-    replaced = {state.key: state for state, (deleted, listed) in states.items() if deleted and listed and state.key}
+    replaced = _replaced_in(states) if len(states) > 1 else None
     models: dict[Any, _Model] = {}
     at = moment()
     for state, (deleted, listed) in states.items():
@@ -66,23 +66,31 @@ def see_flush(session: Any, flush_context: Any) -> None:
         model = models.get(state.class_)
         if model is None:
             model = models[state.class_] = _model(session, flush, state.mapper)
-        if model.policy.told:
-            connection = model.connection or session.connection_callable(state.mapper, state.obj())
-            row: Row | Later | bool | None = None
-            if not deleted and not replaced:
-                row = _keep(state, before, connection, model, at)
-            if row is True:
-                continue
-            if not row:
-                row = _row(state, deleted, before, replaced, connection, at=at, policy=model.policy)
-            if row is not None:
-                write(row, connection)
+        if not model.policy.told:
+            continue
+        keep, database = model.writer or writer(session.connection_callable(model.mapper, state.obj()))
+        row: Row | Later | bool | None = None
+        if not deleted and not replaced:
+            if state.key is None:
+                row = keep_created(state, model.plan, model.policy, at, database)
+            else:
+                loaded, history = before.get(state, _NOTHING_BEFORE)
+                row = keep_updated(state, model.plan, model.policy, at, database, loaded, history)
+        if not row:
+            row = _row(state, deleted, before, replaced, model, database, at=at)
+        if row and row is not True:
+            keep(row)
     links_of = {model.mapper: model.plan.shape.links for model in models.values() if model.plan.shape.links}
     for links in written_links(states, links_of) if links_of else ():
         model = models.get(links.owner.class_) or _model(session, flush, links.owner.mapper)
         if model.policy.told and not model.policy.leaves_out((Field(links.relationship.key),)):
-            connection = model.connection or session.connection_callable(links.owner.mapper, links.owner.obj())
-            write(links.row(connection, model.policy), connection)
+            keep, database = model.writer or writer(session.connection_callable(model.mapper, links.owner.obj()))
+            keep(links.row(database, model.policy))
+
+
+def _replaced_in(states: Mapping[Any, tuple[bool, bool]]) -> Mapping[Any, Any]:
+    """Return the rows, by key, whose deletion became an update by a new row of the same key."""
+    return {state.key: state for state, (deleted, listed) in states.items() if deleted and listed and state.key}
 
 
 class _Model(NamedTuple):
@@ -91,38 +99,33 @@ class _Model(NamedTuple):
     mapper: Any
     plan: Plan
     policy: ModelPolicy
-    connection: Any
-    """Where they were written; None in sharded sessions, where it depends on the row."""
+    writer: tuple[Callable[[Row | Later], None], str] | None
+    """What keeps its rows, and the database's name; None in sharded sessions, where that depends on the row."""
 
 
 def _model(session: Any, flush: Flush, mapper: Any) -> _Model:
-    connection = None
-    if session.connection_callable is None:
-        connection = flush.connection
-        if flush.connections != 1:
-            connection = session.connection(bind_arguments={"mapper": mapper})
-    return _Model(mapper, plan_of(mapper), policy_of_mapper(mapper), connection)
+    plan = plan_of(mapper)
+    policy = policy_of_shape(mapper, plan.shape)
+    if session.connection_callable is not None or not policy.told:
+        return _Model(mapper, plan, policy, None)
+    connection = flush.connection
+    if flush.connections != 1:
+        connection = session.connection(bind_arguments={"mapper": mapper})
+    return _Model(mapper, plan, policy, writer(connection))
 
 
-def _keep(state: Any, before: Mapping[Any, Any], connection: Any, model: _Model, at: Moment) -> Later | bool | None:
-    if state.key is None:
-        return keep_created(state, model.plan, model.policy, at, connection)
-    loaded, history = before.get(state, _NOTHING_BEFORE)
-    return keep_updated(state, model.plan, model.policy, at, connection, loaded, history)
-
-
-def _row(
+def _row(  # noqa: PLR0917  # all that is known of one write
     state: Any,
     deleted: bool,
     before: Mapping[Any, Any],
-    replaced: Mapping[Any, Any],
-    connection: Any,
+    replaced: Mapping[Any, Any] | None,
+    model: _Model,
+    database: str,
     *,
     at: Moment,
-    policy: ModelPolicy,
 ) -> Row | None:
-    shape = shape_of(state.mapper)
-    metadata = where(shape.table, connection)
+    shape, policy = model.plan.shape, model.policy
+    metadata: dict[str, object] = {"table": shape.name, "database": model.plan.bind or database}
     if deleted:
         verb, fields = "destroy", []
         if shape.cascades_in_database:

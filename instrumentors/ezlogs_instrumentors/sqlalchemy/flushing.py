@@ -65,11 +65,14 @@ def running() -> Flush | None:
 
 def end(session: Any) -> Flush | None:
     """Return the flush of a session that has written its rows; None if it began before anybody was watching."""
-    flush = running()
-    if flush is None or flush.session() is not session:
+    flushes = _flushes.get()
+    if not flushes or flushes[-1].session() is not session:
         return None
-    forget(session)
-    return flush
+    if len(flushes) == 1:
+        _flushes.set(())
+    else:
+        forget(session)
+    return flushes[-1]
 
 
 def forget(session: Any) -> None:

@@ -15,13 +15,13 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Interval, Numeric, String, Table, Time, Uuid
+from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Interval, Numeric, String, Time, Uuid
 from sqlalchemy.orm import LoaderCallableStatus
 
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, observe
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.sqlalchemy.documents import changed
-from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, database_of, key_text_of, same, shape_of
+from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, bind_of, key_text_of, same, shape_of
 
 PLAIN = frozenset(
     {bool, int, float, str, bytes, Decimal, date, datetime, time, timedelta, UUID, type(None), type(UNSET)}
@@ -77,7 +77,7 @@ def _plan(shape: Shape) -> Plan:
     enums = (getattr(attribute.type, "enum_class", None) for attribute in attributes)
     return Plan(
         shape=shape,
-        bind=shape.table.metadata.info.get("bind_key") if isinstance(shape.table, Table) else None,
+        bind=bind_of(shape.table),
         created=created,
         names=names,
         values=itemgetter(*names, *names[:1]),  # of one name alone it would be no tuple
@@ -96,7 +96,7 @@ def _is_short(kind: Any) -> bool:
     return isinstance(kind, _SHORT) or (isinstance(kind, String) and (kind.length or _LONGEST + 1) <= _LONGEST)
 
 
-def keep_created(state: Any, plan: Plan, policy: ModelPolicy, at: Moment, connection: Any) -> Later | None:
+def keep_created(state: Any, plan: Plan, policy: ModelPolicy, at: Moment, database: str) -> Later | None:
     """Return a new row by its values; None where some of them cannot be kept."""
     now = state.dict
     try:
@@ -109,7 +109,7 @@ def keep_created(state: Any, plan: Plan, policy: ModelPolicy, at: Moment, connec
         value = values[number]
         if type(value) in _TEXTS and len(value) > _LONGEST:  # type: ignore[arg-type]  # a text
             return None
-    given = (plan, policy, plan.bind or database_of(connection.engine), values)
+    given = (plan, policy, plan.bind or database, values)
     return Later(plan.shape.model, at, at.correlation, given, _made_of_created)
 
 
@@ -118,7 +118,7 @@ def keep_updated(  # noqa: PLR0917  # all that is known of one write
     plan: Plan,
     policy: ModelPolicy,
     at: Moment,
-    connection: Any,
+    database: str,
     loaded: Mapping[str, object],
     history: Mapping[str, object],
 ) -> Later | bool:
@@ -151,7 +151,7 @@ def keep_updated(  # noqa: PLR0917  # all that is known of one write
             if before is not after or before is UNSET:
                 along.append((number, before, after))
     changes.sort(key=itemgetter(0))
-    given = (plan, policy, plan.bind or database_of(connection.engine), state.key[1], changes, along)
+    given = (plan, policy, plan.bind or database, state.key[1], changes, along)
     return Later(plan.shape.model, at, at.correlation, given, _made_of_updated)
 
 

@@ -156,7 +156,11 @@ def is_harmless(column: Any) -> bool:
 
 def policy_of_mapper(mapper: Any) -> ModelPolicy:
     """Return what is told of a mapper's rows."""
-    shape = shape_of(mapper)
+    return policy_of_shape(mapper, shape_of(mapper))
+
+
+def policy_of_shape(mapper: Any, shape: Shape) -> ModelPolicy:
+    """Return what is told of a mapper's rows, whose shape is known."""
     return policy_of(mapper.class_, shape.model, shape.name)
 
 
@@ -209,8 +213,13 @@ def is_association(table: Any) -> bool:
 
 def where(table: Any, connection: Any) -> dict[str, object]:
     """Return table and database, as metadata of an event."""
-    bind = table.metadata.info.get("bind_key") if isinstance(table, Table) else None  # Flask-SQLAlchemy's name of it
-    return {"table": full_name(table), "database": database_of(connection.engine) if bind is None else str(bind)}
+    return {"table": full_name(table), "database": bind_of(table) or database_of(connection.engine)}
+
+
+def bind_of(table: Any) -> str | None:
+    """Return Flask-SQLAlchemy's name of a table's database; None where it has none."""
+    bind = table.metadata.info.get("bind_key") if isinstance(table, Table) else None
+    return None if bind is None else str(bind)
 
 
 def full_name(table: Any) -> str:
