@@ -58,7 +58,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see, see_own, see_other = guarded(see_statement), guarded(see_own_statement), guarded(_see_other)
+    see, see_own, see_other = guarded(_see_executed), guarded(see_own_statement), guarded(_see_other)
     see_coming = guarded(partial(_see_coming, hooks, WeakSet()))
 
     @wraps(original)
@@ -71,15 +71,20 @@ def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
         if not statement.is_dml:
             see_other(connection, result, statement)
         elif "compiled_cache" not in options or not see_own(connection):
-            context = result.context
-            several = parameters if len(parameters) > 1 else ()
-            see(connection, context.invoked_statement, several, context.execution_options, result)
+            see(connection, parameters, result)
         return result
 
     return execute
 
 
+def _see_executed(connection: Any, parameters: Any, result: Any) -> None:
+    context = result.context
+    several = parameters if len(parameters) > 1 else ()
+    see_statement(connection, context.invoked_statement, several, context.execution_options, result)
+
+
 def _listen(hooks: Hooks) -> None:
+    """Listen to events, where connections have not the method."""
     see, see_own, see_other = guarded(see_statement), guarded(see_own_statement), guarded(_see_other)
 
     def after_execute(  # noqa: PLR0917  # as SQLAlchemy passes them
