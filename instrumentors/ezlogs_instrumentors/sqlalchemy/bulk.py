@@ -88,7 +88,7 @@ def _counting_objects(hooks: Hooks, original: Callable[..., Any]) -> Callable[..
         if not hooks.active or not watching():
             return original(session, objects, *args, **kwargs)
         given = Given()
-        begin(session)
+        begin(session, counting=True)
         result = original(session, given.objects(objects), *args, **kwargs)
         _see(session, given)
         return result
@@ -102,7 +102,7 @@ def _counting_mappings(hooks: Hooks, verb: str, original: Callable[..., Any]) ->
         if not hooks.active or not watching():
             return original(session, mapper, mappings, *args, **kwargs)
         given = Given()
-        begin(session)
+        begin(session, counting=True)
         result = original(session, mapper, given.mappings(inspect(mapper), verb, mappings), *args, **kwargs)
         _see(session, given)
         return result
@@ -115,7 +115,9 @@ def _see(session: Any, given: Given) -> None:
     flush = end(session)
     for (mapper, verb), count in given.rows.items():
         shape, rows = shape_of(mapper), count
-        if verb == "bulk_update" and flush is not None:  # objects that did not change are left out
+        if (
+            verb == "bulk_update" and flush is not None and flush.updated is not None
+        ):  # objects that did not change are left out
             rows = min(count, max(flush.updated[table] for table in mapper.tables))
         policy = policy_of_mapper(mapper)
         if rows and policy.told:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
-from decimal import Decimal
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 from sqlalchemy.orm import LoaderCallableStatus
 
-from ezlogs.trackers.data import Field, ModelPolicy, Moment, moment, observe, watching
+from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe, watching
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.documents import changed
-from ezlogs_instrumentors.sqlalchemy.flushing import begin, end, forget, running
+from ezlogs_instrumentors.sqlalchemy.flushing import Flush, begin, end, forget, running
+from ezlogs_instrumentors.sqlalchemy.kept import PLAIN, Plan, keep_created, keep_updated, plan_of
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
-from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, key_of, policy_of_mapper, shape_of, where
-from ezlogs_instrumentors.sqlalchemy.transactions import write
+from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, key_of, policy_of_shape, same
+from ezlogs_instrumentors.sqlalchemy.transactions import writer
 
 _NOTHING: Mapping[str, object] = {}
-_PLAIN = frozenset({bool, int, float, str, bytes, Decimal, date, datetime, type(None), type(UNSET)})
-"""Types that are values and nothing else."""
+_NOTHING_BEFORE = (_NOTHING, _NOTHING)
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -46,7 +43,7 @@ def see_update(mapper: Any, connection: Any, state: Any) -> None:
     """Remember a row before its update: of what the database computes SQLAlchemy forgets that it was changed."""
     flush = running()
     if flush is not None:
-        flush.before[state] = (dict(state.dict), dict(state.committed_state))
+        flush.before[state] = (state.dict.copy(), state.committed_state.copy())
 
 
 def see_failure(session: Any, previous_transaction: Any) -> None:
@@ -60,67 +57,91 @@ def see_flush(session: Any, flush_context: Any) -> None:
     if flush is None:
         return
     before, states = flush.before, flush_context.states
-    replaced = {state.key: state for state, (deleted, listed) in states.items() if deleted and listed and state.key}
-    shapes: dict[Any, Shape] = {}
-    policies: dict[Any, ModelPolicy] = {}
+    replaced = _replaced_in(states) if len(states) > 1 else None
+    models: dict[Any, _Model] = {}
     at = moment()
-    find = partial(_connection, session, {})
     for state, (deleted, listed) in states.items():
         if listed:
             continue
-        connection = find(state)
-        policy = policies.get(state.mapper)
-        if policy is None:
-            shapes[state.mapper] = shape_of(state.mapper)
-            policy = policies[state.mapper] = policy_of_mapper(state.mapper)
-        if policy.told:
-            _see_row(state, deleted, before, replaced, connection, at=at, policy=policy)
-    links_of = {mapper: shape.links for mapper, shape in shapes.items() if shape.links}
+        model = models.get(state.class_)
+        if model is None:
+            model = models[state.class_] = _model(session, flush, state.mapper)
+        if not model.policy.told:
+            continue
+        keep, database = model.writer or writer(session.connection_callable(model.mapper, state.obj()))
+        row: Row | Later | bool | None = None
+        if not deleted and not replaced:
+            if state.key is None:
+                row = keep_created(state, model.plan, model.policy, at, database)
+            else:
+                loaded, history = before.get(state, _NOTHING_BEFORE)
+                row = keep_updated(state, model.plan, model.policy, at, database, loaded, history)
+        if not row:
+            row = _row(state, deleted, before, replaced, model, database, at=at)
+        if row and row is not True:
+            keep(row)
+    links_of = {model.mapper: model.plan.shape.links for model in models.values() if model.plan.shape.links}
     for links in written_links(states, links_of) if links_of else ():
-        policy = policy_of_mapper(links.owner.mapper)
-        if policy.told and not policy.leaves_out((Field(links.relationship.key),)):
-            connection = find(links.owner)
-            write(links.row(connection, policy), connection)
+        model = models.get(links.owner.class_) or _model(session, flush, links.owner.mapper)
+        if model.policy.told and not model.policy.leaves_out((Field(links.relationship.key),)):
+            keep, database = model.writer or writer(session.connection_callable(model.mapper, links.owner.obj()))
+            keep(links.row(database, model.policy))
 
 
-def _connection(session: Any, found: dict[Any, Any], state: Any) -> Any:
-    if session.connection_callable is not None:  # of sharded sessions
-        return session.connection_callable(state.mapper, state.obj())
-    connection = found.get(state.mapper)
-    if connection is None:
-        connection = found[state.mapper] = session.connection(bind_arguments={"mapper": state.mapper})
-    return connection
+def _replaced_in(states: Mapping[Any, tuple[bool, bool]]) -> Mapping[Any, Any]:
+    """Return the rows, by key, whose deletion became an update by a new row of the same key."""
+    return {state.key: state for state, (deleted, listed) in states.items() if deleted and listed and state.key}
 
 
-def _see_row(
+class _Model(NamedTuple):
+    """What is the same for all rows of a model in a flush."""
+
+    mapper: Any
+    plan: Plan
+    policy: ModelPolicy
+    writer: tuple[Callable[[Row | Later], None], str] | None
+    """What keeps its rows, and the database's name; None in sharded sessions, where that depends on the row."""
+
+
+def _model(session: Any, flush: Flush, mapper: Any) -> _Model:
+    plan = plan_of(mapper)
+    policy = policy_of_shape(mapper, plan.shape)
+    if session.connection_callable is not None or not policy.told:
+        return _Model(mapper, plan, policy, None)
+    connection = flush.connection
+    if flush.connections != 1:
+        connection = session.connection(bind_arguments={"mapper": mapper})
+    return _Model(mapper, plan, policy, writer(connection))
+
+
+def _row(  # noqa: PLR0917  # all that is known of one write
     state: Any,
     deleted: bool,
     before: Mapping[Any, Any],
-    replaced: Mapping[Any, Any],
-    connection: Any,
+    replaced: Mapping[Any, Any] | None,
+    model: _Model,
+    database: str,
     *,
     at: Moment,
-    policy: ModelPolicy,
-) -> None:
-    shape = shape_of(state.mapper)
-    metadata = where(shape.table, connection)
+) -> Row | None:
+    shape, policy = model.plan.shape, model.policy
+    metadata: dict[str, object] = {"table": shape.name, "database": model.plan.bind or database}
     if deleted:
         verb, fields = "destroy", []
         if shape.cascades_in_database:
             metadata["cascade"] = "db"
     elif state.key is not None:
-        verb, fields = "update", updated(state, shape.attributes, *before.get(state, (_NOTHING, _NOTHING)))
+        verb, fields = "update", updated(state, shape.attributes, *before.get(state, _NOTHING_BEFORE))
     else:
         old = replaced.get(state.mapper.identity_key_from_instance(state.obj())) if replaced else None
         verb = "create" if old is None else "update"
         fields = list(created(state, shape.attributes) if old is None else _replaced(old, state, shape.attributes))
     if verb == "update":
         if not fields or policy.leaves_out(fields):
-            return
+            return None
         verb, marked = verb_of(verb, fields)
         metadata.update(marked)
-    row = observe(shape.model, verb, id=key_of(state, shape), fields=fields, metadata=metadata, at=at, policy=policy)
-    write(row, connection)
+    return observe(shape.model, verb, id=key_of(state, shape), fields=fields, metadata=metadata, at=at, policy=policy)
 
 
 def created(state: Any, attributes: tuple[Attribute, ...]) -> Iterator[Field]:
@@ -168,7 +189,7 @@ def updated(
                 continue
         else:
             continue
-        if before is UNSET or after is UNSET or not _same(attribute, before, after):
+        if before is UNSET or after is UNSET or not same(attribute, before, after):
             if attribute.is_document:
                 fields += changed(key, before, after, secret=attribute.is_secret)
             else:
@@ -183,7 +204,7 @@ def _replaced(old: Any, state: Any, attributes: tuple[Attribute, ...]) -> Iterat
         if attribute.is_primary or attribute.key not in state.dict:
             continue
         before, after = _known(was.get(attribute.key, UNSET)), _known(state.dict[attribute.key])
-        if before is not UNSET and after is not UNSET and _same(attribute, before, after):
+        if before is not UNSET and after is not UNSET and same(attribute, before, after):
             continue
         if attribute.is_document:
             yield from changed(attribute.key, before, after, secret=attribute.is_secret)
@@ -193,7 +214,7 @@ def _replaced(old: Any, state: Any, attributes: tuple[Attribute, ...]) -> Iterat
 
 def _known(value: object) -> object:
     """Return a value, or nothing known for one that was not loaded or that the database computes."""
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN:
         return value
     if isinstance(value, LoaderCallableStatus) or hasattr(type(value), "__clause_element__") or _is_clause(value):
         return UNSET
@@ -202,10 +223,3 @@ def _known(value: object) -> object:
 
 def _is_clause(value: object) -> bool:
     return hasattr(type(value), "compile") and hasattr(type(value), "_annotations")
-
-
-def _same(attribute: Attribute, before: object, after: object) -> bool:
-    try:
-        return bool(attribute.type.compare_values(before, after))
-    except Exception:  # a type's own code; SQLAlchemy wrote the row all the same
-        return False

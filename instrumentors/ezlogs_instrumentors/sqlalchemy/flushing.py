@@ -16,24 +16,40 @@ class Flush(msgspec.Struct, eq=False):
 
     session: Any
     """Weakly: what is left of a flush that failed keeps no session."""
-    before: dict[Any, tuple[Mapping[str, object], Mapping[str, object]]]
-    updated: Counter[Any]
-    """How many rows of each table its statements updated."""
+    before: dict[Any, tuple[Mapping[str, object], Mapping[str, object]]] = {}
+    updated: Counter[Any] | None = None
+    """How many rows of each table its statements updated, where that is to be counted."""
+    connection: Any = None
+    """Where its statements were executed."""
+    connections: int = 0
+    """How many connections these were; more than one as soon as it is another than the last."""
 
     def is_running(self) -> bool:
         """Tell whether the flush has not ended, well or not."""
         session = self.session()
         return session is not None and session._flushing
 
+    def see(self, connection: Any) -> None:
+        """Remember where a statement of its was executed."""
+        if self.connection is not connection:
+            self.connection = connection
+            self.connections += 1
+
 
 _flushes: ContextVar[tuple[Flush, ...]] = ContextVar("ezlogs_sqlalchemy_flushes", default=())
 """Flushes that began here; those of another session may run inside of one."""
 
 
-def begin(session: Any) -> None:
-    """Remember that a session writes rows by itself, here and now."""
-    others = tuple(flush for flush in _flushes.get() if flush.is_running())
-    _flushes.set((*others, Flush(ref(session), {}, Counter())))
+def begin(session: Any, *, counting: bool = False) -> None:
+    """Remember that a session writes rows by itself, here and now.
+
+    Args:
+        session: The session.
+        counting: Whether the rows that it updates are to be counted.
+    """
+    flush = Flush(ref(session), updated=Counter() if counting else None)
+    others = _flushes.get()
+    _flushes.set((*(other for other in others if other.is_running()), flush) if others else (flush,))
 
 
 def in_flush() -> bool:
@@ -49,15 +65,18 @@ def running() -> Flush | None:
 
 def end(session: Any) -> Flush | None:
     """Return the flush of a session that has written its rows; None if it began before anybody was watching."""
-    flush = running()
-    if flush is None or flush.session() is not session:
+    flushes = _flushes.get()
+    if not flushes or flushes[-1].session() is not session:
         return None
-    forget(session)
-    return flush
+    if len(flushes) == 1:
+        _flushes.set(())
+    else:
+        forget(session)
+    return flushes[-1]
 
 
 def forget(session: Any) -> None:
     """Forget a session's flush."""
     flushes = _flushes.get()
     if flushes:
-        _flushes.set(tuple(flush for flush in flushes if flush.session() is not session))
+        _flushes.set(tuple([flush for flush in flushes if flush.session() is not session]))

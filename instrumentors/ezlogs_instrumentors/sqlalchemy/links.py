@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import PassiveFlag
 
 from ezlogs.trackers.data import ModelPolicy, Row, observe
-from ezlogs_instrumentors.sqlalchemy.mapped import key_of, shape_of, where
+from ezlogs_instrumentors.sqlalchemy.mapped import bind_of, full_name, key_of, shape_of
 
 _MAX_KEYS_TOLD = 100
 
@@ -23,11 +23,12 @@ class Links(msgspec.Struct, eq=False):
     added: dict[Any, None] = {}
     removed: dict[Any, None] = {}
 
-    def row(self, connection: Any, policy: ModelPolicy) -> Row:
+    def row(self, database: str, policy: ModelPolicy) -> Row:
         """Return the change as a write of the collection's owner."""
         shape = shape_of(self.owner.mapper)
         field = self.relationship.key
-        metadata = where(self.relationship.secondary, connection)
+        table = self.relationship.secondary
+        metadata: dict[str, object] = {"table": full_name(table), "database": bind_of(table) or database}
         if policy.tells_values(field):
             metadata["m2m"] = {"field": field, "added": _keys(self.added), "removed": _keys(self.removed)}
         elif policy.tells(field):

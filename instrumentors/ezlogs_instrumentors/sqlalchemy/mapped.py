@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet, ref
@@ -44,6 +45,8 @@ class Shape(NamedTuple):
 
     model: str
     table: Any
+    name: str
+    """The table's name, with its schema if it has one."""
     keys: tuple[str, ...]
     """The attributes that are the primary key."""
     attributes: tuple[Attribute, ...]
@@ -88,11 +91,23 @@ def shape_of(mapper: Any) -> Shape:
 
 def key_of(state: Any, shape: Shape) -> str | None:
     """Return a row's key as it is before its flush: of a new row what it was given, without loading anything."""
-    values = state.key[1] if state.key is not None else [state.dict.get(key) for key in shape.keys]
+    return key_text_of(state.key[1] if state.key is not None else [state.dict.get(key) for key in shape.keys])
+
+
+def key_text_of(values: Sequence[Any]) -> str | None:
+    """Return a key as text; None where a part of it is not known."""
     if len(values) == 1:
         return key_text(values[0])
     texts = [key_text(value) for value in values]
     return None if None in texts else ",".join(map(str, texts))
+
+
+def same(attribute: Attribute, before: object, after: object) -> bool:
+    """Tell whether two values of an attribute are the same to its type."""
+    try:
+        return bool(attribute.type.compare_values(before, after))
+    except Exception:  # a type's own code; SQLAlchemy wrote the row all the same
+        return False
 
 
 def _shape(mapper: Any) -> Shape:
@@ -101,6 +116,7 @@ def _shape(mapper: Any) -> Shape:
     return Shape(
         model=snake_case(mapper.class_),
         table=table,
+        name=full_name(table),
         keys=tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key),
         attributes=tuple(
             _attribute(str(prop.key), prop.columns[0], mapper.version_id_col)
@@ -140,8 +156,12 @@ def is_harmless(column: Any) -> bool:
 
 def policy_of_mapper(mapper: Any) -> ModelPolicy:
     """Return what is told of a mapper's rows."""
-    shape = shape_of(mapper)
-    return policy_of(mapper.class_, shape.model, full_name(shape.table))
+    return policy_of_shape(mapper, shape_of(mapper))
+
+
+def policy_of_shape(mapper: Any, shape: Shape) -> ModelPolicy:
+    """Return what is told of a mapper's rows, whose shape is known."""
+    return policy_of(mapper.class_, shape.model, shape.name)
 
 
 def policy_of_table(table: Any) -> ModelPolicy:
@@ -193,8 +213,13 @@ def is_association(table: Any) -> bool:
 
 def where(table: Any, connection: Any) -> dict[str, object]:
     """Return table and database, as metadata of an event."""
-    bind = table.metadata.info.get("bind_key") if isinstance(table, Table) else None  # Flask-SQLAlchemy's name of it
-    return {"table": full_name(table), "database": database_of(connection.engine) if bind is None else str(bind)}
+    return {"table": full_name(table), "database": bind_of(table) or database_of(connection.engine)}
+
+
+def bind_of(table: Any) -> str | None:
+    """Return Flask-SQLAlchemy's name of a table's database; None where it has none."""
+    bind = table.metadata.info.get("bind_key") if isinstance(table, Table) else None
+    return None if bind is None else str(bind)
 
 
 def full_name(table: Any) -> str:

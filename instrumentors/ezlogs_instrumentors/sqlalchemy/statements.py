@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial, wraps
 from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 from msgspec import UNSET
-from sqlalchemy import BindParameter
+from sqlalchemy import BindParameter, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +19,7 @@ from ezlogs.trackers import raw
 from ezlogs.trackers.data import Captured, Field, ModelPolicy, observe, observe_bulk, policy_of, to_capture, watching
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy import below
 from ezlogs_instrumentors.sqlalchemy.capturing import (
     attach_capturing,
     captured,
@@ -42,34 +44,90 @@ from ezlogs_instrumentors.sqlalchemy.transactions import see_implicit_commit, wr
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """See statements once they have been executed; of those that read, nothing but their type is looked at."""
-    from sqlalchemy import event
-
     if not hooks.active:
         return
-    see, see_insert, see_text = guarded(see_statement), guarded(_remember_rows), guarded(see_raw)
-    see_ddl = guarded(see_implicit_commit)
+    if below.is_there(below.STATEMENTS):
+        hooks.replace(Connection, below.STATEMENTS, partial(_seeing, hooks))
+        for method in (below.DEFINITIONS, below.COMPILED):
+            if below.is_there(method):
+                hooks.after(Connection, method, _see_other)
+    else:
+        _listen(hooks)
+    hooks.after(Connection, "exec_driver_sql", see_driver_statement)
+    attach_capturing(hooks)
 
-    def after_execute(connection: Any, clause: Any, multiparams: Any, *rest: Any) -> None:
+
+def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
+    see, see_own, see_other = guarded(_see_executed), guarded(see_own_statement), guarded(_see_other)
+    see_coming = guarded(partial(_see_coming, hooks, WeakSet()))
+
+    @wraps(original)
+    def execute(connection: Any, statement: Any, parameters: Any, options: Any) -> Any:
+        if statement.is_select or not hooks.active:
+            return original(connection, statement, parameters, options)
+        if "compiled_cache" not in options and statement.is_insert:
+            see_coming(connection, statement)
+        result = original(connection, statement, parameters, options)
+        if not statement.is_dml:
+            see_other(connection, result, statement)
+        elif "compiled_cache" not in options or not see_own(connection):
+            see(connection, parameters, result)
+        return result
+
+    return execute
+
+
+def _see_executed(connection: Any, parameters: Any, result: Any) -> None:
+    context = result.context
+    several = parameters if len(parameters) > 1 else ()
+    see_statement(connection, context.invoked_statement, several, context.execution_options, result)
+
+
+def _listen(hooks: Hooks) -> None:
+    """Listen to events, where connections have not the method."""
+    see, see_own, see_other = guarded(see_statement), guarded(see_own_statement), guarded(_see_other)
+
+    def after_execute(  # noqa: PLR0917  # as SQLAlchemy passes them
+        connection: Any, clause: Any, multiparams: Any, params: Any, options: Any, result: Any
+    ) -> None:
         if getattr(clause, "is_select", False):
             return
-        if getattr(clause, "is_dml", False):
-            see(connection, clause, multiparams, *rest[1:])
-        elif raw.watching():
-            see_text(connection, clause, rest[-1])
+        if not getattr(clause, "is_dml", False):
+            see_other(connection, result, clause)
+        elif "compiled_cache" not in options or not see_own(connection):
+            see(connection, clause, multiparams, options, result)
 
-    def after_cursor_execute(
-        connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, *_: Any
-    ) -> None:
-        if context.isinsert:
-            see_insert(cursor, context)
-        elif is_mysql(connection):
-            see_ddl(connection, statement)
-
-    for name, listener in (("after_execute", after_execute), ("after_cursor_execute", after_cursor_execute)):
+    for name, listener in (("after_execute", after_execute), ("after_cursor_execute", _after_cursor_execute(hooks))):
         event.listen(Engine, name, listener)
         hooks.on_undo(partial(event.remove, Engine, name, listener))
-    hooks.after(Connection, "exec_driver_sql", see_driver_statement)  # the only way past that event
-    attach_capturing(hooks)
+
+
+def _after_cursor_execute(hooks: Hooks) -> Callable[..., None]:
+    remember = guarded(_remember_rows)
+
+    def after_cursor_execute(  # noqa: PLR0917  # as SQLAlchemy passes them
+        connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, executemany: bool
+    ) -> None:
+        if context.isinsert and hooks.active:
+            remember(cursor, context)
+
+    return after_cursor_execute
+
+
+def _see_coming(hooks: Hooks, heard: WeakSet[Any], connection: Any, insert: Any) -> None:
+    """Listen to a connection from when on it inserts rows of which only the driver knows how many they are."""
+    several = insert.select is not None or insert._multi_values or _may_skip(insert)
+    if several and connection not in heard and watching():
+        heard.add(connection)
+        event.listen(connection, "after_cursor_execute", _after_cursor_execute(hooks))
+
+
+def _see_other(connection: Any, result: Any, statement: Any, *_: Any, **__: Any) -> None:
+    """See what is neither a query nor one of SQLAlchemy's inserts, updates and deletes."""
+    if is_mysql(connection) and (context := getattr(result, "context", None)) is not None:
+        see_implicit_commit(connection, context.statement)
+    if raw.watching():
+        see_raw(connection, statement, result)
 
 
 def _remember_rows(cursor: Any, context: Any) -> None:
@@ -79,13 +137,22 @@ def _remember_rows(cursor: Any, context: Any) -> None:
         context.ezlogs_rows = getattr(context, "ezlogs_rows", 0) + rows
 
 
+def see_own_statement(connection: Any) -> bool:
+    """Tell whether the unit of work is what executes a statement here; its rows are told one by one."""
+    flush = running()
+    if flush is None or flush.updated is not None or not flush.is_running():
+        return False
+    flush.see(connection)
+    return True
+
+
 def see_statement(connection: Any, statement: Any, multiparams: Any, options: Mapping[str, Any], result: Any) -> None:
     """Keep what a statement wrote, unless it is one of the ORM's own, whose rows are told one by one."""
     if not watching():
         return
     table = table_of(statement)
     if _is_of_orm(table, options):
-        _count_update(statement, table, multiparams, result)
+        _see_own(connection, statement, table, multiparams, result)
         return
     policy = policy_of_statement(statement)
     if not policy.told:
@@ -153,6 +220,8 @@ def _given(statement: Any, table: Any, multiparams: Any, policy: ModelPolicy) ->
 
 def see_driver_statement(connection: Any, result: Any, statement: str, *_: Any, **__: Any) -> None:
     """Keep what a statement for the driver wrote."""
+    if is_mysql(connection):
+        see_implicit_commit(connection, statement)
     if raw.watching():
         see_raw(connection, statement, result)
 
@@ -175,9 +244,12 @@ def _is_of_orm(table: Any, options: Mapping[str, Any]) -> bool:
     return "compiled_cache" in options or is_association(table)
 
 
-def _count_update(statement: Any, table: Any, multiparams: Any, result: Any) -> None:
+def _see_own(connection: Any, statement: Any, table: Any, multiparams: Any, result: Any) -> None:
     flush = running()
-    if flush is not None and statement.is_update:
+    if flush is None:
+        return
+    flush.see(connection)
+    if flush.updated is not None and statement.is_update:
         rows = _rowcount(result)
         flush.updated[table] += (len(multiparams) or 1) if rows is None else rows
 

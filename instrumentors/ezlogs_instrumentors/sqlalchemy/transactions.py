@@ -22,6 +22,7 @@ from ezlogs.facts import failure_of
 from ezlogs.trackers import data
 from ezlogs.trackers.databases import commits_by_itself, is_understood
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy.below import hear
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 from ezlogs_instrumentors.sqlalchemy.mapped import database_of
 from ezlogs_instrumentors.sqlalchemy.servers import (
@@ -42,6 +43,8 @@ class Open(msgspec.Struct, weakref=True):
     """
 
     writes: data.Transaction | None = None
+    database: str = ""
+    """The database's name, once something was written."""
     handling: int | None = None
     """The identity of the exception that was being handled at the first write: not the one that ends it."""
     failure: Failure | None = None
@@ -60,32 +63,43 @@ _open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """See how the transactions of every connection end.
 
-    The event ``commit`` comes before the commit, which may fail: it is when to prepare. The end is seen at the public
-    ``Transaction.commit``.
+    What is heard of ``commit`` comes before the commit, which may fail: it is when to prepare. The end is seen at the
+    public ``Transaction.commit``.
     """
     hooks.replace(Transaction, "commit", partial(_telling, hooks))
-    listen(hooks, Engine, "commit", see_coming_commit)
-    listen(hooks, Engine, "prepare_twophase", lambda connection, xid: see_coming_commit(connection))
-    listen(hooks, Engine, "commit_twophase", lambda connection, xid, is_prepared: see_coming_commit(connection))
-    listen(hooks, Engine, "savepoint", see_coming_savepoint)
+    hear(hooks, "commit", see_coming_commit)
+    hear(hooks, "prepare_twophase", lambda connection, xid: see_coming_commit(connection))
+    hear(hooks, "commit_twophase", lambda connection, xid, is_prepared: see_coming_commit(connection))
+    hear(hooks, "savepoint", see_coming_savepoint)
     hooks.after(NestedTransaction, "__init__", see_savepoint)
-    listen(hooks, Engine, "rollback", see_rollback)
-    listen(hooks, Engine, "rollback_twophase", lambda connection, xid, is_prepared: see_rollback(connection))
-    listen(hooks, Engine, "rollback_savepoint", see_rollback_to_savepoint)
-    listen(hooks, Engine, "release_savepoint", see_release)
+    hear(hooks, "rollback", see_rollback)
+    hear(hooks, "rollback_twophase", lambda connection, xid, is_prepared: see_rollback(connection))
+    hear(hooks, "rollback_savepoint", see_rollback_to_savepoint)
+    hear(hooks, "release_savepoint", see_release)
     listen(hooks, Engine, "handle_error", see_error)
 
 
-def write(row: data.Row, connection: Any) -> None:
+def writer(connection: Any) -> tuple[Callable[[data.Row | data.Later], None], str]:
+    """Return what keeps writes to a connection as `write` does, for many of them, and the database's name."""
+    state = _open.get(connection)
+    if state is None or state.writes is None:
+        return partial(write, connection=connection), database_of(connection.engine)
+    return state.writes.add, state.database
+
+
+def write(row: data.Row | data.Later, connection: Any) -> None:
     """Tell a write at once in autocommit mode, else when its transaction has committed."""
     state = _open.get(connection)
     if state is None or state.writes is None:
         if is_autocommitting(connection) or has_committed(connection):
-            data.emit(row)
+            made = row.row() if isinstance(row, data.Later) else row
+            if made is not None:
+                data.emit(made)
             return
         if state is None:
             state = _open[connection] = Open()
-        state.writes = data.Transaction(database_of(connection.engine))
+        state.database = database_of(connection.engine)
+        state.writes = data.Transaction(state.database)
         state.handling = id(sys.exc_info()[1])
     state.writes.add(row)
 
@@ -213,7 +227,7 @@ def see_error(error: Any) -> None:
     state.writes = state.failure = None
 
 
-def see_coming_savepoint(connection: Any, name: str | None) -> None:
+def see_coming_savepoint(connection: Any, _: str | None = None) -> None:
     """Notice where SQLite's driver has begun no transaction for the savepoint to be in."""
     if in_transaction(connection) is False:
         _open.setdefault(connection, Open()).outermost = ""
@@ -231,7 +245,7 @@ def see_savepoint(transaction: Any, _: None, connection: Any) -> None:
         state.writes.savepoint(name)
 
 
-def see_release(connection: Any, name: str, _: None) -> None:
+def see_release(connection: Any, name: str, _: None = None) -> None:
     """Forget the savepoint; it is about to be released, which may be a commit."""
     state = _open.get(connection)
     if state is not None and state.writes is not None:
@@ -240,7 +254,7 @@ def see_release(connection: Any, name: str, _: None) -> None:
             state.writes.prepare()
 
 
-def see_rollback_to_savepoint(connection: Any, name: str, _: None) -> None:
+def see_rollback_to_savepoint(connection: Any, name: str, _: None = None) -> None:
     """Take back what was written since the savepoint."""
     state = _open.get(connection)
     if state is None:
