@@ -18,6 +18,7 @@ LOCKS = ["dev.txt", "neighbours.txt", "peers.txt", "contrib.txt", "older.txt"]
 
 ENTRY_POINTS = {
     ("console_scripts", "ezlogs", "ezlogs.cli:main"),
+    ("pytest11", "ezlogs", "ezlogs_pytest"),
     ("opentelemetry_distro", "ezlogs", "ezlogs.launch.distro:EzlogsDistro"),
     ("opentelemetry_configurator", "ezlogs", "ezlogs.launch.configurator:EzlogsConfigurator"),
     ("opentelemetry_post_instrument", "ezlogs", "ezlogs.launch.post:post_instrument"),
