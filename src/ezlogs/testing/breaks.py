@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from textwrap import wrap
+from typing import Final
+
 from ezlogs.event import UniversalEvent
 from ezlogs.story import Story
 from ezlogs.story.cast import job_id
 from ezlogs.testing.naming import Names
+
+_WIDTH: Final = 100
+"""Characters of a line of prose."""
 
 
 def broken(found: UniversalEvent, story: Story, names: Names) -> list[str]:
@@ -21,7 +27,7 @@ def broken(found: UniversalEvent, story: Story, names: Names) -> list[str]:
     root = names.root(found)
     lines = [f"correlation broken here: {names.line(root)}"]
     lines += [f"  {line}" for line in _compared(root, story, names)]
-    lines += [f"  {line}" for line in _causes(root, story, names)]
+    lines += [f"  {line}" for cause in _causes(root, story, names) for line in wrap(cause, _WIDTH)]
     return lines
 
 

@@ -283,6 +283,8 @@ class Capturing:
         self._before: Runtime | None = None
         self._stand_in: StandIn | None = None
         self._exits = ExitStack()
+        self._folder: str | None = None
+        self._variable_before: str | None = None
         self._captured: Captured | None = None
         self._strict = True
 
@@ -298,9 +300,8 @@ class Capturing:
         captured = Captured(runtime.scrubber, folder)
         captured.serve(runtime)
         if folder is not None:
-            before = os.environ.get(VARIABLE)
-            os.environ[VARIABLE] = folder
-            self._exits.callback(_put_back, folder, before)
+            self._variable_before = os.environ.get(VARIABLE)
+            os.environ[VARIABLE] = self._folder = folder
             self._exits.callback(invite(folder, self._settings))
         runtime.carrier = self._captured = captured
         self._stand_in, process.stand_in = process.stand_in, captured
@@ -340,8 +341,22 @@ class Capturing:
         else:
             above = _open[position + 1]
             above._before, above._stand_in = self._before, self._stand_in
+        if self._folder is not None:
+            self._put_back_variable(_open[position + 1 :])
         del _open[position]
         _latest[:] = [self]
+
+    def _put_back_variable(self, above: list[Capturing]) -> None:
+        for one in above:
+            if one._folder is not None:
+                one._variable_before = self._variable_before
+                return
+        if os.environ.get(VARIABLE) != self._folder:  # somebody else has changed it
+            return
+        if self._variable_before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = self._variable_before
 
     def _open_folder(self) -> str | None:
         try:
@@ -458,15 +473,6 @@ def _tried(running: Runtime | None, asked: dict[str, object]) -> tuple[Settings,
     kept = {name: value for name, value in running.given.items() if name not in Sampling.rows}
     known = {name: getattr(running.settings, name) for name in TABLE}
     return Settings(**{**known, **fresh}), {**kept, **loaded.asked}
-
-
-def _put_back(folder: str, before: str | None) -> None:
-    if os.environ.get(VARIABLE) != folder:
-        return
-    if before is None:
-        os.environ.pop(VARIABLE, None)
-    else:
-        os.environ[VARIABLE] = before
 
 
 @cache

@@ -315,14 +315,25 @@ def invite(folder: str, asked: Mapping[str, Any]) -> Callable[[], None]:
     """
     from multiprocessing import spawn
 
-    before = spawn.get_preparation_data
-
-    def prepared(name: str) -> dict[str, Any]:
-        return {**before(name), "ezlogs_capture": Invitation(folder, asked)}
+    invitation = Invitation(folder, asked)
+    if not _invitations:
+        _invitations.append(spawn.get_preparation_data)
+        spawn.get_preparation_data = _prepared
+    _invitations.append(invitation)
 
     def withdraw() -> None:
-        if spawn.get_preparation_data is prepared:
-            spawn.get_preparation_data = before
+        _invitations.remove(invitation)
+        if len(_invitations) == 1:
+            before = _invitations.pop()
+            if spawn.get_preparation_data is _prepared:
+                spawn.get_preparation_data = before
 
-    spawn.get_preparation_data = prepared
     return withdraw
+
+
+_invitations: list[Any] = []
+"""First what prepared children before, then the invitation of each capture that is under way."""
+
+
+def _prepared(name: str) -> dict[str, Any]:
+    return {**_invitations[0](name), "ezlogs_capture": _invitations[-1]}

@@ -145,7 +145,11 @@ def _nearest(matchers: Sequence[Matcher], failed: int, attempt: Attempt, names: 
     own = set(matched.found[failed])
     inside = {id(event) for event in group.events}
     taken = {at: index for index, found in enumerate(matched.found) for at in found}
-    candidates = [event for at, event in enumerate(group.events) if at not in own]
+    candidates = [
+        event
+        for at, event in enumerate(group.events)
+        if at not in own or not all(field.fits for field in matcher.compare(event, known))
+    ]
     candidates += [node.event for node in names.nodes.values() if id(node.event) not in inside]
     position = {id(event): at for at, event in enumerate(group.events)}
     scored = [(likeness(matcher.compare(event, known), matcher), event) for event in candidates]

@@ -400,8 +400,10 @@ def _fits_changes(wanted: Any, found: Sequence[Change]) -> bool:
         return bool(wanted(found))
     by_field = {change.field: change for change in found}
     names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    if not names:
+        return not found
     if not all(name in by_field for name in names):
-        return not names and not found
+        return False
     if not isinstance(wanted, Mapping):
         return True
     return all(_fits_sides(sides, by_field[name]) for name, sides in wanted.items())
