@@ -25,8 +25,9 @@ _state = tempfile.TemporaryDirectory(prefix="ezlogs-tests-")
 os.environ.setdefault("EZLOGS_STATE_DIR", _state.name)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
-    """Let these tests send: the receivers are theirs."""
+    """Let these tests send, after the plugin has said otherwise: the receivers are theirs."""
     ezlogs_pytest.sending = True
 
 
