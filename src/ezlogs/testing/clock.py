@@ -33,7 +33,7 @@ class Clock:
         >>> with capture(clock=Clock("2026-01-01T00:00:00Z"), ids=1) as captured:
         ...     placed = ezlogs.event("order.action", "placed")
         >>> placed.event_id, placed.timestamp
-        ('evt_019b76da00007000bf42e9f200000001', 1767225600000000000)
+        ('evt_019b76daa800700090530d0f1027c4d1', 1767225600000000000)
     """
 
     def __init__(self, start: str = "2026-01-01T00:00:00Z", *, step: float = 0.001) -> None:

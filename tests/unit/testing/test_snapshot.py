@@ -7,7 +7,7 @@ from inspect import cleandoc
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ezlogs
@@ -181,6 +181,7 @@ EVENTS = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(
     EVENTS, st.lists(st.integers(0, 11), min_size=12, max_size=12), st.lists(st.booleans(), min_size=12, max_size=12)
 )
