@@ -20,13 +20,13 @@ class CaptureMixin(_Case):
     What ``setUp`` emits is captured too. ``ezlogs_settings`` are settings for all tests of a class, as for `capture`.
 
     Example:
-        >>> import ezlogs, unittest
+        >>> import ezlogs, io, unittest
         >>> from ezlogs.testing import event
         >>> class OrderTest(CaptureMixin, unittest.TestCase):
         ...     def test_placed(self):
         ...         ezlogs.event("order.action", "placed")
         ...         self.ezlogs.expect_event_flow(event("order.placed"))
-        >>> unittest.TextTestRunner(stream=open(os.devnull, "w")).run(OrderTest("test_placed")).wasSuccessful()
+        >>> unittest.TextTestRunner(stream=io.StringIO()).run(OrderTest("test_placed")).wasSuccessful()
         True
     """
 
