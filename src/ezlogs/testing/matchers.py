@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
@@ -453,24 +454,23 @@ def _matches(pattern: str, text: str) -> bool:
 
 def field_of(name: str, found: UniversalEvent) -> Any:
     """Return a field of an event by the name that expectations have for it."""
-    story = found.correlation
-    if name == "error":
-        return found.error.type if found.error else None
-    if name == "cause":
-        return story.parent_event_id
-    if name == "id":
-        return found.event_id
-    if name == "flow":
-        return story.flow_id
-    if name == "session":
-        return story.session_id
-    if name == "attempt":
-        return story.attempt
-    if name == "type":
-        return found.event_type
+    getter = _FIELDS.get(name)
+    if getter is not None:
+        return getter(found)
     if name.startswith("metadata."):
         return found.metadata.get(name.partition(".")[2])
     return getattr(found, name)
+
+
+_FIELDS: Final[Mapping[str, Callable[[UniversalEvent], Any]]] = {
+    "type": attrgetter("event_type"),
+    "id": attrgetter("event_id"),
+    "error": lambda found: found.error.type if found.error else None,
+    "cause": attrgetter("correlation.parent_event_id"),
+    "flow": attrgetter("correlation.flow_id"),
+    "session": attrgetter("correlation.session_id"),
+    "attempt": attrgetter("correlation.attempt"),
+}
 
 
 def comparable(name: str, found: UniversalEvent) -> object:

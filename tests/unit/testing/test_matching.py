@@ -143,9 +143,9 @@ def test_too_many_ways_are_given_up() -> None:
 
 
 def test_many_events_are_no_matter() -> None:
-    """Where no symbols are, hundreds of steps among thousands of events."""
-    events = made(*("ab" * 1000))
-    matchers = [*(step("ab") for _ in range(200)), step("a", times=at_least(900)), step("b", times=at_least(900))]
+    """Where no symbols are: fifty steps among hundreds of events, in none of many wrong ways."""
+    events = made(*("ab" * 200))
+    matchers = [*(step("ab") for _ in range(50)), step("a", times=at_least(170)), step("b", times=at_least(170))]
     assert match(matchers, events).fits
     assert match([step("a"), step("b", times=at_least(1)), step("ab")], events, ordered=True).fits
 
