@@ -255,7 +255,7 @@ class Captured(StandIn, Expecting):
                 if arrived.kind == EVENT:
                     event = UniversalEvent.from_json(arrived.payload)
                     self._entries.append(Entry(arrived.at, event, arrived.process))
-                elif arrived.kind == FAILED:
+                else:
                     text = arrived.payload.decode()
                     self._lost_elsewhere += text.startswith(_LOST)
                     self.errors.append(ElsewhereError(f"in {arrived.process.name} (pid {arrived.process.pid}): {text}"))

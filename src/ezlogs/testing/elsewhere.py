@@ -62,11 +62,10 @@ class Arrived(NamedTuple):
 
 def this_process(service: str = "") -> Process:
     """Return what there is to say of this process."""
-    name = ""
-    if (multiprocessing := sys.modules.get("multiprocessing.process")) is not None:
-        current = multiprocessing.current_process()
-        name = "" if current.name == "MainProcess" else current.name
-    if not name:
+    from multiprocessing.process import current_process
+
+    name = current_process().name
+    if name == "MainProcess":
         first = sys.argv[0] if sys.argv else ""
         name = os.path.basename(first) if first not in ("", "-c", "-m") else f"python {first}".strip()
     return Process(os.getpid(), os.getppid(), name, service)

@@ -258,15 +258,17 @@ def chain_failure(
     rows = [[f"  ✓ {one.label}", names.line(event)] for one, event in zip(links, found, strict=False)]
     rows += [[f"  {'✗' if index == missing else '…'} {links[index].label}"] for index in range(missing, len(links))]
     lines += [*columns(rows), "captured:", *_indented(names.trees())]
-    if strays and story is not None:
+    if strays:
         lines += _stray(strays[0], found, story, names)
-    elif not strays:
+    else:
         lines.append(f"nearest: nothing is like `{link.label}`")
     return "\n".join(lines)
 
 
-def _stray(stray: UniversalEvent, found: Sequence[UniversalEvent], story: Story, names: Names) -> list[str]:
+def _stray(stray: UniversalEvent, found: Sequence[UniversalEvent], story: Story | None, names: Names) -> list[str]:
     lines = [f"nearest: `{stray.event_type} {stray.action}` in {names.story(stray)} (root: {_root(stray, names)})"]
+    if story is None or not found:
+        return [*lines, f"  in flow {stray.correlation.flow_id or 'none'}"]
     if stray.correlation.correlation_id != story.correlation_id:
         return [*lines, *_indented(broken(stray, story, names))]
     cause = stray.correlation.parent_event_id
@@ -275,7 +277,6 @@ def _stray(stray: UniversalEvent, found: Sequence[UniversalEvent], story: Story,
     else:
         told = names.line(names.nodes[cause].event) if cause in names.nodes else f"{cause}, which was not captured"
     lines.append("  in the same story, but not below what is before it:")
-    if found:
-        lines.append(f"  cause    expected {names.line(found[-1])}, or what it caused")
+    lines.append(f"  cause    expected {names.line(found[-1])}, or what it caused")
     lines.append(f"           got {told}")
     return lines

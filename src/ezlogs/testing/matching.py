@@ -230,8 +230,8 @@ class _Covering:
     """A matching in which every matcher has what it needs, and no event is left over that has to be somebody's.
 
     First each matcher gets what it needs, by augmenting paths, which take nothing away that is there already. Then each
-    event that is left over and has to be somebody's is given to a matcher with room, or takes the place of one that may
-    be left over.
+    event that is left over and has to be somebody's is given to a matcher with room, or takes the place of one that
+    finds room elsewhere.
     """
 
     def __init__(
@@ -296,13 +296,9 @@ class _Covering:
             if index in seen:
                 continue
             seen.add(index)
-            for other in tuple(self._taken[index]):
-                if not self._due[other] or self._place(other, seen):
-                    if self._of.get(other) == index:
-                        self._taken[index].discard(other)
-                        del self._of[other]
-                    self._give(at, index)
-                    return True
+            if any(self._place(other, seen) for other in tuple(self._taken[index])):
+                self._give(at, index)
+                return True
         return False
 
 

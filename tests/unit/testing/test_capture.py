@@ -7,12 +7,15 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ezlogs
+import ezlogs_pytest
 from ezlogs import InvalidEvent, InvalidSettings
+from ezlogs import runtime as process
 from ezlogs.emit import guarded, record
 from ezlogs.ids import new_span_id
 from ezlogs.runtime import current_runtime
@@ -264,3 +267,54 @@ def test_a_clock_can_be_moved() -> None:
 def test_it_is_no_test(which: Callable[..., Any]) -> None:
     """Whatever pytest thinks of its name."""
     assert not getattr(which, "__test__", False)
+
+
+def test_clock_or_ids_alone() -> None:
+    """Each without the other."""
+    with capture(clock=Clock("2026-01-01")) as captured:
+        ezlogs.event("order.action", "placed")
+    with capture(ids=1) as one, ezlogs.flow("checkout"):
+        pass
+    with capture(ids=1) as other, ezlogs.flow("checkout"):
+        pass
+    assert captured.events[0].timestamp == 1_767_225_600_000_000_000
+    assert one.events[0].correlation == other.events[0].correlation
+
+
+def test_what_was_captured_can_be_chosen_and_forgotten() -> None:
+    """By type, and all of it."""
+    with capture() as captured:
+        ezlogs.event("order.action", "placed")
+        assert len(captured.of("order.action")) == 1
+        assert captured.of("payment.action") == []
+        captured.clear()
+        assert captured.events == []
+        captured.failed("a hook", error := KeyError("bug"))
+        captured.failed("another one", error)
+        assert captured.errors == [error]
+        captured.errors.clear()
+
+
+def test_pytests_plugin_keeps_what_is_configured_from_sending(monkeypatch: pytest.MonkeyPatch, shut_down: None) -> None:
+    """Events are made, and go nowhere."""
+    monkeypatch.setattr(ezlogs_pytest, "sending", False)
+    ezlogs.configure(endpoint=NOWHERE, instrument="none", sample_rate=0.5)
+    assert ezlogs.event("order.action", "placed", outcome="failure") is not None
+    with ezlogs.command("nightly"):
+        pass
+    assert ezlogs.health()["sending"] == "off in this test run"
+    assert ezlogs.flush(timeout=0)
+    assert threading.active_count() == 1
+
+
+def test_a_process_of_a_capture_keeps_from_sending_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shut_down: None
+) -> None:
+    """It writes to where the capture reads."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setattr(process, "stand_in", None)
+    ezlogs.configure(endpoint=NOWHERE, instrument="none", service_name="shop")
+    ezlogs.event("order.action", "placed")
+    [path] = tmp_path.iterdir()
+    assert b'"action":"placed"' in path.read_bytes()
+    assert b'"service":"shop"' in path.read_bytes()

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pytest
 from tests.unit.testing import programs
 
 import ezlogs
-from ezlogs.testing import ElsewhereError, capture, event
-from ezlogs.testing.elsewhere import Diary, Elsewhere, Invitation, Reader
+from ezlogs import runtime
+from ezlogs.settings import load
+from ezlogs.testing import ElsewhereError, capture, elsewhere, event
+from ezlogs.testing.elsewhere import Diary, Elsewhere, Invitation, Reader, take_part
 
 METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
 PATIENCE = 60
@@ -159,14 +162,14 @@ def test_a_flush_waits_for_what_a_child_is_in_the_middle_of(tmp_path: Path, monk
     story = ezlogs.Correlation(correlation_id="story-1")
     note = ezlogs.UniversalEvent.create("cli.command", "nightly", outcome="unknown", correlation=story)
     other = ezlogs.UniversalEvent.create("cli.command", "hourly", outcome="unknown", correlation=story)
-    elsewhere = Elsewhere(str(tmp_path))
-    elsewhere.opened(note, None)  # type: ignore[arg-type]  # it takes no notice
-    elsewhere.opened(other, None)  # type: ignore[arg-type]
+    carrier = Elsewhere(str(tmp_path))
+    carrier.opened(note, None)  # type: ignore[arg-type]  # it takes no notice
+    carrier.opened(other, None)  # type: ignore[arg-type]
     reader = Reader(str(tmp_path))
     assert list(reader.read()) == []
     assert reader.under_way() == [note.event_id, other.event_id]
-    elsewhere.closed(note.event_id)
-    elsewhere.carry(other, None)  # type: ignore[arg-type]
+    carrier.closed(note.event_id)
+    carrier.carry(other, None)  # type: ignore[arg-type]
     assert [arrived.kind for arrived in reader.read()] == [b"E"]
     assert reader.under_way() == []
 
@@ -212,3 +215,67 @@ def test_an_invitation_never_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("ezlogs.testing.elsewhere.take_part", None)
     pickle.loads(pickle.dumps(Invitation("folder", {"changes": "full", "redaction": lambda _: None})))
     assert os.environ["_EZLOGS_CAPTURE"] == "folder"
+
+
+@ezlogs.tracked("invoice.action", "rendered")
+def render() -> None:
+    """Emit something in the middle of something else."""
+    programs.place(1)
+
+
+def test_what_a_forked_child_is_in_the_middle_of_is_known() -> None:
+    """It is told by its end."""
+    with capture() as captured:
+        child("fork", render)
+        captured.expect_event_flow("invoice.action", event("order.placed", caused_by="invoice.action"), strict=True)
+        assert captured.flush()
+
+
+def test_the_text_names_the_process_that_lost_the_story() -> None:
+    """By its pid and what it runs."""
+    with capture() as captured:
+        with ezlogs.flow("checkout", 42):
+            pass
+        child("spawn", programs.place, 1)
+        with pytest.raises(AssertionError) as failing:
+            captured.expect_event_flow("flow.lifecycle", "order.placed", wait=0.01)
+    assert f"✓ order.action placed -> order:1 (pid {captured.processes[0].pid}, worker-spawn)" in str(failing.value)
+    assert "that process did not begin in story#1: it was not handed TRACEPARENT and BAGGAGE" in str(failing.value)
+
+
+def test_a_fork_without_a_capture_is_left_alone() -> None:
+    """Also when there was one before."""
+    with capture():
+        pass
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_what_runs_in_a_child_already_keeps_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where it is instrumented from outside; an invalid event is no error of ezlogs'."""
+    before = runtime.Runtime(load({}, {"service_name": "shop"}).settings)
+    monkeypatch.setattr(runtime, "current", before)
+    monkeypatch.setattr(runtime, "stand_in", None)
+    monkeypatch.setattr(elsewhere, "_invitations", [])
+    monkeypatch.setattr(spawn, "get_preparation_data", spawn.get_preparation_data)
+    take_part(str(tmp_path), {"changes": "full"})
+    assert runtime.current is before
+    assert isinstance(before.carrier, Elsewhere)
+    before.carrier.failed("a hook", ezlogs.InvalidEvent("wrong"))
+    before.carrier.failed("a hook", KeyError("bug"))
+    monkeypatch.setattr(elsewhere, "_locks", None)
+    assert [arrived.kind for arrived in Reader(str(tmp_path)).read()] == [b"F"]
+
+
+def test_another_hook_of_children_is_left_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a capture ends that was begun before it was there."""
+
+    def other(name: str) -> dict[str, object]:
+        return {}
+
+    monkeypatch.setattr(spawn, "get_preparation_data", spawn.get_preparation_data)
+    with capture():
+        spawn.get_preparation_data = other
+    assert spawn.get_preparation_data is other

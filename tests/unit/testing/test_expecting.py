@@ -17,6 +17,7 @@ from ezlogs.testing import (
     at_least,
     capture,
     captured_trees,
+    comparison,
     event,
     expect_correlation_chain,
     expect_event_flow,
@@ -361,3 +362,34 @@ def test_long_trees_are_cut(captured: Captured) -> None:
     for _ in range(100):
         record("order.action", "placed", correlation=STORY)
     assert captured_trees().splitlines()[-1] == "... and 41 further lines"
+
+
+def test_a_link_may_be_said_in_full(captured: Captured) -> None:
+    """As any expected event, and the chain is as long as it goes."""
+    job(captured, headers=True)
+    chain = captured.expect_correlation_chain(event("http.request", outcome="success"), "job.execution", direct=True)
+    assert len(chain) == 2
+    with pytest.raises(AssertionError, match=r"link 2 of 3 `email` is not caused by `data.change order.create`"):
+        captured.expect_correlation_chain("db", "email", "job", direct=True)
+
+
+def test_a_link_that_is_in_another_flow(captured: Captured) -> None:
+    """Is said to be there."""
+    record("order.action", "placed", correlation=STORY)
+    record("order.action", "changed", correlation=STORY.replace(flow_id="checkout:42"))
+    for flow in ("billing:1", "checkout:42"):
+        with pytest.raises(
+            AssertionError, match=r"nearest: `order.action placed` in story#1 \(root: itself\)\n  in flow none"
+        ):
+            captured.expect_correlation_chain(event("order.placed"), flow=flow)
+
+
+def test_comparisons_are_explained_either_way_round(captured: Captured) -> None:
+    """Where they are about an event."""
+    placed, expected = record("order.action", "placed"), event("order.action", "changed")
+    assert placed is not None
+    for lines in (comparison("==", placed, expected), comparison("==", expected, placed)):
+        assert lines is not None
+        assert lines[1:] == ["  ✓ type    order.action", "  ✗ action  expected 'changed'  got placed"]
+    assert comparison("in", expected, [5]) == ["event('order.action', 'changed') in no events"]
+    assert comparison("==", 1, 2) is comparison("!=", expected, placed) is comparison("in", 1, [2]) is None

@@ -179,3 +179,15 @@ def test_in_order_too(matchers: list[Matcher], actions: str, failed: int | None,
     found = match(matchers, made(*actions), ordered=True)
     assert not found.fits
     assert (found.failed is None) == (failed is None) or found.surplus is not None
+
+
+def test_an_event_makes_room_for_another() -> None:
+    """Where it fits in two places, and the other in one."""
+    matchers = [step("ab", at_most(1)), step("a", at_most(1))]
+    assert match(matchers, made("a", "b")).found == ((1,), (0,))
+
+
+def test_what_went_furthest_may_end_at_an_event_that_is_too_much() -> None:
+    """Though another way goes on without ever having enough."""
+    found = match([step("a"), step("b", 1)], made("a", "b", "b"), ordered=True)
+    assert (found.found, found.failed, found.surplus) == (((0,), (1,)), None, 2)

@@ -213,3 +213,19 @@ def test_a_copied_test_fails_when_something_is_different() -> None:
         record("order.action", "placed")
         with pytest.raises(AssertionError, match="expect_event_flow: step 1 of 7"):
             passes(code)
+
+
+def test_subjects_of_an_odd_type_are_counted_only(captured: Captured) -> None:
+    """And facts within facts are shown."""
+    for number in (1, 2):
+        record("order.action", "placed", subject=("Odd", number), metadata={"a": {"b": [1, "x"]}})
+    assert copy_as_test(captured.events[:1]).count('subject=("Odd", "1")') == 1
+    place = captured.events[0].correlation
+    with capture() as together:
+        for number in (1, 2):
+            record(
+                "order.action", "placed", subject=("Odd", number), correlation=place, metadata={"a": {"b": [1, "x"]}}
+            )
+        assert 'event("order.action", "placed", outcome="success", times=2)' in copy_as_test(together)
+        passes(copy_as_test(together))
+    assert story(together).splitlines()[1] == "  ✓ order.action placed -> Odd#1 {a: {b: [1, x]}}"
