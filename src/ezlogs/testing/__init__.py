@@ -1,7 +1,8 @@
 """Testing: capture the events that code emits, without a collector or a network, and expect things of them."""
 
 from ezlogs.testing.absence import assert_absent, assert_no_pii
-from ezlogs.testing.capture import Captured, ElsewhereError, capture, captured_events, forget_latest, test_mode
+from ezlogs.testing.capture import capture, captured_events, forget_latest, test_mode
+from ezlogs.testing.captured import Captured, ElsewhereError
 from ezlogs.testing.cases import CaptureMixin
 from ezlogs.testing.clock import Clock
 from ezlogs.testing.comparing import comparison

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ezlogs.testing.absence import assert_no_pii
-from ezlogs.testing.capture import Captured, capture
+from ezlogs.testing.capture import capture
+from ezlogs.testing.captured import Captured
 from ezlogs.testing.snapshot import story
 
 if TYPE_CHECKING:

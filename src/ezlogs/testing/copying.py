@@ -15,7 +15,7 @@ from ezlogs.testing.snapshot import stories_of
 from ezlogs.testing.symbols import Symbols, is_simple, is_volatile, kind_of_id
 
 if TYPE_CHECKING:
-    from ezlogs.testing.capture import Captured
+    from ezlogs.testing.captured import Captured
 
 _OF_TRACKERS: Final = (
     *("auth.*", "cli.*", "data.*", "email.*", "flow.*", "graphql.*", "http.*", "job.*", "schedule.*", "system.*"),

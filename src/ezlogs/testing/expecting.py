@@ -16,7 +16,7 @@ from ezlogs.testing.matching import match
 from ezlogs.testing.naming import Names
 
 if TYPE_CHECKING:
-    from ezlogs.testing.capture import Captured
+    from ezlogs.testing.captured import Captured
 
 _Seen = TypeVar("_Seen")
 
@@ -87,9 +87,7 @@ class Expecting:
         attempt = _until(wait, lambda: _best(self._captured, wanted, ordered, strict, flow), _fits)
         if _fits(attempt):
             return _found(attempt)
-        raise AssertionError(
-            flow_failure(wanted, attempt, Names(self._captured), ordered=ordered, strict=strict, waited=wait)
-        )
+        raise AssertionError(flow_failure(wanted, attempt, Names(self._captured), ordered=ordered, waited=wait))
 
     async def eventually(
         self,
@@ -138,9 +136,7 @@ class Expecting:
             if time.monotonic() >= deadline:
                 break
             await asyncio.sleep(_POLL)
-        raise AssertionError(
-            flow_failure(wanted, attempt, Names(self._captured), ordered=ordered, strict=strict, waited=wait)
-        )
+        raise AssertionError(flow_failure(wanted, attempt, Names(self._captured), ordered=ordered, waited=wait))
 
     def expect_no_event(self, *matchers: Matcher | str, wait: float = 0) -> None:
         """Expect that no event of any story is like one of these.

@@ -29,7 +29,7 @@ class Attempt(NamedTuple):
 
 
 def flow_failure(
-    matchers: Sequence[Matcher], attempt: Attempt | None, names: Names, *, ordered: bool, strict: bool, waited: float
+    matchers: Sequence[Matcher], attempt: Attempt | None, names: Names, *, ordered: bool, waited: float
 ) -> str:
     """Return why a flow is not as expected.
 
@@ -38,7 +38,6 @@ def flow_failure(
         attempt: The best one; None where there was nothing to try.
         names: What everything is called.
         ordered: Whether the order counted.
-        strict: Whether everything had to be expected.
         waited: For how many seconds.
     """
     if attempt is None:
@@ -47,7 +46,7 @@ def flow_failure(
         return "\n".join(lines)
     group, matched = attempt
     where = " and ".join(names.name(story.correlation_id) for story in group.stories)
-    lines = [f"expect_event_flow: {_verdict(matchers, attempt, names, ordered=ordered, strict=strict)}"]
+    lines = [f"expect_event_flow: {_verdict(matchers, attempt, names, ordered=ordered)}"]
     lines[0] += f" in {where}{_waited(waited)}"
     lines += ["expected" + (", in this order:" if ordered else ":"), *_steps(matchers, attempt, names)]
     lines += ["captured:", *_indented(names.trees())]
@@ -66,7 +65,7 @@ def _waited(seconds: float) -> str:
     return f" (waited {seconds:g} s)" if seconds else ""
 
 
-def _verdict(matchers: Sequence[Matcher], attempt: Attempt, names: Names, *, ordered: bool, strict: bool) -> str:
+def _verdict(matchers: Sequence[Matcher], attempt: Attempt, names: Names, *, ordered: bool) -> str:
     group, matched = attempt
     if matched.failed is not None:
         index, matcher = matched.failed, matchers[matched.failed]
@@ -78,18 +77,13 @@ def _verdict(matchers: Sequence[Matcher], attempt: Attempt, names: Names, *, ord
             return f"{step} not found after step {index}" if index else f"{step} not found before the others"
         return f"{step} not found"
     surplus = group.events[matched.surplus or 0]
-    bounded = [(index, one) for index, one in enumerate(matchers) if one.most is not None and one.fits(surplus)]
-    if bounded:
-        index, matcher = bounded[0]
+    for index, matcher in enumerate(matchers):
         number = sum(matcher.fits(event) for event in group.events)
-        words = matcher.times.words if matcher.times else ""
-        return f"step {index + 1} of {len(matchers)} `{matcher.label}` found {_times(number)}, expected {words}"
-    reason = "out of order" if ordered and any(one.fits(surplus) for one in matchers) else "nobody expects"
-    return (
-        f"{names.line(surplus)} is there, which is {reason}"
-        if reason == "out of order"
-        else (f"{names.line(surplus)} is there, which nobody expects (strict)")
-    )
+        if matcher.most is not None and matcher.fits(surplus) and number > matcher.most:
+            words = matcher.times.words if matcher.times else ""
+            return f"step {index + 1} of {len(matchers)} `{matcher.label}` found {_times(number)}, expected {words}"
+    known = any(matcher.fits(surplus) for matcher in matchers)
+    return f"{names.line(surplus)} is there, which {'is out of order' if known else 'nobody expects (strict)'}"
 
 
 def _times(number: int) -> str:

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from ezlogs.event import OUTCOMES, SEVERITIES, Actor, Change, Subject, UniversalEvent, type_and_id
+from ezlogs.event import OUTCOMES, SEVERITIES, UniversalEvent
 from ezlogs.nearest import nearest
 from ezlogs.party import party
-from ezlogs.snapshot import frozen, thaw
+from ezlogs.testing.fitting import (
+    PARTIES,
+    SHORT_SUFFIX,
+    AnyOf,
+    Same,
+    comparable,
+    fits_field,
+    is_condition,
+    is_symbol,
+    plainly,
+    shown,
+    shown_field,
+)
 
-_SYMBOL: Final = re.compile(r"\$[a-z_][a-z0-9_]*|[a-z_][a-z0-9_]*#[1-9][0-9]*")
 _TYPE: Final = re.compile(r"\*|[a-z][a-z0-9_*]*\.[a-z0-9_*]+")
-_SHORT_SUFFIX: Final = ".action"
-_PARTIES: Final = {"actor": Actor, "subject": Subject}
-_NOTHING: Final = "nothing"
-
-
-class AnyOf(NamedTuple):
-    """One of several expectations. Made by `any_of`."""
-
-    choices: tuple[Any, ...]
-
-    def __repr__(self) -> str:
-        return f"any_of({', '.join(map(repr, self.choices))})"
-
-
-class Same(NamedTuple):
-    """What another event has. Made by `same`."""
-
-    of: str
-    field: str | None = None
-
-    def __repr__(self) -> str:
-        return f"same({self.of!r})" if self.field is None else f"same({self.of!r}, {self.field!r})"
 
 
 class Times(NamedTuple):
@@ -167,12 +155,12 @@ class Matcher:
     def goes_by(self, reference: str) -> bool:
         """Return whether a reference means this one."""
         kind, action = str(self.expected["type"]), self.expected.get("action")
-        short = f"{kind.removesuffix(_SHORT_SUFFIX)}.{action}" if kind.endswith(_SHORT_SUFFIX) else None
+        short = f"{kind.removesuffix(SHORT_SUFFIX)}.{action}" if kind.endswith(SHORT_SUFFIX) else None
         return reference in (self.name, self.label, kind, short)
 
     def fits(self, found: UniversalEvent) -> bool:
         """Return whether an event is as expected, whatever symbols and `same` stand for."""
-        if not all(_fits(name, wanted, found) for name, wanted in self.expected.items()):
+        if not all(fits_field(name, wanted, found) for name, wanted in self.expected.items()):
             return False
         return self.where is None or bool(self.where(found))
 
@@ -186,10 +174,10 @@ class Matcher:
         known = known or {}
         fields = []
         for name, wanted in self.expected.items():
-            expected, fits = _shown(wanted), _fits(name, wanted, found)
+            expected, fits = shown(wanted), fits_field(name, wanted, found)
             if name in known:
                 fits = fits and known[name] == comparable(name, found)
-                expected = f"{expected}, which is {_plainly(known[name])}"
+                expected = f"{expected}, which is {plainly(known[name])}"
             fields.append(Field("caused_by" if name == "cause" else name, expected, shown_field(name, found), fits))
         if self.where is not None:
             fields.append(Field("where", getattr(self.where, "__name__", "where"), "", bool(self.where(found))))
@@ -205,9 +193,9 @@ class Matcher:
         parts = [repr(self.expected["type"])]
         for name, wanted in self.expected.items():
             if name == "action":
-                parts.append(_shown(wanted))
+                parts.append(shown(wanted))
             elif name != "type":
-                parts.append(f"{'caused_by' if name == 'cause' else name}={_shown(wanted)}")
+                parts.append(f"{'caused_by' if name == 'cause' else name}={shown(wanted)}")
         if self.where is not None:
             parts.append(f"where={getattr(self.where, '__name__', repr(self.where))}")
         if self.times is not None:
@@ -293,7 +281,7 @@ def event(
     }
     expected = {name: wanted for name, wanted in given.items() if wanted is not UNSET}
     _check(expected)
-    for role, kind in _PARTIES.items():
+    for role, kind in PARTIES.items():
         if role in expected:
             expected[role] = _party(kind, role, expected[role])
     if isinstance(times, int):
@@ -326,17 +314,13 @@ def _party(kind: type[Any], role: str, wanted: Any) -> Any:
     """Return an expected actor or subject with objects replaced by who they are."""
     if isinstance(wanted, AnyOf):
         return AnyOf(tuple(_party(kind, role, choice) for choice in wanted.choices))
-    if wanted is None or isinstance(wanted, (str, re.Pattern, Same, kind)) or _is_condition(wanted):
+    if wanted is None or isinstance(wanted, (str, re.Pattern, Same, kind)) or is_condition(wanted):
         return wanted
     problems: list[str] = []
     found = party(kind, role, wanted, problems)
     if problems:
         raise ValueError("; ".join(problems))
     return found
-
-
-def _is_condition(wanted: object) -> bool:
-    return callable(wanted) and not isinstance(wanted, type) and not hasattr(wanted, "_meta")
 
 
 def _variables(expected: Mapping[str, Any]) -> Iterator[Variable]:
@@ -349,174 +333,3 @@ def _variables(expected: Mapping[str, Any]) -> Iterator[Variable]:
             for key, inner in wanted.items():
                 if isinstance(inner, Same):
                     yield Variable(f"metadata.{key}", inner.field or f"metadata.{key}", inner.of)
-
-
-def is_symbol(field: str, wanted: object) -> bool:
-    """Return whether what is expected of a field is a symbol, which may stand for any value."""
-    return field in _SYMBOLIC and isinstance(wanted, str) and _SYMBOL.fullmatch(wanted) is not None
-
-
-_SYMBOLIC: Final = frozenset({"actor", "subject", "flow", "session"})
-
-
-def _fits(name: str, wanted: Any, found: UniversalEvent) -> bool:
-    if name == "type":
-        return _fits_type(wanted, found)
-    if name == "metadata" and isinstance(wanted, Mapping):
-        return fits_mapping(wanted, found.metadata)
-    if name == "changes":
-        return _fits_changes(wanted, found.changes)
-    if name in _PARTIES:
-        return _fits_party(wanted, getattr(found, name))
-    if is_symbol(name, wanted):
-        return field_of(name, found) is not None
-    return fits_value(wanted, field_of(name, found), glob=True)
-
-
-def _fits_type(wanted: Any, found: UniversalEvent) -> bool:
-    if fits_value(wanted, found.event_type, glob=True):
-        return True
-    short = found.event_type.endswith(_SHORT_SUFFIX) and isinstance(wanted, str)
-    return short and wanted == f"{found.event_type.removesuffix(_SHORT_SUFFIX)}.{found.action}"
-
-
-def _fits_party(wanted: Any, found: Actor | Subject | None) -> bool:
-    if isinstance(wanted, AnyOf):
-        return any(_fits_party(choice, found) for choice in wanted.choices)
-    if wanted is None or found is None:
-        return wanted is found or isinstance(wanted, Same) or (_is_condition(wanted) and bool(wanted(found)))
-    if isinstance(wanted, str):
-        if _SYMBOL.fullmatch(wanted):
-            return wanted.startswith("$") or wanted.partition("#")[0] == found.type
-        return _matches(wanted, type_and_id(found)) or (":" not in wanted and _matches(wanted, found.type))
-    if isinstance(wanted, (Actor, Subject)):
-        return (wanted.type, wanted.id) == (found.type, found.id) and wanted.label in (None, found.label)
-    if isinstance(wanted, re.Pattern):
-        return wanted.search(type_and_id(found)) is not None
-    return isinstance(wanted, Same) or bool(wanted(found))
-
-
-def _fits_changes(wanted: Any, found: Sequence[Change]) -> bool:
-    if not isinstance(wanted, Mapping) and callable(wanted):
-        return bool(wanted(found))
-    by_field = {change.field: change for change in found}
-    names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-    if not names:
-        return not found
-    if not all(name in by_field for name in names):
-        return False
-    if not isinstance(wanted, Mapping):
-        return True
-    return all(_fits_sides(sides, by_field[name]) for name, sides in wanted.items())
-
-
-def _fits_sides(wanted: Any, change: Change) -> bool:
-    if type(wanted) is tuple and len(wanted) == 2:
-        return fits_value(wanted[0], thaw(change.before)) and fits_value(wanted[1], thaw(change.after))
-    return fits_value(wanted, thaw(change.after))
-
-
-def fits_mapping(wanted: Mapping[str, Any], found: object) -> bool:
-    """Return whether a mapping has what is expected of some of its keys."""
-    if not isinstance(found, Mapping):
-        return False
-    return all(key in found and fits_value(inner, found[key]) for key, inner in wanted.items())
-
-
-def fits_value(wanted: Any, found: Any, *, glob: bool = False) -> bool:
-    """Return whether a value is as expected.
-
-    Args:
-        wanted: A value, a pattern, a condition ...; see `event`.
-        found: The value.
-        glob: Whether ``*`` in a text stands for anything.
-    """
-    if isinstance(wanted, Same):
-        return True
-    if isinstance(wanted, AnyOf):
-        return any(fits_value(choice, found, glob=glob) for choice in wanted.choices)
-    if isinstance(wanted, re.Pattern):
-        return isinstance(found, str) and wanted.search(found) is not None
-    if isinstance(wanted, Mapping):
-        return fits_mapping(wanted, found)
-    if glob and isinstance(wanted, str):
-        return isinstance(found, str) and _matches(wanted, found)
-    if wanted is None or not callable(wanted):
-        return bool(wanted == found) or bool(frozen(wanted) == frozen(found))
-    return bool(wanted(found))
-
-
-def _matches(pattern: str, text: str) -> bool:
-    if "*" not in pattern:
-        return pattern == text
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
-
-
-def field_of(name: str, found: UniversalEvent) -> Any:
-    """Return a field of an event by the name that expectations have for it."""
-    getter = _FIELDS.get(name)
-    if getter is not None:
-        return getter(found)
-    if name.startswith("metadata."):
-        return found.metadata.get(name.partition(".")[2])
-    return getattr(found, name)
-
-
-_FIELDS: Final[Mapping[str, Callable[[UniversalEvent], Any]]] = {
-    "type": attrgetter("event_type"),
-    "id": attrgetter("event_id"),
-    "error": lambda found: found.error.type if found.error else None,
-    "cause": attrgetter("correlation.parent_event_id"),
-    "flow": attrgetter("correlation.flow_id"),
-    "session": attrgetter("correlation.session_id"),
-    "attempt": attrgetter("correlation.attempt"),
-}
-
-
-def comparable(name: str, found: UniversalEvent) -> object:
-    """Return a field of an event as it is compared with that of another one; labels make no difference."""
-    value = field_of(name, found)
-    if isinstance(value, (Actor, Subject)):
-        return type_and_id(value)
-    try:
-        hash(value)
-    except TypeError:
-        return repr(frozen(value))
-    return value
-
-
-def shown_field(name: str, found: UniversalEvent) -> str:
-    """Return a field of an event for a message."""
-    value = field_of(name, found)
-    if name == "changes":
-        parts = [change.field if change.after is UNSET else _change(change) for change in found.changes]
-        return ", ".join(parts) or _NOTHING
-    if name == "metadata":
-        return repr(dict(value))
-    return _plainly(value)
-
-
-def _change(change: Change) -> str:
-    before = "" if change.before is UNSET else f"{thaw(change.before)!r} -> "
-    return f"{change.field}: {before}{thaw(change.after)!r}"
-
-
-def _plainly(value: object) -> str:
-    if isinstance(value, (Actor, Subject)):
-        return type_and_id(value)
-    return _NOTHING if value is None else value if isinstance(value, str) else repr(value)
-
-
-def _shown(wanted: Any) -> str:
-    """Return an expectation as it was written."""
-    if isinstance(wanted, (Actor, Subject)):
-        return repr(type_and_id(wanted))
-    if isinstance(wanted, re.Pattern):
-        return f"re.compile({wanted.pattern!r})"
-    if isinstance(wanted, Same) and wanted.field == "id":
-        return repr(wanted.of)
-    if isinstance(wanted, Mapping):
-        return "{" + ", ".join(f"{key!r}: {_shown(inner)}" for key, inner in wanted.items()) + "}"
-    if not isinstance(wanted, (AnyOf, Same)) and callable(wanted):
-        return getattr(wanted, "__name__", repr(wanted))
-    return repr(wanted)

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ezlogs.event import UniversalEvent
-from ezlogs.testing.matchers import Matcher, comparable
+from ezlogs.testing.fitting import comparable
+from ezlogs.testing.matchers import Matcher
 
 MAX_TRIALS: Final = 2_000
 """How many combinations of values for symbols are tried."""

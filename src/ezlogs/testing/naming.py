@@ -13,7 +13,7 @@ from ezlogs.story.descent import walk
 from ezlogs.story.wording import printable
 
 if TYPE_CHECKING:
-    from ezlogs.testing.capture import Captured
+    from ezlogs.testing.captured import Captured
 
 GLYPHS: Final = {"success": "✓", "failure": "✗", "dead": "✗", "rolled_back": "↩", "retried": "↻", "unknown": "?"}
 """How an event ended, as `ezlogs story` shows it."""

@@ -14,7 +14,7 @@ from ezlogs.testing.naming import GLYPHS, parties
 from ezlogs.testing.symbols import Symbols
 
 if TYPE_CHECKING:
-    from ezlogs.testing.capture import Captured
+    from ezlogs.testing.captured import Captured
 
 
 def story(source: Captured | Story | Iterable[UniversalEvent], *, metadata: bool = True, ordered: bool = True) -> str:

@@ -122,6 +122,11 @@ def test_the_text_of_what_is_not_the_same(captured: Captured) -> None:
         ([event("data.*", times=0), "http.request"], {}, "step 1 of 2 `data.*` found once, expected never in story#1"),
         (["data.change", "order.*"], {"ordered": True}, "step 2 of 2 `order.*` not found after step 1 in story#1"),
         (["order.*"], {"strict": True}, "✓ http.request POST /orders user:42 is there, which nobody expects"),
+        (
+            [event("data.*", times=1), event("order.*", times=1)],
+            {"ordered": True},
+            "step 1 of 2 `data.*` not found before the others in story#1",
+        ),
         (["auth.*"], {"flow": "1" * 32}, "step 1 of 1 `auth.*` not found in story#1"),
         (["auth.*"], {"flow": "checkout:42"}, "step 1 of 1 `auth.*` not found; nothing was captured"),
         ([event("order.*", name="it"), event("order.*", name="twice")], {}, "step 2 of 2 `twice` not found in story#1"),
@@ -135,6 +140,14 @@ def test_the_first_line_says_what_is_wrong(
     with pytest.raises(AssertionError) as failing:
         captured.expect_event_flow(*expected, **options)  # type: ignore[arg-type]  # of all kinds
     assert first in told(failing).partition("\n")[0]
+
+
+def test_an_event_that_comes_too_late(captured: Captured) -> None:
+    """After what should follow it."""
+    for event_type in ("order.action", "data.change", "order.action"):
+        record(event_type, "placed", correlation=STORY)
+    with pytest.raises(AssertionError, match=r"✓ order.action placed is there, which is out of order in story#1"):
+        captured.expect_event_flow("order.*", "data.*", ordered=True, strict=True)
 
 
 def test_an_event_is_one_step_only(captured: Captured) -> None:
