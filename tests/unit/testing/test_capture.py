@@ -77,6 +77,12 @@ def test_captures_end_in_any_order() -> None:
     assert current_runtime() is None
     assert ([event.action for event in inner.events], outer.events) == (["placed", "changed"], [])
     assert VARIABLE not in os.environ
+    first, second = capture(), capture(processes=False)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert VARIABLE not in os.environ
     with capture(processes=False) as inner, capture() as innermost:
         assert inner.environ != innermost.environ
 

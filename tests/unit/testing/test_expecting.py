@@ -382,6 +382,8 @@ def test_a_link_may_be_said_in_full(captured: Captured) -> None:
     job(captured, headers=True)
     chain = captured.expect_correlation_chain(event("http.request", outcome="success"), "job.execution", direct=True)
     assert len(chain) == 2
+    with pytest.raises(AssertionError, match="link 1 of 2 `graphql` not found"):
+        captured.expect_correlation_chain("graphql", "job", direct=True)
     with pytest.raises(AssertionError, match=r"link 2 of 3 `email` is not caused by `data.change order.create`"):
         captured.expect_correlation_chain("db", "email", "job", direct=True)
 

@@ -191,3 +191,34 @@ def test_what_went_furthest_may_end_at_an_event_that_is_too_much() -> None:
     """Though another way goes on without ever having enough."""
     found = match([step("a"), step("b", 1)], made("a", "b", "b"), ordered=True)
     assert (found.found, found.failed, found.surplus) == (((0,), (1,)), None, 2)
+
+
+def test_an_event_that_has_to_be_somebodys_may_be_in_the_wrong_place() -> None:
+    """Then it is too much, whatever else there is."""
+    found = match([step("ab", at_most(1)), step("c")], made("c", "b"), ordered=True)
+    assert (found.failed, found.surplus) == (None, 1)
+
+
+def test_symbols_are_settled_together() -> None:
+    """Each value alone would do, and only some of them do together."""
+
+    def act(action: str, actor: int, subject: int) -> UniversalEvent:
+        return UniversalEvent.create(
+            "step.action", action, actor=("user", actor), subject=("order", subject), correlation=STORY
+        )
+
+    matchers = [
+        event("step.action", "a", actor="$who", subject="$what"),
+        event("step.action", "b", actor="$who"),
+        event("step.action", "b", subject="$what"),
+    ]
+    found = match(matchers, [act("a", 1, 1), act("a", 2, 2), act("b", 2, 1), act("b", 1, 2)])
+    assert found.found == ((0,), (3,), (2,))
+
+
+def test_several_may_be_the_same_as_one() -> None:
+    """Each `same` means that one."""
+    matchers = [step("a"), step("b", actor=same("step.action a")), step("c", actor=same("step.action a"))]
+    matchers[0] = event("step.action", "a")
+    assert match(matchers, made("a1", "b1", "c1")).fits
+    assert match(matchers, made("a1", "b1", "c2")).failed == 2
