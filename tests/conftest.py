@@ -12,6 +12,7 @@ from opentelemetry import context, trace
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.util._once import Once
 
+import ezlogs_pytest
 from ezlogs.runtime import current_runtime, install
 from ezlogs.testing import Captured, capture
 
@@ -22,6 +23,12 @@ settings.load_profile("any machine")
 # Journals of tests, and of the programs that they start, are nobody else's.
 _state = tempfile.TemporaryDirectory(prefix="ezlogs-tests-")
 os.environ.setdefault("EZLOGS_STATE_DIR", _state.name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Let these tests send, after the plugin has said otherwise: the receivers are theirs."""
+    ezlogs_pytest.sending = True
 
 
 def active_instrumentors() -> set[BaseInstrumentor]:

@@ -20,6 +20,7 @@ from ezlogs.version import __version__
 
 if TYPE_CHECKING:
     from ezlogs.scrubbing import ScrubbingLogRecordExporter, ScrubbingSpanExporter
+    from ezlogs.testing import captured_events, expect_correlation_chain, expect_event_flow, test_mode
     from ezlogs.trackers.auth import auth
     from ezlogs.trackers.data.audit import audit
 
@@ -39,9 +40,12 @@ __all__ = [
     "actor",
     "audit",
     "auth",
+    "captured_events",
     "command",
     "configure",
     "event",
+    "expect_correlation_chain",
+    "expect_event_flow",
     "flow",
     "flush",
     "forget_flow",
@@ -51,6 +55,7 @@ __all__ = [
     "resume_flow",
     "schedule",
     "shutdown",
+    "test_mode",
     "tracked",
 ]
 
@@ -60,6 +65,10 @@ _LATER = {
     "ScrubbingSpanExporter": "ezlogs.scrubbing",
     "audit": "ezlogs.trackers.data.audit",
     "auth": "ezlogs.trackers.auth",
+    "captured_events": "ezlogs.testing",
+    "expect_correlation_chain": "ezlogs.testing",
+    "expect_event_flow": "ezlogs.testing",
+    "test_mode": "ezlogs.testing",
 }
 """Where names are that most programs do without: `import ezlogs` does not import them."""
 

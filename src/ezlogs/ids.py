@@ -29,6 +29,13 @@ class _Generator:
     def __init__(self) -> None:
         self._pid = -1
 
+    def seed(self, seed: int | None) -> None:
+        """Make what follows depend on a number, in this process; on chance again for None."""
+        if seed is None:
+            self._pid = -1
+        else:
+            self._getrandbits, self._pid = random.Random(seed).getrandbits, os.getpid()
+
     def bits(self, number: int) -> int:
         """Return an integer of ``number`` random bits."""
         pid = os.getpid()
@@ -38,7 +45,24 @@ class _Generator:
         return self._getrandbits(number)
 
 
-_bits = _Generator().bits
+_generator = _Generator()
+_bits = _generator.bits
+
+
+def repeat(seed: int | None) -> None:
+    """Make the ids of this process follow from a number, for tests that compare them; from chance again for None.
+
+    Nothing is done to Python's ``random``. A forked child has ids of its own all the same.
+
+    Example:
+        >>> repeat(1)
+        >>> first = new_span_id()
+        >>> repeat(1)
+        >>> new_span_id() == first
+        True
+        >>> repeat(None)
+    """
+    _generator.seed(seed)
 
 
 def tails() -> count[int]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ezlogs.delivery.prepared import Preparation
     from ezlogs.flows.register import Register
     from ezlogs.sampling.deciding import Decisions
+    from ezlogs.testing.standin import StandIn
 
 log = logging.getLogger("ezlogs")
 
@@ -222,6 +223,8 @@ class Runtime:
 
     def report(self, problem: str, error: BaseException | None = None) -> None:
         """Say once what went wrong inside ezlogs; with ``debug`` or ``strict`` raise it instead."""
+        if error is not None and stand_in is not None:
+            stand_in.failed(problem, error)
         if error is not None and (self.settings.strict or self.settings.debug):
             raise error
         self.ledger.note("internal_errors")
@@ -261,6 +264,10 @@ def scrubber_of(settings: Settings, further: Callable[[], Iterable[Rule]] | None
 
 current: Runtime | None = None
 """The process's runtime. Where a call counts it is read here, and by `current_runtime` everywhere else."""
+
+
+stand_in: StandIn | None = None
+"""What takes every event in a test run, whatever is configured meanwhile; None where they go to a pipeline."""
 
 
 def current_runtime() -> Runtime | None:

@@ -18,6 +18,7 @@ LOCKS = ["dev.txt", "neighbours.txt", "peers.txt", "contrib.txt", "older.txt"]
 
 ENTRY_POINTS = {
     ("console_scripts", "ezlogs", "ezlogs.cli:main"),
+    ("pytest11", "ezlogs", "ezlogs_pytest"),
     ("opentelemetry_distro", "ezlogs", "ezlogs.launch.distro:EzlogsDistro"),
     ("opentelemetry_configurator", "ezlogs", "ezlogs.launch.configurator:EzlogsConfigurator"),
     ("opentelemetry_post_instrument", "ezlogs", "ezlogs.launch.post:post_instrument"),
@@ -122,17 +123,18 @@ def pins(lock: str) -> dict[str, str]:
     return {block.split("\\")[0].strip(): block for block in blocks}
 
 
-def test_wheel_holds_both_packages_and_says_that_they_are_typed(wheel: zipfile.ZipFile) -> None:
-    """The one wheel installs ezlogs and ezlogs_instrumentors, each marked as typed, and nothing else."""
+def test_wheel_holds_its_packages_and_says_that_they_are_typed(wheel: zipfile.ZipFile) -> None:
+    """The one wheel installs ezlogs, its instrumentors and pytest plugin, each marked as typed, and nothing else."""
     names = wheel.namelist()
 
-    assert {"ezlogs/version.py", "ezlogs/py.typed", "ezlogs_instrumentors/py.typed"} <= set(names)
+    packages = {"ezlogs", "ezlogs_instrumentors", "ezlogs_pytest"}
+    assert {"ezlogs/version.py", *(f"{package}/py.typed" for package in packages)} <= set(names)
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"ezlogs", "ezlogs_instrumentors"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == packages
 
 
 def test_wheel_holds_every_source_file(wheel: zipfile.ZipFile) -> None:
-    """What git tracks under the two packages is in the wheel: templates and pages as well as modules."""
+    """What git tracks under the packages is in the wheel: templates and pages as well as modules."""
     tracked = {path for path in repository_files() if path.parts[0] in ("src", "instrumentors")}
 
     assert {path.relative_to(path.parts[0]).as_posix() for path in tracked} <= set(wheel.namelist())
@@ -164,7 +166,8 @@ def test_wheel_registers_its_entry_points(distribution: Distribution) -> None:
 @pytest.mark.parametrize(("group", "name", "value"), sorted(ENTRY_POINTS), ids=lambda part: part)
 def test_entry_point_names_something_that_can_be_called(group: str, name: str, value: str) -> None:
     """Every entry point leads to a real object: OpenTelemetry gives up on all vendors where one does not."""
-    assert callable(EntryPoint(name, value, group).load())
+    found = EntryPoint(name, value, group).load()
+    assert callable(found.ezlogs_events if group == "pytest11" else found)  # a plugin of pytest's is a module
 
 
 def test_no_extra_is_read_as_a_list_of_instrumented_libraries(distribution: Distribution) -> None:

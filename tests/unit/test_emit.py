@@ -147,6 +147,7 @@ def test_in_tests_a_hooks_error_is_raised(captured: Captured) -> None:
 
     with pytest.raises(KeyError):
         hook()
+    captured.errors.clear()
 
 
 def test_captures_nest() -> None:

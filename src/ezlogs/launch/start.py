@@ -5,14 +5,17 @@ from __future__ import annotations
 import atexit
 import concurrent.futures.thread  # noqa: F401  # see below
 import os
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import msgspec
 from opentelemetry import trace
 
+from ezlogs import runtime as process
 from ezlogs.launch.children import AtTheEndOfChildren
 from ezlogs.launch.health import health_of
 from ezlogs.launch.interrupt import interrupt_kept
@@ -35,6 +38,10 @@ from ezlogs.settings import (
     load,
 )
 from ezlogs.settings.files import find_files
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.pipeline import Pipeline
+    from ezlogs.testing.standin import StandIn
 
 # The SDK's tracer provider runs a thread pool in a forked child. The lock of pools is taken around a fork and let go in
 # the child by a hook that this import registers: were it registered after the provider's, the child would never go on.
@@ -148,9 +155,7 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
     for warning in loaded.warnings:
         runtime.warn_once(str(warning))
     if loaded.settings.enabled:
-        from ezlogs.delivery.pipeline import pipeline  # here, so that `import ezlogs` stays light
-
-        runtime.carrier = carrier = pipeline(loaded, runtime.ledger, runtime.scrubber)
+        runtime.carrier = carrier = _stand_in(runtime) or _pipeline(loaded, runtime)
         if runtime.sampler is not None:
             carrier.every_turn(runtime.sampler.turn)
         if not loaded.explicit("endpoint"):  # events may leave with another pipeline, scrubbed before the call returns
@@ -162,6 +167,29 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
     install(runtime)
     _heed_the_end_and_forks()
     return runtime
+
+
+def _pipeline(loaded: Loaded, runtime: Runtime) -> Pipeline:
+    from ezlogs.delivery.pipeline import pipeline  # here, so that `import ezlogs` stays light
+
+    return pipeline(loaded, runtime.ledger, runtime.scrubber)
+
+
+def _stand_in(runtime: Runtime) -> StandIn | None:
+    """Return what takes events in place of a pipeline in a test run, and in processes that one starts."""
+    if process.stand_in is None:
+        folder, plugin = os.environ.get("_EZLOGS_CAPTURE"), sys.modules.get("ezlogs_pytest")
+        if folder is None:
+            if plugin is None or plugin.sending:
+                return None
+            from ezlogs.testing.standin import StandIn
+
+            return StandIn()
+        from ezlogs.testing.elsewhere import Elsewhere
+
+        process.stand_in = Elsewhere(folder)
+    process.stand_in.serve(runtime)
+    return process.stand_in
 
 
 @cache

@@ -8,6 +8,8 @@ import pytest
 from django.db import connection, transaction
 from django.test import TestCase, TransactionTestCase
 
+import ezlogs
+from ezlogs_instrumentors.django.cases import DjangoCaptureMixin
 from ezlogs_instrumentors.django.testing import tell_writes
 
 from .shop.models import Gift, Order, Tag
@@ -130,3 +132,22 @@ def test_a_transaction_that_a_test_itself_puts_around(captured):
     tell_writes()
     assert connection.get_autocommit()
     assert not Tag.objects.exists()
+
+
+@pytest.mark.parametrize("base", [TestCase, TransactionTestCase])
+def test_the_mixin_captures_each_test(base):
+    """Rows as they are written, and what waits for a commit at the end of the block that stands for one."""
+    told = []
+
+    class Case(DjangoCaptureMixin, base):
+        def test(self):
+            Tag.objects.create()
+            self.ezlogs.expect_event_flow("data.change")
+            with self.committed():
+                transaction.on_commit(lambda: ezlogs.event("order.action", "placed"))
+                told.append(names(self.ezlogs))
+            told.append(names(self.ezlogs))
+
+    run(Case)
+    assert told[-1] == ["tag.create", "placed"]
+    assert told[0] == (["tag.create"] if base is TestCase else ["tag.create", "placed"])

@@ -250,7 +250,7 @@ def test_an_internal_error_is_reported_and_not_raised() -> None:
 
     with capture(strict=False):
         assert ezlogs.auth("login", ADA, metadata=Facts(device="phone")) is None
-    with capture(), pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError), capture():
         ezlogs.auth("login", ADA, metadata=Facts(device="phone"))
 
 
