@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ezlogs.emit import guarded
 from ezlogs.trackers import job as tracker
-from ezlogs.trackers.job import Job, JobScope
+from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.jobs import around, packed, unpacked, worker_name
 
@@ -74,7 +74,7 @@ def _enqueuing(broker: Broker, message: Message[Any], delay: int | None = None) 
         return  # it goes on from the queue of delayed messages, or is enqueued anew as it was
     else:
         told, priority = _told(broker, message), message.options.get("broker_priority")
-        sent = tracker.enqueued(told, eta=eta, priority=priority)
+        sent = tracker.enqueued(told, eta=eta, priority=priority, arguments=_arguments(broker, message))
     if sent:
         message.options[OPTION] = packed(sent, id=message.message_id)
 
@@ -85,6 +85,7 @@ def _starting(worker: Any, message: MessageProxy) -> JobScope | None:
         attempt=_retries(message) + 1,
         worker=worker_name(),
         headers=_carried(message),
+        arguments=_arguments(worker.broker, message),
     )
     vars(message)[RUN] = scope
     return scope
@@ -96,6 +97,7 @@ def _emitted(
     signal: str,
     message: Any = None,
     *args: object,
+    result: object = None,
     exception: BaseException | None = None,
     **kwargs: object,
 ) -> None:
@@ -107,7 +109,7 @@ def _emitted(
     elif vars(scope).get("again"):
         scope.retried(exception)
     elif exception is None and not message.failed:
-        scope.succeeded()
+        scope.succeeded(result)
     elif message.failed and scope.attempt > 1 and _retries(message) >= scope.attempt:
         scope.ended("dead", "dead", exception)  # as often as it may: what may not be tried again is not counted
     else:
@@ -117,6 +119,10 @@ def _emitted(
 def _told(broker: Broker, message: Message[Any] | MessageProxy) -> Job:
     queue = message.queue_name.removesuffix(".DQ")  # of delayed messages
     return Job(message.actor_name, message.message_id, queue, _max_retries(broker, message), "dramatiq")
+
+
+def _arguments(broker: Broker, message: Message[Any] | MessageProxy) -> Arguments:
+    return Arguments(getattr(broker.actors.get(message.actor_name), "fn", None), message.args, message.kwargs)
 
 
 def _max_retries(broker: Broker, message: Message[Any] | MessageProxy) -> int | None:

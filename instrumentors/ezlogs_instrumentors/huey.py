@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ezlogs.emit import guarded
 from ezlogs.trackers import job as tracker
-from ezlogs.trackers.job import Job, JobScope
+from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs.trackers.schedule import schedule
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked, worker_name
@@ -176,7 +176,8 @@ def _signalled(huey: Huey, signal: str, task: Task, *_: object, **__: object) ->
 
 def _enqueuing(huey: Huey, task: Task) -> None:
     if _carried(task) is None:  # it was made here, rather than found in a queue or a schedule
-        sent = tracker.enqueued(_told(huey, task, 1), eta=_aware(huey, task.eta), priority=task.priority)
+        told, eta = _told(huey, task, 1), _aware(huey, task.eta)
+        sent = tracker.enqueued(told, eta=eta, priority=task.priority, arguments=_arguments(task))
         vars(task)[CARRIED] = dict(sent)
 
 
@@ -193,7 +194,12 @@ def _starting(huey: Huey, task: Task, *_: object) -> JobScope | None:
     carried = _carried(task) or {}
     attempt = attempt_in(carried)
     scope = tracker.started(
-        _told(huey, task, attempt), attempt=attempt, worker=worker_name(), headers=carried, nested=huey.immediate
+        _told(huey, task, attempt),
+        attempt=attempt,
+        worker=worker_name(),
+        headers=carried,
+        nested=huey.immediate,
+        arguments=_arguments(task),
     )
     if scope is not None:
         vars(scope)["task"] = task
@@ -203,7 +209,7 @@ def _starting(huey: Huey, task: Task, *_: object) -> JobScope | None:
 
 def _done(huey: Huey, task: Task, value: object, error: BaseException | None) -> None:
     if (run := _run(task)) is not None:
-        vars(run)["done"] = error
+        vars(run).update(done=error, result=value)
 
 
 def _ending(scope: JobScope, _: object, error: BaseException | None) -> None:
@@ -217,11 +223,19 @@ def _ending(scope: JobScope, _: object, error: BaseException | None) -> None:
     elif raised is not None:
         scope.failed(raised)
     else:
-        scope.succeeded()
+        scope.succeeded(known.pop("result", None))
 
 
 def _told(huey: Huey, task: Task, attempt: int) -> Job:
     return Job(_name(task), str(task.id), huey.name, attempt - 1 + task.retries, "huey")
+
+
+def _arguments(task: Task) -> Arguments:
+    """Return the call that a task makes; its function is known to its ``execute`` alone."""
+    execute = getattr(type(task), "execute", None)
+    code, cells = getattr(execute, "__code__", None), getattr(execute, "__closure__", None) or ()
+    known = dict(zip(getattr(code, "co_freevars", ()), cells, strict=False))
+    return Arguments(known["func"].cell_contents if "func" in known else None, *task.data)
 
 
 def _name(task: Task) -> str:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import wraps
+from inspect import getattr_static
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from ezlogs.emit import guarded
 from ezlogs.launch.start import end as deliver
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job as tracker
-from ezlogs.trackers.job import Job, JobScope
+from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs.trackers.schedule import schedule
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked
@@ -126,7 +127,7 @@ def _handed_over(job: RqJob, queue: str, eta: datetime | None) -> None:
         again = attempt.attempt + 1 if job._status != "finished" else 1
         vars(job)[CARRIED] = {**attempt.requeued(eta=eta), "attempt": again}
     elif carried is None:  # it was made here
-        vars(job)[CARRIED] = dict(tracker.enqueued(_told(job, queue, 1), eta=eta))
+        vars(job)[CARRIED] = dict(tracker.enqueued(_told(job, queue, 1), eta=eta, arguments=_arguments(job)))
     elif job._status in ("failed", "stopped"):  # somebody has fetched it from a registry
         vars(job)[CARRIED] = {**carried, "attempt": attempt_in(carried) + 1}
 
@@ -148,6 +149,7 @@ def _begun(job: RqJob, queue: str, worker: BaseWorker | None) -> Run | None:
         worker=None if worker is None else worker.name,
         headers=carried,
         nested=worker is None,
+        arguments=_arguments(job),
     )
     return None if scope is None else Run(scope, job, worker)
 
@@ -182,7 +184,7 @@ def _ending(run: Run, _: object, error: BaseException | None) -> None:
         scope.failed(error)
     else:
         scope.next_retry_at = None  # of a job that repeats
-        scope.succeeded()
+        scope.succeeded(job._result)
 
 
 def _performed(job: RqJob, *_: object) -> None:
@@ -216,6 +218,16 @@ def _told(job: RqJob, queue: str, attempt: int) -> Job:
     left = job.retries_left
     max_retries = None if left is None else attempt - 1 + left
     return Job(_name(job) or "unreadable", str(job.id), queue, max_retries, "rq")
+
+
+def _arguments(job: RqJob) -> Arguments:
+    """Return the call that a job makes; looking for its function must not import anything."""
+    if not isinstance(job._func_name, str):  # not read yet, and perhaps not to be read
+        return Arguments(None)
+    module, _, name = job._func_name.rpartition(".")
+    owner: Any = sys.modules.get(module) if job._instance is None else type(job._instance)
+    function = getattr_static(owner, name, None)
+    return Arguments(function, job._args, job._kwargs, given=0 if job._instance is None else 1)
 
 
 def _carried(job: RqJob) -> dict[str, Any] | None:

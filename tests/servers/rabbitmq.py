@@ -95,7 +95,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Wait until it takes connections; from its first word on, for its port is open before that."""
     import amqp
 
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while True:
         try:
             with amqp.Connection(f"127.0.0.1:{port}", connect_timeout=5, read_timeout=5):

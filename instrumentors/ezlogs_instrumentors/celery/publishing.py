@@ -10,7 +10,7 @@ from typing import Any
 
 from ezlogs.emit import guarded
 from ezlogs.trackers import job
-from ezlogs.trackers.job import Enqueuing, Job
+from ezlogs.trackers.job import Arguments, Enqueuing, Job
 from ezlogs_instrumentors.celery.signals import UNLOCK, budget, connect, contribs, move_first
 from ezlogs_instrumentors.celery.worker import headers_after_loss
 from ezlogs_instrumentors.hooks import Hooks
@@ -86,6 +86,7 @@ def publishing(
         priority=(properties or {}).get("priority"),
         traced=traced or "traceparent" in headers,
         facts=_facts(message),
+        arguments=_arguments(sender, message, body),
     )
     if sending is None:
         return
@@ -105,6 +106,13 @@ def published(**_: Any) -> None:
     begun = _sending.get()
     if begun:
         begun.pop().end()
+
+
+def _arguments(name: str, message: Mapping[str, Any], body: Any) -> Arguments:
+    task = _task(name)
+    given = (message.get("args"), message.get("kwargs")) if message is body else body
+    args, kwargs = (*given, (), {})[:2] if isinstance(given, (tuple, list)) else ((), {})
+    return Arguments(None if task is None else task.run, args, kwargs)
 
 
 def _facts(message: Mapping[str, Any]) -> dict[str, object]:
@@ -132,8 +140,12 @@ def _joined(request: Any, sent: object) -> str | None:
 
 
 def _max_retries(name: str) -> int | None:
-    """Return the retries of a task that this process knows; looking must not make the application load its tasks."""
+    task = _task(name)
+    return None if task is None else budget(task)
+
+
+def _task(name: str) -> Any:
+    """Return a task that this process knows; looking must not make the application load its tasks."""
     from celery import current_app
 
-    task = current_app.tasks.get(name) if current_app.finalized else None  # type: ignore[attr-defined]  # public, but missing from the stubs
-    return None if task is None else budget(task)
+    return current_app.tasks.get(name) if current_app.finalized else None  # type: ignore[attr-defined]  # public, but missing from the stubs

@@ -26,6 +26,7 @@ from ezlogs.opening import closed, opened
 from ezlogs.propagation.header import HEADER, read
 from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
+from ezlogs.trackers.job_arguments import Arguments, arguments_told, result_told
 from ezlogs.trackers.job_enqueuing import Enqueuing, enqueued, enqueuing, passed_on
 from ezlogs.trackers.job_message import (
     ENQUEUE,
@@ -43,6 +44,7 @@ from ezlogs.trackers.work import outcome_of
 __all__ = [
     "ENQUEUE",
     "EXECUTION",
+    "Arguments",
     "Enqueuing",
     "Hop",
     "Job",
@@ -120,6 +122,7 @@ def started(
     nested: bool = False,
     event_id: str | None = None,
     facts: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
 ) -> JobScope | None:
     """Begin an attempt: what happens until the returned scope is closed belongs to it.
 
@@ -135,13 +138,24 @@ def started(
         event_id: The id of the attempt's event, where another process has reserved it, which tells the attempt if this
             one dies.
         facts: Further facts to be told, such as ``{"group": "g-1"}``.
+        arguments: What the job is given. They are told with its enqueue event, and here where there was none.
 
     Returns:
         The scope, or None when nothing listens.
     """
     if not tracking():
         return None
-    return _begun(job, attempt, worker, headers or {}, hop, nested=nested, event_id=event_id, facts=facts)
+    return _begun(
+        job,
+        attempt,
+        worker,
+        headers or {},
+        hop,
+        nested=nested,
+        event_id=event_id,
+        facts=facts,
+        arguments=arguments,
+    )
 
 
 def perform(
@@ -150,6 +164,7 @@ def perform(
     attempt: int = 1,
     worker: str | None = None,
     headers: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
 ) -> JobScope:
     """Run a ``with`` block as an attempt of a job from a queue of your own.
 
@@ -169,7 +184,9 @@ def perform(
         ['resize.enqueue', 'resize.success']
     """
     given = headers if isinstance(headers, Mapping) else {}
-    return _begun(job, attempt, worker, given, Hop.OURS if tracking() else Hop.CURRENT, nested=False)
+    return _begun(
+        job, attempt, worker, given, Hop.OURS if tracking() else Hop.CURRENT, nested=False, arguments=arguments
+    )
 
 
 def _begun(
@@ -182,8 +199,11 @@ def _begun(
     nested: bool,
     event_id: str | None = None,
     facts: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
 ) -> JobScope:
     sent = read(headers.get(HEADER))
+    if (sent is None or nested) and (told := arguments_told(arguments)) is not None:
+        facts = {**(facts or {}), "arguments": told}
     if nested:
         ctx = context.get_current()
     else:
@@ -326,8 +346,10 @@ class JobScope:
             timestamp=began_at,
         )
 
-    def succeeded(self) -> None:
-        """The attempt did its work."""
+    def succeeded(self, result: object = None) -> None:
+        """The attempt did its work; what it returned is told as far as the setting ``job_results`` allows."""
+        if (told := result_told(result)) is not None:
+            self._facts = {**self._facts, "result": told}
         self.ended("success", "success")
 
     def retried(self, error: BaseException | None = None) -> None:

@@ -15,11 +15,18 @@ from ezlogs.event import Subject, failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
 from ezlogs.sampling.root import travelling
+from ezlogs.trackers.job_arguments import Arguments, arguments_told
 from ezlogs.trackers.job_message import ENQUEUE, Job, headers_for, known, producer
 
 
 def enqueued(
-    job: Job, *, eta: datetime | str | None = None, priority: int | None = None, traced: bool = False
+    job: Job,
+    *,
+    eta: datetime | str | None = None,
+    priority: int | None = None,
+    traced: bool = False,
+    facts: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
 ) -> dict[str, str]:
     """Emit the ``job.enqueue`` event, and return the headers that let the worker continue the story.
 
@@ -28,6 +35,8 @@ def enqueued(
         eta: When it shall run at the earliest; a `datetime` or ISO 8601 text.
         priority: Its priority, as the queue counts.
         traced: Whether another instrumentation makes the span and the W3C headers of this message.
+        facts: Further facts to be told, such as ``{"group": "g-1"}``.
+        arguments: What the job is given, told as far as the setting ``job_arguments`` allows it.
 
     Returns:
         The ``ezlogs`` header, and unless ``traced`` those of the global propagator; nothing when nothing listens.
@@ -39,7 +48,7 @@ def enqueued(
         >>> list(headers), captured.events[0].action
         (['ezlogs'], 'send_receipt.enqueue')
     """
-    sending = enqueuing(job, eta=eta, priority=priority, traced=traced)
+    sending = enqueuing(job, eta=eta, priority=priority, traced=traced, facts=facts, arguments=arguments)
     if sending is None:
         return {}
     sending.end()
@@ -53,6 +62,7 @@ def enqueuing(
     priority: int | None = None,
     traced: bool = False,
     facts: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
 ) -> Enqueuing | None:
     """Begin to hand a job over, where it is known only later whether the queue has taken it.
 
@@ -71,7 +81,9 @@ def enqueuing(
         >>> list(sending.headers), captured.events[0].outcome
         (['ezlogs'], 'failure')
     """
-    return Enqueuing(job, eta, priority, traced, facts) if tracking() else None
+    if not tracking():
+        return None
+    return Enqueuing(job, eta, priority, traced, known(arguments=arguments_told(arguments), **(facts or {})))
 
 
 class Enqueuing:
@@ -86,13 +98,13 @@ class Enqueuing:
         eta: datetime | str | None,
         priority: int | None,
         traced: bool,
-        facts: Mapping[str, object] | None,
+        facts: Mapping[str, object],
     ) -> None:
         self.job = job
         self._began_at = time_ns()
         self._event_id = new_event_id(self._began_at)
         self._metadata = known(
-            job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries, **(facts or {})
+            job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries, **facts
         )
         self._context, self._span = producer(job, traced)
         self._correlation = begun(self._context)

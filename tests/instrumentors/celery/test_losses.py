@@ -1,4 +1,4 @@
-"""Attempts that could not tell their end: revoked, expired, out of time, killed, unknown; with a prefork worker."""
+"""Attempts that could not tell their end: revoked, expired, out of time, killed, unknown; prefork, on each broker."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ezlogs.testing import Captured
 
 
 @pytest.fixture(scope="module")
-def worker(start_worker: Callable[..., Any]) -> Any:
-    """Start one worker for all tests of this module."""
-    return start_worker()
+def worker(start_worker: Callable[..., Any], broker: str | None) -> Any:
+    """Start one worker for all tests of this module on each broker."""
+    return start_worker(broker=broker)
 
 
 @pytest.fixture(autouse=True)

@@ -99,6 +99,7 @@ def test_retries_are_a_chain_of_one_job(
     first, second, third = worker.attempts(job.id, 3)
 
     (enqueue,) = captured.events
+    assert enqueue.metadata["arguments"] == {"0": 2}
     assert [event["outcome"] for event in (first, second, third)] == ["retried", "retried", "success"]
     assert [event["correlation"]["attempt"] for event in (first, second, third)] == [1, 2, 3]
     assert [event["correlation"]["parent_event_id"] for event in (first, second, third)] == [

@@ -94,6 +94,8 @@ EXAMPLES = {
     "fixtures": "on",
     "graphql_variables": "page,*Id",
     "propagate_actor": "no",
+    "job_arguments": "full",
+    "job_results": "safe",
     "instrument": "django,celery",
     "excluded_commands": "flask run,shop serve",
     "command_options": "dry-run,limit",
