@@ -18,7 +18,8 @@ from ezlogs.emit import guarded
 from ezlogs.launch.start import end as deliver
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job as tracker
-from ezlogs.trackers.job import Arguments, Job, JobScope
+from ezlogs.trackers.job import Arguments, Job, JobScope, Joined
+from ezlogs.trackers.job_joins import MAX_JOINED
 from ezlogs.trackers.schedule import schedule
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked
@@ -127,7 +128,10 @@ def _handed_over(job: RqJob, queue: str, eta: datetime | None) -> None:
         again = attempt.attempt + 1 if job._status != "finished" else 1
         vars(job)[CARRIED] = {**attempt.requeued(eta=eta), "attempt": again}
     elif carried is None:  # it was made here
-        vars(job)[CARRIED] = dict(tracker.enqueued(_told(job, queue, 1), eta=eta, arguments=_arguments(job)))
+        joins = [Joined(str(one)) for one in job._dependency_ids]
+        vars(job)[CARRIED] = dict(
+            tracker.enqueued(_told(job, queue, 1), eta=eta, arguments=_arguments(job), joins=joins)
+        )
     elif job._status in ("failed", "stopped"):  # somebody has fetched it from a registry
         vars(job)[CARRIED] = {**carried, "attempt": attempt_in(carried) + 1}
 
@@ -150,6 +154,7 @@ def _begun(job: RqJob, queue: str, worker: BaseWorker | None) -> Run | None:
         headers=carried,
         nested=worker is None,
         arguments=_arguments(job),
+        joins=_joined(job) or (),
     )
     return None if scope is None else Run(scope, job, worker)
 
@@ -218,6 +223,17 @@ def _told(job: RqJob, queue: str, attempt: int) -> Job:
     left = job.retries_left
     max_retries = None if left is None else attempt - 1 + left
     return Job(_name(job) or "unreadable", str(job.id), queue, max_retries, "rq")
+
+
+@guarded
+def _joined(job: RqJob) -> list[Joined]:
+    """Return the jobs that a job has waited for, with the spans that they were enqueued in."""
+    waited_for = job._dependency_ids[:MAX_JOINED]
+    if not waited_for:
+        return []
+    found = type(job).fetch_many(waited_for, job.connection, serializer=job.serializer)
+    messages = {one.id: _carried(one) or {} for one in found if one is not None}
+    return [Joined(one, messages.get(one, {}).get("traceparent")) for one in waited_for]
 
 
 def _arguments(job: RqJob) -> Arguments:

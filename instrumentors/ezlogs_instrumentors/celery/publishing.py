@@ -11,6 +11,7 @@ from typing import Any
 from ezlogs.emit import guarded
 from ezlogs.trackers import job
 from ezlogs.trackers.job import Arguments, Enqueuing, Job
+from ezlogs_instrumentors.celery.joins import group_before, joined
 from ezlogs_instrumentors.celery.signals import UNLOCK, budget, connect, contribs, move_first
 from ezlogs_instrumentors.celery.worker import headers_after_loss
 from ezlogs_instrumentors.hooks import Hooks
@@ -87,6 +88,7 @@ def publishing(
         traced=traced or "traceparent" in headers,
         facts=_facts(message),
         arguments=_arguments(sender, message, body),
+        joins=joined(message["id"]) or (),
     )
     if sending is None:
         return
@@ -125,18 +127,9 @@ def _facts(message: Mapping[str, Any]) -> dict[str, object]:
     if isinstance(expires := message.get("expires"), str):
         facts["expires"] = expires
     task: Any = celery.current_task
-    if task and (joined := _joined(task.request, message["id"])):
-        facts["joins"] = joined
+    if task and (group := group_before(task.request, message["id"])):
+        facts["joins"] = group
     return facts
-
-
-def _joined(request: Any, sent: object) -> str | None:
-    """Return the group whose last task, or whose watcher, sends what was to run after all of the group."""
-    chord, group = request.chord, request.group
-    if getattr(request, "task", None) == UNLOCK:
-        group, chord = (*(request.args or ()), None, None)[:2]
-    options = chord.get("options") if isinstance(chord, Mapping) else None
-    return group if isinstance(group, str) and isinstance(options, Mapping) and options.get("task_id") == sent else None
 
 
 def _max_retries(name: str) -> int | None:

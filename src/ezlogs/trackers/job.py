@@ -7,7 +7,7 @@ retry event of attempt n-1 that of attempt n; whatever happens during an attempt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from time import perf_counter, time_ns
@@ -28,6 +28,7 @@ from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
 from ezlogs.trackers.job_arguments import Arguments, arguments_told, result_told
 from ezlogs.trackers.job_enqueuing import Enqueuing, enqueued, enqueuing, passed_on
+from ezlogs.trackers.job_joins import Joined, joined_in, link, names
 from ezlogs.trackers.job_message import (
     ENQUEUE,
     EXECUTION,
@@ -49,6 +50,7 @@ __all__ = [
     "Hop",
     "Job",
     "JobScope",
+    "Joined",
     "again",
     "continued",
     "dropped",
@@ -123,6 +125,7 @@ def started(
     event_id: str | None = None,
     facts: Mapping[str, object] | None = None,
     arguments: Arguments | None = None,
+    joins: Sequence[Joined] = (),
 ) -> JobScope | None:
     """Begin an attempt: what happens until the returned scope is closed belongs to it.
 
@@ -139,6 +142,7 @@ def started(
             one dies.
         facts: Further facts to be told, such as ``{"group": "g-1"}``.
         arguments: What the job is given. They are told with its enqueue event, and here where there was none.
+        joins: The jobs that it had to wait for, beside those of which the message says so.
 
     Returns:
         The scope, or None when nothing listens.
@@ -155,6 +159,7 @@ def started(
         event_id=event_id,
         facts=facts,
         arguments=arguments,
+        joins=joins,
     )
 
 
@@ -200,8 +205,10 @@ def _begun(
     event_id: str | None = None,
     facts: Mapping[str, object] | None = None,
     arguments: Arguments | None = None,
+    joins: Sequence[Joined] = (),
 ) -> JobScope:
     sent = read(headers.get(HEADER))
+    joins = joins or joined_in(sent.joins if sent else ())
     if (sent is None or nested) and (told := arguments_told(arguments)) is not None:
         facts = {**(facts or {}), "arguments": told}
     if nested:
@@ -214,13 +221,22 @@ def _begun(
             ctx = trace.set_span_in_context(trace.INVALID_SPAN, ctx)
     span = None
     if hop is Hop.OURS:
-        span = open_span(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx)
+        span = open_span(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx, joins)
     if span is not None:
         ctx = trace.set_span_in_context(span, ctx)
     correlation = sent.correlation if sent else current(ctx) or new_story()
     wait = waited(sent) if sent else None
     return JobScope(
-        job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span, event_id=event_id, facts=facts
+        job,
+        attempt,
+        correlation,
+        ctx,
+        worker=worker,
+        queue_wait=wait,
+        span=span,
+        event_id=event_id,
+        facts=facts,
+        joins=joins,
     )
 
 
@@ -317,6 +333,7 @@ class JobScope:
         span: Span | None,
         event_id: str | None = None,
         facts: Mapping[str, object] | None = None,
+        joins: Sequence[Joined] = (),
     ) -> None:
         self.job = job
         self.attempt = attempt
@@ -325,7 +342,10 @@ class JobScope:
         """When the framework will run the next attempt."""
         began_at = time_ns()
         self.event_id = event_id or new_event_id(began_at)
+        self._joins = joins
         self._facts = facts or {}
+        if joins:
+            self._facts = {**self._facts, "joined": names(joins)}
         self._worker = worker
         self._queue_wait = queue_wait
         self._span = span
@@ -395,7 +415,9 @@ class JobScope:
         )
         ended(self._context, self.event_id, outcome, duration)
         closed(self.event_id)
-        if self._span is not None:
+        if self._span is None:
+            link(trace.get_current_span(), self._joins)
+        else:
             if outcome in ("failure", "dead"):
                 self._span.set_status(StatusCode.ERROR)
             if error is not None:
@@ -422,7 +444,7 @@ class JobScope:
         ctx, span = producer(self.job, traced)
         try:
             again = travelling(caused(self._outer, EXECUTION, self.event_id), self._context)
-            return headers_for(again, ctx, eta, traced)
+            return headers_for(again, ctx, eta, traced, self._joins)
         finally:
             if span is not None:
                 span.end()

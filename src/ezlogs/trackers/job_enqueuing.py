@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import time_ns
 
-from opentelemetry import context
+from opentelemetry import context, trace
 from opentelemetry.trace import StatusCode
 
 from ezlogs.correlation import begun, current
@@ -15,7 +15,9 @@ from ezlogs.event import Subject, failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
 from ezlogs.sampling.root import travelling
+from ezlogs.trackers import job_joins
 from ezlogs.trackers.job_arguments import Arguments, arguments_told
+from ezlogs.trackers.job_joins import Joined
 from ezlogs.trackers.job_message import ENQUEUE, Job, headers_for, known, producer
 
 
@@ -27,6 +29,7 @@ def enqueued(
     traced: bool = False,
     facts: Mapping[str, object] | None = None,
     arguments: Arguments | None = None,
+    joins: Sequence[Joined] = (),
 ) -> dict[str, str]:
     """Emit the ``job.enqueue`` event, and return the headers that let the worker continue the story.
 
@@ -37,6 +40,7 @@ def enqueued(
         traced: Whether another instrumentation makes the span and the W3C headers of this message.
         facts: Further facts to be told, such as ``{"group": "g-1"}``.
         arguments: What the job is given, told as far as the setting ``job_arguments`` allows it.
+        joins: The jobs that it had to wait for; its spans link to theirs.
 
     Returns:
         The ``ezlogs`` header, and unless ``traced`` those of the global propagator; nothing when nothing listens.
@@ -48,7 +52,7 @@ def enqueued(
         >>> list(headers), captured.events[0].action
         (['ezlogs'], 'send_receipt.enqueue')
     """
-    sending = enqueuing(job, eta=eta, priority=priority, traced=traced, facts=facts, arguments=arguments)
+    sending = enqueuing(job, eta=eta, priority=priority, traced=traced, facts=facts, arguments=arguments, joins=joins)
     if sending is None:
         return {}
     sending.end()
@@ -63,6 +67,7 @@ def enqueuing(
     traced: bool = False,
     facts: Mapping[str, object] | None = None,
     arguments: Arguments | None = None,
+    joins: Sequence[Joined] = (),
 ) -> Enqueuing | None:
     """Begin to hand a job over, where it is known only later whether the queue has taken it.
 
@@ -83,7 +88,8 @@ def enqueuing(
     """
     if not tracking():
         return None
-    return Enqueuing(job, eta, priority, traced, known(arguments=arguments_told(arguments), **(facts or {})))
+    told = known(arguments=arguments_told(arguments), joined=job_joins.names(joins), **(facts or {}))
+    return Enqueuing(job, eta, priority, traced=traced, facts=told, joins=joins)
 
 
 class Enqueuing:
@@ -97,16 +103,19 @@ class Enqueuing:
         job: Job,
         eta: datetime | str | None,
         priority: int | None,
+        *,
         traced: bool,
         facts: Mapping[str, object],
+        joins: Sequence[Joined],
     ) -> None:
         self.job = job
+        self._joins = joins
         self._began_at = time_ns()
         self._event_id = new_event_id(self._began_at)
         self._metadata = known(
             job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries, **facts
         )
-        self._context, self._span = producer(job, traced)
+        self._context, self._span = producer(job, traced, joins)
         self._correlation = begun(self._context)
         opened(
             ENQUEUE,
@@ -119,7 +128,7 @@ class Enqueuing:
             timestamp=self._began_at,
         )
         carried = travelling(caused(self._correlation, ENQUEUE, self._event_id), self._context)
-        self.headers = headers_for(carried, self._context, eta, traced)
+        self.headers = headers_for(carried, self._context, eta, traced, joins)
 
     @guarded
     def end(self, error: BaseException | None = None) -> None:
@@ -137,7 +146,9 @@ class Enqueuing:
             ctx=self._context,
         )
         closed(self._event_id)
-        if self._span is not None:
+        if self._span is None:
+            job_joins.link(trace.get_current_span(), self._joins)
+        else:
             if error is not None:
                 self._span.set_status(StatusCode.ERROR)
                 self._span.set_attribute("error.type", failure_of(error).type)
