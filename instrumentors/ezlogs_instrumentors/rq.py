@@ -14,7 +14,8 @@ from inspect import getattr_static
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ezlogs.emit import guarded
+from ezlogs.emit import guarded, tracking
+from ezlogs.ids import new_event_id
 from ezlogs.launch.start import end as deliver
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job as tracker
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 FIELD = "ezlogs"
 """The field in a job's hash."""
 
-CARRIED, RUN = "_ezlogs_carried", "_ezlogs_run"
-"""The attributes of a job for what is in the field, and for the attempt that runs."""
+CARRIED, RUN, RESERVED = "_ezlogs_carried", "_ezlogs_run", "_ezlogs_event"
+"""The attributes of a job for what is in the field, for the attempt that runs, and for the id of its event, which the
+worker reserves for its work horse."""
 
 
 class RqInstrumentor(HookingInstrumentor):
@@ -80,6 +82,7 @@ def _attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
             before(hooks, kind, "handle_exception", _failing)
         if "handle_job_failure" in vars(kind):
             before(hooks, kind, "handle_job_failure", _losing)
+    before(hooks, module.Worker, "fork_work_horse", _forking)
 
 
 def _attach_to_cron(hooks: Hooks, module: ModuleType) -> None:
@@ -153,6 +156,7 @@ def _begun(job: RqJob, queue: str, worker: BaseWorker | None) -> Run | None:
         worker=None if worker is None else worker.name,
         headers=carried,
         nested=worker is None,
+        event_id=vars(job).get(RESERVED),
         arguments=_arguments(job),
         joins=_joined(job) or (),
     )
@@ -202,17 +206,33 @@ def _failing(_: BaseWorker, job: RqJob, *raised: Any) -> None:
         run.error = raised[1]
 
 
+def _forking(_: BaseWorker, job: RqJob, *__: object) -> None:
+    vars(job)[RESERVED] = new_event_id() if tracking() else None
+
+
 def _losing(worker: BaseWorker, job: RqJob, *_: object, **__: object) -> None:
-    """Tell of an attempt whose process died; where there is a journal, whoever takes over that process's tells it."""
-    carried, runtime = _carried(job) or {}, current_runtime()
-    attempt = attempt_in(carried)
+    """Tell of an attempt whose process died, under its id.
+
+    Where that is not known, for the process was spawned, and there is a journal, whoever takes over that tells it.
+    """
+    carried, runtime, event_id = _carried(job) or {}, current_runtime(), vars(job).get(RESERVED)
+    attempt, is_repeated = attempt_in(carried), bool(job.retries_left)
     if tracker.running() is not None or runtime is None or runtime.carrier is None:
         return
-    if not runtime.carrier.notes_openings:
-        told = _told(job, job.origin, attempt)
-        tracker.lost(told, KilledError("the work horse ended"), attempt=attempt, worker=worker.name, headers=carried)
-    if job.retries_left:
-        vars(job)[CARRIED] = {**carried, "attempt": attempt + 1}
+    told = _told(job, job.origin, attempt)
+    if event_id is not None or not runtime.carrier.notes_openings:
+        tracker.lost(
+            told,
+            KilledError("the work horse ended"),
+            attempt=attempt,
+            worker=worker.name,
+            headers=carried,
+            event_id=event_id,
+            again=is_repeated,
+        )
+    if is_repeated:
+        sent = {} if event_id is None else tracker.again(told, carried, event_id)
+        vars(job)[CARRIED] = {**carried, **sent, "attempt": attempt + 1}
 
 
 class KilledError(Exception):

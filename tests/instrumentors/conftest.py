@@ -15,6 +15,13 @@ from tests.instrumentors.working import Working
 from tests.servers import Address, Redis, Server, mariadb, postgresql, rabbitmq_server, redis_server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests on RabbitMQ more time: one of them waits until it has started."""
+    for item in items:
+        if "rabbitmq" in item.nodeid or "rabbitmq" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(240))
+
+
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
     """A tracer provider of this test's own, unless whoever wants a tracer names another."""

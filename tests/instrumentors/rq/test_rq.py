@@ -235,25 +235,23 @@ def test_damaged_fields_are_passed_over(captured: Captured, queue: Queue, start:
 
 @pytest.mark.parametrize("journal", [False, True])
 def test_a_killed_work_horse(captured: Captured, queue: Queue, start: Start, journal: bool) -> None:
-    """It is told by the worker, or by whoever takes over its journal, but not by both; the retry is attempt 2."""
+    """It is told by the worker at once, under the id that its journal names, too; a retry is caused by it."""
     worker = start("Worker", **({"JOBS_JOURNAL": "1"} if journal else {}))
-    if not journal:
-        (lost,) = worker.attempts(queue.enqueue("rq_tasks.killed").id)
-        assert lost["outcome"] == "failure", "without a retry that is the end"
+    (lost,) = worker.attempts(queue.enqueue("rq_tasks.killed").id)
+    assert lost["outcome"] == "failure", "without a retry that is the end"
+    assert lost["correlation"]["parent_event_id"] == captured.events[-1].event_id
     job = queue.enqueue("rq_tasks.killed", retry=Retry(max=1))
-    last = worker.attempts(job.id, 1 if journal else 2)[-1]
+    lost, success = worker.attempts(job.id, 2)
 
-    assert (last["outcome"], last["correlation"]["attempt"]) == ("success", 2)
-    assert last["correlation"]["parent_event_id"] == captured.events[-1].event_id
-    opened = [event for event in worker.events() if event["event_type"] == "opened.job.execution"]
-    told = worker.attempts(job.id)
+    assert (lost["action"], lost["outcome"]) == ("rq_tasks.killed.lost", "retried")
+    assert lost["error"]["type"].endswith("KilledError")
+    assert lost["correlation"]["parent_event_id"] == captured.events[-1].event_id
+    assert lost["pid"] == worker.process.pid
+    assert (success["outcome"], success["correlation"]["attempt"]) == ("success", 2)
+    assert success["correlation"]["parent_event_id"] == lost["event_id"]
     if journal:
-        assert [event["outcome"] for event in opened] == ["unknown", "unknown"]
-        assert [event["event_id"] for event in told] == [opened[1]["event_id"]]
-        assert opened[0]["metadata"]["reason"] == "interrupted"
-    else:
-        assert (told[0]["outcome"], told[0]["correlation"]["attempt"]) == ("failure", 1)
-        assert told[0]["error"]["type"].endswith("KilledError")
+        opened = [event for event in worker.events() if event["event_type"] == "opened.job.execution"]
+        assert [event["event_id"] for event in opened[1:]] == [lost["event_id"], success["event_id"]]
 
 
 def test_a_job_that_runs_as_it_is_enqueued(captured: Captured, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
