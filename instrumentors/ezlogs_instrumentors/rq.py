@@ -7,11 +7,10 @@ application's, and workers without ezlogs pass over fields that they do not know
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from functools import wraps
 from inspect import getattr_static
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ezlogs.emit import guarded, tracking
@@ -21,12 +20,10 @@ from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job as tracker
 from ezlogs.trackers.job import Arguments, Job, JobScope, Joined
 from ezlogs.trackers.job_joins import MAX_JOINED
-from ezlogs.trackers.schedule import schedule
-from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
+from ezlogs_instrumentors.hooks import HookingInstrumentor, Hooks
 from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked
 
 if TYPE_CHECKING:
-    from rq.cron import CronJob
     from rq.job import Job as RqJob
     from rq.queue import Queue
     from rq.worker import BaseWorker
@@ -51,30 +48,34 @@ class RqInstrumentor(HookingInstrumentor):
     package = "rq"
     versions = ("rq >= 3.0",)
 
-    def attachments(self) -> Mapping[str, Attach]:
-        """Return what puts hooks into which module."""
-        return {
-            "rq.job": _attach_to_jobs,
-            "rq.queue": _attach_to_queues,
-            "rq.worker": _attach_to_workers,
-            "rq.cron": _attach_to_cron,
+    parts = MappingProxyType(
+        {
+            "rq.job": "rq.attach_to_jobs",
+            "rq.queue": "rq.attach_to_queues",
+            "rq.worker": "rq.attach_to_workers",
+            "rq.cron": "rq_schedules.attach_to_cron",
+            "rq_scheduler.scheduler": "rq_schedules.attach_to_scheduler",
         }
+    )
 
 
-def _attach_to_jobs(hooks: Hooks, module: ModuleType) -> None:
+def attach_to_jobs(hooks: Hooks, module: ModuleType) -> None:
+    """See jobs as they are written, read and called."""
     hooks.after(module.Job, "to_dict", _saving)
     hooks.after(module.Job, "restore", _restoring)
     before(hooks, module.Job, "save", _deferring)
     hooks.after(module.Job, "perform", _performed, even_if_raised=True)
 
 
-def _attach_to_queues(hooks: Hooks, module: ModuleType) -> None:
+def attach_to_queues(hooks: Hooks, module: ModuleType) -> None:
+    """See jobs as they are handed over."""
     before(hooks, module.Queue, "_enqueue_job", _enqueuing)
     before(hooks, module.Queue, "schedule_job", _scheduling)
     around(hooks, module.Queue, "run_sync", _starting_here, _ending)
 
 
-def _attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
+def attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
+    """See attempts, and those that nobody could end."""
     for kind in {module.BaseWorker, module.Worker, module.SimpleWorker}:
         if "perform_job" in vars(kind):
             around(hooks, kind, "perform_job", _starting, _ending)
@@ -83,23 +84,6 @@ def _attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
         if "handle_job_failure" in vars(kind):
             before(hooks, kind, "handle_job_failure", _losing)
     before(hooks, module.Worker, "fork_work_horse", _forking)
-
-
-def _attach_to_cron(hooks: Hooks, module: ModuleType) -> None:
-    def make(enqueue: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(enqueue)
-        def enqueued(entry: CronJob, *args: Any, **kwargs: Any) -> Any:
-            if not hooks.active:
-                return enqueue(entry, *args, **kwargs)
-            known = {"cron": entry.cron, "interval": entry.interval, "queue": entry.queue_name}
-            facts = {name: fact for name, fact in known.items() if fact is not None}
-            name = str(getattr(entry, "name", None) or entry.func_name)
-            with schedule(name, due=entry.next_enqueue_time, metadata=facts):
-                return enqueue(entry, *args, **kwargs)
-
-        return enqueued
-
-    hooks.replace(module.CronJob, "enqueue", make)
 
 
 def _saving(job: RqJob, fields: dict[str, Any], *_: object, **__: object) -> None:
@@ -112,19 +96,19 @@ def _restoring(job: RqJob, _: object, fields: Mapping[Any, Any]) -> None:
 
 
 def _enqueuing(queue: Queue, job: RqJob, *_: object, **__: object) -> None:
-    _handed_over(job, queue.name, None)
+    handed_over(job, queue.name, None)
 
 
 def _scheduling(queue: Queue, job: RqJob, datetime: datetime, *_: object, **__: object) -> None:
-    _handed_over(job, queue.name, datetime.astimezone().replace(microsecond=0))  # RQ counts whole seconds
+    handed_over(job, queue.name, datetime.astimezone().replace(microsecond=0))  # RQ counts whole seconds
 
 
 def _deferring(job: RqJob, *_: object, **__: object) -> None:
     if job._status == "deferred":  # until the jobs that it depends on are done
-        _handed_over(job, job.origin, None)
+        handed_over(job, job.origin, None)
 
 
-def _handed_over(job: RqJob, queue: str, eta: datetime | None) -> None:
+def handed_over(job: RqJob, queue: str, eta: datetime | None) -> None:
     """Tell that a job is enqueued, unless it has been before: RQ schedules, retries and repeats with the same calls."""
     attempt, carried = tracker.running(), _carried(job)
     if attempt is not None and attempt.job.id == job.id:

@@ -76,7 +76,7 @@ def rabbitmq_server() -> Iterator[str]:
             )
         try:
             _wait(process, port, home / "log")
-            yield f"amqp://guest:guest@127.0.0.1:{port}//"
+            yield f"amqp://guest:guest@127.0.0.1:{port}/%2F"
         finally:
             os.killpg(process.pid, 9)
             process.wait(60)

@@ -179,6 +179,81 @@ def test_a_job_of_a_job_and_those_that_wait_for_one(captured: Captured, queue: Q
     assert len(captured.events) == 2
 
 
+def test_a_job_that_waited_for_others_names_and_links_to_them(
+    captured: Captured, queue: Queue, spans: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is enqueued and where it runs; the links are to the spans in which the others were enqueued."""
+    others = [queue.enqueue("rq_tasks.plain") for _ in range(2)]
+    joining = queue.enqueue("rq_tasks.plain", depends_on=others)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(HERE)])
+    worker = rq.SimpleWorker([queue], connection=queue.connection)
+    monkeypatch.setattr(worker, "_install_signal_handlers", lambda: None)  # they would stay
+    worker.work(burst=True)
+
+    told = [event for event in captured.events if event.subject and event.subject.id == joining.id]
+    assert [event.action for event in told] == ["rq_tasks.plain.enqueue", "rq_tasks.plain.success"]
+    assert [set(event.metadata["joined"]) for event in told] == [{other.id for other in others}] * 2
+    created = {span.attributes["messaging.message.id"]: span for span in spans() if span.name.startswith("create")}
+    (process,) = [span for span in spans() if span.links]
+    assert process.attributes["messaging.message.id"] == joining.id
+    assert {link.context.span_id for link in process.links} == {created[one.id].context.span_id for one in others}
+
+
+def test_what_rq_scheduler_is_given_waits_from_when_it_was_due(
+    captured: Captured, queue: Queue, start: Start, connection: Connection
+) -> None:
+    """Once, and in the story of whoever gave it; ``enqueue_in`` and ``enqueue_at`` alike."""
+    scheduler = pytest.importorskip("rq_scheduler").Scheduler(queue_name=queue.name, connection=connection)
+    scheduler.scheduled_jobs_key = f"scheduled:{queue.name}"
+    with in_story():
+        later = scheduler.enqueue_in(timedelta(days=3), "rq_tasks.plain")
+        due = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(seconds=1)
+        now = scheduler.enqueue_at(due.replace(tzinfo=None), "rq_tasks.plain")
+    scheduler.enqueue_jobs()
+    (execution,) = start().attempts(now.id)
+
+    in_days, at_once = captured.events
+    assert [event.subject.id for event in captured.events] == [later.id, now.id]
+    assert in_days.metadata["eta"] > (datetime.now(timezone.utc) + timedelta(days=2)).isoformat()
+    assert at_once.metadata["eta"] == due.isoformat()
+    assert execution["correlation"]["correlation_id"] == STORY
+    assert execution["correlation"]["parent_event_id"] == at_once.event_id
+    assert execution["metadata"]["queue_wait"] >= 0
+
+
+@pytest.mark.filterwarnings("ignore:Version 0.22.0:FutureWarning")  # of what rq-scheduler reads crontabs with
+@pytest.mark.parametrize("kind", ["cron", "interval"])
+def test_what_rq_scheduler_finds_due_begins_a_story_each_time(
+    captured: Captured, queue: Queue, start: Start, connection: Connection, kind: str
+) -> None:
+    """One for each run, which the job goes on with; nothing is enqueued as it is scheduled."""
+    scheduler = pytest.importorskip("rq_scheduler").Scheduler(queue_name=queue.name, connection=connection)
+    scheduler.scheduled_jobs_key = f"scheduled:{queue.name}"
+    with in_story():
+        if kind == "cron":
+            job = scheduler.cron("* * * * *", "rq_tasks.plain", queue_name=queue.name)
+        else:
+            job = scheduler.schedule(datetime.now(timezone.utc), "rq_tasks.plain", interval=60, queue_name=queue.name)
+    assert captured.events == []
+    worker = start()
+    for number in (1, 2):
+        found = RqJob.fetch(job.id, connection=connection)
+        scheduler.enqueue_job(found)
+        worker.attempts(job.id, number)
+
+    attempts = worker.attempts(job.id, 2)
+    ticks, enqueues = captured.of("schedule.run"), captured.of("job.enqueue")
+    assert {tick.action for tick in ticks} == {"rq_tasks.plain.tick"}
+    assert [tick.metadata.get(kind) for tick in ticks] == ["* * * * *" if kind == "cron" else 60] * 2
+    assert all("due" in tick.metadata for tick in ticks)
+    assert [one.correlation.parent_event_id for one in enqueues] == [tick.event_id for tick in ticks]
+    assert [one["correlation"]["parent_event_id"] for one in attempts] == [one.event_id for one in enqueues]
+    stories = [one["correlation"]["correlation_id"] for one in attempts]
+    assert stories == [tick.correlation.correlation_id for tick in ticks]
+    assert len({STORY, *stories}) == 3
+    assert {one["correlation"]["attempt"] for one in attempts} == {1}
+
+
 def test_many_at_once_and_one_that_repeats(captured: Captured, queue: Queue, start: Start) -> None:
     """Each of many jobs has its enqueue event; a repetition's parent is the run before it."""
     worker = start()
