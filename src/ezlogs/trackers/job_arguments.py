@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from ezlogs.emit import guarded
@@ -115,16 +115,15 @@ def _setting(name: str) -> str:
 
 
 def _is_small(value: object, levels: int) -> bool:
-    kind = type(value)
+    kind, known = type(value), cast("Any", value)
     if kind is str:
-        return len(value) <= MAX_TEXT  # type: ignore[arg-type]  # a text
-    if kind is dict:
-        items: Any = [*value, *value.values()]  # type: ignore[misc, attr-defined]  # a dict
-    elif kind in (list, tuple, set, frozenset):
-        items = value
-    else:
+        return len(known) <= MAX_TEXT
+    if kind not in (dict, list, tuple, set, frozenset):
         return kind not in _COLLECTIONS
-    return levels > 0 and len(items) <= 2 * MAX_ITEMS and all(_is_small(item, levels - 1) for item in items)
+    if levels == 0 or len(known) > MAX_ITEMS:
+        return False
+    items = [*known, *known.values()] if kind is dict else known
+    return all(_is_small(item, levels - 1) for item in items)
 
 
 def _named(call: Arguments, args: Any, kwargs: Mapping[Any, object]) -> Iterator[tuple[str, object]]:
