@@ -81,7 +81,8 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
             options["_job_id"] = options.get("_job_id") or uuid4().hex  # as arq makes them
             token = _enqueuing.set({"queue": pool.default_queue_name, **options})
             try:
-                return await enqueue(pool, *args, **options)
+                with tracker.Sending():
+                    return await enqueue(pool, *args, **options)
             finally:
                 _enqueuing.reset(token)
 

@@ -16,7 +16,7 @@ from ezlogs.emit import guarded
 from ezlogs.trackers import job as tracker
 from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
-from ezlogs_instrumentors.jobs import around, packed, unpacked, worker_name
+from ezlogs_instrumentors.jobs import around, packed, sending, unpacked, worker_name
 
 if TYPE_CHECKING:
     from dramatiq.broker import Broker, MessageProxy
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 OPTION = "ezlogs"
 """The message's option."""
+
+BROKERS = ("Redis", "Rabbitmq", "Stub")
+"""Of other brokers it is not known whether they have taken what they were sent."""
 
 RUN = "_ezlogs_run"
 """The attribute of a message for the attempt that runs."""
@@ -43,7 +46,12 @@ class DramatiqInstrumentor(HookingInstrumentor):
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""
-        return {"dramatiq.broker": _attach, "dramatiq.worker": _attach_to_workers}
+        brokers = {f"dramatiq.brokers.{name.lower()}": _sending_by(f"{name}Broker") for name in BROKERS}
+        return {"dramatiq.broker": _attach, "dramatiq.worker": _attach_to_workers, **brokers}
+
+
+def _sending_by(broker: str) -> Attach:
+    return lambda hooks, module: sending(hooks, getattr(module, broker), "enqueue")
 
 
 def _attach(hooks: Hooks, module: ModuleType) -> None:

@@ -18,7 +18,7 @@ from ezlogs.trackers import job as tracker
 from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs.trackers.schedule import schedule
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
-from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked, worker_name
+from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, sending, unpacked, worker_name
 
 if TYPE_CHECKING:
     from huey.api import Huey, Task  # type: ignore[import-untyped]  # it has none
@@ -55,6 +55,7 @@ class HueyInstrumentor(HookingInstrumentor):
 
 def _attach(hooks: Hooks, module: ModuleType) -> None:
     _attach_to_enqueue(hooks, module)
+    sending(hooks, module.Huey, "enqueue", lambda huey: huey.immediate)
     hooks.replace(module.Huey, "serialize_task", lambda original: _carrying(hooks, original))
     hooks.replace(module.Huey, "deserialize_task", lambda original: _carried_by(hooks, original))
     before(hooks, module.Huey, "_emit", _signalled)

@@ -21,7 +21,7 @@ from ezlogs.trackers import job as tracker
 from ezlogs.trackers.job import Arguments, Job, JobScope, Joined
 from ezlogs.trackers.job_joins import MAX_JOINED
 from ezlogs_instrumentors.hooks import HookingInstrumentor, Hooks
-from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked
+from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, sending, unpacked
 
 if TYPE_CHECKING:
     from rq.job import Job as RqJob
@@ -71,6 +71,8 @@ def attach_to_queues(hooks: Hooks, module: ModuleType) -> None:
     """See jobs as they are handed over."""
     before(hooks, module.Queue, "_enqueue_job", _enqueuing)
     before(hooks, module.Queue, "schedule_job", _scheduling)
+    for name in ("_enqueue_job", "schedule_job"):
+        sending(hooks, module.Queue, name, lambda queue: not queue._is_async)
     around(hooks, module.Queue, "run_sync", _starting_here, _ending)
 
 

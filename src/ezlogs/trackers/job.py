@@ -27,7 +27,7 @@ from ezlogs.propagation.header import HEADER, read
 from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
 from ezlogs.trackers.job_arguments import Arguments, arguments_told, result_told
-from ezlogs.trackers.job_enqueuing import Enqueuing, enqueued, enqueuing, passed_on
+from ezlogs.trackers.job_enqueuing import Enqueuing, Sending, enqueued, enqueuing, passed_on
 from ezlogs.trackers.job_joins import Joined, joined_in, link, names
 from ezlogs.trackers.job_message import (
     ENQUEUE,
@@ -51,6 +51,7 @@ __all__ = [
     "Job",
     "JobScope",
     "Joined",
+    "Sending",
     "again",
     "continued",
     "dropped",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from time import time_ns
+from types import TracebackType
 
 from opentelemetry import context, trace
 from opentelemetry.trace import StatusCode
@@ -19,6 +21,39 @@ from ezlogs.trackers import job_joins
 from ezlogs.trackers.job_arguments import Arguments, arguments_told
 from ezlogs.trackers.job_joins import Joined
 from ezlogs.trackers.job_message import ENQUEUE, Job, headers_for, known, producer
+
+
+class Sending:
+    """A ``with`` block that sends jobs: what `enqueued` begins in it is told when it ends, with what was raised.
+
+    Example:
+        >>> from contextlib import suppress
+        >>> from ezlogs.testing import capture
+        >>> with capture() as captured, suppress(ConnectionError), Sending():
+        ...     headers = enqueued(Job("send_receipt", "j-1"))
+        ...     raise ConnectionError("no broker")
+        >>> captured.events[0].outcome
+        'failure'
+    """
+
+    def __init__(self) -> None:
+        self.begun: list[Enqueuing] | None = []
+        """What is to be told; None once that is done."""
+
+    def __enter__(self) -> Sending:
+        self._token = _sending.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _sending.reset(self._token)
+        begun, self.begun = self.begun, None  # threads and tasks that began meanwhile have copies of the context
+        for one in begun or ():
+            one.end(error)
+
+
+_sending: ContextVar[Sending | None] = ContextVar("ezlogs_job_sending", default=None)
 
 
 def enqueued(
@@ -55,7 +90,11 @@ def enqueued(
     sending = enqueuing(job, eta=eta, priority=priority, traced=traced, facts=facts, arguments=arguments, joins=joins)
     if sending is None:
         return {}
-    sending.end()
+    block = _sending.get()
+    if block is None or block.begun is None:
+        sending.end()
+    else:
+        block.begun.append(sending)
     return sending.headers
 
 

@@ -273,6 +273,24 @@ def test_foreign_options_are_passed_over(captured: Captured, instrumented: None,
     assert (enqueue.action, enqueue.correlation.parent_event_id) == ("gone.enqueue", None)
 
 
+def test_a_message_that_cannot_be_sent_is_a_failed_enqueue(captured: Captured, instrumented: None) -> None:
+    """For it cannot be written, or the broker is away; the caller gets the error that it would have had."""
+    from dramatiq.brokers.redis import RedisBroker
+    from redis.exceptions import RedisError
+
+    broker = RedisBroker(url="redis://127.0.0.1:1")
+    broker.queues.add("default")
+    message = Message("default", "plain", (), {}, {})
+    with pytest.raises((dramatiq.errors.BrokerConnectionError, RedisError)):
+        broker.enqueue(message)
+    with pytest.raises(TypeError):
+        broker.enqueue(Message("default", "plain", (object(),), {}, {}))
+
+    assert [(event.action, event.outcome) for event in captured.events] == [("plain.enqueue", "failure")] * 2
+    assert captured.events[1].error.type == "TypeError"
+    assert captured.events[1].metadata["arguments"] == {"0": "<builtins.object>"}
+
+
 def test_what_is_taken_back_leaves_no_trace(captured: Captured, instrumented: None) -> None:
     """Without the instrumentor nothing is told, and the message has no option of ours."""
     DramatiqInstrumentor().uninstrument()

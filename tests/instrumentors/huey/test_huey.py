@@ -280,6 +280,23 @@ def test_results_and_messages_without_ezlogs_are_as_before(captured: Captured, i
     assert len(captured.events) == 1
 
 
+def test_a_task_that_cannot_be_written_is_a_failed_enqueue(captured: Captured, instrumented: None) -> None:
+    """The caller gets the error that it would have had."""
+    huey = MemoryHuey()
+
+    @huey.task()
+    def plain(value: object) -> None:
+        """Do nothing."""
+
+    with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
+        plain(lambda: None)
+
+    (enqueue,) = captured.events
+    assert (enqueue.action, enqueue.outcome) == (f"{__name__}.plain.enqueue", "failure")
+    assert enqueue.error
+    assert enqueue.metadata["arguments"] == {"value": "<builtins.function>"}
+
+
 def test_an_interrupted_task_is_told_as_such(captured: Captured, instrumented: None) -> None:
     """By Huey's own signal, as a consumer sends it that must end; how far the task came nobody knows."""
     huey = MemoryHuey(immediate=True)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ import pytest
 rq = pytest.importorskip("rq", reason="no RQ")
 
 from redis import Redis as Connection  # noqa: E402  # after the skip
+from redis.exceptions import ConnectionError as AwayError  # noqa: E402
 from rq import Queue, Repeat, Retry  # noqa: E402
 from rq.job import Job as RqJob  # noqa: E402
 from tests.instrumentors.working import STORY, Working, in_story, on_top  # noqa: E402
@@ -364,6 +366,19 @@ def test_what_is_taken_back_leaves_no_trace(captured: Captured, queue: Queue) ->
 
     assert captured.events == []
     assert queue.connection.hget(job.key, FIELD) is None
+
+
+def test_a_job_that_cannot_be_written_is_a_failed_enqueue(captured: Captured, queue: Queue) -> None:
+    """The caller gets the error that it would have had; so it is where Redis is away as a job is scheduled."""
+    with pytest.raises((TypeError, AttributeError, PicklingError)):
+        queue.enqueue("rq_tasks.plain", lambda: None)
+    away = Queue("away", connection=Connection(port=1))
+    with pytest.raises(AwayError):
+        away.enqueue_in(timedelta(days=3), "rq_tasks.plain")
+
+    assert [(event.action, event.outcome) for event in captured.events] == [("rq_tasks.plain.enqueue", "failure")] * 2
+    assert captured.events[0].error
+    assert captured.events[1].error.type.endswith("ConnectionError")
 
 
 def test_a_job_that_cannot_be_read_fails(captured: Captured, queue: Queue, start: Start) -> None:
