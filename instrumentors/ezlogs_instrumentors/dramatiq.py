@@ -109,6 +109,9 @@ def _emitted(
     exception: BaseException | None = None,
     **kwargs: object,
 ) -> None:
+    if signal == "nack" and message.actor_name not in broker.actors:
+        _rejecting(broker, message)
+        return
     scope = vars(message).pop(RUN, None) if signal in ("process_message", "skip_message") else None
     if scope is None:
         return
@@ -122,6 +125,20 @@ def _emitted(
         scope.ended("dead", "dead", exception)  # as often as it may: what may not be tried again is not counted
     else:
         scope.failed(exception)
+
+
+def _rejecting(broker: Broker, message: MessageProxy) -> None:
+    """Tell of a message that no actor of this worker takes."""
+    from dramatiq.errors import ActorNotFound
+
+    tracker.dropped(
+        _told(broker, message),
+        "reject",
+        error=ActorNotFound(message.actor_name),  # type: ignore[no-untyped-call]  # Dramatiq's
+        attempt=_retries(message) + 1,
+        worker=worker_name(),
+        headers=_carried(message),
+    )
 
 
 def _told(broker: Broker, message: Message[Any] | MessageProxy) -> Job:

@@ -147,12 +147,23 @@ def _carried_by(hooks: Hooks, deserialize: Callable[..., Task]) -> Callable[...,
         token = _message.set(texts)
         try:
             task = deserialize(huey, data)
+        except Exception as error:
+            _rejecting(huey, data, unpacked(texts[0] if texts else None), error)
+            raise
         finally:
             _message.reset(token)
         vars(task)[CARRIED] = unpacked(texts[0] if texts else None)
         return task
 
     return deserialized
+
+
+@guarded
+def _rejecting(huey: Huey, data: bytes, carried: Mapping[str, Any], error: BaseException) -> None:
+    """Tell of a task that this consumer does not know."""
+    message, attempt = huey.serializer.deserialize(data), attempt_in(carried)
+    told = Job(str(message.name), str(message.id), huey.name, None, "huey")
+    tracker.dropped(told, "reject", error=error, attempt=attempt, worker=worker_name(), headers=carried)
 
 
 def _signalled(huey: Huey, signal: str, task: Task, *_: object, **__: object) -> None:

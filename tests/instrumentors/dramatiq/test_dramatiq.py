@@ -273,6 +273,20 @@ def test_foreign_options_are_passed_over(captured: Captured, instrumented: None,
     assert (enqueue.action, enqueue.correlation.parent_event_id) == ("gone.enqueue", None)
 
 
+def test_a_message_that_no_actor_takes_is_rejected(captured: Captured, actors: ModuleType, start: Start) -> None:
+    """In its story, with Dramatiq's error."""
+    worker = start()
+    message = Message(actors.QUEUE, "elsewhere", (), {}, {"max_retries": 0})
+    with in_story():
+        actors.broker.enqueue(message)
+    (rejected,) = worker.attempts(message.message_id)
+
+    assert (rejected["action"], rejected["outcome"]) == ("elsewhere.reject", "failure")
+    assert rejected["error"]["type"].endswith("ActorNotFound")
+    assert rejected["correlation"]["correlation_id"] == STORY
+    assert rejected["correlation"]["parent_event_id"] == captured.events[0].event_id
+
+
 def test_a_message_that_cannot_be_sent_is_a_failed_enqueue(captured: Captured, instrumented: None) -> None:
     """For it cannot be written, or the broker is away; the caller gets the error that it would have had."""
     from dramatiq.brokers.redis import RedisBroker

@@ -15,6 +15,7 @@ pytest.importorskip("huey", reason="no Huey")
 
 from huey import Huey, MemoryHuey  # after the skip
 from huey.api import TaskLock
+from huey.exceptions import HueyException
 from huey.registry import Message
 from tests.instrumentors.working import STORY, Working, in_story, on_top, tasks_in
 
@@ -295,6 +296,31 @@ def test_a_task_that_cannot_be_written_is_a_failed_enqueue(captured: Captured, i
     assert (enqueue.action, enqueue.outcome) == (f"{__name__}.plain.enqueue", "failure")
     assert enqueue.error
     assert enqueue.metadata["arguments"] == {"value": "<builtins.function>"}
+
+
+def test_a_task_that_the_consumer_does_not_know_is_rejected(captured: Captured, instrumented: None) -> None:
+    """In its story, with Huey's error; what is no message at all is Huey's own affair."""
+    producer, consumer = MemoryHuey("shop"), MemoryHuey("shop")
+
+    @producer.task()
+    def elsewhere() -> None:
+        """Do nothing."""
+
+    with in_story():
+        task = elsewhere.s()
+        producer.enqueue(task)
+    consumer.storage.enqueue(producer.storage.dequeue())
+    with pytest.raises(HueyException):
+        consumer.dequeue()
+    consumer.storage.enqueue(b"no message")
+    with pytest.raises(pickle.UnpicklingError):
+        consumer.dequeue()
+
+    enqueue, rejected = captured.events
+    assert (rejected.action, rejected.outcome) == (f"{__name__}.elsewhere.reject", "failure")
+    assert (rejected.error.type, rejected.subject.id) == ("huey.exceptions.HueyException", task.id)
+    assert rejected.correlation.parent_event_id == enqueue.event_id
+    assert rejected.correlation.correlation_id == STORY
 
 
 def test_an_interrupted_task_is_told_as_such(captured: Captured, instrumented: None) -> None:
