@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from ezlogs.emit import guarded
-from ezlogs.trackers.job import Sending
 from ezlogs_instrumentors.hooks import Hooks
 
 MAX_LENGTH = 8192
@@ -93,6 +92,8 @@ def sending(hooks: Hooks, owner: Any, name: str, unless: Callable[[Any], object]
         name: The method.
         unless: Called with the method's instance; whether this one runs jobs where they are sent.
     """
+
+    from ezlogs.trackers.job import Sending
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)

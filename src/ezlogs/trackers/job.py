@@ -26,12 +26,12 @@ from ezlogs.opening import closed, opened
 from ezlogs.propagation.header import HEADER, read
 from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
-from ezlogs.trackers.job_arguments import Arguments, arguments_told, result_told
 from ezlogs.trackers.job_enqueuing import Enqueuing, Sending, enqueued, enqueuing, passed_on
 from ezlogs.trackers.job_joins import Joined, joined_in, link, names
 from ezlogs.trackers.job_message import (
     ENQUEUE,
     EXECUTION,
+    Arguments,
     Job,
     arrived,
     headers_for,
@@ -210,8 +210,10 @@ def _begun(
 ) -> JobScope:
     sent = read(headers.get(HEADER))
     joins = joins or joined_in(sent.joins if sent else ())
-    if (sent is None or nested) and (told := arguments_told(arguments)) is not None:
-        facts = {**(facts or {}), "arguments": told}
+    if arguments is not None and (sent is None or nested):
+        from ezlogs.trackers.job_arguments import arguments_told  # only where it is needed
+
+        facts = known(**(facts or {}), arguments=arguments_told(arguments))
     if nested:
         ctx = context.get_current()
     else:
@@ -369,8 +371,10 @@ class JobScope:
 
     def succeeded(self, result: object = None) -> None:
         """The attempt did its work; what it returned is told as far as the setting ``job_results`` allows."""
-        if (told := result_told(result)) is not None:
-            self._facts = {**self._facts, "result": told}
+        if result is not None:
+            from ezlogs.trackers.job_arguments import result_told
+
+            self._facts = known(**self._facts, result=result_told(result))
         self.ended("success", "success")
 
     def retried(self, error: BaseException | None = None) -> None:

@@ -5,16 +5,17 @@ Privacy has its say about the names and the values; nothing of the application's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from inspect import Parameter, signature
 from itertools import islice
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from ezlogs.emit import guarded
 from ezlogs.loaded import loaded_identity
 from ezlogs.runtime import current_runtime
 from ezlogs.snapshot import Pairs, Value, freeze, text, type_name
+from ezlogs.trackers.job_message import Arguments
 
 MAX_ARGUMENTS = 16
 """Arguments that are told; of those after them, how many there are."""
@@ -27,17 +28,6 @@ MAX_ITEMS, MAX_DEPTH = 32, 3
 """Items of a collection that is told, and how deep those may be nested."""
 
 _COLLECTIONS = (list, tuple, set, frozenset, dict, bytes, bytearray, str)
-
-
-class Arguments(NamedTuple):
-    """A call that a job makes."""
-
-    function: Callable[..., object] | None
-    """What is called, where this process has it: its parameters name the positional arguments."""
-    args: object = ()
-    kwargs: object = None
-    given: int = 0
-    """How many of the first parameters the framework fills by itself."""
 
 
 _names: WeakKeyDictionary[Any, tuple[tuple[str, ...], str | None]] = WeakKeyDictionary()

@@ -18,9 +18,8 @@ from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
 from ezlogs.sampling.root import travelling
 from ezlogs.trackers import job_joins
-from ezlogs.trackers.job_arguments import Arguments, arguments_told
 from ezlogs.trackers.job_joins import Joined
-from ezlogs.trackers.job_message import ENQUEUE, Job, headers_for, known, producer
+from ezlogs.trackers.job_message import ENQUEUE, Arguments, Job, headers_for, known, producer
 
 
 class Sending:
@@ -127,7 +126,12 @@ def enqueuing(
     """
     if not tracking():
         return None
-    told = known(arguments=arguments_told(arguments), joined=job_joins.names(joins), **(facts or {}))
+    summary = None
+    if arguments is not None:
+        from ezlogs.trackers.job_arguments import arguments_told  # only where it is needed
+
+        summary = arguments_told(arguments)
+    told = known(arguments=summary, joined=job_joins.names(joins), **(facts or {}))
     return Enqueuing(job, eta, priority, traced=traced, facts=told, joins=joins)
 
 

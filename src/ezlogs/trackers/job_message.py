@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from time import time_ns
 from typing import NamedTuple
@@ -36,6 +36,17 @@ class Job(NamedTuple):
     max_retries: int | None = None
     """How many retries it has after the first attempt; None without a limit."""
     system: str = "celery"
+
+
+class Arguments(NamedTuple):
+    """A call that a job makes."""
+
+    function: Callable[..., object] | None
+    """What is called, where this process has it: its parameters name the positional arguments."""
+    args: object = ()
+    kwargs: object = None
+    given: int = 0
+    """How many of the first parameters the framework fills by itself."""
 
 
 def headers_for(
