@@ -21,7 +21,7 @@ from ezlogs_instrumentors.hooks import Hooks
 KEY = "ezlogs"
 """The key of a span in what is stored of a result."""
 
-ENDED = "ended"
+ENDED = "header_ended"
 """The attribute of an attempt for the ids of the tasks whose results were read in it."""
 
 
