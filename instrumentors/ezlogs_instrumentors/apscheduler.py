@@ -7,8 +7,6 @@ from functools import wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context
-
 from ezlogs.emit import guarded, tracking
 from ezlogs.trackers.schedule import Schedule, schedule
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
@@ -111,7 +109,6 @@ def _ended(tick: Schedule | None, events: Iterable[Any]) -> None:
         error = getattr(event, "exception", None)
         if event.code == EVENT_JOB_MISSED:
             error = MisfireError("it would have been later than it may")
-    context.attach(tick.context)  # the job may have entered a scope and forgotten about it
     tick.__exit__(type(error) if error else None, error, None)
 
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from ezlogs.emit import guarded, tracking
 from ezlogs.trackers import job as tracker
-from ezlogs.trackers.job import Job, JobScope
+from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs.trackers.schedule import schedule
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 from ezlogs_instrumentors.jobs import before, packed, unpacked, worker_name
@@ -41,11 +41,13 @@ class Run:
     score: int
     carried: dict[str, Any]
     name: str = "unknown"
+    given: Arguments | None = None
     scope: JobScope | None = None
     error: BaseException | None = None
     aborting: bool = False
     tries: int = 1
     result: object = None
+    returned: object = None
 
 
 _enqueuing: ContextVar[dict[str, Any] | None] = ContextVar("ezlogs_arq_enqueuing", default=None)
@@ -79,7 +81,8 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
             options["_job_id"] = options.get("_job_id") or uuid4().hex  # as arq makes them
             token = _enqueuing.set({"queue": pool.default_queue_name, **options})
             try:
-                return await enqueue(pool, *args, **options)
+                with tracker.Sending():
+                    return await enqueue(pool, *args, **options)
             finally:
                 _enqueuing.reset(token)
 
@@ -105,7 +108,7 @@ def _carrying(hooks: Hooks, serialize: Callable[..., bytes]) -> Callable[..., by
     @wraps(serialize)
     def serialized(name: str, args: Any, kwargs: Any, tries: Any, at: int, *, serializer: Any = None) -> bytes:
         options = _enqueuing.get()
-        carried = _told_enqueued(name, at, options) if hooks.active and options else None
+        carried = _told_enqueued(name, at, options, Arguments(None, args, kwargs)) if hooks.active and options else None
         if not carried:
             return serialize(name, args, kwargs, tries, at, serializer=serializer)
         write, text = serializer or pickle.dumps, packed(carried)
@@ -122,7 +125,7 @@ def _carrying(hooks: Hooks, serialize: Callable[..., bytes]) -> Callable[..., by
 
 
 @guarded
-def _told_enqueued(name: str, at: int, options: Mapping[str, Any]) -> dict[str, str]:
+def _told_enqueued(name: str, at: int, options: Mapping[str, Any], given: Arguments) -> dict[str, str]:
     """Tell that a job is enqueued; only now is it known that no other has its id."""
     job = Job(name, options["_job_id"], options.get("_queue_name") or options["queue"], None, "arq")
     eta, wait = options.get("_defer_until"), options.get("_defer_by")
@@ -131,7 +134,7 @@ def _told_enqueued(name: str, at: int, options: Mapping[str, Any]) -> dict[str, 
     elif wait:
         eta = _time(at) + (wait if isinstance(wait, timedelta) else timedelta(seconds=wait))
     if not _cron.get():
-        return tracker.enqueued(job, eta=eta)
+        return tracker.enqueued(job, eta=eta, arguments=given)
     with schedule(name.removeprefix("cron:"), due=eta, metadata={"queue": job.queue}):
         return tracker.enqueued(job, eta=eta)
 
@@ -159,6 +162,7 @@ def _carried_by(hooks: Hooks, read: Callable[..., Any]) -> Callable[..., Any]:
 def _found(run: Run, fields: Any) -> None:
     if isinstance(fields, Mapping):
         run.carried, run.name = unpacked(fields.get(KEY)), str(fields.get("f"))
+        run.given = Arguments(None, fields.get("a"), fields.get("k"))
 
 
 def _running(hooks: Hooks, run_job: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -192,10 +196,13 @@ def _watching(hooks: Hooks, worker: Worker) -> None:
         @wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return await function(*args, **kwargs)
+                returned = await function(*args, **kwargs)
             except BaseException as error:
                 _raised(worker, error)
                 raise
+            if (run := _run.get()) is not None:
+                run.returned = returned
+            return returned
 
         return call
 
@@ -221,7 +228,8 @@ def _started(run: Run, attempt: int) -> JobScope | None:
     tries = getattr(function, "max_tries", None)
     max_retries = (worker.max_tries if tries is None else tries) - 1
     job = Job(run.name, run.job_id, worker.queue_name, max_retries, "arq")
-    return tracker.started(job, attempt=attempt, worker=worker_name(), headers=run.carried)
+    given = run.given and run.given._replace(function=getattr(function, "coroutine", None), given=1)  # the context
+    return tracker.started(job, attempt=attempt, worker=worker_name(), headers=run.carried, arguments=given)
 
 
 def _finishing(hooks: Hooks, finish_job: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -253,7 +261,7 @@ def _ended(run: Run, finish: bool, later: int | None) -> Mapping[str, str] | Non
     elif error is not None:
         scope.failed(error)
     else:
-        scope.succeeded()
+        scope.succeeded(run.returned)
     return {} if scope.attempt > 1 else None
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ezlogs.emit import guarded
 from ezlogs.trackers import job as tracker
-from ezlogs.trackers.job import Job, JobScope
+from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
-from ezlogs_instrumentors.jobs import around, packed, unpacked, worker_name
+from ezlogs_instrumentors.jobs import around, packed, sending, unpacked, worker_name
 
 if TYPE_CHECKING:
     from dramatiq.broker import Broker, MessageProxy
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 OPTION = "ezlogs"
 """The message's option."""
+
+BROKERS = ("Redis", "Rabbitmq", "Stub")
+"""Of other brokers it is not known whether they have taken what they were sent."""
 
 RUN = "_ezlogs_run"
 """The attribute of a message for the attempt that runs."""
@@ -43,7 +46,12 @@ class DramatiqInstrumentor(HookingInstrumentor):
 
     def attachments(self) -> Mapping[str, Attach]:
         """Return what puts hooks into which module."""
-        return {"dramatiq.broker": _attach, "dramatiq.worker": _attach_to_workers}
+        brokers = {f"dramatiq.brokers.{name.lower()}": _sending_by(f"{name}Broker") for name in BROKERS}
+        return {"dramatiq.broker": _attach, "dramatiq.worker": _attach_to_workers, **brokers}
+
+
+def _sending_by(broker: str) -> Attach:
+    return lambda hooks, module: sending(hooks, getattr(module, broker), "enqueue")
 
 
 def _attach(hooks: Hooks, module: ModuleType) -> None:
@@ -74,7 +82,7 @@ def _enqueuing(broker: Broker, message: Message[Any], delay: int | None = None) 
         return  # it goes on from the queue of delayed messages, or is enqueued anew as it was
     else:
         told, priority = _told(broker, message), message.options.get("broker_priority")
-        sent = tracker.enqueued(told, eta=eta, priority=priority)
+        sent = tracker.enqueued(told, eta=eta, priority=priority, arguments=_arguments(broker, message))
     if sent:
         message.options[OPTION] = packed(sent, id=message.message_id)
 
@@ -85,6 +93,7 @@ def _starting(worker: Any, message: MessageProxy) -> JobScope | None:
         attempt=_retries(message) + 1,
         worker=worker_name(),
         headers=_carried(message),
+        arguments=_arguments(worker.broker, message),
     )
     vars(message)[RUN] = scope
     return scope
@@ -96,9 +105,13 @@ def _emitted(
     signal: str,
     message: Any = None,
     *args: object,
+    result: object = None,
     exception: BaseException | None = None,
     **kwargs: object,
 ) -> None:
+    if signal == "nack" and message.actor_name not in broker.actors:
+        _rejecting(broker, message)
+        return
     scope = vars(message).pop(RUN, None) if signal in ("process_message", "skip_message") else None
     if scope is None:
         return
@@ -107,16 +120,34 @@ def _emitted(
     elif vars(scope).get("again"):
         scope.retried(exception)
     elif exception is None and not message.failed:
-        scope.succeeded()
+        scope.succeeded(result)
     elif message.failed and scope.attempt > 1 and _retries(message) >= scope.attempt:
         scope.ended("dead", "dead", exception)  # as often as it may: what may not be tried again is not counted
     else:
         scope.failed(exception)
 
 
+def _rejecting(broker: Broker, message: MessageProxy) -> None:
+    """Tell of a message that no actor of this worker takes."""
+    from dramatiq.errors import ActorNotFound
+
+    tracker.dropped(
+        _told(broker, message),
+        "reject",
+        error=ActorNotFound(message.actor_name),  # type: ignore[no-untyped-call]  # Dramatiq's
+        attempt=_retries(message) + 1,
+        worker=worker_name(),
+        headers=_carried(message),
+    )
+
+
 def _told(broker: Broker, message: Message[Any] | MessageProxy) -> Job:
     queue = message.queue_name.removesuffix(".DQ")  # of delayed messages
     return Job(message.actor_name, message.message_id, queue, _max_retries(broker, message), "dramatiq")
+
+
+def _arguments(broker: Broker, message: Message[Any] | MessageProxy) -> Arguments:
+    return Arguments(getattr(broker.actors.get(message.actor_name), "fn", None), message.args, message.kwargs)
 
 
 def _max_retries(broker: Broker, message: Message[Any] | MessageProxy) -> int | None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from ezlogs.emit import guarded
 from ezlogs.trackers import job as tracker
-from ezlogs.trackers.job import Job, JobScope
+from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs.trackers.schedule import schedule
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
-from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked, worker_name
+from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, sending, unpacked, worker_name
 
 if TYPE_CHECKING:
     from huey.api import Huey, Task  # type: ignore[import-untyped]  # it has none
@@ -55,6 +55,7 @@ class HueyInstrumentor(HookingInstrumentor):
 
 def _attach(hooks: Hooks, module: ModuleType) -> None:
     _attach_to_enqueue(hooks, module)
+    sending(hooks, module.Huey, "enqueue", lambda huey: huey.immediate)
     hooks.replace(module.Huey, "serialize_task", lambda original: _carrying(hooks, original))
     hooks.replace(module.Huey, "deserialize_task", lambda original: _carried_by(hooks, original))
     before(hooks, module.Huey, "_emit", _signalled)
@@ -146,12 +147,23 @@ def _carried_by(hooks: Hooks, deserialize: Callable[..., Task]) -> Callable[...,
         token = _message.set(texts)
         try:
             task = deserialize(huey, data)
+        except Exception as error:
+            _rejecting(huey, data, unpacked(texts[0] if texts else None), error)
+            raise
         finally:
             _message.reset(token)
         vars(task)[CARRIED] = unpacked(texts[0] if texts else None)
         return task
 
     return deserialized
+
+
+@guarded
+def _rejecting(huey: Huey, data: bytes, carried: Mapping[str, Any], error: BaseException) -> None:
+    """Tell of a task that this consumer does not know."""
+    message, attempt = huey.serializer.deserialize(data), attempt_in(carried)
+    told = Job(str(message.name), str(message.id), huey.name, None, "huey")
+    tracker.dropped(told, "reject", error=error, attempt=attempt, worker=worker_name(), headers=carried)
 
 
 def _signalled(huey: Huey, signal: str, task: Task, *_: object, **__: object) -> None:
@@ -176,7 +188,8 @@ def _signalled(huey: Huey, signal: str, task: Task, *_: object, **__: object) ->
 
 def _enqueuing(huey: Huey, task: Task) -> None:
     if _carried(task) is None:  # it was made here, rather than found in a queue or a schedule
-        sent = tracker.enqueued(_told(huey, task, 1), eta=_aware(huey, task.eta), priority=task.priority)
+        told, eta = _told(huey, task, 1), _aware(huey, task.eta)
+        sent = tracker.enqueued(told, eta=eta, priority=task.priority, arguments=_arguments(task))
         vars(task)[CARRIED] = dict(sent)
 
 
@@ -193,7 +206,12 @@ def _starting(huey: Huey, task: Task, *_: object) -> JobScope | None:
     carried = _carried(task) or {}
     attempt = attempt_in(carried)
     scope = tracker.started(
-        _told(huey, task, attempt), attempt=attempt, worker=worker_name(), headers=carried, nested=huey.immediate
+        _told(huey, task, attempt),
+        attempt=attempt,
+        worker=worker_name(),
+        headers=carried,
+        nested=huey.immediate,
+        arguments=_arguments(task),
     )
     if scope is not None:
         vars(scope)["task"] = task
@@ -203,7 +221,7 @@ def _starting(huey: Huey, task: Task, *_: object) -> JobScope | None:
 
 def _done(huey: Huey, task: Task, value: object, error: BaseException | None) -> None:
     if (run := _run(task)) is not None:
-        vars(run)["done"] = error
+        vars(run).update(done=error, result=value)
 
 
 def _ending(scope: JobScope, _: object, error: BaseException | None) -> None:
@@ -217,11 +235,19 @@ def _ending(scope: JobScope, _: object, error: BaseException | None) -> None:
     elif raised is not None:
         scope.failed(raised)
     else:
-        scope.succeeded()
+        scope.succeeded(known.pop("result", None))
 
 
 def _told(huey: Huey, task: Task, attempt: int) -> Job:
     return Job(_name(task), str(task.id), huey.name, attempt - 1 + task.retries, "huey")
+
+
+def _arguments(task: Task) -> Arguments:
+    """Return the call that a task makes; its function is known to its ``execute`` alone."""
+    execute = getattr(type(task), "execute", None)
+    code, cells = getattr(execute, "__code__", None), getattr(execute, "__closure__", None) or ()
+    known = dict(zip(getattr(code, "co_freevars", ()), cells, strict=False))
+    return Arguments(known["func"].cell_contents if "func" in known else None, *task.data)
 
 
 def _name(task: Task) -> str:

@@ -83,6 +83,31 @@ def before(hooks: Hooks, owner: Any, name: str, see: Callable[..., object]) -> N
     hooks.replace(owner, name, make)
 
 
+def sending(hooks: Hooks, owner: Any, name: str, unless: Callable[[Any], object] = lambda _: False) -> None:
+    """Have what each call of a method sends be told as failed where the call raises.
+
+    Args:
+        hooks: What takes it back.
+        owner: The class.
+        name: The method.
+        unless: Called with the method's instance; whether this one runs jobs where they are sent.
+    """
+
+    from ezlogs.trackers.job import Sending
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if not hooks.active or unless(instance):
+                return original(instance, *args, **kwargs)
+            with Sending():
+                return original(instance, *args, **kwargs)
+
+        return call
+
+    hooks.replace(owner, name, make)
+
+
 def around(
     hooks: Hooks,
     owner: Any,

@@ -7,23 +7,23 @@ application's, and workers without ezlogs pass over fields that they do not know
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from functools import wraps
-from types import ModuleType
+from inspect import getattr_static
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ezlogs.emit import guarded
+from ezlogs.emit import guarded, tracking
+from ezlogs.ids import new_event_id
 from ezlogs.launch.start import end as deliver
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job as tracker
-from ezlogs.trackers.job import Job, JobScope
-from ezlogs.trackers.schedule import schedule
-from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
-from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, unpacked
+from ezlogs.trackers.job import Arguments, Job, JobScope, Joined
+from ezlogs.trackers.job_joins import MAX_JOINED
+from ezlogs_instrumentors.hooks import HookingInstrumentor, Hooks
+from ezlogs_instrumentors.jobs import around, attempt_in, before, packed, sending, unpacked
 
 if TYPE_CHECKING:
-    from rq.cron import CronJob
     from rq.job import Job as RqJob
     from rq.queue import Queue
     from rq.worker import BaseWorker
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 FIELD = "ezlogs"
 """The field in a job's hash."""
 
-CARRIED, RUN = "_ezlogs_carried", "_ezlogs_run"
-"""The attributes of a job for what is in the field, and for the attempt that runs."""
+CARRIED, RUN, RESERVED = "_ezlogs_carried", "_ezlogs_run", "_ezlogs_event"
+"""The attributes of a job for what is in the field, for the attempt that runs, and for the id of its event, which the
+worker reserves for its work horse."""
 
 
 class RqInstrumentor(HookingInstrumentor):
@@ -47,30 +48,36 @@ class RqInstrumentor(HookingInstrumentor):
     package = "rq"
     versions = ("rq >= 3.0",)
 
-    def attachments(self) -> Mapping[str, Attach]:
-        """Return what puts hooks into which module."""
-        return {
-            "rq.job": _attach_to_jobs,
-            "rq.queue": _attach_to_queues,
-            "rq.worker": _attach_to_workers,
-            "rq.cron": _attach_to_cron,
+    parts = MappingProxyType(
+        {
+            "rq.job": "rq.attach_to_jobs",
+            "rq.queue": "rq.attach_to_queues",
+            "rq.worker": "rq.attach_to_workers",
+            "rq.cron": "rq_schedules.attach_to_cron",
+            "rq_scheduler.scheduler": "rq_schedules.attach_to_scheduler",
         }
+    )
 
 
-def _attach_to_jobs(hooks: Hooks, module: ModuleType) -> None:
+def attach_to_jobs(hooks: Hooks, module: ModuleType) -> None:
+    """See jobs as they are written, read and called."""
     hooks.after(module.Job, "to_dict", _saving)
     hooks.after(module.Job, "restore", _restoring)
     before(hooks, module.Job, "save", _deferring)
     hooks.after(module.Job, "perform", _performed, even_if_raised=True)
 
 
-def _attach_to_queues(hooks: Hooks, module: ModuleType) -> None:
+def attach_to_queues(hooks: Hooks, module: ModuleType) -> None:
+    """See jobs as they are handed over."""
     before(hooks, module.Queue, "_enqueue_job", _enqueuing)
     before(hooks, module.Queue, "schedule_job", _scheduling)
+    for name in ("_enqueue_job", "schedule_job"):
+        sending(hooks, module.Queue, name, lambda queue: not queue._is_async)
     around(hooks, module.Queue, "run_sync", _starting_here, _ending)
 
 
-def _attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
+def attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
+    """See attempts, and those that nobody could end."""
     for kind in {module.BaseWorker, module.Worker, module.SimpleWorker}:
         if "perform_job" in vars(kind):
             around(hooks, kind, "perform_job", _starting, _ending)
@@ -78,23 +85,7 @@ def _attach_to_workers(hooks: Hooks, module: ModuleType) -> None:
             before(hooks, kind, "handle_exception", _failing)
         if "handle_job_failure" in vars(kind):
             before(hooks, kind, "handle_job_failure", _losing)
-
-
-def _attach_to_cron(hooks: Hooks, module: ModuleType) -> None:
-    def make(enqueue: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(enqueue)
-        def enqueued(entry: CronJob, *args: Any, **kwargs: Any) -> Any:
-            if not hooks.active:
-                return enqueue(entry, *args, **kwargs)
-            known = {"cron": entry.cron, "interval": entry.interval, "queue": entry.queue_name}
-            facts = {name: fact for name, fact in known.items() if fact is not None}
-            name = str(getattr(entry, "name", None) or entry.func_name)
-            with schedule(name, due=entry.next_enqueue_time, metadata=facts):
-                return enqueue(entry, *args, **kwargs)
-
-        return enqueued
-
-    hooks.replace(module.CronJob, "enqueue", make)
+    before(hooks, module.Worker, "fork_work_horse", _forking)
 
 
 def _saving(job: RqJob, fields: dict[str, Any], *_: object, **__: object) -> None:
@@ -107,26 +98,29 @@ def _restoring(job: RqJob, _: object, fields: Mapping[Any, Any]) -> None:
 
 
 def _enqueuing(queue: Queue, job: RqJob, *_: object, **__: object) -> None:
-    _handed_over(job, queue.name, None)
+    handed_over(job, queue.name, None)
 
 
 def _scheduling(queue: Queue, job: RqJob, datetime: datetime, *_: object, **__: object) -> None:
-    _handed_over(job, queue.name, datetime.astimezone().replace(microsecond=0))  # RQ counts whole seconds
+    handed_over(job, queue.name, datetime.astimezone().replace(microsecond=0))  # RQ counts whole seconds
 
 
 def _deferring(job: RqJob, *_: object, **__: object) -> None:
     if job._status == "deferred":  # until the jobs that it depends on are done
-        _handed_over(job, job.origin, None)
+        handed_over(job, job.origin, None)
 
 
-def _handed_over(job: RqJob, queue: str, eta: datetime | None) -> None:
+def handed_over(job: RqJob, queue: str, eta: datetime | None) -> None:
     """Tell that a job is enqueued, unless it has been before: RQ schedules, retries and repeats with the same calls."""
     attempt, carried = tracker.running(), _carried(job)
     if attempt is not None and attempt.job.id == job.id:
         again = attempt.attempt + 1 if job._status != "finished" else 1
         vars(job)[CARRIED] = {**attempt.requeued(eta=eta), "attempt": again}
     elif carried is None:  # it was made here
-        vars(job)[CARRIED] = dict(tracker.enqueued(_told(job, queue, 1), eta=eta))
+        joins = [Joined(str(one)) for one in job._dependency_ids]
+        vars(job)[CARRIED] = dict(
+            tracker.enqueued(_told(job, queue, 1), eta=eta, arguments=_arguments(job), joins=joins)
+        )
     elif job._status in ("failed", "stopped"):  # somebody has fetched it from a registry
         vars(job)[CARRIED] = {**carried, "attempt": attempt_in(carried) + 1}
 
@@ -148,6 +142,9 @@ def _begun(job: RqJob, queue: str, worker: BaseWorker | None) -> Run | None:
         worker=None if worker is None else worker.name,
         headers=carried,
         nested=worker is None,
+        event_id=vars(job).get(RESERVED),
+        arguments=_arguments(job),
+        joins=_joined(job) or (),
     )
     return None if scope is None else Run(scope, job, worker)
 
@@ -182,7 +179,7 @@ def _ending(run: Run, _: object, error: BaseException | None) -> None:
         scope.failed(error)
     else:
         scope.next_retry_at = None  # of a job that repeats
-        scope.succeeded()
+        scope.succeeded(job._result)
 
 
 def _performed(job: RqJob, *_: object) -> None:
@@ -195,17 +192,33 @@ def _failing(_: BaseWorker, job: RqJob, *raised: Any) -> None:
         run.error = raised[1]
 
 
+def _forking(_: BaseWorker, job: RqJob, *__: object) -> None:
+    vars(job)[RESERVED] = new_event_id() if tracking() else None
+
+
 def _losing(worker: BaseWorker, job: RqJob, *_: object, **__: object) -> None:
-    """Tell of an attempt whose process died; where there is a journal, whoever takes over that process's tells it."""
-    carried, runtime = _carried(job) or {}, current_runtime()
-    attempt = attempt_in(carried)
+    """Tell of an attempt whose process died, under its id.
+
+    Where that is not known, for the process was spawned, and there is a journal, whoever takes over that tells it.
+    """
+    carried, runtime, event_id = _carried(job) or {}, current_runtime(), vars(job).get(RESERVED)
+    attempt, is_repeated = attempt_in(carried), bool(job.retries_left)
     if tracker.running() is not None or runtime is None or runtime.carrier is None:
         return
-    if not runtime.carrier.notes_openings:
-        told = _told(job, job.origin, attempt)
-        tracker.lost(told, KilledError("the work horse ended"), attempt=attempt, worker=worker.name, headers=carried)
-    if job.retries_left:
-        vars(job)[CARRIED] = {**carried, "attempt": attempt + 1}
+    told = _told(job, job.origin, attempt)
+    if event_id is not None or not runtime.carrier.notes_openings:
+        tracker.lost(
+            told,
+            KilledError("the work horse ended"),
+            attempt=attempt,
+            worker=worker.name,
+            headers=carried,
+            event_id=event_id,
+            again=is_repeated,
+        )
+    if is_repeated:
+        sent = {} if event_id is None else tracker.again(told, carried, event_id)
+        vars(job)[CARRIED] = {**carried, **sent, "attempt": attempt + 1}
 
 
 class KilledError(Exception):
@@ -216,6 +229,27 @@ def _told(job: RqJob, queue: str, attempt: int) -> Job:
     left = job.retries_left
     max_retries = None if left is None else attempt - 1 + left
     return Job(_name(job) or "unreadable", str(job.id), queue, max_retries, "rq")
+
+
+@guarded
+def _joined(job: RqJob) -> list[Joined]:
+    """Return the jobs that a job has waited for, with the spans that they were enqueued in."""
+    waited_for = job._dependency_ids[:MAX_JOINED]
+    if not waited_for:
+        return []
+    found = type(job).fetch_many(waited_for, job.connection, serializer=job.serializer)
+    messages = {one.id: _carried(one) or {} for one in found if one is not None}
+    return [Joined(one, messages.get(one, {}).get("traceparent")) for one in waited_for]
+
+
+def _arguments(job: RqJob) -> Arguments:
+    """Return the call that a job makes; looking for its function must not import anything."""
+    if not isinstance(job._func_name, str):  # not read yet, and perhaps not to be read
+        return Arguments(None)
+    module, _, name = job._func_name.rpartition(".")
+    owner: Any = sys.modules.get(module) if job._instance is None else type(job._instance)
+    function = getattr_static(owner, name, None)
+    return Arguments(function, job._args, job._kwargs, given=0 if job._instance is None else 1)
 
 
 def _carried(job: RqJob) -> dict[str, Any] | None:

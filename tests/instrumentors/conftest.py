@@ -12,7 +12,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.instrumentors.working import Working
-from tests.servers import Address, Redis, Server, mariadb, postgresql, redis_server
+from tests.servers import Address, Redis, Server, mariadb, postgresql, rabbitmq_server, redis_server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests on RabbitMQ more time: one of them waits until it has started."""
+    for item in items:
+        if "rabbitmq" in item.nodeid or "rabbitmq" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(240))
 
 
 @pytest.fixture
@@ -60,6 +67,13 @@ def redis() -> Iterator[Redis]:
     """A Redis; the test is skipped where there is none."""
     with redis_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[str]:
+    """The URL of a RabbitMQ; the test is skipped where there is none."""
+    with rabbitmq_server() as url:
+        yield url
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])

@@ -5,6 +5,7 @@ from tests.servers.base import Server
 from tests.servers.mariadb import mariadb
 from tests.servers.postgresql import postgresql
 from tests.servers.proxy import Proxy
+from tests.servers.rabbitmq import rabbitmq_server
 from tests.servers.redis import Redis, redis_server
 
-__all__ = ["Address", "Proxy", "Redis", "Server", "mariadb", "postgresql", "redis_server"]
+__all__ = ["Address", "Proxy", "Redis", "Server", "mariadb", "postgresql", "rabbitmq_server", "redis_server"]

@@ -25,5 +25,7 @@ class CeleryInstrumentor(HookingInstrumentor):
             "celery.canvas": "canvas.attach",
             "celery.worker.request": "worker.attach_to_requests",
             "celery.beat": "beat.attach",
+            "celery.backends.base": "joins.attach",
+            "celery.backends.redis": "joins.attach_to_redis",
         }
     )

@@ -13,7 +13,7 @@ from ezlogs.emit import guarded
 from ezlogs.otel_compat import links_jobs
 from ezlogs.scope import Scope
 from ezlogs.trackers import job
-from ezlogs.trackers.job import Hop, JobScope
+from ezlogs.trackers.job import Arguments, Hop, JobScope
 from ezlogs_instrumentors.celery.signals import (
     UNLOCK,
     attempt_of,
@@ -80,6 +80,7 @@ def starting(task: Task[Any, Any], task_id: str, **_: Any) -> None:
         nested=request.is_eager,
         event_id=None if request.is_eager else reserved_for(request),
         facts={"group": request.group} if isinstance(request.group, str) else None,
+        arguments=Arguments(task.run, request.args, request.kwargs),
     )
     if attempt is None:
         return
@@ -91,10 +92,10 @@ def starting(task: Task[Any, Any], task_id: str, **_: Any) -> None:
 
 
 @guarded
-def succeeding(sender: Task[Any, Any], **_: Any) -> None:
+def succeeding(sender: Task[Any, Any], result: object = None, **_: Any) -> None:
     """End an attempt that returned."""
     if scope := _attempts.get(sender.request):
-        scope.succeeded()
+        scope.succeeded(result)
 
 
 @guarded

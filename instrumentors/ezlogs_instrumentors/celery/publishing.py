@@ -10,7 +10,8 @@ from typing import Any
 
 from ezlogs.emit import guarded
 from ezlogs.trackers import job
-from ezlogs.trackers.job import Enqueuing, Job
+from ezlogs.trackers.job import Arguments, Enqueuing, Job
+from ezlogs_instrumentors.celery.joins import group_before, joined
 from ezlogs_instrumentors.celery.signals import UNLOCK, budget, connect, contribs, move_first
 from ezlogs_instrumentors.celery.worker import headers_after_loss
 from ezlogs_instrumentors.hooks import Hooks
@@ -86,6 +87,8 @@ def publishing(
         priority=(properties or {}).get("priority"),
         traced=traced or "traceparent" in headers,
         facts=_facts(message),
+        arguments=_arguments(sender, message, body),
+        joins=joined(message["id"]) or (),
     )
     if sending is None:
         return
@@ -107,6 +110,13 @@ def published(**_: Any) -> None:
         begun.pop().end()
 
 
+def _arguments(name: str, message: Mapping[str, Any], body: Any) -> Arguments:
+    task = _task(name)
+    given = (message.get("args"), message.get("kwargs")) if message is body else body
+    args, kwargs = (*given, (), {})[:2] if isinstance(given, (tuple, list)) else ((), {})
+    return Arguments(None if task is None else task.run, args, kwargs)
+
+
 def _facts(message: Mapping[str, Any]) -> dict[str, object]:
     """Return what a message says of the group that it is of, and of those that it waited for."""
     import celery
@@ -117,23 +127,18 @@ def _facts(message: Mapping[str, Any]) -> dict[str, object]:
     if isinstance(expires := message.get("expires"), str):
         facts["expires"] = expires
     task: Any = celery.current_task
-    if task and (joined := _joined(task.request, message["id"])):
-        facts["joins"] = joined
+    if task and (group := group_before(task.request, message["id"])):
+        facts["joins"] = group
     return facts
 
 
-def _joined(request: Any, sent: object) -> str | None:
-    """Return the group whose last task, or whose watcher, sends what was to run after all of the group."""
-    chord, group = request.chord, request.group
-    if getattr(request, "task", None) == UNLOCK:
-        group, chord = (*(request.args or ()), None, None)[:2]
-    options = chord.get("options") if isinstance(chord, Mapping) else None
-    return group if isinstance(group, str) and isinstance(options, Mapping) and options.get("task_id") == sent else None
-
-
 def _max_retries(name: str) -> int | None:
-    """Return the retries of a task that this process knows; looking must not make the application load its tasks."""
+    task = _task(name)
+    return None if task is None else budget(task)
+
+
+def _task(name: str) -> Any:
+    """Return a task that this process knows; looking must not make the application load its tasks."""
     from celery import current_app
 
-    task = current_app.tasks.get(name) if current_app.finalized else None  # type: ignore[attr-defined]  # public, but missing from the stubs
-    return None if task is None else budget(task)
+    return current_app.tasks.get(name) if current_app.finalized else None  # type: ignore[attr-defined]  # public, but missing from the stubs

@@ -16,7 +16,7 @@ from ezlogs.propagation.clean import clean_actor, clean_id
 HEADER = "ezlogs"
 """The header's name."""
 
-MAX_LENGTH = 2048
+MAX_LENGTH = 6144
 """Characters that are read at most."""
 
 VERSION = 1
@@ -40,6 +40,8 @@ class Header(msgspec.Struct, omit_defaults=True, frozen=True):
     """``type:id`` of whoever enqueued the job; never sent to other services."""
     on_behalf_of: str | None = None
     """``type:id`` of the one who was impersonated."""
+    joins: tuple[str, ...] = ()
+    """The jobs that this one had to wait for, as `ezlogs.trackers.job_joins` writes them."""
     at: int | None = None
     """When the job was enqueued, or when it may run at the earliest if that is later; Unix time in nanoseconds."""
 
@@ -65,7 +67,9 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Header).decode
 
 
-def written(correlation: Correlation, *, acting: Actor | None = None, at: int | None = None) -> str | None:
+def written(
+    correlation: Correlation, *, acting: Actor | None = None, at: int | None = None, joins: tuple[str, ...] = ()
+) -> str | None:
     """Return the header's text; None for a story whose id nobody would accept. Other unsafe ids are left out, and those
     in which privacy finds something.
 
@@ -73,6 +77,7 @@ def written(correlation: Correlation, *, acting: Actor | None = None, at: int | 
         correlation: The story.
         acting: Who enqueues the job; its label stays behind.
         at: When the job may run, as Unix time in nanoseconds.
+        joins: The jobs that it had to wait for.
 
     Example:
         >>> written(Correlation(correlation_id="story-1", flow_id="checkout:42"))
@@ -86,7 +91,7 @@ def written(correlation: Correlation, *, acting: Actor | None = None, at: int | 
     if acting is not None:
         ids["actor"] = clean_actor(acting)
         ids["on_behalf_of"] = clean_id(valid_id(acting.on_behalf_of))
-    return _encode(Header(v=VERSION, at=at, **ids)).decode()
+    return _encode(Header(v=VERSION, at=at, joins=joins, **ids)).decode()
 
 
 def read(text: object) -> Header | None:

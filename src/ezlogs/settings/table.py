@@ -456,6 +456,12 @@ class Jobs(Group):
     propagate_actor: Annotated[bool, Setting(Boolean())] = True
     """Whether a job knows, as type:id, who enqueued it."""
 
+    job_arguments: Annotated[Changes, Setting(_CHANGES)] = "safe"
+    """What is told of a job's arguments, after privacy: harmless values, all that are not large, names, or nothing."""
+
+    job_results: Annotated[Changes, Setting(_CHANGES)] = "none"
+    """The same of what a job returns; names stands for its type."""
+
 
 class Exceptions(Group):
     """What is told of exceptions.

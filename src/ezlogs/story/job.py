@@ -20,7 +20,7 @@ _ENDED_BY_OTHERS = {
 def sentence(passage: Passage, cast: Cast) -> str:
     """Return ``Job send_receipt failed twice (SMTPServerDisconnected), then ran in 1.2 s``."""
     own = [node for node in passage.nodes if node.event.event_type in ("job.enqueue", "job.execution")]
-    name = f"Job {cast.job(own[0].event)}"
+    name = f"Job {cast.job(own[0].event)}{_joining(own[0].event)}"
     nodes = [node for node in own if node.event.event_type == "job.execution"]
     nodes.sort(key=lambda node: (node.event.correlation.attempt or 0, node.at))
     runs = [node.event for node in nodes]
@@ -44,6 +44,12 @@ def sentence(passage: Passage, cast: Cast) -> str:
         case _:
             end = "ran" if last.duration is None else f"ran in {duration(last.duration)}"
     return f"{name} {_tally(earlier)}, then {end}" if earlier else f"{name} {end}"
+
+
+def _joining(event: UniversalEvent) -> str:
+    """Return for how many others a job had to wait."""
+    joined = event.metadata.get("joined")
+    return f", which joins {counted(len(joined), 'job')}," if isinstance(joined, (list, tuple)) and joined else ""
 
 
 def _not_run(name: str, enqueued: UniversalEvent) -> str:

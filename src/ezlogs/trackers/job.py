@@ -7,7 +7,7 @@ retry event of attempt n-1 that of attempt n; whatever happens during an attempt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from time import perf_counter, time_ns
@@ -28,10 +28,12 @@ from ezlogs.propagation.header import HEADER, read
 from ezlogs.sampling.root import ended, rooted, travelling
 from ezlogs.scope import Scope
 from ezlogs.trackers.error import unhandled
-from ezlogs.trackers.job_enqueuing import Enqueuing, enqueued, enqueuing, passed_on
+from ezlogs.trackers.job_enqueuing import Enqueuing, Sending, enqueued, enqueuing, passed_on
+from ezlogs.trackers.job_joins import Joined, joined_in, link, names
 from ezlogs.trackers.job_message import (
     ENQUEUE,
     EXECUTION,
+    Arguments,
     Job,
     arrived,
     headers_for,
@@ -45,10 +47,13 @@ from ezlogs.trackers.work import outcome_of
 __all__ = [
     "ENQUEUE",
     "EXECUTION",
+    "Arguments",
     "Enqueuing",
     "Hop",
     "Job",
     "JobScope",
+    "Joined",
+    "Sending",
     "again",
     "continued",
     "dropped",
@@ -122,6 +127,8 @@ def started(
     nested: bool = False,
     event_id: str | None = None,
     facts: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
+    joins: Sequence[Joined] = (),
 ) -> JobScope | None:
     """Begin an attempt: what happens until the returned scope is closed belongs to it.
 
@@ -137,13 +144,26 @@ def started(
         event_id: The id of the attempt's event, where another process has reserved it, which tells the attempt if this
             one dies.
         facts: Further facts to be told, such as ``{"group": "g-1"}``.
+        arguments: What the job is given. They are told with its enqueue event, and here where there was none.
+        joins: The jobs that it had to wait for, beside those of which the message says so.
 
     Returns:
         The scope, or None when nothing listens.
     """
     if not tracking():
         return None
-    return _begun(job, attempt, worker, headers or {}, hop, nested=nested, event_id=event_id, facts=facts)
+    return _begun(
+        job,
+        attempt,
+        worker,
+        headers or {},
+        hop,
+        nested=nested,
+        event_id=event_id,
+        facts=facts,
+        arguments=arguments,
+        joins=joins,
+    )
 
 
 def perform(
@@ -152,6 +172,7 @@ def perform(
     attempt: int = 1,
     worker: str | None = None,
     headers: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
 ) -> JobScope:
     """Run a ``with`` block as an attempt of a job from a queue of your own.
 
@@ -171,7 +192,9 @@ def perform(
         ['resize.enqueue', 'resize.success']
     """
     given = headers if isinstance(headers, Mapping) else {}
-    return _begun(job, attempt, worker, given, Hop.OURS if tracking() else Hop.CURRENT, nested=False)
+    return _begun(
+        job, attempt, worker, given, Hop.OURS if tracking() else Hop.CURRENT, nested=False, arguments=arguments
+    )
 
 
 def _begun(
@@ -184,8 +207,15 @@ def _begun(
     nested: bool,
     event_id: str | None = None,
     facts: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
+    joins: Sequence[Joined] = (),
 ) -> JobScope:
     sent = read(headers.get(HEADER))
+    joins = joins or joined_in(sent.joins if sent else ())
+    if arguments is not None and (sent is None or nested):
+        from ezlogs.trackers.job_arguments import arguments_told  # only where it is needed
+
+        facts = known(**(facts or {}), arguments=arguments_told(arguments))
     if nested:
         ctx = context.get_current()
     else:
@@ -196,13 +226,22 @@ def _begun(
             ctx = trace.set_span_in_context(trace.INVALID_SPAN, ctx)
     span = None
     if hop is Hop.OURS:
-        span = open_span(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx)
+        span = open_span(job, "process", SpanKind.INTERNAL if nested else SpanKind.CONSUMER, ctx, joins)
     if span is not None:
         ctx = trace.set_span_in_context(span, ctx)
     correlation = sent.correlation if sent else current(ctx) or new_story()
     wait = waited(sent) if sent else None
     return JobScope(
-        job, attempt, correlation, ctx, worker=worker, queue_wait=wait, span=span, event_id=event_id, facts=facts
+        job,
+        attempt,
+        correlation,
+        ctx,
+        worker=worker,
+        queue_wait=wait,
+        span=span,
+        event_id=event_id,
+        facts=facts,
+        joins=joins,
     )
 
 
@@ -299,6 +338,7 @@ class JobScope:
         span: Span | None,
         event_id: str | None = None,
         facts: Mapping[str, object] | None = None,
+        joins: Sequence[Joined] = (),
     ) -> None:
         self.job = job
         self.attempt = attempt
@@ -307,7 +347,10 @@ class JobScope:
         """When the framework will run the next attempt."""
         began_at = time_ns()
         self.event_id = event_id or new_event_id(began_at)
+        self._joins = joins
         self._facts = facts or {}
+        if joins:
+            self._facts = {**self._facts, "joined": names(joins)}
         self._worker = worker
         self._queue_wait = queue_wait
         self._span = span
@@ -328,8 +371,12 @@ class JobScope:
             timestamp=began_at,
         )
 
-    def succeeded(self) -> None:
-        """The attempt did its work."""
+    def succeeded(self, result: object = None) -> None:
+        """The attempt did its work; what it returned is told as far as the setting ``job_results`` allows."""
+        if result is not None:
+            from ezlogs.trackers.job_arguments import result_told
+
+            self._facts = known(**self._facts, result=result_told(result))
         self.ended("success", "success")
 
     def retried(self, error: BaseException | None = None) -> None:
@@ -377,7 +424,9 @@ class JobScope:
         )
         ended(self._context, self.event_id, outcome, duration)
         closed(self.event_id)
-        if self._span is not None:
+        if self._span is None:
+            link(trace.get_current_span(), self._joins)
+        else:
             if outcome in ("failure", "dead"):
                 self._span.set_status(StatusCode.ERROR)
             if error is not None:
@@ -404,7 +453,7 @@ class JobScope:
         ctx, span = producer(self.job, traced)
         try:
             again = travelling(caused(self._outer, EXECUTION, self.event_id), self._context)
-            return headers_for(again, ctx, eta, traced)
+            return headers_for(again, ctx, eta, traced, self._joins)
         finally:
             if span is not None:
                 span.end()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from time import time_ns
+from types import TracebackType
 
-from opentelemetry import context
+from opentelemetry import context, trace
 from opentelemetry.trace import StatusCode
 
 from ezlogs.correlation import begun, current
@@ -15,11 +17,53 @@ from ezlogs.event import Subject, failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
 from ezlogs.sampling.root import travelling
-from ezlogs.trackers.job_message import ENQUEUE, Job, headers_for, known, producer
+from ezlogs.trackers import job_joins
+from ezlogs.trackers.job_joins import Joined
+from ezlogs.trackers.job_message import ENQUEUE, Arguments, Job, headers_for, known, producer
+
+
+class Sending:
+    """A ``with`` block that sends jobs: what `enqueued` begins in it is told when it ends, with what was raised.
+
+    Example:
+        >>> from contextlib import suppress
+        >>> from ezlogs.testing import capture
+        >>> with capture() as captured, suppress(ConnectionError), Sending():
+        ...     headers = enqueued(Job("send_receipt", "j-1"))
+        ...     raise ConnectionError("no broker")
+        >>> captured.events[0].outcome
+        'failure'
+    """
+
+    def __init__(self) -> None:
+        self.begun: list[Enqueuing] | None = []
+        """What is to be told; None once that is done."""
+
+    def __enter__(self) -> Sending:
+        self._token = _sending.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _sending.reset(self._token)
+        begun, self.begun = self.begun, None  # threads and tasks that began meanwhile have copies of the context
+        for one in begun or ():
+            one.end(error)
+
+
+_sending: ContextVar[Sending | None] = ContextVar("ezlogs_job_sending", default=None)
 
 
 def enqueued(
-    job: Job, *, eta: datetime | str | None = None, priority: int | None = None, traced: bool = False
+    job: Job,
+    *,
+    eta: datetime | str | None = None,
+    priority: int | None = None,
+    traced: bool = False,
+    facts: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
+    joins: Sequence[Joined] = (),
 ) -> dict[str, str]:
     """Emit the ``job.enqueue`` event, and return the headers that let the worker continue the story.
 
@@ -28,6 +72,9 @@ def enqueued(
         eta: When it shall run at the earliest; a `datetime` or ISO 8601 text.
         priority: Its priority, as the queue counts.
         traced: Whether another instrumentation makes the span and the W3C headers of this message.
+        facts: Further facts to be told, such as ``{"group": "g-1"}``.
+        arguments: What the job is given, told as far as the setting ``job_arguments`` allows it.
+        joins: The jobs that it had to wait for; its spans link to theirs.
 
     Returns:
         The ``ezlogs`` header, and unless ``traced`` those of the global propagator; nothing when nothing listens.
@@ -39,10 +86,14 @@ def enqueued(
         >>> list(headers), captured.events[0].action
         (['ezlogs'], 'send_receipt.enqueue')
     """
-    sending = enqueuing(job, eta=eta, priority=priority, traced=traced)
+    sending = enqueuing(job, eta=eta, priority=priority, traced=traced, facts=facts, arguments=arguments, joins=joins)
     if sending is None:
         return {}
-    sending.end()
+    block = _sending.get()
+    if block is None or block.begun is None:
+        sending.end()
+    else:
+        block.begun.append(sending)
     return sending.headers
 
 
@@ -53,6 +104,8 @@ def enqueuing(
     priority: int | None = None,
     traced: bool = False,
     facts: Mapping[str, object] | None = None,
+    arguments: Arguments | None = None,
+    joins: Sequence[Joined] = (),
 ) -> Enqueuing | None:
     """Begin to hand a job over, where it is known only later whether the queue has taken it.
 
@@ -71,7 +124,15 @@ def enqueuing(
         >>> list(sending.headers), captured.events[0].outcome
         (['ezlogs'], 'failure')
     """
-    return Enqueuing(job, eta, priority, traced, facts) if tracking() else None
+    if not tracking():
+        return None
+    summary = None
+    if arguments is not None:
+        from ezlogs.trackers.job_arguments import arguments_told  # only where it is needed
+
+        summary = arguments_told(arguments)
+    told = known(arguments=summary, joined=job_joins.names(joins), **(facts or {}))
+    return Enqueuing(job, eta, priority, traced=traced, facts=told, joins=joins)
 
 
 class Enqueuing:
@@ -85,16 +146,19 @@ class Enqueuing:
         job: Job,
         eta: datetime | str | None,
         priority: int | None,
+        *,
         traced: bool,
-        facts: Mapping[str, object] | None,
+        facts: Mapping[str, object],
+        joins: Sequence[Joined],
     ) -> None:
         self.job = job
+        self._joins = joins
         self._began_at = time_ns()
         self._event_id = new_event_id(self._began_at)
         self._metadata = known(
-            job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries, **(facts or {})
+            job=job.name, queue=job.queue, eta=eta, priority=priority, max_retries=job.max_retries, **facts
         )
-        self._context, self._span = producer(job, traced)
+        self._context, self._span = producer(job, traced, joins)
         self._correlation = begun(self._context)
         opened(
             ENQUEUE,
@@ -107,7 +171,7 @@ class Enqueuing:
             timestamp=self._began_at,
         )
         carried = travelling(caused(self._correlation, ENQUEUE, self._event_id), self._context)
-        self.headers = headers_for(carried, self._context, eta, traced)
+        self.headers = headers_for(carried, self._context, eta, traced, joins)
 
     @guarded
     def end(self, error: BaseException | None = None) -> None:
@@ -125,7 +189,9 @@ class Enqueuing:
             ctx=self._context,
         )
         closed(self._event_id)
-        if self._span is not None:
+        if self._span is None:
+            job_joins.link(trace.get_current_span(), self._joins)
+        else:
             if error is not None:
                 self._span.set_status(StatusCode.ERROR)
                 self._span.set_attribute("error.type", failure_of(error).type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from time import time_ns
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from ezlogs.event import Actor
 from ezlogs.propagation.header import HEADER, Header, written
 from ezlogs.propagation.inbound import extract
 from ezlogs.runtime import current_runtime
+from ezlogs.trackers import job_joins
+from ezlogs.trackers.job_joins import Joined
 from ezlogs.version import __version__
 
 ENQUEUE, EXECUTION = "job.enqueue", "job.execution"
@@ -36,12 +38,30 @@ class Job(NamedTuple):
     system: str = "celery"
 
 
-def headers_for(correlation: Correlation, ctx: Context, eta: datetime | str | None, traced: bool) -> dict[str, str]:
+class Arguments(NamedTuple):
+    """A call that a job makes."""
+
+    function: Callable[..., object] | None
+    """What is called, where this process has it: its parameters name the positional arguments."""
+    args: object = ()
+    kwargs: object = None
+    given: int = 0
+    """How many of the first parameters the framework fills by itself."""
+
+
+def headers_for(
+    correlation: Correlation,
+    ctx: Context,
+    eta: datetime | str | None,
+    traced: bool,
+    joins: Sequence[Joined] = (),
+) -> dict[str, str]:
     """Return the headers of a message: ezlogs' own, and unless another makes them those of the global propagator."""
     carried: dict[str, str] = {}
     if not traced:
         _inject(carried, placed(correlation, ctx))
-    text = written(correlation, acting=_travelling_actor(ctx), at=max(time_ns(), _nanoseconds(eta)))
+    at = max(time_ns(), _nanoseconds(eta))
+    text = written(correlation, acting=_travelling_actor(ctx), at=at, joins=job_joins.written(joins))
     if text is not None:
         carried[HEADER] = text
     return carried
@@ -75,17 +95,17 @@ def _extract(headers: Mapping[str, object]) -> Context:
     return extract(texts, Context())
 
 
-def producer(job: Job, traced: bool) -> tuple[Context, Span | None]:
+def producer(job: Job, traced: bool, joins: Sequence[Joined] = ()) -> tuple[Context, Span | None]:
     """Return the context that a message is sent in, and its span if nobody else makes one."""
     ctx = context.get_current()
     if traced:
         return ctx, None
-    span = open_span(job, "create", SpanKind.PRODUCER, ctx)
+    span = open_span(job, "create", SpanKind.PRODUCER, ctx, joins)
     return ctx if span is None else trace.set_span_in_context(span, ctx), span
 
 
 @guarded
-def open_span(job: Job, operation: str, kind: SpanKind, ctx: Context) -> Span:
+def open_span(job: Job, operation: str, kind: SpanKind, ctx: Context, joins: Sequence[Joined] = ()) -> Span:
     """Return a new span with the attributes of OpenTelemetry's semantic conventions for messaging."""
     attributes = {
         "messaging.system": job.system,
@@ -96,7 +116,7 @@ def open_span(job: Job, operation: str, kind: SpanKind, ctx: Context) -> Span:
     if job.queue is not None:
         attributes["messaging.destination.name"] = job.queue
     tracer = trace.get_tracer(f"ezlogs.{job.system}", __version__)
-    return tracer.start_span(f"{operation} {job.name}", ctx, kind, attributes)
+    return tracer.start_span(f"{operation} {job.name}", ctx, kind, attributes, job_joins.links(joins))
 
 
 def known(**facts: object) -> dict[str, object]:

@@ -14,7 +14,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
-from ezlogs.actor import with_acting, without_acting
+from ezlogs.actor import current_actor, with_acting, without_acting
 from ezlogs.correlation import Correlation, begun, current, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Actor, Outcome, failure_of
@@ -180,6 +180,7 @@ class Work:
         record(
             self.event_type,
             self.action,
+            actor=current_actor(self.context),  # whoever the work may have named meanwhile, and forgotten about
             event_id=self.event_id,
             subject=self._subject,
             metadata=self._facts(),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from apscheduler.executors import base, pool
 from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 from tests.instrumentors.working import Event, Working, in_story
 
 from ezlogs.testing import Captured
@@ -172,6 +174,28 @@ def test_a_run_that_would_be_one_too_many(captured: Captured) -> None:
         ("fully.tick", "failure"),
         ("gone.tick", "failure"),
     ]
+
+
+@pytest.mark.parametrize("coalesce", [True, False])
+def test_runs_that_were_put_together_are_one(captured: Captured, coalesce: bool) -> None:
+    """It was due when the last of them was; otherwise each is told."""
+    ApschedulerInstrumentor().instrument()
+    scheduler = BackgroundScheduler(timezone=timezone.utc)
+    first = datetime.now(timezone.utc) - timedelta(hours=2, minutes=30)
+    trigger = IntervalTrigger(hours=1, start_date=first)
+    options = {"coalesce": coalesce, "misfire_grace_time": None, "name": "hourly", "next_run_time": first}
+    scheduler.add_job(list, trigger, **options)
+    scheduler.start()
+    deadline = time.monotonic() + 30
+    while len(captured.events) < (1 if coalesce else 3) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    scheduler.shutdown()
+    ApschedulerInstrumentor().uninstrument()
+
+    due = [first + timedelta(hours=number) for number in ((2,) if coalesce else (0, 1, 2))]
+    assert [event.metadata["due"] for event in captured.events] == [one.isoformat() for one in due]
+    assert all(event.metadata["lateness"] > 1700 for event in captured.events)
+    assert len({event.correlation.correlation_id for event in captured.events}) == len(due)
 
 
 def test_runs_while_nothing_listens() -> None:

@@ -17,7 +17,7 @@ pytest.importorskip("arq", reason="no arq")
 import arq.worker  # after the skip
 from arq import Retry, create_pool, func
 from arq.connections import ArqRedis, RedisSettings
-from arq.jobs import Job
+from arq.jobs import Job, SerializationError
 from arq.worker import Worker
 from tests.instrumentors.working import STORY, Working, in_story, on_top
 from tests.servers import Redis
@@ -109,6 +109,7 @@ def test_retries_are_a_chain_of_one_job(captured: Captured, pool: Pool, start: S
     first, second, third = worker.attempts(job_id, 3)
 
     (enqueue,) = captured.events
+    assert enqueue.metadata["arguments"] == {"0": 2}
     assert [event["outcome"] for event in (first, second, third)] == ["retried", "retried", "success"]
     assert [event["correlation"]["attempt"] for event in (first, second, third)] == [1, 2, 3]
     assert [event["correlation"]["parent_event_id"] for event in (first, second, third)] == [
@@ -348,6 +349,35 @@ def test_jobs_run_while_nothing_listens(pool: Pool, monkeypatch: pytest.MonkeyPa
 
     kept, result = pool(main)
     assert (sum(kept), result) == (0, "done")
+
+
+def test_a_job_that_cannot_be_written_is_a_failed_enqueue(captured: Captured, pool: Pool) -> None:
+    """The caller gets the error that it would have had."""
+    with pytest.raises(SerializationError):
+        pool.enqueue("plain", lambda: None)
+
+    (enqueue,) = captured.events
+    assert (enqueue.action, enqueue.outcome, enqueue.error.type) == (
+        "plain.enqueue",
+        "failure",
+        "arq.jobs.SerializationError",
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"ezlogs":{"a":1}}', 7, "x" * 9000])
+def test_a_damaged_key_gives_no_parent(captured: Captured, pool: Pool, start: Start, text: object) -> None:
+    """A job with a key that is not ours runs in a story of its own."""
+    job_id = pool.enqueue("plain")
+
+    async def damage(redis: ArqRedis) -> None:
+        key = f"arq:job:{job_id}"
+        await redis.set(key, pickle.dumps({**pickle.loads(await redis.get(key)), KEY: text}))
+
+    pool(damage)
+    (execution,) = start().attempts(job_id)
+
+    assert execution["outcome"] == "success"
+    assert "parent_event_id" not in execution["correlation"]
 
 
 def test_what_is_not_a_mapping_is_arqs_own_affair(captured: Captured, pool: Pool) -> None:

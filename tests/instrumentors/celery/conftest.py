@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -51,31 +52,51 @@ def app(tasks: ModuleType, tmp_path: Path, instrumented: None) -> Iterator[Celer
 class Worker:
     """A worker process, and an application that enqueues for it."""
 
-    def __init__(self, home: Path, tasks: ModuleType, contrib: bool, pool: str, *options: str) -> None:
-        self.home, self.pool = home, pool
-        self.app = tasks.make_app(home)
+    def __init__(
+        self,
+        home: Path,
+        tasks: ModuleType,
+        contrib: str | None,
+        pool: str,
+        *options: str,
+        broker: str | None = None,
+        journal: bool = False,
+    ) -> None:
+        self.home, self.pool, self.broker = home, pool, broker
+        self.app = tasks.make_app(home, broker)
         self.app.finalize()
-        environment = {**os.environ, "JOBS_HOME": str(home), **({"JOBS_CONTRIB": "1"} if contrib else {})}
+        given = {"JOBS_CONTRIB": contrib, "JOBS_BROKER": broker, "JOBS_JOURNAL": "1" if journal else None}
+        environment = {**os.environ, "JOBS_HOME": str(home)}
+        environment |= {name: value for name, value in given.items() if value is not None}
         environment["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, sys.path)])
-        quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
-        with (home / "worker.log").open("w") as log:
+        self._environment, self._options, self._starts = environment, options, 0
+        self.start()
+
+    def start(self) -> None:
+        """Start the worker's processes."""
+        self._starts += 1  # what was killed keeps its name until the broker has noticed
+        name = f"--hostname=celery@{self.home.name}-{os.getpid()}-{self._starts}"
+        quiet = (name, "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
+        celery = ("-m", "celery", "--app=tasks", "worker", f"--pool={self.pool}", "--concurrency=2")
+        with (self.home / "worker.log").open("a") as log:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "celery",
-                    "--app=tasks",
-                    "worker",
-                    f"--pool={pool}",
-                    "--concurrency=2",
-                    *quiet,
-                    *options,
-                ],
-                env=environment,
-                cwd=home,
+                [sys.executable, *celery, *quiet, *self._options],
+                env=self._environment,
+                cwd=self.home,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
+
+    def kill(self) -> None:
+        """Kill all of its processes at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.broker is not None and self.broker.startswith("redis"):  # it has no way to notice, but time
+            with self.app.connection_for_write() as connection:
+                channel = connection.default_channel
+                channel.visibility_timeout = 0
+                channel.qos.restore_visible()
 
     def events(self) -> list[dict[str, Any]]:
         """Return what the worker's processes have emitted so far."""
@@ -115,13 +136,35 @@ class Worker:
             self.app.close()
 
 
+def url_of(broker: str, request: pytest.FixtureRequest) -> str | None:
+    """Return where a broker is; None for that of files."""
+    if broker == "files":
+        return None
+    if broker == "rabbitmq":
+        return str(request.getfixturevalue("rabbitmq"))
+    url: str = request.getfixturevalue("redis").url
+    return url.replace("unix://", "redis+socket://")
+
+
+@pytest.fixture(scope="module", params=["files", "redis", "rabbitmq"])
+def broker(request: pytest.FixtureRequest) -> str | None:
+    """The URL of each broker; None for that of files."""
+    return url_of(str(request.param), request)
+
+
+@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
+def server(request: pytest.FixtureRequest) -> str:
+    """The URL of each broker that is a server."""
+    return str(url_of(str(request.param), request))
+
+
 @pytest.fixture(scope="module")
 def start_worker(tasks: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Worker]]:
     """Start workers that end with the module."""
     workers: list[Worker] = []
 
-    def start(contrib: bool = False, pool: str = "prefork", *options: str) -> Worker:
-        workers.append(Worker(tmp_path_factory.mktemp("jobs"), tasks, contrib, pool, *options))
+    def start(contrib: str | None = None, pool: str = "prefork", *options: str, **more: Any) -> Worker:
+        workers.append(Worker(tmp_path_factory.mktemp("jobs"), tasks, contrib, pool, *options, **more))
         return workers[-1]
 
     yield start

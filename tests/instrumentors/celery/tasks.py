@@ -1,4 +1,4 @@
-"""A real Celery application for the tests: a broker of files, and events appended to a file of JSON lines."""
+"""A Celery application for the tests, with a broker of files or one that is named; its events are JSON lines."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import json
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
+import kombu.transport.redis
 import msgspec
+import redis
 from celery import Celery, shared_task
 from celery.exceptions import Ignore, Reject
 from celery.signals import worker_process_init
 from examples.shop import files_broker  # noqa: F401  # makes files:// known, whose messages appear whole
+from kombu import Exchange, Queue
 from opentelemetry import context, trace
 
 import ezlogs
@@ -24,10 +28,26 @@ from ezlogs_instrumentors.celery import CeleryInstrumentor
 HOME = Path(os.environ.get("JOBS_HOME", "."))
 
 
+if redis.VERSION < (6, 1):  # kombu wants a newer one, arq an older one; with this both work
+
+    def _get_client(channel):
+        return partial(kombu.transport.redis.PrefixedStrictRedis, global_keyprefix=channel.global_keyprefix)
+
+    kombu.transport.redis.Channel._get_client = _get_client
+
+
 class JsonLines:
     """A carrier that appends each event to a file, in the process that emitted it."""
 
-    notes_openings = False
+    notes_openings = "JOBS_JOURNAL" in os.environ
+
+    def opened(self, event, ctx):
+        """Write what a killed process leaves."""
+        facts = msgspec.to_builtins(event.facts) | {"metadata": dict(event.metadata), "pid": os.getpid()}
+        self._write(facts | {"event_type": f"opened.{event.event_type}"})
+
+    def closed(self, event_id):
+        """Its event is told."""
 
     def carry(self, event, ctx):
         """Write an event."""
@@ -57,8 +77,8 @@ class JsonLines:
         os.close(descriptor)
 
 
-def make_app(home: Path = HOME) -> Celery:
-    """Return an application whose broker is a directory."""
+def make_app(home: Path = HOME, broker: str | None = os.environ.get("JOBS_BROKER")) -> Celery:
+    """Return an application whose broker is a directory, or at a URL; there its queue is of that directory's name."""
     for name in ("queue", "control", "results"):
         (home / name).mkdir(exist_ok=True)
     app = Celery("tasks")
@@ -76,6 +96,14 @@ def make_app(home: Path = HOME) -> Celery:
         beat_schedule={"close-day": {"task": "plain", "schedule": 1.0}},
         broker_connection_retry_on_startup=False,
     )
+    if broker is not None:
+        name = f"ezlogs-{home.name}"
+        queue = Queue(name, Exchange(name, auto_delete=True), name, expires=300)
+        app.conf.update(broker_url=broker, task_queues=[queue], task_default_queue=name, worker_prefetch_multiplier=1)
+        app.conf.broker_transport_options = {}
+        if broker.startswith("redis"):
+            options = {"global_keyprefix": name, "visibility_timeout": 60}
+            app.conf.update(broker_transport_options=options, result_backend=broker)
     return app
 
 
@@ -185,6 +213,18 @@ def sturdy(self):
     _die_once(self)
 
 
+@shared_task(name="stuck", bind=True, acks_late=True, max_retries=3)
+def stuck(self, name):
+    """Be under way until the worker is killed, then fail, then succeed."""
+    record("probe.action", "began")
+    marker = HOME / f"{name}.stuck"
+    if not marker.exists():
+        marker.touch()
+        time.sleep(30)
+    if not self.request.retries:
+        raise self.retry(exc=TimeoutError("away"), countdown=0)
+
+
 @shared_task(name="repeated", bind=True, acks_late=True, retry_on_worker_lost=True, default_retry_delay=0)
 def repeated(self):
     """Die the first time, and be retried by the worker's main process."""
@@ -224,4 +264,4 @@ if "JOBS_HOME" in os.environ:  # in the worker
         @worker_process_init.connect(weak=False)
         def instrument_as_contrib_documents(**_):
             """Instrument in each worker process, after ezlogs."""
-            Contrib().instrument()
+            Contrib().instrument(use_span_links=os.environ["JOBS_CONTRIB"] == "links")

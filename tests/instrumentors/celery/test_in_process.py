@@ -18,6 +18,7 @@ from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Retry
 from celery.schedules import crontab, schedule
 from kombu.exceptions import EncodeError, OperationalError
+from opentelemetry.sdk.trace import ReadableSpan
 
 from ezlogs.actor import actor
 from ezlogs.correlation import Correlation, current, placed
@@ -72,6 +73,19 @@ def ended(captured: Captured, number: int) -> list[Any]:
     return found
 
 
+Spans = Callable[[], tuple[ReadableSpan, ...]]
+
+
+def the_span(spans: Spans, name: str) -> ReadableSpan:
+    """Return the span of a name as soon as it is finished."""
+    end = time.monotonic() + 30
+    while not (found := [span for span in spans() if span.name == name]):
+        assert time.monotonic() < end, [span.name for span in spans()]
+        time.sleep(0.02)
+    (span,) = found
+    return span
+
+
 def by_action(captured: Captured) -> dict[str, Any]:
     """Return the events by what they tell."""
     return {event.action: event for event in captured.events}
@@ -104,8 +118,8 @@ def test_each_step_of_a_chain_is_enqueued_by_the_one_before(
     assert {event.actor.id for event in captured.events} == {"7"}
 
 
-def test_a_join_names_its_group_where_the_last_of_it_sends_the_body(
-    captured: Captured, shop: Celery, worker: Callable[[], None]
+def test_a_join_names_its_group_and_links_to_each_of_it_where_the_last_sends_the_body(
+    captured: Captured, shop: Celery, worker: Callable[[], None], spans: Spans
 ) -> None:
     """With a result store that counts, the last task of the header enqueues the body; outside any story all is one."""
 
@@ -126,6 +140,18 @@ def test_a_join_names_its_group_where_the_last_of_it_sends_the_body(
     told = by_action(captured)
     header = [event for event in captured.events if event.action == "piece.success"]
     assert told["whole.enqueue"].metadata["joins"] == body.parent.id
+    members = {child.id for child in body.parent.children}
+    for joining in ("whole.enqueue", "whole.success"):
+        assert set(told[joining].metadata["joined"]) == members
+    for name in ("create whole", "process whole"):
+        span = the_span(spans, name)
+        of = {
+            one.attributes["messaging.message.id"]: one.context.span_id
+            for one in spans()
+            if one.name == "process piece"
+        }
+        assert {one.attributes["messaging.message.id"]: one.context.span_id for one in span.links} == of
+        assert set(of) == members
     assert {event.metadata["group"] for event in header} == {body.parent.id}
     assert told["whole.enqueue"].correlation.parent_event_id in {event.event_id for event in header}
     assert len({event.correlation.correlation_id for event in captured.events}) == 1
@@ -133,7 +159,11 @@ def test_a_join_names_its_group_where_the_last_of_it_sends_the_body(
 
 
 def test_of_the_task_that_watches_a_header_nothing_is_told(
-    captured: Captured, shop: Celery, worker: Callable[[], None], tmp_path: Path
+    captured: Captured,
+    shop: Celery,
+    worker: Callable[[], None],
+    tmp_path: Path,
+    spans: Spans,
 ) -> None:
     """With a result store that does not count, it looks again and again, and then sends the body in the story."""
     shop.conf.result_backend = tmp_path.as_uri()
@@ -153,6 +183,10 @@ def test_of_the_task_that_watches_a_header_nothing_is_told(
 
     told = by_action(captured)
     assert told["whole.enqueue"].metadata["joins"] == body.parent.id
+    assert set(told["whole.success"].metadata["joined"]) == {child.id for child in body.parent.children}
+    span = the_span(spans, "process whole")
+    of_header = {one.context.span_id for one in spans() if one.name == "process piece"}
+    assert {one.context.span_id for one in span.links} == of_header
     assert told["whole.enqueue"].correlation.parent_event_id == "evt_request"
     assert {event.correlation.correlation_id for event in captured.events} == {STORY}
     assert {event.actor.id for event in captured.events} == {"7"}

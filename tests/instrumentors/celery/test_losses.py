@@ -1,4 +1,4 @@
-"""Attempts that could not tell their end: revoked, expired, out of time, killed, unknown; with a prefork worker."""
+"""Attempts that could not tell their end: revoked, expired, out of time, killed, unknown; prefork, on each broker."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ezlogs.testing import Captured
 
 
 @pytest.fixture(scope="module")
-def worker(start_worker: Callable[..., Any]) -> Any:
-    """Start one worker for all tests of this module."""
-    return start_worker()
+def worker(start_worker: Callable[..., Any], broker: str | None) -> Any:
+    """Start one worker for all tests of this module on each broker."""
+    return start_worker(broker=broker)
 
 
 @pytest.fixture(autouse=True)
@@ -151,10 +151,14 @@ def test_a_chord_s_join_names_the_group_that_it_waited_for(captured: Captured, t
     body = chord([tasks.add.s(1, 1), tasks.add.s(2, 2)])(tasks.total.s())
     (joined,) = worker.attempts(body.id, 1)
     group = body.parent.id
+    ends = ["add.success", "add.success", "total.enqueue"]  # the last of the header ends after it has sent the body
+    told = worker.wait(lambda events: sorted(one["action"] for one in events if one.get("action") in ends) == ends)
 
-    events = [event for event in worker.events() if event.get("correlation", {}).get("correlation_id")]
+    events = [event for event in told if event.get("correlation", {}).get("correlation_id")]
     (enqueued,) = (event for event in events if event["action"] == "total.enqueue")
     assert enqueued["metadata"]["joins"] == group
+    assert set(enqueued["metadata"]["joined"]) == {child.id for child in body.parent.children}
+    assert joined["metadata"]["joined"] == enqueued["metadata"]["joined"]
     assert joined["correlation"]["parent_event_id"] == enqueued["event_id"]
     header = [event for event in events if event["action"] == "add.success"]
     assert [event["metadata"]["group"] for event in header] == [group] * 2

@@ -21,7 +21,7 @@ POOLS = ("threads", "gevent", "solo", "prefork")
 def worker(request: pytest.FixtureRequest, start_worker: Callable[..., Any]) -> Any:
     """Start a worker with a pool."""
     options = ("--max-tasks-per-child=1",) if request.param == "prefork" else ()
-    return start_worker(False, request.param, *options)
+    return start_worker(None, request.param, *options)
 
 
 @pytest.fixture(autouse=True)

@@ -59,6 +59,7 @@ def test_retries_are_a_chain_of_one_job(captured: Captured, tasks: ModuleType, w
     first, second, third = worker.attempts(job_id, 3)
 
     (enqueue,) = captured.events
+    assert enqueue.metadata["arguments"] == {"failures": 2}
     assert [event["action"] for event in (first, second, third)] == ["flaky.retry", "flaky.retry", "flaky.success"]
     assert [event["outcome"] for event in (first, second, third)] == ["retried", "retried", "success"]
     assert [event["correlation"]["attempt"] for event in (first, second, third)] == [1, 2, 3]
@@ -168,12 +169,13 @@ def test_worker_processes_deliver_before_they_end(captured: Captured, tasks: Mod
     assert ends[0]["timeout"] > 0
 
 
+@pytest.mark.parametrize("contrib", ["children", "links"])
 def test_contrib_in_each_worker_process_keeps_the_story(
-    captured: Captured, tasks: ModuleType, start_worker: Any
+    captured: Captured, tasks: ModuleType, start_worker: Any, contrib: str
 ) -> None:
     """Contrib's span, made after ezlogs' scope and in it, is the hop; the next job in the process is as clean."""
     pytest.importorskip("opentelemetry.instrumentation.celery")
-    worker = start_worker(contrib=True)
+    worker = start_worker(contrib)
     worker.app.set_current()
     for _ in range(3):
         with Scope(placed(Correlation(correlation_id=STORY))), actor("user", 7):

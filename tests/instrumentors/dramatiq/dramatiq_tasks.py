@@ -1,12 +1,13 @@
-"""Actors for Dramatiq's own workers, on Redis."""
+"""Actors for Dramatiq's own workers, on Redis or RabbitMQ."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
+from functools import partial
 
 import dramatiq
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, CurrentMessage, Interrupt
 from tests.instrumentors.working import instrumented, leak, seen
 
@@ -14,37 +15,52 @@ from ezlogs_instrumentors.dramatiq import DramatiqInstrumentor
 
 instrumented(DramatiqInstrumentor)
 
-broker = RedisBroker(url=os.environ["JOBS_REDIS"], namespace=os.environ["JOBS_NAME"], heartbeat_timeout=1000)
+QUEUE = "default"
+if "JOBS_RABBITMQ" in os.environ:
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker
+
+    QUEUE = f"ezlogs-{os.environ['JOBS_NAME']}"
+    broker = RabbitmqBroker(url=os.environ["JOBS_RABBITMQ"])
+else:
+    from dramatiq.brokers.redis import RedisBroker
+
+    broker = RedisBroker(url=os.environ["JOBS_REDIS"], namespace=os.environ["JOBS_NAME"], heartbeat_timeout=1000)
+actor = partial(dramatiq.actor, queue_name=QUEUE)
 broker.add_middleware(CurrentMessage())
 broker.add_middleware(AsyncIO())
 dramatiq.set_broker(broker)
+if "JOBS_ABORT" in os.environ:
+    from dramatiq_abort import Abortable
+    from dramatiq_abort.backends import RedisBackend
+
+    broker.add_middleware(Abortable(backend=RedisBackend.from_url(os.environ["JOBS_ABORT"])))
 
 
-@dramatiq.actor
+@actor
 def plain(secret="hunter2"):
     """Tell where it runs."""
     seen()
 
 
-@dramatiq.actor
+@actor
 async def awaiting():
     """Tell where it runs, in an event loop."""
     seen()
 
 
-@dramatiq.actor
+@actor
 def outer():
     """Enqueue another job."""
     plain.send()
 
 
-@dramatiq.actor
+@actor
 def passing(number):
     """Give something to the next actor of a pipeline."""
     return number + 1
 
 
-@dramatiq.actor(max_retries=3, min_backoff=100, max_backoff=200)
+@actor(max_retries=3, min_backoff=100, max_backoff=200)
 def flaky(failures):
     """Fail a number of times, then succeed."""
     seen()
@@ -52,40 +68,48 @@ def flaky(failures):
         raise TimeoutError("the mail server is away")
 
 
-@dramatiq.actor(max_retries=1, min_backoff=100, max_backoff=200)
+@actor(max_retries=1, min_backoff=100, max_backoff=200)
 def doomed():
     """Fail until the retries are used up."""
     raise TimeoutError("still away")
 
 
-@dramatiq.actor(throws=LookupError)
+@actor(throws=LookupError)
 def broken():
     """Fail as foreseen."""
     raise LookupError("no such order")
 
 
-@dramatiq.actor(max_age=1)
+@actor(max_age=1)
 def aged():
     """Never run: it waited for too long."""
+
+
+@actor(max_retries=3, min_backoff=100, max_backoff=200)
+def endless():
+    """Be under way until somebody aborts it."""
+    seen()
+    while True:
+        time.sleep(0.01)
 
 
 class Abort(Interrupt):
     """What somebody raises in the thread that works."""
 
 
-@dramatiq.actor(throws=Abort)
+@actor(throws=Abort)
 def aborted():
     """Be stopped by somebody else."""
     raise Abort("no longer wanted")
 
 
-@dramatiq.actor
+@actor
 def killed():
     """Die as by the kernel's out-of-memory killer."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@dramatiq.actor
+@actor
 def leaking():
     """Attach a context and forget about it."""
     leak()

@@ -1,4 +1,4 @@
-"""Dramatiq: messages over a real Redis, run by its own workers."""
+"""Dramatiq: messages over a real Redis and a real RabbitMQ, run by its own workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ dramatiq = pytest.importorskip("dramatiq", reason="no Dramatiq")
 from dramatiq import Message, pipeline  # noqa: E402  # after the skip
 from dramatiq.brokers.stub import StubBroker  # noqa: E402
 from tests.instrumentors.working import STORY, Working, in_story, tasks_in  # noqa: E402
-from tests.servers import Redis  # noqa: E402
 
 from ezlogs.testing import Captured  # noqa: E402
 from ezlogs_instrumentors.dramatiq import OPTION, DramatiqInstrumentor  # noqa: E402
@@ -33,10 +32,14 @@ def instrumented() -> Iterator[None]:
     DramatiqInstrumentor().uninstrument()
 
 
-@pytest.fixture
-def environ(redis: Redis) -> dict[str, str]:
+@pytest.fixture(params=["redis", "rabbitmq"])
+def environ(request: pytest.FixtureRequest) -> dict[str, str]:
     """Where the messages are kept."""
-    return {"JOBS_NAME": f"d{uuid4().hex}", "JOBS_REDIS": redis.url}
+    name = f"d{uuid4().hex}"
+    if request.param == "rabbitmq":
+        pytest.importorskip("pika", reason="no pika: Dramatiq's tests on RabbitMQ are left out")
+        return {"JOBS_NAME": name, "JOBS_RABBITMQ": request.getfixturevalue("rabbitmq")}
+    return {"JOBS_NAME": name, "JOBS_REDIS": request.getfixturevalue("redis").url}
 
 
 @pytest.fixture
@@ -45,7 +48,8 @@ def actors(environ: dict[str, str], instrumented: None, monkeypatch: pytest.Monk
     module = tasks_in(HERE / "dramatiq_tasks.py", environ, monkeypatch)
     yield module
     module.broker.close()
-    module.broker.client.close()
+    if "JOBS_REDIS" in environ:
+        module.broker.client.close()
 
 
 @pytest.fixture
@@ -65,14 +69,14 @@ def test_a_message_goes_on_with_the_story(captured: Captured, actors: ModuleType
     (probe,) = (event for event in worker.events() if event["event_type"] == "probe.action")
 
     (enqueue,) = captured.events
-    assert (enqueue.action, enqueue.metadata["queue"]) == ("plain.enqueue", "default")
+    assert (enqueue.action, enqueue.metadata["queue"]) == ("plain.enqueue", actors.QUEUE)
     assert (enqueue.correlation.parent_event_id, enqueue.subject.id) == ("evt_request", job_id)
     assert execution["correlation"]["correlation_id"] == probe["correlation"]["correlation_id"] == STORY
     assert execution["correlation"]["parent_event_id"] == enqueue.event_id
     assert probe["correlation"]["parent_event_id"] == execution["event_id"]
     assert execution["actor"] == probe["actor"] == {"type": "user", "id": "7"}
     assert (execution["action"], execution["outcome"]) == ("plain.success", "success")
-    assert (execution["metadata"]["queue"], execution["metadata"]["max_retries"]) == ("default", 20)
+    assert (execution["metadata"]["queue"], execution["metadata"]["max_retries"]) == (actors.QUEUE, 20)
     assert execution["metadata"]["queue_wait"] >= 0
     assert execution["metadata"]["worker"]
     assert "hunter2" not in f"{enqueue}{execution}"
@@ -101,6 +105,7 @@ def test_retries_are_a_chain_of_one_job(captured: Captured, actors: ModuleType, 
     first, second, third = worker.attempts(job_id, 3)
 
     (enqueue,) = captured.events
+    assert enqueue.metadata["arguments"] == {"failures": 2}
     assert [event["outcome"] for event in (first, second, third)] == ["retried", "retried", "success"]
     assert [event["correlation"]["attempt"] for event in (first, second, third)] == [1, 2, 3]
     assert [event["correlation"]["parent_event_id"] for event in (first, second, third)] == [
@@ -141,6 +146,60 @@ def test_each_end_of_a_message_is_told(captured: Captured, actors: ModuleType, s
     assert (again["correlation"]["attempt"], again["correlation"]["correlation_id"]) == (3, STORY)
 
 
+@pytest.mark.parametrize("environ", ["rabbitmq"], indirect=True)
+def test_a_dead_letter_that_is_replayed_goes_on_with_its_story(
+    captured: Captured, actors: ModuleType, start: Start, environ: dict[str, str]
+) -> None:
+    """What RabbitMQ keeps of a dead message is enqueued as it is: it is no second job."""
+    import pika
+
+    with in_story():
+        sent = actors.doomed.send()
+    worker = start()
+    retry, dead = worker.attempts(sent.message_id, 2)
+    with pika.BlockingConnection(pika.URLParameters(environ["JOBS_RABBITMQ"])) as connection:
+        channel = connection.channel()
+        letters = []
+
+        def has_arrived(_: object) -> bool:
+            method, properties, body = channel.basic_get(f"{actors.QUEUE}.XQ", auto_ack=True)
+            letters.extend([(properties, body)] if method else [])
+            return bool(letters)
+
+        worker.wait(has_arrived)
+        channel.basic_publish("", actors.QUEUE, letters[0][1], letters[0][0])
+    *_, again = worker.attempts(sent.message_id, 3)
+
+    assert (retry["outcome"], dead["outcome"]) == ("retried", "dead")
+    assert again["correlation"]["correlation_id"] == STORY
+    assert again["correlation"]["parent_event_id"] == retry["event_id"]
+    assert len(captured.events) == 1
+    assert not [event for event in worker.events() if event["event_type"] == "job.enqueue"]
+
+
+@pytest.mark.parametrize("environ", ["redis"], indirect=True)
+def test_what_is_aborted_is_told(captured: Captured, actors: ModuleType, start: Start, environ: dict[str, str]) -> None:
+    """By dramatiq-abort: one that runs is interrupted, which its retry is not allowed; one that waits is skipped."""
+    dramatiq_abort = pytest.importorskip("dramatiq_abort")
+    backend = pytest.importorskip("dramatiq_abort.backends").RedisBackend.from_url(environ["JOBS_REDIS"])
+    middleware = dramatiq_abort.Abortable(backend=backend)
+    waiting, running = actors.plain.message(), actors.endless.message()
+    middleware.abort(waiting.message_id, mode=pytest.importorskip("dramatiq_abort.middleware").AbortMode.CANCEL)
+    worker = start(JOBS_ABORT=environ["JOBS_REDIS"])
+    for message in (waiting, running):
+        actors.broker.enqueue(message)
+    (skipped,) = worker.attempts(waiting.message_id)
+    worker.wait(lambda events: any(event["event_type"] == "probe.action" for event in events))
+    middleware.abort(running.message_id)
+    interrupted, end = worker.attempts(running.message_id, 2)
+
+    assert (skipped["action"], skipped["outcome"]) == ("plain.skip", "success")
+    assert (interrupted["action"], interrupted["outcome"]) == ("endless.retry", "retried")
+    assert interrupted["error"]["type"].endswith("Abort")
+    assert end["action"] == "endless.skip"
+    assert end["correlation"]["parent_event_id"] == interrupted["event_id"]
+
+
 def test_pipelines_groups_and_delays(captured: Captured, actors: ModuleType, start: Start) -> None:
     """What follows in a pipeline was enqueued by what came before; one that is delayed waits from when it is due."""
     before = datetime.now(timezone.utc)
@@ -163,7 +222,7 @@ def test_pipelines_groups_and_delays(captured: Captured, actors: ModuleType, sta
     due = datetime.fromisoformat(str(captured.events[1].metadata["eta"]))
     assert due >= before + timedelta(seconds=1.4)
     assert 0 <= delayed["metadata"]["queue_wait"] <= (datetime.now(timezone.utc) - due).total_seconds()
-    assert delayed["metadata"]["queue"] == captured.events[1].metadata["queue"] == "default"
+    assert delayed["metadata"]["queue"] == captured.events[1].metadata["queue"] == actors.QUEUE
     assert {event["correlation"]["correlation_id"] for event in (*runs, delayed, *fanned)} == {STORY}
     assert len(fanned) == 2
 
@@ -212,6 +271,38 @@ def test_foreign_options_are_passed_over(captured: Captured, instrumented: None,
 
     (enqueue,) = captured.events
     assert (enqueue.action, enqueue.correlation.parent_event_id) == ("gone.enqueue", None)
+
+
+def test_a_message_that_no_actor_takes_is_rejected(captured: Captured, actors: ModuleType, start: Start) -> None:
+    """In its story, with Dramatiq's error."""
+    worker = start()
+    message = Message(actors.QUEUE, "elsewhere", (), {}, {"max_retries": 0})
+    with in_story():
+        actors.broker.enqueue(message)
+    (rejected,) = worker.attempts(message.message_id)
+
+    assert (rejected["action"], rejected["outcome"]) == ("elsewhere.reject", "failure")
+    assert rejected["error"]["type"].endswith("ActorNotFound")
+    assert rejected["correlation"]["correlation_id"] == STORY
+    assert rejected["correlation"]["parent_event_id"] == captured.events[0].event_id
+
+
+def test_a_message_that_cannot_be_sent_is_a_failed_enqueue(captured: Captured, instrumented: None) -> None:
+    """For it cannot be written, or the broker is away; the caller gets the error that it would have had."""
+    from dramatiq.brokers.redis import RedisBroker
+    from redis.exceptions import RedisError
+
+    broker = RedisBroker(url="redis://127.0.0.1:1")
+    broker.queues.add("default")
+    message = Message("default", "plain", (), {}, {})
+    with pytest.raises((dramatiq.errors.BrokerConnectionError, RedisError)):
+        broker.enqueue(message)
+    with pytest.raises(TypeError):
+        broker.enqueue(Message("default", "plain", (object(),), {}, {}))
+
+    assert [(event.action, event.outcome) for event in captured.events] == [("plain.enqueue", "failure")] * 2
+    assert captured.events[1].error.type == "TypeError"
+    assert captured.events[1].metadata["arguments"] == {"0": "<builtins.object>"}
 
 
 def test_what_is_taken_back_leaves_no_trace(captured: Captured, instrumented: None) -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("huey", reason="no Huey")
 
 from huey import Huey, MemoryHuey  # after the skip
 from huey.api import TaskLock
+from huey.exceptions import HueyException
 from huey.registry import Message
 from tests.instrumentors.working import STORY, Working, in_story, on_top, tasks_in
 
@@ -91,6 +92,7 @@ def test_retries_are_a_chain_of_one_job(captured: Captured, tasks: ModuleType, s
     first, second, third = worker.attempts(job_id, 3)
 
     (enqueue,) = captured.events
+    assert enqueue.metadata["arguments"] == {"failures": 2}
     assert [event["outcome"] for event in (first, second, third)] == ["retried", "retried", "success"]
     assert [event["correlation"]["attempt"] for event in (first, second, third)] == [1, 2, 3]
     assert [event["correlation"]["parent_event_id"] for event in (first, second, third)] == [
@@ -277,6 +279,48 @@ def test_results_and_messages_without_ezlogs_are_as_before(captured: Captured, i
     plain()
     assert not huey.storage.dequeue().endswith(MARK)
     assert len(captured.events) == 1
+
+
+def test_a_task_that_cannot_be_written_is_a_failed_enqueue(captured: Captured, instrumented: None) -> None:
+    """The caller gets the error that it would have had."""
+    huey = MemoryHuey()
+
+    @huey.task()
+    def plain(value: object) -> None:
+        """Do nothing."""
+
+    with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
+        plain(lambda: None)
+
+    (enqueue,) = captured.events
+    assert (enqueue.action, enqueue.outcome) == (f"{__name__}.plain.enqueue", "failure")
+    assert enqueue.error
+    assert enqueue.metadata["arguments"] == {"value": "<builtins.function>"}
+
+
+def test_a_task_that_the_consumer_does_not_know_is_rejected(captured: Captured, instrumented: None) -> None:
+    """In its story, with Huey's error; what is no message at all is Huey's own affair."""
+    producer, consumer = MemoryHuey("shop"), MemoryHuey("shop")
+
+    @producer.task()
+    def elsewhere() -> None:
+        """Do nothing."""
+
+    with in_story():
+        task = elsewhere.s()
+        producer.enqueue(task)
+    consumer.storage.enqueue(producer.storage.dequeue())
+    with pytest.raises(HueyException):
+        consumer.dequeue()
+    consumer.storage.enqueue(b"no message")
+    with pytest.raises(pickle.UnpicklingError):
+        consumer.dequeue()
+
+    enqueue, rejected = captured.events
+    assert (rejected.action, rejected.outcome) == (f"{__name__}.elsewhere.reject", "failure")
+    assert (rejected.error.type, rejected.subject.id) == ("huey.exceptions.HueyException", task.id)
+    assert rejected.correlation.parent_event_id == enqueue.event_id
+    assert rejected.correlation.correlation_id == STORY
 
 
 def test_an_interrupted_task_is_told_as_such(captured: Captured, instrumented: None) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ import pytest
 rq = pytest.importorskip("rq", reason="no RQ")
 
 from redis import Redis as Connection  # noqa: E402  # after the skip
+from redis.exceptions import ConnectionError as AwayError  # noqa: E402
 from rq import Queue, Repeat, Retry  # noqa: E402
 from rq.job import Job as RqJob  # noqa: E402
 from tests.instrumentors.working import STORY, Working, in_story, on_top  # noqa: E402
@@ -99,6 +101,7 @@ def test_retries_are_a_chain_of_one_job(
     first, second, third = worker.attempts(job.id, 3)
 
     (enqueue,) = captured.events
+    assert enqueue.metadata["arguments"] == {"0": 2}
     assert [event["outcome"] for event in (first, second, third)] == ["retried", "retried", "success"]
     assert [event["correlation"]["attempt"] for event in (first, second, third)] == [1, 2, 3]
     assert [event["correlation"]["parent_event_id"] for event in (first, second, third)] == [
@@ -178,6 +181,81 @@ def test_a_job_of_a_job_and_those_that_wait_for_one(captured: Captured, queue: Q
     assert len(captured.events) == 2
 
 
+def test_a_job_that_waited_for_others_names_and_links_to_them(
+    captured: Captured, queue: Queue, spans: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is enqueued and where it runs; the links are to the spans in which the others were enqueued."""
+    others = [queue.enqueue("rq_tasks.plain") for _ in range(2)]
+    joining = queue.enqueue("rq_tasks.plain", depends_on=others)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(HERE)])
+    worker = rq.SimpleWorker([queue], connection=queue.connection)
+    monkeypatch.setattr(worker, "_install_signal_handlers", lambda: None)  # they would stay
+    worker.work(burst=True)
+
+    told = [event for event in captured.events if event.subject and event.subject.id == joining.id]
+    assert [event.action for event in told] == ["rq_tasks.plain.enqueue", "rq_tasks.plain.success"]
+    assert [set(event.metadata["joined"]) for event in told] == [{other.id for other in others}] * 2
+    created = {span.attributes["messaging.message.id"]: span for span in spans() if span.name.startswith("create")}
+    (process,) = [span for span in spans() if span.links]
+    assert process.attributes["messaging.message.id"] == joining.id
+    assert {link.context.span_id for link in process.links} == {created[one.id].context.span_id for one in others}
+
+
+def test_what_rq_scheduler_is_given_waits_from_when_it_was_due(
+    captured: Captured, queue: Queue, start: Start, connection: Connection
+) -> None:
+    """Once, and in the story of whoever gave it; ``enqueue_in`` and ``enqueue_at`` alike."""
+    scheduler = pytest.importorskip("rq_scheduler").Scheduler(queue_name=queue.name, connection=connection)
+    scheduler.scheduled_jobs_key = f"scheduled:{queue.name}"
+    with in_story():
+        later = scheduler.enqueue_in(timedelta(days=3), "rq_tasks.plain")
+        due = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(seconds=1)
+        now = scheduler.enqueue_at(due.replace(tzinfo=None), "rq_tasks.plain")
+    scheduler.enqueue_jobs()
+    (execution,) = start().attempts(now.id)
+
+    in_days, at_once = captured.events
+    assert [event.subject.id for event in captured.events] == [later.id, now.id]
+    assert in_days.metadata["eta"] > (datetime.now(timezone.utc) + timedelta(days=2)).isoformat()
+    assert at_once.metadata["eta"] == due.isoformat()
+    assert execution["correlation"]["correlation_id"] == STORY
+    assert execution["correlation"]["parent_event_id"] == at_once.event_id
+    assert execution["metadata"]["queue_wait"] >= 0
+
+
+@pytest.mark.filterwarnings("ignore:Version 0.22.0:FutureWarning")  # of what rq-scheduler reads crontabs with
+@pytest.mark.parametrize("kind", ["cron", "interval"])
+def test_what_rq_scheduler_finds_due_begins_a_story_each_time(
+    captured: Captured, queue: Queue, start: Start, connection: Connection, kind: str
+) -> None:
+    """One for each run, which the job goes on with; nothing is enqueued as it is scheduled."""
+    scheduler = pytest.importorskip("rq_scheduler").Scheduler(queue_name=queue.name, connection=connection)
+    scheduler.scheduled_jobs_key = f"scheduled:{queue.name}"
+    with in_story():
+        if kind == "cron":
+            job = scheduler.cron("* * * * *", "rq_tasks.plain", queue_name=queue.name)
+        else:
+            job = scheduler.schedule(datetime.now(timezone.utc), "rq_tasks.plain", interval=60, queue_name=queue.name)
+    assert captured.events == []
+    worker = start()
+    for number in (1, 2):
+        found = RqJob.fetch(job.id, connection=connection)
+        scheduler.enqueue_job(found)
+        worker.attempts(job.id, number)
+
+    attempts = worker.attempts(job.id, 2)
+    ticks, enqueues = captured.of("schedule.run"), captured.of("job.enqueue")
+    assert {tick.action for tick in ticks} == {"rq_tasks.plain.tick"}
+    assert [tick.metadata.get(kind) for tick in ticks] == ["* * * * *" if kind == "cron" else 60] * 2
+    assert all("due" in tick.metadata for tick in ticks)
+    assert [one.correlation.parent_event_id for one in enqueues] == [tick.event_id for tick in ticks]
+    assert [one["correlation"]["parent_event_id"] for one in attempts] == [one.event_id for one in enqueues]
+    stories = [one["correlation"]["correlation_id"] for one in attempts]
+    assert stories == [tick.correlation.correlation_id for tick in ticks]
+    assert len({STORY, *stories}) == 3
+    assert {one["correlation"]["attempt"] for one in attempts} == {1}
+
+
 def test_many_at_once_and_one_that_repeats(captured: Captured, queue: Queue, start: Start) -> None:
     """Each of many jobs has its enqueue event; a repetition's parent is the run before it."""
     worker = start()
@@ -234,25 +312,23 @@ def test_damaged_fields_are_passed_over(captured: Captured, queue: Queue, start:
 
 @pytest.mark.parametrize("journal", [False, True])
 def test_a_killed_work_horse(captured: Captured, queue: Queue, start: Start, journal: bool) -> None:
-    """It is told by the worker, or by whoever takes over its journal, but not by both; the retry is attempt 2."""
+    """It is told by the worker at once, under the id that its journal names, too; a retry is caused by it."""
     worker = start("Worker", **({"JOBS_JOURNAL": "1"} if journal else {}))
-    if not journal:
-        (lost,) = worker.attempts(queue.enqueue("rq_tasks.killed").id)
-        assert lost["outcome"] == "failure", "without a retry that is the end"
+    (lost,) = worker.attempts(queue.enqueue("rq_tasks.killed").id)
+    assert lost["outcome"] == "failure", "without a retry that is the end"
+    assert lost["correlation"]["parent_event_id"] == captured.events[-1].event_id
     job = queue.enqueue("rq_tasks.killed", retry=Retry(max=1))
-    last = worker.attempts(job.id, 1 if journal else 2)[-1]
+    lost, success = worker.attempts(job.id, 2)
 
-    assert (last["outcome"], last["correlation"]["attempt"]) == ("success", 2)
-    assert last["correlation"]["parent_event_id"] == captured.events[-1].event_id
-    opened = [event for event in worker.events() if event["event_type"] == "opened.job.execution"]
-    told = worker.attempts(job.id)
+    assert (lost["action"], lost["outcome"]) == ("rq_tasks.killed.lost", "retried")
+    assert lost["error"]["type"].endswith("KilledError")
+    assert lost["correlation"]["parent_event_id"] == captured.events[-1].event_id
+    assert lost["pid"] == worker.process.pid
+    assert (success["outcome"], success["correlation"]["attempt"]) == ("success", 2)
+    assert success["correlation"]["parent_event_id"] == lost["event_id"]
     if journal:
-        assert [event["outcome"] for event in opened] == ["unknown", "unknown"]
-        assert [event["event_id"] for event in told] == [opened[1]["event_id"]]
-        assert opened[0]["metadata"]["reason"] == "interrupted"
-    else:
-        assert (told[0]["outcome"], told[0]["correlation"]["attempt"]) == ("failure", 1)
-        assert told[0]["error"]["type"].endswith("KilledError")
+        opened = [event for event in worker.events() if event["event_type"] == "opened.job.execution"]
+        assert [event["event_id"] for event in opened[1:]] == [lost["event_id"], success["event_id"]]
 
 
 def test_a_job_that_runs_as_it_is_enqueued(captured: Captured, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,6 +366,19 @@ def test_what_is_taken_back_leaves_no_trace(captured: Captured, queue: Queue) ->
 
     assert captured.events == []
     assert queue.connection.hget(job.key, FIELD) is None
+
+
+def test_a_job_that_cannot_be_written_is_a_failed_enqueue(captured: Captured, queue: Queue) -> None:
+    """The caller gets the error that it would have had; so it is where Redis is away as a job is scheduled."""
+    with pytest.raises((TypeError, AttributeError, PicklingError)):
+        queue.enqueue("rq_tasks.plain", lambda: None)
+    away = Queue("away", connection=Connection(port=1))
+    with pytest.raises(AwayError):
+        away.enqueue_in(timedelta(days=3), "rq_tasks.plain")
+
+    assert [(event.action, event.outcome) for event in captured.events] == [("rq_tasks.plain.enqueue", "failure")] * 2
+    assert captured.events[0].error
+    assert captured.events[1].error.type.endswith("ConnectionError")
 
 
 def test_a_job_that_cannot_be_read_fails(captured: Captured, queue: Queue, start: Start) -> None:

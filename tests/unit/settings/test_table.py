@@ -99,6 +99,8 @@ EXAMPLES = {
     "propagate_actor": "no",
     "errors": "logged",
     "error_locals": "on",
+    "job_arguments": "full",
+    "job_results": "safe",
     "instrument": "django,celery",
     "excluded_commands": "flask run,shop serve",
     "command_options": "dry-run,limit",

@@ -189,3 +189,14 @@ def test_rows_beyond_the_bound_are_told_with_those_in_detail() -> None:
 
         request(201, "Ada", happens=view)
     assert "7 order items" in text(only(captured.events))
+
+
+def test_a_job_that_joins_others_says_how_many(captured: Captured) -> None:
+    """The body of a chord, the job that depends on others."""
+    headers = job.enqueued(JOB, joins=[job.Joined("job-2"), job.Joined("job-3")])
+    scope = job.started(JOB, headers=headers)
+    assert scope is not None
+    scope.succeeded()
+    scope.close()
+
+    assert text(only(captured.events)) == "Job send_receipt, which joins 2 jobs, ran in N ms."

@@ -204,7 +204,7 @@ def test_an_unknown_actor_stays_unknown(captured: Captured) -> None:
         '{"v": 1, "correlation_id": "not safe\\n"}',
         '{"v": 1, "correlation_id": ""}',
         '{"v": 1, "correlation_id": "x", "actor": "user:<script>"}',
-        '{"v": 1, "correlation_id": "x", "more": "' + "x" * 4000 + '"}',
+        '{"v": 1, "correlation_id": "x", "more": "' + "x" * 7000 + '"}',
     ],
 )
 def test_a_header_that_is_foreign_damaged_or_unsafe_is_ignored(captured: Captured, value: object) -> None:

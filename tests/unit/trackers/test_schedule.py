@@ -29,6 +29,17 @@ def test_a_schedule_runs_in_a_story_of_its_own(captured: Captured) -> None:
     assert tick.metadata == {"cron": "0 3 * * *"}
 
 
+def test_whom_a_run_names_and_forgets_about_does_not_act_in_it(captured: Captured) -> None:
+    """The schedule does, as it did when the run began; the actor is there for the rest of the run only."""
+    with ezlogs.schedule("close_day"):
+        ezlogs.actor("user", 7)
+        ezlogs.event("day.action", "closed")
+    ezlogs.event("day.action", "after")
+
+    closed, tick, after = captured.events
+    assert (closed.actor.id, tick.actor, after.actor.type) == ("7", Actor("scheduler", "close_day"), "system")
+
+
 def test_a_function_may_be_scheduled(captured: Captured) -> None:
     """Each call is a run and a story."""
 

@@ -72,7 +72,7 @@ def told(fields: Iterable[Field], policy: str | ModelPolicy) -> FrozenChanges:
             continue
         if secret or how == "name":
             changes.append(Change(name))
-        elif how == "full" or (how == "safe" and (harmless or (_is_harmless(before) and _is_harmless(after)))):
+        elif how == "full" or (how == "safe" and (harmless or (is_harmless(before) and is_harmless(after)))):
             changes.append(Change(name, before if before is UNSET else _frozen(before), _frozen(after)))
         elif how == "safe":
             changes.append(Change(name))
@@ -99,9 +99,10 @@ def is_harmless_type(kind: type) -> bool:
     return kind in _HARMLESS_TYPES
 
 
-def _is_harmless(value: object) -> bool:
+def is_harmless(value: object) -> bool:
+    """Tell whether a value is of a type that says nothing about anybody: a number, a date, a choice."""
     kind = type(value)
-    return kind in _HARMLESS_TYPES or (kind is not str and isinstance(value, _HARMLESS))
+    return kind in _HARMLESS_TYPES or (kind is not str and issubclass(kind, _HARMLESS))
 
 
 def _frozen(value: object) -> Any:
