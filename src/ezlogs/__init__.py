@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ezlogs.actor import actor
@@ -19,6 +21,9 @@ from ezlogs.trackers.schedule import schedule
 from ezlogs.version import __version__
 
 if TYPE_CHECKING:
+    debug_mode: bool
+    """Whether each story is shown in the terminal as it happens; may be set at any time."""
+
     from ezlogs.scrubbing import ScrubbingLogRecordExporter, ScrubbingSpanExporter
     from ezlogs.trackers.auth import auth
     from ezlogs.trackers.data.audit import audit
@@ -41,6 +46,7 @@ __all__ = [
     "auth",
     "command",
     "configure",
+    "debug_mode",
     "event",
     "flow",
     "flush",
@@ -69,3 +75,31 @@ def __getattr__(name: str) -> Any:
 
         return globals().setdefault(name, getattr(import_module(_LATER[name]), name))
     raise AttributeError(f"module 'ezlogs' has no attribute {name!r}")
+
+
+class _FrontDoor(ModuleType):
+    """This module, with what can be switched by an assignment."""
+
+    @property
+    def debug_mode(self) -> bool:
+        """Whether each story is shown in the terminal as it happens, as the setting ``debug`` has it.
+
+        Example:
+            >>> import ezlogs
+            >>> ezlogs.debug_mode = True
+            >>> ezlogs.debug_mode
+            True
+            >>> ezlogs.debug_mode = False
+        """
+        from ezlogs.debug import is_on
+
+        return is_on()
+
+    @debug_mode.setter
+    def debug_mode(self, on: bool) -> None:
+        from ezlogs.debug import switch
+
+        switch(on)
+
+
+sys.modules[__name__].__class__ = _FrontDoor

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from opentelemetry import trace
 
+from ezlogs import runtime as process
 from ezlogs.launch.children import AtTheEndOfChildren
 from ezlogs.launch.health import health_of
 from ezlogs.launch.interrupt import interrupt_kept
@@ -137,8 +138,6 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
         reported=running.reported if running else None,
         further_rules=installed_rules,
     )
-    for warning in loaded.warnings:
-        runtime.warn_once(str(warning))
     if loaded.settings.enabled:
         from ezlogs.delivery.pipeline import pipeline  # here, so that `import ezlogs` stays light
 
@@ -147,10 +146,16 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
             carrier.every_turn(runtime.sampler.turn)
         if not loaded.explicit("endpoint"):  # events may leave with another pipeline, scrubbed before the call returns
             runtime.scrubber.search()
+        if loaded.settings.debug if process.debug_asked is None else process.debug_asked:
+            from ezlogs.debug import watch
+
+            watch(runtime)
         if loaded.settings.metrics:
             from ezlogs.metrics import register
 
             register()
+    for warning in loaded.warnings:
+        runtime.warn_once(str(warning))
     install(runtime)
     _heed_the_end_and_forks()
     return runtime

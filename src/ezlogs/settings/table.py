@@ -69,10 +69,10 @@ class Core(Group):
     """The service that the events come from: the resource attribute service.name."""
 
     debug: Annotated[bool, Setting(Boolean())] = False
-    """Raise internal errors instead of reporting them, for development."""
+    """Show each story in the terminal as it happens, and ezlogs' own errors with cause and remedy."""
 
     strict: Annotated[bool, Setting(Boolean())] = False
-    """Raise an error for an invalid event instead of reporting it."""
+    """Raise an error for an invalid event, and internal errors, instead of reporting them."""
 
 
 class Delivery(Group):
