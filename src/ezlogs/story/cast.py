@@ -23,6 +23,8 @@ class Cast:
         self._labels: dict[tuple[str, str | None], str] = {}
         self._models: dict[str, tuple[str, str]] = {}
         self._jobs: dict[str, str] = {}
+        events = list(events)
+        self._behind = _behind(events)
         for event in events:
             for party in (event.actor, event.subject):
                 if party is not None and party.label and party.id is not None:  # else it names anybody
@@ -41,6 +43,13 @@ class Cast:
             kind, _, identifier = actor.on_behalf_of.partition(":")
             return f"{name or 'The system'} (for {self._name(Actor(kind, identifier or None))})"
         return name
+
+    def doer(self, event: UniversalEvent) -> str | None:
+        """Return how a sentence begins that tells of an event.
+
+        A request that does not know who asks was asked by whom all that happened in it was done by, if that is one.
+        """
+        return self.person(self._behind.get(event.event_id, event.actor))
 
     def _name(self, actor: Actor) -> str | None:
         label = actor.label or self._labels.get((actor.type, actor.id))
@@ -86,6 +95,36 @@ class Cast:
         found = _MAIL_JOB.fullmatch(self.job(run)) if run is not None else None
         name = (found["after"] or found["before"]) if found else None
         return words(name) if name and name not in _NO_NAME else None
+
+
+_NOBODY = frozenset({"unknown", "anonymous", "system", "scheduler", "cli"})
+
+
+def _behind(events: list[UniversalEvent]) -> dict[str, Actor]:
+    """Return who is behind requests that do not know it, by event id: who alone did something in it."""
+    unknown = {
+        event.event_id: event
+        for event in events
+        if event.event_type == "http.request" and event.actor.type == "unknown"
+    }
+    if not unknown:
+        return {}
+    by_id = {event.event_id: event for event in events}
+    found: dict[str, dict[tuple[str, str | None], Actor]] = {}
+    for event in events:
+        if event.actor.type in _NOBODY:
+            continue
+        seen, cause = {event.event_id}, event.correlation.parent_event_id
+        while cause in by_id and cause not in seen and cause not in unknown and len(seen) < _NEAR:
+            seen.add(cause)
+            cause = by_id[cause].correlation.parent_event_id
+        if cause in unknown and cause is not None:
+            found.setdefault(cause, {}).setdefault((event.actor.type, event.actor.id), event.actor)
+    return {event_id: next(iter(actors.values())) for event_id, actors in found.items() if len(actors) == 1}
+
+
+_NEAR = 8
+"""How far from a request something may happen that tells who asked."""
 
 
 def job_id(event: UniversalEvent) -> str:

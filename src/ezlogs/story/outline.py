@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import tzinfo
 from typing import NamedTuple
 
 from ezlogs.event import UniversalEvent
@@ -12,7 +13,7 @@ from ezlogs.story.links import origins
 from ezlogs.story.phrases import lateness, schedule_name
 from ezlogs.story.telling import Story
 from ezlogs.story.tree import Node
-from ezlogs.story.wording import counted, duration, last_segment, printable, words
+from ezlogs.story.wording import counted, duration, last_segment, moment, printable, words
 
 GLYPHS = {
     "success": ("✓", "green"),
@@ -70,6 +71,7 @@ def outline(
     *,
     asides: Mapping[str, str] | None = None,
     news: Collection[str] | None = None,
+    zone: tzinfo | None = None,
 ) -> Outline:
     """Return the outline of a story.
 
@@ -81,8 +83,11 @@ def outline(
         others: Those that it may go on from; they are named by their titles.
         asides: What else is to be said of events, by their ids.
         news: The ids of the events to show, with what led to them; all when left out.
+        zone: The time zone in which to say when it began, with its id; neither is said when left out.
     """
     head = [Part(story.title, "bold"), Part(story.closing, _OUTCOMES.get(story.outcome, "red"))]
+    if zone is not None:
+        head.append(Part(f"{moment(story.began, zone)}, story {printable(story.correlation_id)}", "dim"))
     if going_on := origins(story, others):
         head.append(Part(going_on, "dim"))
     nodes = list(walk(story))
@@ -95,7 +100,7 @@ def outline(
     for node, depth, _ in nodes:
         event = node.event
         run = event if event.event_type == "job.execution" else above[depth].run
-        here = _Above(node.service, cast.person(event.actor) or "", run)
+        here = _Above(node.service, cast.doer(event) or "", run)
         if shown is None or event.event_id in shown:
             parts = _parts(node, node.at - story.began, cast, above[depth], here)
             if asides and (aside := asides.get(event.event_id)):

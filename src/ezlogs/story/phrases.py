@@ -28,6 +28,9 @@ _NO_FIELD = "__all__"
 NOTABLE_LATENESS = 1.0
 """Seconds after it was due from which a reader wants to know of a schedule's lateness."""
 
+_AT_ONCE = 0.001
+"""Seconds that nobody waits."""
+
 _MAX_STEPS = 5
 """How many steps of a flow that completed are told."""
 
@@ -62,7 +65,7 @@ def phrase(passage: Passage, cast: Cast) -> Phrase:
 
 def _request(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
-    who, line = cast.person(event.actor), _line(event)
+    who, line = cast.doer(event), _line(event)
     if line.endswith(_UNMATCHED):
         return [f"{who or 'Someone'} requested an unknown address", line.removesuffix(_UNMATCHED), *_facts(event)]
     if event.metadata.get("method") == "WEBSOCKET":
@@ -192,7 +195,8 @@ def _flow(passage: Passage, cast: Cast) -> str:
     end = "was interrupted" if event.outcome == "unknown" else "failed"
     where = f" at {words(str(event.metadata['step']))}" if event.metadata.get("step") else ""
     why = [last_segment(event.error.type)] if event.error else _badly(event)
-    return f"{name} {end}{where}" + (f" after {took}" if took else "") + in_brackets(why)
+    after = "" if took is None else " at once" if (event.duration or 0) < _AT_ONCE else f" after {took}"
+    return f"{name} {end}{where}{after}{in_brackets(why)}"
 
 
 def _is_step(event: UniversalEvent) -> bool:

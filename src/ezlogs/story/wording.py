@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, tzinfo
 
 _IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "women"}
 _UNMARKED_PAST = re.compile(
@@ -54,6 +55,23 @@ def counted(number: int, singular: str, several: str | None = None) -> str:
 def times(number: int) -> str:
     """Return how often: once, twice, ``3 times``."""
     return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def moment(nanoseconds: int, zone: tzinfo) -> str:
+    """Return a time of a zone, to the second, with how far that is from UTC.
+
+    Args:
+        nanoseconds: Since 1970.
+        zone: Whoever reads it is in this one.
+
+    Example:
+        >>> from datetime import timedelta, timezone
+        >>> moment(1_760_000_000_000_000_000, timezone(timedelta(hours=2)))
+        '2025-10-09 10:53:20 +02:00'
+    """
+    at = datetime.fromtimestamp(nanoseconds // 1_000_000_000, zone)
+    offset = f"{at:%z}"
+    return f"{at:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
 
 
 def ordinal(number: int) -> str:
