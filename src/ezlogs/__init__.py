@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     debug_mode: bool
     """Whether each story is shown in the terminal as it happens; may be set at any time."""
 
+    from ezlogs.phrases import phrase
     from ezlogs.scrubbing import ScrubbingLogRecordExporter, ScrubbingSpanExporter
     from ezlogs.trackers.auth import auth
     from ezlogs.trackers.data.audit import audit
@@ -51,6 +52,7 @@ __all__ = [
     "flow",
     "flush",
     "health",
+    "phrase",
     "readiness",
     "register_identity",
     "resume_flow",
@@ -63,6 +65,7 @@ __all__ = [
 _LATER = {
     "ScrubbingLogRecordExporter": "ezlogs.scrubbing",  # it needs the SDK
     "ScrubbingSpanExporter": "ezlogs.scrubbing",
+    "phrase": "ezlogs.phrases",
     "audit": "ezlogs.trackers.data.audit",
     "auth": "ezlogs.trackers.auth",
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib import import_module
 from typing import BinaryIO, Protocol
 
 import click
@@ -12,12 +14,30 @@ from ezlogs.cli import spool_view
 from ezlogs.cli.spool import Choice, chosen, refused, waiting
 from ezlogs.dev import feed
 from ezlogs.exchange import Unreadable, read
+from ezlogs.phrases import registered
+from ezlogs.story.registry import Phrases
 from ezlogs.story.tree import Told
 
 PORT = click.option(
     "--port", default=4318, show_default=True, type=click.IntRange(1, 65535), help="Port of `ezlogs dev`."
 )
+PHRASES = click.option(
+    "--phrases", multiple=True, callback=lambda _context, _option, names: phrases_of(names), metavar="MODULE",
+    help="A module that says by ezlogs.phrase() how events are told; repeatable.",
+)  # fmt: skip
 DIRECTORY = click.option("--dir", "directory", metavar="DIR", help="The state directory; that of the settings.")
+
+
+def phrases_of(names: Sequence[str]) -> Phrases:
+    """Import modules, from this directory too, and return the phrases that they register."""
+    if names and "" not in sys.path:
+        sys.path.insert(0, "")
+    for name in names:
+        try:
+            import_module(name)
+        except Exception as problem:
+            raise click.BadParameter(f"{name} cannot be imported: {type(problem).__name__}: {problem}") from problem
+    return registered
 
 
 class Source(Protocol):

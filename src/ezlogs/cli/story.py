@@ -14,9 +14,10 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from ezlogs.cli.help import Command
-from ezlogs.cli.sources import DIRECTORY, PORT, events_here, events_in, name_of
+from ezlogs.cli.sources import DIRECTORY, PHRASES, PORT, events_here, events_in, name_of
 from ezlogs.story import Story, render_json, render_markdown, render_text, stories, together
 from ezlogs.story.outline import outline
+from ezlogs.story.registry import Phrases
 from ezlogs.story.terminal import drawn_tree
 from ezlogs.story.wording import counted, listed
 
@@ -42,6 +43,7 @@ def _zone(context: click.Context, option: click.Parameter, given: str | None) ->
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="tree", show_default=True, help="As what.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json, for programs.")
 @click.option("--tz", "zone", callback=_zone, metavar="ZONE", help="Times are of this zone; of this machine's.")
+@PHRASES
 @PORT
 @DIRECTORY
 def story(
@@ -51,6 +53,7 @@ def story(
     kind: str,
     as_json: bool,
     zone: tzinfo,
+    phrases: Phrases,
     port: int,
     directory: str | None,
 ) -> None:
@@ -70,10 +73,10 @@ def story(
     if names:
         with ExitStack() as opened:
             files = [opened.enter_context(_opened(name)) for name in names]
-            found, place = stories(events_in(files)), listed(list(map(name_of, files)))
+            found, place = stories(events_in(files), phrases=phrases), listed(list(map(name_of, files)))
     else:
         told, place = events_here(port, directory)
-        found = stories(told)
+        found = stories(told, phrases=phrases)
         if not ids and found and not as_json and kind == "tree":
             _list(found, zone)
             return

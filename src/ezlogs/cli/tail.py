@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.text import Text
 
 from ezlogs.cli.help import Command
-from ezlogs.cli.sources import DIRECTORY, PORT, Dev, Disk, Source
+from ezlogs.cli.sources import DIRECTORY, PHRASES, PORT, Dev, Disk, Source
 from ezlogs.story import render_json
 from ezlogs.story.outline import outline
+from ezlogs.story.registry import Phrases
 from ezlogs.story.tail import Heard, Tail
 from ezlogs.story.terminal import drawn_tree
 
@@ -30,9 +31,10 @@ LONGEST: Final = 10.0
 @click.option("--all", "everything", is_flag=True, help="Begin with what is there already.")
 @click.option("--once", is_flag=True, help="Tell what is there already, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a line, for programs.")
+@PHRASES
 @PORT
 @DIRECTORY
-def tail(everything: bool, once: bool, as_json: bool, port: int, directory: str | None) -> None:
+def tail(*, everything: bool, once: bool, as_json: bool, phrases: Phrases, port: int, directory: str | None) -> None:
     """Tell each story as it happens, until Ctrl-C.
 
     A story is told once it is quiet for a second; when it goes on, what is new of it is told below what led to it.
@@ -42,7 +44,7 @@ def tail(everything: bool, once: bool, as_json: bool, port: int, directory: str 
     """
     dev, disk = Dev(port), Disk(directory)
     console = Console(highlight=False)
-    told = Tail(QUIET, patience=PATIENCE, longest=LONGEST)
+    told = Tail(QUIET, patience=PATIENCE, longest=LONGEST, phrases=phrases)
     told.hear((one for source in (dev, disk) for one in source.news()), monotonic())
     disk.complain()
     before = told.due(float("inf"))

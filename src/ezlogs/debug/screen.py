@@ -18,6 +18,7 @@ from ezlogs.debug.problems import Problems
 from ezlogs.debug.terminal import Terminal
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import suppressing
+from ezlogs.phrases import registered
 from ezlogs.runtime import Runtime
 from ezlogs.story.tail import Tail
 from ezlogs.story.tree import Told
@@ -58,7 +59,7 @@ class Screen:
         self._queue: SimpleQueue[UniversalEvent | str | threading.Event] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._tail = Tail(QUIET, patience=PATIENCE, longest=LONGEST)
+        self._tail = Tail(QUIET, patience=PATIENCE, longest=LONGEST, phrases=registered)
         self._asides: dict[str, tuple[str, ...]] = {}
         self._account = Account(self._runtime)
         self._unseen = 0

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 
 from ezlogs.event import Actor, Subject, UniversalEvent
-from ezlogs.story.wording import capitalised, counted, last_segment, plural, with_article, words
+from ezlogs.story.language import ENGLISH, Language
+from ezlogs.story.registry import NONE, Phrases
+from ezlogs.story.wording import capitalised, last_segment, plural, words
 
 _MAIL_JOB = re.compile(r"(?:send|mail|email|deliver)_(?P<after>.+?)(?:_e?mail)?|(?P<before>.+?)_e?mail")
 _CALLED = {"cli": "terminal user", "scheduler": "schedule"}
@@ -17,9 +19,16 @@ class Cast:
     """Who and what a story is about.
 
     Labels never travel between processes, so one event lends its to the others.
+
+    Args:
+        events: All events of the story.
+        language: The language that it is told in.
+        phrases: How the application wants its events to be told.
     """
 
-    def __init__(self, events: Iterable[UniversalEvent]) -> None:
+    def __init__(self, events: Iterable[UniversalEvent], language: Language = ENGLISH, phrases: Phrases = NONE) -> None:
+        self.language = language
+        self.phrases = phrases
         self._labels: dict[tuple[str, str | None], str] = {}
         self._models: dict[str, tuple[str, str]] = {}
         self._jobs: dict[str, str] = {}
@@ -41,7 +50,8 @@ class Cast:
         name = self._name(actor)
         if actor.on_behalf_of is not None:
             kind, _, identifier = actor.on_behalf_of.partition(":")
-            return f"{name or 'The system'} (for {self._name(Actor(kind, identifier or None))})"
+            whom = self._name(Actor(kind, identifier or None))
+            return self.language.say("on_behalf", who=name or self.language.say("system"), whom=whom)
         return name
 
     def doer(self, event: UniversalEvent) -> str | None:
@@ -56,29 +66,35 @@ class Cast:
         if label or actor.type == "system":
             return label
         if actor.type == "unknown":
-            return "Someone"
+            return self.language.say("someone")
         if actor.type == "anonymous":
-            return "A visitor"
+            return self.language.say("visitor")
         kind = _CALLED.get(actor.type) or words(actor.type)
-        return capitalised(f"{kind} {actor.id}" if actor.id else with_article(kind))
+        return capitalised(f"{kind} {actor.id}" if actor.id else self.language.with_article(kind))
 
     def thing(self, subject: Subject, *, article: bool = True) -> str:
         """Return a subject in words: ``order 42``, ``user Ada``, or ``an order`` when nothing tells which."""
         noun = self.noun(subject.type)
         name = subject.label or self._labels.get((subject.type, subject.id)) or subject.id
         if not name:
-            return with_article(noun) if article else noun
+            return self.language.with_article(noun) if article else noun
         return name if name.lower().startswith(noun) else f"{noun} {name}"
 
     def noun(self, kind: str) -> str:
         """Return what one thing of a type is called."""
-        return self._models[kind][0] if kind in self._models else words(kind)
+        return self._nouns(kind)[0]
 
     def number_of(self, number: int | None, kind: str) -> str:
         """Return ``2 order items``; ``some order items`` when the number was not measured."""
+        singular, several = self._nouns(kind)
+        if number is None:
+            return self.language.say("some_of", noun=several)
+        return self.language.counted(number, singular, several)
+
+    def _nouns(self, kind: str) -> tuple[str, str]:
+        """Return what things of a type are called: in the language, as their models say, else as the type is."""
         noun = words(kind)
-        singular, several = self._models.get(kind) or (noun, plural(noun))
-        return f"some {several}" if number is None else counted(number, singular, several)
+        return self.language.noun(kind) or self._models.get(kind) or (noun, plural(noun))
 
     def job(self, event: UniversalEvent) -> str:
         """Return the name of the job that a job event tells of: the last segment of its task's name."""

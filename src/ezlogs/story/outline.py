@@ -200,7 +200,7 @@ def _what(event: UniversalEvent, cast: Cast, run: UniversalEvent | None) -> str:
         options = event.metadata.get("options")
         return " ".join((event.action, *map(str, options if isinstance(options, tuple) else ())))
     if event.event_type == "schedule.run":
-        return " ".join(("schedule", schedule_name(event), *lateness(event)))
+        return " ".join(("schedule", schedule_name(event), *lateness(event, cast)))
     if event.event_type == "job.enqueue":
         return f"queue {cast.job(event)}"
     if event.event_type == "job.execution":

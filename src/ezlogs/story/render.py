@@ -84,7 +84,16 @@ def render_json(story: Story) -> dict[str, Any]:
         "began": story.began,
         "duration": story.duration,
         "services": list(story.services),
-        "sentences": [{"text": sentence.text, "event_ids": list(sentence.event_ids)} for sentence in story.sentences],
+        "closing": story.closing,
+        "sentences": [
+            {
+                "text": sentence.text,
+                "event_ids": list(sentence.event_ids),
+                "severity": sentence.severity,
+                "at": sentence.at,
+            }
+            for sentence in story.sentences
+        ],
         "notes": list(story.notes),
         "linked": list(linked(story)),
         "roots": [root.event.event_id for root in story.roots],

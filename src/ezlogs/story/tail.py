@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ezlogs.story.registry import NONE, Phrases
 from ezlogs.story.telling import Story, stories
 from ezlogs.story.tree import Told
 
@@ -47,6 +48,7 @@ class Tail:
         patience: Seconds without a new event after which a story is told although a cause that its events name has not
             arrived, as that of a request which goes on; at once after ``quiet_for`` when left out.
         longest: Seconds after which a story is told in any case, quiet or not; never when left out.
+        phrases: How the application wants its events to be told.
 
     Example:
         >>> from ezlogs import Correlation, UniversalEvent
@@ -58,10 +60,18 @@ class Tail:
         ([], ['Order 42 was placed'], [])
     """
 
-    def __init__(self, quiet_for: float = 1.0, *, patience: float | None = None, longest: float = float("inf")) -> None:
+    def __init__(
+        self,
+        quiet_for: float = 1.0,
+        *,
+        patience: float | None = None,
+        longest: float = float("inf"),
+        phrases: Phrases = NONE,
+    ) -> None:
         self._quiet_for = quiet_for
         self._patience = quiet_for if patience is None else patience
         self._longest = longest
+        self._phrases = phrases
         self._stories: dict[str, _Known] = {}
         self._untold: dict[str, _Known] = {}
 
@@ -103,7 +113,7 @@ class Tail:
         for name, known in ready.items():
             del self._untold[name]
             news[name], known.news = frozenset(known.news), set()
-        found = stories(told for known in ready.values() for told in known.events.values())
+        found = stories((told for known in ready.values() for told in known.events.values()), phrases=self._phrases)
         return [Heard(story, news[story.correlation_id], ready[story.correlation_id].forgotten) for story in found]
 
     def _is_due(self, known: _Known, now: float) -> bool:
