@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 
 from ezlogs.event import Actor, Subject, UniversalEvent
@@ -32,6 +33,7 @@ class Cast:
         self._labels: dict[tuple[str, str | None], str] = {}
         self._models: dict[str, tuple[str, str]] = {}
         self._jobs: dict[str, str] = {}
+        self._groups: defaultdict[str, set[str]] = defaultdict(set)
         events = list(events)
         self._behind = _behind(events)
         for event in events:
@@ -44,6 +46,9 @@ class Cast:
                 self._models.setdefault(event.subject.type, (singular, several))
             if event.event_type in ("job.enqueue", "job.execution"):
                 self._jobs.setdefault(job_id(event), task(event))
+                group = event.metadata.get("group")
+                if isinstance(group, str):
+                    self._groups[group].add(job_id(event))
 
     def person(self, actor: Actor) -> str | None:
         """Return how a sentence begins that tells of an actor; None for the system, which takes no credit."""
@@ -99,6 +104,11 @@ class Cast:
     def job(self, event: UniversalEvent) -> str:
         """Return the name of the job that a job event tells of: the last segment of its task's name."""
         return self._jobs[job_id(event)]
+
+    def joined(self, event: UniversalEvent) -> int:
+        """Return how many jobs of the story had to end before the job that an event tells of: those of its group."""
+        group = event.metadata.get("joins")
+        return len(self._groups[group]) if isinstance(group, str) and group in self._groups else 0
 
     def mail(self, event: UniversalEvent, run: UniversalEvent | None) -> str | None:
         """Return what a mail is: named by its template, its action or the job that sends it; None if unknown."""

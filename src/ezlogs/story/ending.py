@@ -8,10 +8,12 @@ from ezlogs.event import UniversalEvent
 from ezlogs.story.cast import job_id
 from ezlogs.story.language import ENGLISH, Language
 from ezlogs.story.passages import SCOPES, is_saved
-from ezlogs.story.tree import Node, Tree
+from ezlogs.story.tree import Node, Tree, began
 from ezlogs.story.wording import words
 
 _FAILED = ("failure", "dead")
+_NOTABLE_SKEW = 1_000_000_000
+"""Nanoseconds by which something seems to have begun before its cause, from which a reader wants to know of it."""
 
 
 def outcome(tree: Tree) -> str:
@@ -51,6 +53,8 @@ def notes(tree: Tree, language: Language = ENGLISH) -> tuple[str, ...]:
     if tree.cycles:
         message = "note.circle" if tree.cycles == 1 else "note.circles"
         found.append(language.say(message, number=language.number(tree.cycles)))
+    if any(node.at - began(node.event) > _NOTABLE_SKEW for node in tree.nodes):
+        found.append(language.say("note.clocks"))
     sampled = [node.event.sampling for node in tree.nodes if node.event.sampling is not None]
     if any(sampling.partial for sampling in sampled):
         found.append(language.say("note.partial"))

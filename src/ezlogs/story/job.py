@@ -31,15 +31,15 @@ def sentence(passage: Passage, cast: Cast) -> str:
     runs = [node.event for node in nodes]
     if not runs:
         return _not_run(name, own[0].event, language)
-    joined = [joins for run in runs if isinstance(joins := run.metadata.get("joins"), tuple)]
     told = _ran(name, runs, language)
-    after = language.in_brackets(
-        [language.say("job.joins", jobs=language.counting(len(joined[0]), "job.joined"))] if joined else []
-    )
+    joined = max(cast.joined(node.event) for node in own)
+    facts = [language.say("job.joins", jobs=language.counting(joined, "job.joined"))] if joined else []
+    after = language.in_brackets(facts)
     wait = runs[0].metadata.get("queue_wait")
     if isinstance(wait, (int, float)) and wait >= NOTABLE_WAIT:
         rest = told.removeprefix(name).strip()
-        return language.say("job.waited", job=name, time=language.duration(wait), rest=rest) + after
+        message = "job.waited" if len(runs) == 1 else "job.waited_first"
+        return language.say(message, job=name, time=language.duration(wait), rest=rest) + after
     return told + after
 
 

@@ -159,7 +159,8 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "job.expired": "expired before it ran{why}",
         "job.terminated": "was terminated{why}",
         "job.reject": "was rejected{why}",
-        "job.waited": "{job} waited {time}, {rest}",
+        "job.waited": "{job} waited {time}, then {rest}",
+        "job.waited_first": "{job} waited {time}, {rest}",
         "job.joins": "after {jobs}",
         "job.joined": "other job|other jobs",
         # Mails.
@@ -214,6 +215,7 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "note.beginnings": "There are {number} beginnings.",
         "note.circle": "1 circle of causes was cut.",
         "note.circles": "{number} circles of causes were cut.",
+        "note.clocks": "The clocks of its hosts disagree.",
         "note.partial": "Sampling kept a part of it.",
         "note.sampled": "Sampling may have left out parts of it.",
         "note.lost": "{number} events were lost by then ({reasons}).",

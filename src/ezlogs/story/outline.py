@@ -202,7 +202,8 @@ def _what(event: UniversalEvent, cast: Cast, run: UniversalEvent | None) -> str:
     if event.event_type == "schedule.run":
         return " ".join(("schedule", schedule_name(event), *lateness(event, cast)))
     if event.event_type == "job.enqueue":
-        return f"queue {cast.job(event)}"
+        joined = cast.joined(event)
+        return f"queue {cast.job(event)}" + (f" after {counted(joined, 'other job')}" if joined else "")
     if event.event_type == "job.execution":
         attempt = event.correlation.attempt
         return f"run {cast.job(event)}" + (f" #{attempt}" if attempt else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree
 
@@ -22,12 +23,10 @@ def render_tree(story: Story, others: Iterable[Story] = ()) -> Tree:
 
 
 def drawn_tree(found: Outline) -> Tree:
-    """Return an outline as a `rich.tree.Tree`; lines that do not fit end with an ellipsis."""
+    """Return an outline as a `rich.tree.Tree`; lines of events that do not fit end with an ellipsis."""
     title, *more = found.head
     top = Text(title.text, title.style, no_wrap=True, overflow="ellipsis")
-    for part in more:
-        top.append("\n").append(part.text, f"not bold {part.style}")
-    branches = [Tree(top, guide_style="dim")]
+    branches = [Tree(Group(top, *(Text(part.text, part.style) for part in more)), guide_style="dim")]
     for line in found.lines:
         text = Text(no_wrap=True, overflow="ellipsis")
         for number, part in enumerate(line.parts):
