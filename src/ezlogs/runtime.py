@@ -212,12 +212,17 @@ def scrubber_of(settings: Settings, further: Callable[[], Iterable[Rule]] | None
 
         return (*rules_of(settings.patterns), *(further() if further else ()))
 
-    return Scrubber(
+    scrubber = Scrubber(
         deny=settings.deny,
         allow=settings.allow,
         policy=Policy(settings.redaction, settings.hash_key),
         further=all_further if settings.patterns else further,
     )
+    if settings.summary:
+        from ezlogs.summary import summary  # here: most do without
+
+        scrubber.summarise = summary
+    return scrubber
 
 
 def _cause(error: BaseException) -> str:

@@ -218,6 +218,9 @@ class Emission(Group):
     disabled_events: Annotated[tuple[str, ...], Setting(EventTypes("event types"))] = ()
     """Types of events that are not made at all."""
 
+    summary: Annotated[bool, Setting(Boolean())] = False
+    """Whether each event says in a sentence what happened, as ezlogs.summary, for back ends that only list events."""
+
 
 class Sampling(Group):
     """Which stories are kept.
