@@ -44,10 +44,10 @@ def phrase(kind: str, template: str | None = None, *, outcome: str = "success") 
 
     Example:
         >>> import ezlogs
-        >>> ezlogs.phrase("order.placed", "{actor} ordered {subject.label} for {metadata.total} euros")
-        >>> @ezlogs.phrase("order.refunded")
-        ... def refunded(event):
-        ...     return "{actor} got the money back" if event.metadata.get("whole") else None
+        >>> ezlogs.phrase("parcel.shipped", "{actor} sent {subject.id} off by {metadata.carrier}")
+        >>> @ezlogs.phrase("parcel.returned")
+        ... def returned(event):
+        ...     return "{actor} did not want it" if event.metadata.get("refused") else None
     """
     if template is not None:
         registered.add(kind, template, outcome)
