@@ -18,6 +18,7 @@ from rich.console import Console
 
 from ezlogs.cli import spool_view as view
 from ezlogs.cli.help import Command, Group
+from ezlogs.cli.progress import tracked
 from ezlogs.cli.requests import read
 from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.logs import LogEncoder
@@ -299,7 +300,8 @@ def send(
                 choice.tried(sending.dead, box.letters)
             else:
                 elsewhere += box.letters.size()[0]
-        for place, spooled in () if dead else choice.processes():
+        left = () if dead else choice.processes()
+        for place, spooled in tracked(left, len(left), "sending"):
             if spooled.living:
                 alive += spooled.waiting
             elif mine is None or place.names[-1] in mine:

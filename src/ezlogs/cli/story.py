@@ -73,10 +73,10 @@ def story(
     if names:
         with ExitStack() as opened:
             files = [opened.enter_context(_opened(name)) for name in names]
-            found, place = stories(events_in(files), phrases=phrases), listed(list(map(name_of, files)))
+            found, place = stories(events_in(files), phrases=phrases, zone=zone), listed(list(map(name_of, files)))
     else:
         told, place = events_here(port, directory)
-        found = stories(told, phrases=phrases)
+        found = stories(told, phrases=phrases, zone=zone)
         if not ids and found and not as_json and kind == "tree":
             _list(found, zone)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import timezone, tzinfo
 
 from ezlogs.event import Actor, Subject, UniversalEvent
 from ezlogs.story.language import ENGLISH, Language
@@ -25,9 +26,17 @@ class Cast:
         events: All events of the story.
         language: The language that it is told in.
         phrases: How the application wants its events to be told.
+        zone: The time zone of the times in it.
     """
 
-    def __init__(self, events: Iterable[UniversalEvent], language: Language = ENGLISH, phrases: Phrases = NONE) -> None:
+    def __init__(
+        self,
+        events: Iterable[UniversalEvent],
+        language: Language = ENGLISH,
+        phrases: Phrases = NONE,
+        zone: tzinfo = timezone.utc,
+    ) -> None:
+        self.zone = zone
         self.language = language
         self.phrases = phrases
         self._labels: dict[tuple[str, str | None], str] = {}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timezone, tzinfo
 from typing import NamedTuple
 
 import msgspec
@@ -12,11 +15,12 @@ from ezlogs.privacy.rule import REDACTED
 from ezlogs.story.cast import Cast
 from ezlogs.story.language import ENGLISH, Language
 from ezlogs.story.passages import Passage
-from ezlogs.story.wording import capitalised, shortened
+from ezlogs.story.wording import capitalised, moment, shortened
 
 _VERBS = {"create": "created", "delete": "deleted", "destroy": "deleted"}
 _HEADLINES = {frozenset({"created"}): "saved", frozenset({"created", "changed"}): "saved"}
 _MAX_CHANGES = 3
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?(Z|[+-]\d\d:\d\d)")
 
 
 class _Net(NamedTuple):
@@ -122,27 +126,53 @@ def _changes(events: list[UniversalEvent], cast: Cast) -> list[str]:
             first = changed.get(change.field, change)
             changed[change.field] = Change(change.field, first.before, change.after)
     language = cast.language
-    told = [_change(change, language) for change in list(changed.values())[:_MAX_CHANGES]]
-    rest = len(changed) - len(told)
+    every = [_change(change, cast) for change in changed.values()] + _links(events, language)
+    told = every[:_MAX_CHANGES]
+    rest = len(every) - len(told)
     return [*told, language.say("more", number=language.number(rest))] if rest else told
 
 
-def _change(change: Change, language: Language) -> str:
+def _links(events: list[UniversalEvent], language: Language) -> list[str]:
+    """Return what became of a row's links to others: ``tags 2 added, 1 removed``."""
+    found = []
+    for event in events:
+        links = event.metadata.get("m2m")
+        if not isinstance(links, Mapping) or not links.get("field"):
+            continue
+        numbers = [(name, len(keys)) for name in ("added", "removed") if isinstance(keys := links.get(name), tuple)]
+        moved = ", ".join(
+            language.say(f"links.{name}", number=language.number(number)) for name, number in numbers if number
+        )
+        field = str(links["field"])
+        found.append(language.say("change.links", field=field, changes=moved) if moved else field)
+    return found
+
+
+def _change(change: Change, cast: Cast) -> str:
+    language = cast.language
     field, sides = change.field, [side for side in (change.before, change.after) if side is not msgspec.UNSET]
     if sides and all(side == REDACTED for side in sides):
         return language.say("change.hidden", field=field)
     if change.after is msgspec.UNSET:
         return field
-    after = shown(change.after, language)
+    after = shown(change.after, language, cast.zone)
     if change.before is msgspec.UNSET:
         return language.say("change.set", field=field, after=after)
-    return language.say("change", field=field, before=shown(change.before, language), after=after)
+    return language.say("change", field=field, before=shown(change.before, language, cast.zone), after=after)
 
 
-def shown(value: object, language: Language = ENGLISH) -> str:
-    """Return a value as a reader wants it."""
+def shown(value: object, language: Language = ENGLISH, zone: tzinfo = timezone.utc) -> str:
+    """Return a value as a reader wants it: a time to the second, and in a zone.
+
+    >>> shown("2026-11-27T22:43:35.693154+02:00"), shown(1204), shown(None)
+    ('2026-11-27 20:43:35 +00:00', '1,204', 'nothing')
+    """
     if value is None or value == "":
         return language.say("value.nothing")
     if isinstance(value, bool):
         return language.say("value.yes" if value else "value.no")
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        with suppress(ValueError):
+            at = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            return moment(int(at.timestamp()) * 1_000_000_000, zone)
     return shortened(language.number(value) if isinstance(value, int) else str(value))

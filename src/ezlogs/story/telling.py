@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import timezone, tzinfo
 
 import msgspec
 
@@ -61,7 +62,9 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     """The last line: how it came out and how long it took, and what is missing from the tree."""
 
 
-def stories(received: Iterable[Told], *, language: Language = ENGLISH, phrases: Phrases = NONE) -> list[Story]:
+def stories(
+    received: Iterable[Told], *, language: Language = ENGLISH, phrases: Phrases = NONE, zone: tzinfo = timezone.utc
+) -> list[Story]:
     """Return the stories that events tell, in the order in which they began.
 
     Pure: equal events give equal stories, in whatever order and however often they were received.
@@ -70,6 +73,7 @@ def stories(received: Iterable[Told], *, language: Language = ENGLISH, phrases: 
         received: Events, privacy already applied, each with the service that told of it.
         language: What they are told in.
         phrases: How the application wants its events to be told.
+        zone: The time zone of the times that rows were changed to.
 
     Example:
         >>> from ezlogs import Actor, Correlation, UniversalEvent
@@ -84,13 +88,17 @@ def stories(received: Iterable[Told], *, language: Language = ENGLISH, phrases: 
     by_story: defaultdict[str, list[Told]] = defaultdict(list)
     for told in distinct(received):
         by_story[told.event.correlation.correlation_id].append(told)
-    found = [_story(correlation_id, grow(told), language, phrases) for correlation_id, told in by_story.items()]
+    found = []
+    for correlation_id, told_of in by_story.items():
+        tree = grow(told_of)
+        cast = Cast([node.event for node in tree.nodes], language, phrases, zone)
+        found.append(_story(correlation_id, tree, cast))
     return sorted(found, key=lambda story: (story.began, story.correlation_id))
 
 
-def _story(correlation_id: str, tree: Tree, language: Language, phrases: Phrases) -> Story:
+def _story(correlation_id: str, tree: Tree, cast: Cast) -> Story:
     events = tuple(node.event for node in tree.nodes)
-    cast = Cast(events, language, phrases)
+    language = cast.language
     parts = passages(tree, cast)
     said = [phrase(part, cast) for part in parts]
     business = next((index for index, part in enumerate(parts) if part.kind in ("business", "session")), 0)
