@@ -235,6 +235,9 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__qualname__}: {message_of(error) or 'without a message'}{place}"
 
 
+debug_shown: Callable[[], None] | None = None
+"""Shows what debug mode has not shown yet, before the process ends; None without debug mode."""
+
 debug_asked: bool | None = None
 """What ``ezlogs.debug_mode`` was set to; None where it was not."""
 

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Final
 
+from ezlogs import runtime as process
 from ezlogs.debug.account import Account
 from ezlogs.debug.draw import drawn
 from ezlogs.debug.problems import Problems
@@ -54,6 +55,7 @@ class Screen:
         self._problems = Problems(self.say, runtime)
         self._problems.attach()
         self._start_over()
+        process.debug_shown = self.flush
 
     def _start_over(self) -> None:
         self._queue: SimpleQueue[UniversalEvent | str | threading.Event] = SimpleQueue()
@@ -95,6 +97,8 @@ class Screen:
             self.flush()
         self._problems.detach()
         self._terminal.close()
+        if process.debug_shown == self.flush:
+            process.debug_shown = None
 
     def forget(self) -> None:
         """In a forked child: begin anew, without what the parent will show."""

@@ -207,6 +207,8 @@ def drain() -> None:
     if runtime is not None and runtime.carrier is not None and runtime.carrier.processor is not None:
         _let_out(runtime)
         runtime.carrier.processor.shutdown()
+        if process.debug_shown is not None:
+            process.debug_shown()
 
 
 _children = AtTheEndOfChildren(shutdown, drain)

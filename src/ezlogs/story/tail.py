@@ -12,6 +12,8 @@ from ezlogs.story.tree import Told
 MAX_STORIES = 1000
 MAX_EVENTS = 2000
 """How many events of one story are remembered, the latest ones."""
+MAX_REMEMBERED = 100_000
+"""How many events are remembered in all; the stories heard of longest ago are forgotten first."""
 
 
 class Heard(NamedTuple):
@@ -40,8 +42,8 @@ class _Known:
 class Tail:
     """Collects events by story, and hands out each story once it is quiet; one that goes on is told again, whole.
 
-    The `MAX_STORIES` stories heard of last are remembered, of each its `MAX_EVENTS` latest events. Times are seconds of
-    any clock that never goes back.
+    The `MAX_STORIES` stories heard of last are remembered, of each its `MAX_EVENTS` latest events, and `MAX_REMEMBERED`
+    in all. Times are seconds of any clock that never goes back.
 
     Args:
         quiet_for: Seconds without a new event after which a story is told.
@@ -74,6 +76,7 @@ class Tail:
         self._phrases = phrases
         self._stories: dict[str, _Known] = {}
         self._untold: dict[str, _Known] = {}
+        self._remembered = 0
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell, now or later."""
@@ -88,6 +91,7 @@ class Tail:
             if known.events.get(event_id) != told:
                 if not known.news:
                     known.since = now
+                self._remembered += event_id not in known.events
                 known.events[event_id] = told
                 known.news.add(event_id)
                 known.heard = now
@@ -97,9 +101,10 @@ class Tail:
                 del known.events[oldest]
                 known.news.discard(oldest)
                 known.forgotten += 1
-        while len(self._stories) > MAX_STORIES:
+                self._remembered -= 1
+        while len(self._stories) > MAX_STORIES or (self._remembered > MAX_REMEMBERED and len(self._stories) > 1):
             oldest = next(iter(self._stories))
-            del self._stories[oldest]
+            self._remembered -= len(self._stories.pop(oldest).events)
             self._untold.pop(oldest, None)
 
     def quiet(self, now: float) -> list[Story]:

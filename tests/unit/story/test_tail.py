@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ezlogs import Correlation, UniversalEvent
 from ezlogs.story import Told
+from ezlogs.story import tail as module
 from ezlogs.story.tail import MAX_EVENTS, MAX_STORIES, Tail
 
 
@@ -99,6 +102,16 @@ def test_a_story_that_never_rests_is_told_now_and_then() -> None:
         tail.hear([told("a", now)], now)
         found += [(now, len(heard.news)) for heard in tail.due(now)]
     assert found == [(30, 31), (61, 31)]
+
+
+def test_only_so_many_events_are_remembered_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stories heard of longest ago go, and never the one that is heard of."""
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 5)
+    tail = Tail(quiet_for=1.0)
+    for story, number in (("a", 3), ("b", 2), ("c", 1), ("d", 9)):
+        tail.hear([told(story, index) for index in range(number)], now=0.0)
+        tail.hear([told(story, 0)], now=0.0)
+    assert lengths(tail, 1.0) == {"d": 9}
 
 
 def test_only_so_many_events_of_a_story_are_remembered() -> None:
