@@ -8,7 +8,9 @@ read and written again has every key of it, with its value.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ import msgspec
 
 from ezlogs.correlation import Correlation
 from ezlogs.event import OUTCOMES, Change, Failure, UniversalEvent
+from ezlogs.facts import Sampled, is_timestamp
 from ezlogs.ids import EVENT_ID_PREFIX
 from ezlogs.party import Actor, Subject
 from ezlogs.snapshot import plain
@@ -152,12 +155,12 @@ def _event(document: Mapping[str, Any]) -> UniversalEvent:
     )
     if not own:
         return made
-    told = msgspec.structs.replace(made.facts, invalid=tuple(map(str, own.get("invalid") or made.facts.invalid)))
-    if isinstance(own.get("sampled"), Mapping):
-        from ezlogs.facts import Sampled
-
-        told = msgspec.structs.replace(told, sampling=msgspec.convert(own["sampled"], Sampled, strict=False))
-    return UniversalEvent.of(told)
+    said, facts = own.get("invalid"), made.facts
+    if isinstance(said, list):
+        facts = msgspec.structs.replace(facts, invalid=tuple(map(str, said)))
+    with suppress(msgspec.ValidationError):  # what it says of sampling is no matter of life and death
+        facts = msgspec.structs.replace(facts, sampling=msgspec.convert(own.get("sampled"), Sampled | None))
+    return UniversalEvent.of(facts)
 
 
 def _event_with(metadata: Mapping[str, object]) -> UniversalEvent:
@@ -239,7 +242,7 @@ def _failure(document: Mapping[str, Any], metadata: Mapping[str, Any]) -> Failur
 
 
 def _timestamp(document: Mapping[str, Any], own: Mapping[str, Any], timing: Mapping[str, Any]) -> int:
-    if isinstance(own.get("timestamp"), int) and own["timestamp"] >= 0:
+    if is_timestamp(own.get("timestamp")):
         return int(own["timestamp"])
     for found in (document.get("timestamp"), timing.get("event_created_at"), timing.get("started_at")):
         if isinstance(found, str) and (at := _nanoseconds(found)) is not None:
@@ -251,9 +254,10 @@ def _nanoseconds(text: str) -> int | None:
     from ezlogs.document import nanoseconds
 
     try:
-        return max(0, nanoseconds(text))
-    except ValueError:
+        at = nanoseconds(text)
+    except (ValueError, OverflowError):
         return None
+    return at if is_timestamp(at) else None
 
 
 def _rfc3339(timestamp: int) -> str:
@@ -272,7 +276,7 @@ def _party(party: Actor | Subject) -> dict[str, Any]:
 
 def _id_of(document: Mapping[str, Any]) -> str:
     """Return an id for a document that has none; the same each time."""
-    content = msgspec.json.encode(document, order="deterministic")
+    content = json.dumps(document, sort_keys=True).encode()
     return EVENT_ID_PREFIX + hashlib.sha256(content).hexdigest()[:32]
 
 

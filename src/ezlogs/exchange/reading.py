@@ -45,12 +45,14 @@ def read(content: bytes) -> list[Told]:
         return list(_in(msgspec.json.decode(content), "", content))
     except msgspec.DecodeError:
         pass  # it may be one document a line
+    except RecursionError as problem:
+        raise Unreadable("nested too deeply") from problem
     found: list[Told] = []
     for number, line in enumerate(content.splitlines(), 1):
         if line.strip():
             try:
                 document = msgspec.json.decode(line)
-            except msgspec.DecodeError as problem:
+            except (msgspec.DecodeError, RecursionError) as problem:
                 raise Unreadable(f"line {number}: no JSON: {problem}") from problem
             found += _in(document, f"line {number}: ", line)
     return found

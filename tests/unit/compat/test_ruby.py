@@ -193,6 +193,10 @@ documents = st.fixed_dictionaries(
         "timing": st.dictionaries(st.sampled_from(["event_created_at", "total_time_ms"]), scalars),
         "platform": st.dictionaries(st.sampled_from(["service", "hostname"]), scalars),
         "impact": values, "payload": values,
+        "ezlogs": st.dictionaries(
+            st.sampled_from(["timestamp", "outcome", "severity", "sequence", "attempt", "changes", "invalid", "sampled"]),
+            values | st.integers(-(2**80), 2**80),
+        ),
     },
 )  # fmt: skip
 

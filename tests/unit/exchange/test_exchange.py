@@ -88,6 +88,8 @@ def test_a_binary_request_and_an_empty_file_are_read() -> None:
     ("content", "why"),
     [
         (b"\x00\xff", "neither JSON nor an export request"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000 + b"\n[", "nested too deeply"),
         (b'{"event_type": "a.b"}\n{nonsense', "line 2: no JSON"),
         (b'{"a": 1}', "neither an export request nor an event"),
         (b'[{"event_type": "a.b"}, 7]', "item 2: neither"),
