@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ezlogs import runtime as process
 from ezlogs.debug.screen import Screen
 from ezlogs.debug.watching import Watching
@@ -28,16 +30,17 @@ def switch(on: bool) -> None:
         return
     if on:
         watch(runtime)
-    elif isinstance(runtime.carrier, Watching):
-        runtime.carrier.leave()
-        runtime.carrier = runtime.carrier.inner
+    else:
+        watching: Any = runtime.carrier
+        watching.leave()
+        runtime.carrier = watching.inner
         if runtime.sampler is not None:
             runtime.sampler.explain(runtime.settings.debug)
 
 
 def watch(runtime: Runtime) -> None:
-    """Have everything shown that a runtime's carrier takes."""
-    if runtime.carrier is not None and not isinstance(runtime.carrier, Watching):
-        runtime.carrier = Watching(runtime.carrier, Screen(runtime))
-        if runtime.sampler is not None:
-            runtime.sampler.explain(True)
+    """Have everything shown that a runtime's carrier takes, which it has."""
+    carrier: Any = runtime.carrier
+    runtime.carrier = Watching(carrier, Screen(runtime))
+    if runtime.sampler is not None:
+        runtime.sampler.explain(True)

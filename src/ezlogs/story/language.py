@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from ezlogs.story.messages import ENGLISH as MESSAGES
-from ezlogs.story.wording import ordinal, past, plural, with_article, words
+from ezlogs.story.wording import ordinal, past, plural, time_parts, with_article, words
 
 
 def _of_two(number: int) -> int:
@@ -83,26 +83,10 @@ class Language:
 
     def duration(self, seconds: float) -> str:
         """Return a duration as people say it; see `ezlogs.story.wording.duration`."""
-        if seconds < 0.001:
+        told = [self.say(unit, number=self.number(number)) for number, unit in time_parts(seconds)]
+        if not told:
             return self.say("under_1_ms")
-        if round(seconds * 1000) < 1000:
-            return self._unit("ms", round(seconds * 1000))
-        if round(seconds, 1) < 10:
-            return self._unit("s", round(seconds, 1))
-        whole = round(seconds)
-        if whole < 60:
-            return self._unit("s", whole)
-        minutes = whole // 60
-        if minutes < 60:
-            return self._two_units("min", minutes, "s", whole % 60)
-        return self._two_units("h", minutes // 60, "min", minutes % 60)
-
-    def _unit(self, unit: str, number: float) -> str:
-        return self.say(unit, number=self.number(number))
-
-    def _two_units(self, large: str, number: int, small: str, rest: int) -> str:
-        told = self._unit(large, number)
-        return self.say("two_units", large=told, small=self._unit(small, rest)) if rest else told
+        return told[0] if len(told) == 1 else self.say("two_units", large=told[0], small=told[1])
 
     def ordinal(self, number: int) -> str:
         """Return which one in order."""

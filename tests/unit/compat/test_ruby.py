@@ -182,6 +182,7 @@ def test_what_sampling_says_comes_back_too() -> None:
     assert ruby.read(json.loads(json.dumps(ruby.write(event)))).event == event
 
 
+_OWN_KEYS = ["timestamp", "outcome", "severity", "sequence", "attempt", "changes", "invalid", "sampled"]
 documents = st.fixed_dictionaries(
     {"event_type": st.sampled_from(["http.request", "data.change", "Wrong Type"]), "action": texts | st.just("GET /")},
     optional={
@@ -194,8 +195,8 @@ documents = st.fixed_dictionaries(
         "platform": st.dictionaries(st.sampled_from(["service", "hostname"]), scalars),
         "impact": values, "payload": values,
         "ezlogs": st.dictionaries(
-            st.sampled_from(["timestamp", "outcome", "severity", "sequence", "attempt", "changes", "invalid", "sampled"]),
-            values | st.integers(-(2**80), 2**80),
+            st.sampled_from(_OWN_KEYS),
+            values | st.integers(-(2**63), 2**63 - 1),
         ),
     },
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,13 +13,16 @@ import pytest
 
 import ezlogs
 from ezlogs.debug import screen as module
-from ezlogs.debug.problems import USUAL, remedy
+from ezlogs.debug.account import Account, redactions
+from ezlogs.debug.problems import USUAL, Problems, remedy
 from ezlogs.debug.screen import Screen
 from ezlogs.debug.terminal import WIDEST_PIPE, Terminal
 from ezlogs.debug.watching import Watching
 from ezlogs.emit import guarded
 from ezlogs.runtime import Runtime, install, log
 from ezlogs.settings import load
+from ezlogs.story import Told
+from ezlogs.story.tail import Heard, Tail
 from ezlogs.testing import Captured
 
 
@@ -275,3 +279,171 @@ def test_warnings_are_handled_by_logging_as_before(shown: Wall, caplog: pytest.L
     with caplog.at_level(logging.WARNING, "ezlogs"):
         log.warning("ezlogs: %s", "mine")
     assert "mine" in caplog.text
+
+
+class Collectorless(Captured):
+    """A carrier that is in trouble."""
+
+    def health(self) -> dict[str, object]:
+        """Return what a worker says whose collector is away."""
+        return {"pending": 3, "failures": 2, "last_problem": "no collector; try another", "breaker": {"state": "open"}}
+
+
+def test_trouble_with_delivery_is_shown_in_a_line() -> None:
+    """What was handed on, a circuit that is open, the last answer, and what was lost, each loss once."""
+    runtime = Runtime(load({}, {"debug": True}).settings)
+    runtime.carrier = Collectorless(runtime.scrubber)
+    runtime.ledger.note("handed_over", 2)
+    runtime.ledger.note("lost.queue_full", 1200)
+    account = Account(runtime)
+    (heard,) = _heard()
+    assert account.line(heard) == (
+        "delivery: 0 sent, 3 waiting, 2 handed to another pipeline; paused (circuit open); no collector; "
+        "LOST: 1,200 (queue_full)"
+    )
+    assert "LOST" not in account.line(heard)
+    runtime.ledger.note("lost.queue_full", 1)
+    assert account.rest() == "LOST: 1 (queue_full)"
+    assert account.rest() == ""
+
+
+def _heard() -> list[Heard]:
+    tail = Tail()
+    event = ezlogs.UniversalEvent.create(
+        "order.action", "placed", correlation=ezlogs.Correlation(correlation_id="s"), event_id="evt_1"
+    )
+    tail.hear([Told(event)], 0.0)
+    return tail.due(9.0)
+
+
+def test_many_redactions_of_an_event_are_counted() -> None:
+    """Three are told by place and rule."""
+    (heard,) = _heard()
+    lines = tuple(f"metadata.{name}: key" for name in "abcde")
+    assert redactions({"evt_1": lines}, heard) == {
+        "evt_1": "hidden: metadata.a (key), metadata.b (key), metadata.c (key) and 2 others"
+    }
+
+
+def test_what_is_forgotten_of_a_long_story_is_said(shown: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded, and nobody is to think that all is there."""
+    monkeypatch.setattr("ezlogs.story.tail.MAX_EVENTS", 2)
+    with ezlogs.flow("checkout", 1):
+        for number in range(3):
+            ezlogs.event("order.action", "placed", subject=("order", number))
+    ezlogs.flush()
+    assert "3 earlier events of it are forgotten." in shown.getvalue()
+
+
+class Prepared:
+    """What a journal has prepared."""
+
+    extra = "its own"
+
+    def take(self, event: object, ctx: object) -> int:
+        """Take an event."""
+        return 0
+
+    def release(self, number: int) -> None:
+        """Let it go."""
+
+
+class Journaling(Captured):
+    """A carrier with a journal."""
+
+    def preparing(self) -> Any:
+        """Return where a transaction's events go."""
+        return Prepared()
+
+
+def test_rows_are_shown_once_their_transaction_was_committed() -> None:
+    """Not when they are journaled before it."""
+    runtime, wall = Runtime(load({}, {"debug": True}).settings), Wall()
+    watching = Watching(Journaling(runtime.scrubber), Screen(runtime, Terminal(wall)))
+    assert Watching(Captured(), Screen(runtime, Terminal(Wall()))).preparing() is None
+    event = ezlogs.UniversalEvent.create(
+        "data.change", "order.create", subject=("order", 1), correlation=ezlogs.Correlation(correlation_id="s")
+    )
+    preparation = watching.preparing()
+    assert preparation.extra == "its own"
+    number = preparation.take(event, None)
+    watching.flush(0)
+    assert wall.getvalue() == ""
+    preparation.release(number)
+    watching.flush(0)
+    assert "Order 1 was created" in wall.getvalue()
+    watching.forget()
+    watching.shutdown(0)
+
+
+def test_an_event_that_is_none_and_a_thread_that_cannot_start_are_counted(
+    shown: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of the interpreter."""
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "from_attributes", lambda *_: None)
+        ezlogs.event("order.action", "placed")
+        ezlogs.flush()
+    assert "1 events came faster" in shown.getvalue()
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    runtime = Runtime(load({}).settings)
+    screen = Screen(runtime, Terminal(Wall()))
+    with monkeypatch.context() as ending:
+        ending.setattr(threading.Thread, "start", refuse)
+        screen.say("late")
+        screen.flush()
+    with screen._starting:
+        screen._start()
+    screen._start()
+    screen._start()
+    screen.close()
+
+
+def test_only_so_many_redactions_are_remembered(shown: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are forgotten together."""
+    monkeypatch.setattr(module, "_MAX_NOTED", 1)
+    for number in range(3):
+        ezlogs.event("order.action", "placed", subject=("order", number), metadata={"password": "hunter2"})
+    ezlogs.flush()
+    assert "hidden: metadata.password (key)" in shown.getvalue()
+
+
+def test_a_handler_that_fails_is_silent() -> None:
+    """The application's log call returns as before."""
+
+    def refuse(_text: str) -> None:
+        raise OSError("gone")
+
+    runtime = Runtime(load({}).settings)
+    record = logging.LogRecord("ezlogs", logging.WARNING, __file__, 1, "ezlogs: something; else", (), None)
+    Problems(refuse, runtime).emit(record)
+    shown: list[str] = []
+    Problems(shown.append, runtime).emit(record)
+    assert shown == ["! ezlogs: something; else\n\n"]
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals here")
+def test_a_real_terminal_a_full_pipe_and_a_closed_file() -> None:
+    """A terminal has a width; a pipe that nobody reads and does not wait takes what it can."""
+    master, slave = os.openpty()
+    with open(slave, "w", encoding="utf-8") as stream:
+        terminal = Terminal(stream)
+        assert terminal.rich
+        assert terminal.width > 0
+        terminal.write("hello")
+        assert os.read(master, 5) == b"hello"
+    terminal.write("nobody hears")
+    assert not terminal.open
+    os.close(master)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with open(writer, "w", encoding="utf-8") as stream:
+        full = Terminal(stream)
+        full.write("x" * 1_000_000)
+        full.write("more")
+        assert full.open
+        assert not full.rich
+    os.close(reader)

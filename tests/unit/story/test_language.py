@@ -105,15 +105,18 @@ def test_an_application_tells_its_events_in_its_own_words(scene: Any) -> None:
     """A row, a business event and a whole event type; what the request was about is what has a phrase."""
     phrases = Phrases()
     phrases.add("order.create", "{actor} opened order {subject.id} with {metadata.table}")
+    phrases.add("cart.filled", "The cart has {metadata}")
     phrases.add("order.action placed", "{actor.label} ordered {subject} for {metadata.total} euros")
     with scene.request("POST /orders/", 201, 0.084):
         scene.row("order.create", 42)
         scene.row("orderitem.create", 1)
         scene.now = 0.01
         scene.tell("order.action", "placed", subject=("order", 42), metadata={"total": 1204})
+        scene.now = 0.02
+        scene.tell("cart.action", "filled", metadata={"cups": 2})
     assert told(scene, phrases) == (
         "Ada opened order 42 with shop_order (POST /orders, 201, 84 ms). Order item 1 was created. "
-        "Ada ordered order 42 for 1,204 euros."
+        "Ada ordered order 42 for 1,204 euros. The cart has cups 2."
     )
 
 
