@@ -13,7 +13,7 @@ from tests.unit.exchange.test_exchange import placed
 from ezlogs.cli.app import app
 from ezlogs.dev.receiver import Receiver
 from ezlogs.exchange import read, write
-from ezlogs.story import stories, told
+from ezlogs.story import Told, stories, told
 
 
 def ezlogs(*arguments: str | Path, given: bytes | None = None, **environ: str) -> Result:
@@ -112,3 +112,13 @@ def test_what_is_on_this_machine_is_exported_without_a_file(agents: Path, tmp_pa
     nothing = ezlogs("export", "--port", "1", "--dir", tmp_path)
     assert nothing.exit_code == 1
     assert "no ezlogs dev is on port 1" in nothing.stderr
+
+
+def test_nothing_more_is_sent_to_a_collector_that_is_away(tmp_path: Path) -> None:
+    """The first request says that it is; what would come after counts as not sent."""
+    source = tmp_path / "events.jsonl"
+    found = [placed(number) for number in range(3)]
+    source.write_text("".join(write([found[0], Told(found[1].event, "b"), Told(found[2].event, "c")], "jsonl")))
+    result = ezlogs("import", source, "--endpoint", "http://127.0.0.1:9", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["left"] == 3

@@ -21,6 +21,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from ezlogs import Actor, Correlation, UniversalEvent
 from ezlogs.cli.app import app
 from ezlogs.dev.receiver import Receiver
+from ezlogs.phrases import registered
+from ezlogs.story import Told
 from ezlogs.wire import attributes
 
 
@@ -185,3 +187,23 @@ def test_what_holds_no_story_is_said(tmp_path: Path) -> None:
     wrong = ezlogs(tmp_path / "other")
     assert wrong.exit_code == 1
     assert "line 1: no JSON" in wrong.stderr
+
+
+def test_only_the_latest_of_many_stories_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is said how many there are before."""
+    found = [Told(placed(f"{number:032x}"), "shop") for number in range(53)]
+    monkeypatch.setattr("ezlogs.cli.story.events_here", lambda *_: (found, "here"))
+    listed = ezlogs()
+    assert len(listed.stdout.splitlines()) == 50
+    assert "and 3 before\n" in listed.stderr
+
+
+def test_a_module_says_how_events_are_told(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cannot be imported ends the command before anything is read."""
+    monkeypatch.setattr(registered, "_templates", {})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "phrases_of_a_test.py").write_text("import ezlogs\nezlogs.phrase('order.placed', '{actor} ordered')\n")
+    assert "\nAda ordered.\n" in ezlogs(binary, "--phrases", "phrases_of_a_test").stdout
+    wrong = ezlogs(binary, "--phrases", "no_such_module_at_all")
+    assert wrong.exit_code == 2
+    assert "no_such_module_at_all cannot be imported: ModuleNotFoundError" in " ".join(wrong.stderr.split())
