@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib.util import find_spec
@@ -86,7 +87,12 @@ class Terminal:
 
 
 def _number_of(stream: Any) -> int | None:
-    """Return the file of a stream that writes to one and has nothing buffered for it; None of any other."""
+    """Return the file of a stream that writes to one and has nothing buffered for it; None of any other.
+
+    A notebook's has one too, which is not what people look at.
+    """
+    if not isinstance(stream, io.TextIOWrapper):
+        return None
     try:
         number: int = stream.fileno()
         stream.flush()

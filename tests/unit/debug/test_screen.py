@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,7 +43,8 @@ class Wall(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing about colours in the environment."""
+    """Nothing about colours in the environment, and nothing asked for yet."""
+    monkeypatch.setattr("ezlogs.runtime.debug_asked", None)
     for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
 
@@ -253,7 +255,6 @@ def test_debug_mode_is_switched_by_an_assignment(capsys: pytest.CaptureFixture[s
 def test_the_setting_switches_it_on_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """`EZLOGS_DEBUG=1`, and sampling says why."""
     monkeypatch.setenv("EZLOGS_DEBUG", "1")
-    monkeypatch.setattr("ezlogs.runtime.debug_asked", None)
     ezlogs.configure(sample_types={"order.*": 1.0}, instrument="none", endpoint="http://127.0.0.1:9")
     assert ezlogs.debug_mode
     ezlogs.event("order.action", "placed", subject=("order", 1))
@@ -447,3 +448,15 @@ def test_a_real_terminal_a_full_pipe_and_a_closed_file() -> None:
         assert full.open
         assert not full.rich
     os.close(reader)
+
+
+def test_a_number_that_another_file_took_is_not_written_to(tmp_path: Path) -> None:
+    """As when somebody closes standard error by its number, and opens a file."""
+    precious = tmp_path / "precious"
+    with open(tmp_path / "shown", "w", encoding="utf-8") as stream, open(precious, "w", encoding="utf-8") as other:
+        terminal = Terminal(stream)
+        terminal.write("shown")
+        os.dup2(other.fileno(), stream.fileno())
+        terminal.write("not for others")
+    assert precious.read_text() == ""
+    assert (tmp_path / "shown").read_text() == "shown"
