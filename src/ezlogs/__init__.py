@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ezlogs.actor import actor
@@ -19,6 +21,10 @@ from ezlogs.trackers.schedule import schedule
 from ezlogs.version import __version__
 
 if TYPE_CHECKING:
+    debug_mode: bool
+    """Whether each story is shown in the terminal as it happens; may be set at any time."""
+
+    from ezlogs.phrases import phrase
     from ezlogs.scrubbing import ScrubbingLogRecordExporter, ScrubbingSpanExporter
     from ezlogs.testing import captured_events, expect_correlation_chain, expect_event_flow, test_mode
     from ezlogs.trackers.auth import auth
@@ -43,6 +49,7 @@ __all__ = [
     "captured_events",
     "command",
     "configure",
+    "debug_mode",
     "event",
     "expect_correlation_chain",
     "expect_event_flow",
@@ -50,6 +57,7 @@ __all__ = [
     "flush",
     "forget_flow",
     "health",
+    "phrase",
     "readiness",
     "register_identity",
     "resume_flow",
@@ -63,6 +71,7 @@ __all__ = [
 _LATER = {
     "ScrubbingLogRecordExporter": "ezlogs.scrubbing",  # it needs the SDK
     "ScrubbingSpanExporter": "ezlogs.scrubbing",
+    "phrase": "ezlogs.phrases",
     "audit": "ezlogs.trackers.data.audit",
     "auth": "ezlogs.trackers.auth",
     "captured_events": "ezlogs.testing",
@@ -79,3 +88,31 @@ def __getattr__(name: str) -> Any:
 
         return globals().setdefault(name, getattr(import_module(_LATER[name]), name))
     raise AttributeError(f"module 'ezlogs' has no attribute {name!r}")
+
+
+class _FrontDoor(ModuleType):
+    """This module, with what can be switched by an assignment."""
+
+    @property
+    def debug_mode(self) -> bool:
+        """Whether each story is shown in the terminal as it happens, as the setting ``debug`` has it.
+
+        Example:
+            >>> import ezlogs
+            >>> ezlogs.debug_mode = True
+            >>> ezlogs.debug_mode
+            True
+            >>> ezlogs.debug_mode = False
+        """
+        from ezlogs.debug import is_on
+
+        return is_on()
+
+    @debug_mode.setter
+    def debug_mode(self, on: bool) -> None:
+        from ezlogs.debug import switch
+
+        switch(on)
+
+
+sys.modules[__name__].__class__ = _FrontDoor

@@ -96,7 +96,7 @@ def from_json(document: bytes | str) -> Facts:
 
     try:
         found = _decode(document)
-        timestamp = _nanoseconds(found.timestamp)
+        timestamp = nanoseconds(found.timestamp)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidEvent(f"no event of schema version {VERSION.partition('.')[0]}.x: {error}") from None
     return Facts(
@@ -149,7 +149,7 @@ def _rfc3339(timestamp: int) -> str:
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
 
 
-def _nanoseconds(text: str) -> int:
+def nanoseconds(text: str) -> int:
     """Return the Unix time in nanoseconds of an RFC 3339 time, with any number of digits after the second."""
     whole, _, rest = text.partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]

@@ -256,7 +256,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
 def guarded(hook: Callable[P, T]) -> Callable[P, T | None]:
     """Keep a hook's own errors away from the application it hooks into: report them once and return None.
 
-    In tests and with ``debug`` they are raised.
+    In tests and with ``strict`` they are raised.
     """
 
     @wraps(hook)

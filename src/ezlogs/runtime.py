@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from opentelemetry.context import Context
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ezlogs.testing.standin import StandIn
 
 log = logging.getLogger("ezlogs")
+
+CAUSE: Final = "ezlogs_cause"
+"""The attribute of a log record that says why: an exception in words and where it was raised; for debug mode only."""
 
 _MOST_TYPES = 4096
 _OF_FLOWS = ("flow_store", "flow_days", "flow_wait", "hash_key")
@@ -222,19 +225,19 @@ class Runtime:
         return verdict
 
     def report(self, problem: str, error: BaseException | None = None) -> None:
-        """Say once what went wrong inside ezlogs; with ``debug`` or ``strict`` raise it instead."""
+        """Say once what went wrong inside ezlogs; with ``strict`` raise it instead."""
         if error is not None and stand_in is not None:
             stand_in.failed(problem, error)
-        if error is not None and (self.settings.strict or self.settings.debug):
+        if error is not None and self.settings.strict:
             raise error
         self.ledger.note("internal_errors")
-        self.warn_once(f"{problem}: {type(error).__qualname__}" if error else problem)
+        self.warn_once(f"{problem}: {type(error).__qualname__}" if error else problem, error)
 
-    def warn_once(self, text: str) -> None:
+    def warn_once(self, text: str, error: BaseException | None = None) -> None:
         """Log a warning the first time; a hundred different ones at most."""
         if text not in self.reported and len(self.reported) < 100:
             self.reported.add(text)
-            log.warning("ezlogs: %s", text)
+            log.warning("ezlogs: %s", text, extra={CAUSE: error and _cause(error)})
 
 
 def scrubber_of(settings: Settings, further: Callable[[], Iterable[Rule]] | None = None) -> Scrubber:
@@ -254,13 +257,34 @@ def scrubber_of(settings: Settings, further: Callable[[], Iterable[Rule]] | None
 
         return (*rules_of(settings.patterns), *(further() if further else ()))
 
-    return Scrubber(
+    scrubber = Scrubber(
         deny=settings.deny,
         allow=settings.allow,
         policy=Policy(settings.redaction, settings.hash_key),
         further=all_further if settings.patterns else further,
     )
+    if settings.summary:
+        from ezlogs.summary import summary  # here: most do without
 
+        scrubber.summarise = summary
+    return scrubber
+
+
+def _cause(error: BaseException) -> str:
+    """Return an exception in a line, with the place that raised it; its text is not scrubbed."""
+    from ezlogs.conversions import message_of
+
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place, trace = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})", trace.tb_next
+    return f"{type(error).__qualname__}: {message_of(error) or 'without a message'}{place}"
+
+
+debug_shown: Callable[[], None] | None = None
+"""Shows what debug mode has not shown yet, before the process ends; None without debug mode."""
+
+debug_asked: bool | None = None
+"""What ``ezlogs.debug_mode`` was set to; None where it was not."""
 
 current: Runtime | None = None
 """The process's runtime. Where a call counts it is read here, and by `current_runtime` everywhere else."""

@@ -24,6 +24,7 @@ METADATA = "ezlogs.metadata."
 CHANGE = "ezlogs.change."
 JSON_KEYS = "ezlogs.json_keys"
 REDACTED = "ezlogs.redacted"
+SUMMARY = "ezlogs.summary"
 
 _CORRELATION = {
     "correlation_id": "ezlogs.correlation.id",
@@ -259,6 +260,8 @@ def scrubbed_attributes(event: UniversalEvent, scrubber: Scrubber) -> dict[str, 
     for key, value in found.items():
         if type(value) is str and key not in _CUT_FOR_GOOD:
             found[key] = as_sent(value)
+    if scrubber.summarise is not None:
+        found[SUMMARY] = scrubber.summarise(UniversalEvent.of(facts))
     if redactions:
         found[REDACTED] = tuple(redactions[:_MAX_REDACTIONS_TOLD])
     return found

@@ -1,8 +1,14 @@
 """The `ezlogs` command. This file runs without the packages that the command itself needs."""
 
+import codecs
+import io
 import sys
 
 _NEEDED = ("click", "rich")
+_PLAIN = {
+    "✓": "+", "✗": "x", "↩": "<", "↻": "~", "·": "-", "…": "...", "→": "->", "├": "|", "└": "`", "─": "-", "│": "|",
+}  # fmt: skip
+"""What stands for characters that a terminal lacks."""
 
 
 def main() -> None:
@@ -18,4 +24,20 @@ def main() -> None:
             raise
         print("the ezlogs command needs: pip install 'ezlogs-opentelemetry[dev]'", file=sys.stderr)
         sys.exit(2)
+    _write_what_the_terminal_can()
     app(prog_name="ezlogs")
+
+
+def _write_what_the_terminal_can() -> None:
+    """Have characters that a stream's encoding lacks replaced by others, rather than end in an error."""
+    codecs.register_error("ezlogs", _instead)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="ezlogs")
+
+
+def _instead(problem: UnicodeError) -> tuple[str, int]:
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    lacking = problem.object[problem.start : problem.end]
+    return "".join(_PLAIN.get(character, "?") for character in lacking), problem.end

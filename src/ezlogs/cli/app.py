@@ -6,17 +6,23 @@ from typing import Final
 
 import click
 
+from ezlogs.cli.demo import demo
 from ezlogs.cli.dev import dev
 from ezlogs.cli.doctor import doctor
+from ezlogs.cli.exporting import export
 from ezlogs.cli.help import Group
 from ezlogs.cli.history import history_command
+from ezlogs.cli.importing import import_command
 from ezlogs.cli.scrub import scrub
 from ezlogs.cli.settings import settings
 from ezlogs.cli.spool import spool
 from ezlogs.cli.story import story
+from ezlogs.cli.tail import tail
 from ezlogs.version import __version__
 
-COMMANDS: Final[tuple[click.Command, ...]] = (dev, story, history_command, scrub, spool, doctor, settings)
+COMMANDS: Final[tuple[click.Command, ...]] = (
+    demo, dev, tail, story, history_command, export, import_command, scrub, spool, doctor, settings,
+)  # fmt: skip
 """In the order in which the help lists them."""
 
 

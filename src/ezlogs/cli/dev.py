@@ -17,9 +17,11 @@ from rich.console import Console
 from rich.text import Text
 
 from ezlogs.cli.help import Command
+from ezlogs.cli.sources import PHRASES
 from ezlogs.cli.story import drawn
 from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
 from ezlogs.story import told
+from ezlogs.story.registry import Phrases
 from ezlogs.story.tail import Tail
 
 TICK = 0.1
@@ -30,8 +32,9 @@ PATIENCE = 10.0
 
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True})
 @click.option("--port", default=4318, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@PHRASES
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def dev(port: int, command: tuple[str, ...]) -> None:
+def dev(port: int, phrases: Phrases, command: tuple[str, ...]) -> None:
     """Receive spans and log records on this machine, and tell each story once it is quiet for a second.
 
     With a COMMAND, as in `ezlogs dev -- python app.py`, that is run under opentelemetry-instrument with this
@@ -48,7 +51,7 @@ def dev(port: int, command: tuple[str, ...]) -> None:
         receiver.start()
     except OSError as problem:
         raise click.ClickException(f"port {port}: {problem.strerror}; --port 0 takes a free one") from problem
-    console, tail = Console(highlight=False), Tail()
+    console, tail = Console(highlight=False), Tail(phrases=phrases)
 
     def tell(now: float) -> None:
         for story in tail.quiet(now):

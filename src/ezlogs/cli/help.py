@@ -26,7 +26,8 @@ class Command(click.Command):
     def _blocks(self, ctx: click.Context) -> list[RenderableType]:
         usage = Text.assemble(("usage  ", "dim"), (ctx.command_path, "bold"), " ", *self._words(ctx))
         paragraphs = [Text(" ".join(part.split())) for part in (self.help or "").split("\n\n")]
-        options = [record for param in self.get_params(ctx) if (record := param.get_help_record(ctx))]
+        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        options = [record for param in params if (record := param.get_help_record(ctx))]
         blocks: list[RenderableType] = [usage]
         for paragraph in paragraphs:
             blocks += ["", paragraph]

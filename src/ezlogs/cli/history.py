@@ -19,11 +19,9 @@ from rich.text import Text
 
 from ezlogs.cli import spool_view
 from ezlogs.cli.help import Command
+from ezlogs.cli.sources import events_in, name_of
 from ezlogs.cli.spool import chosen, refused, seconds_of, waiting
-from ezlogs.cli.story import read
-from ezlogs.dev.decode import Malformed
 from ezlogs.dev.history import ask
-from ezlogs.story import told
 from ezlogs.story.history import Entry, Found, find, history, merged
 from ezlogs.story.render import event_json
 from ezlogs.story.terminal import GLYPHS
@@ -90,17 +88,7 @@ def history_command(
 
 
 def _of_files(files: Sequence[BinaryIO], kind: str, identifier: str) -> tuple[Found, str]:
-    items = []
-    for file in files:
-        try:
-            items += read(file.read())
-        except Malformed as problem:
-            raise click.ClickException(f"{_name_of(file)}: {problem}") from problem
-    return find(told(items), kind, identifier), listed([_name_of(file) for file in files])
-
-
-def _name_of(file: BinaryIO) -> str:
-    return str(getattr(file, "name", "<stdin>"))
+    return find(events_in(files), kind, identifier), listed(list(map(name_of, files)))
 
 
 def _of_here(port: int, directory: str | None, kind: str, identifier: str) -> tuple[Found, str]:

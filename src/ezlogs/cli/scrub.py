@@ -36,7 +36,7 @@ def scrub(file: IO[bytes], deny: tuple[str, ...], allow: tuple[str, ...], as_jso
     what. The rules are those of a program that is started here: with its settings for privacy. Lines are read one by
     one, private keys as a whole; of a line, what is beyond 65,536 characters is redacted unseen.
     """
-    scrubber = _scrubber(deny, allow)
+    scrubber = scrubber_here(deny, allow)
     counts: Counter[str] = Counter()
     for number, text in _blocks(file):
         body = text.rstrip("\r\n")
@@ -56,7 +56,7 @@ def scrub(file: IO[bytes], deny: tuple[str, ...], allow: tuple[str, ...], as_jso
         raise SystemExit(1)
 
 
-def _scrubber(deny: tuple[str, ...], allow: tuple[str, ...]) -> Scrubber:
+def scrubber_here(deny: tuple[str, ...] = (), allow: tuple[str, ...] = ()) -> Scrubber:
     """Return what a program that is started here scrubs with, and with further names."""
     loaded = load(os.environ, files=find_files(os.environ))
     if loaded.problems:  # one of them may have been meant to keep something back

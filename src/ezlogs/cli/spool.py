@@ -18,7 +18,8 @@ from rich.console import Console
 
 from ezlogs.cli import spool_view as view
 from ezlogs.cli.help import Command, Group
-from ezlogs.cli.story import read
+from ezlogs.cli.progress import tracked
+from ezlogs.cli.requests import read
 from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.logs import LogEncoder
 from ezlogs.delivery.resend import Resending
@@ -289,7 +290,7 @@ def send(
     touched.
     """
     choice = chosen(directory, service, process)
-    settings, endpoints = _destination(choice.loaded, endpoint)
+    settings, endpoints = destination(choice.loaded, endpoint)
     mine = None if endpoint is not None else {endpoint_name(address) for address in endpoints.values()}
     sending = Resending(settings, endpoints)
     elsewhere = alive = 0
@@ -299,7 +300,8 @@ def send(
                 choice.tried(sending.dead, box.letters)
             else:
                 elsewhere += box.letters.size()[0]
-        for place, spooled in () if dead else choice.processes():
+        left = () if dead else choice.processes()
+        for place, spooled in tracked(left, len(left), "sending"):
             if spooled.living:
                 alive += spooled.waiting
             elif mine is None or place.names[-1] in mine:
@@ -316,7 +318,7 @@ def send(
         raise SystemExit(1)
 
 
-def _destination(loaded: Loaded, endpoint: str | None) -> tuple[Settings, dict[Any, str]]:
+def destination(loaded: Loaded, endpoint: str | None) -> tuple[Settings, dict[Any, str]]:
     """Return how and where to send; headers are left out where they were not meant for."""
     if loaded.problems:
         raise click.UsageError("; ".join(map(str, loaded.problems)))

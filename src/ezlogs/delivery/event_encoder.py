@@ -91,6 +91,8 @@ class EventEncoder:
         """What stands in front of a subject's id, by its length."""
         self._subject_id = self._texts_of("ezlogs.subject.id")
         self._duration = self._value_heads("ezlogs.duration")[9]
+        if scrubber.summarise is not None:  # a sentence is made of all that an event tells
+            self._known = lambda event, tail: None  # type: ignore[method-assign]  # costs others nothing
 
     def append(self, parts: list[bytes], event: UniversalEvent) -> list[str]:
         """Append an event's attributes to the parts of a message; return the rules of the redactions in them."""

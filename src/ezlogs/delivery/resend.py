@@ -103,6 +103,19 @@ class Resending:
         finally:
             leave(token)
 
+    def batch(self, batch: Batch) -> bool:
+        """Send a batch of spans that is not on disk; return whether all of it was taken."""
+        token = context.attach(suppressing())
+        try:
+            return self._send("traces", batch)
+        finally:
+            leave(token)
+
+    @property
+    def away(self) -> bool:
+        """Whether the collector takes nothing now: nothing more is sent."""
+        return self._away
+
     def close(self) -> None:
         """Close the connections."""
         for made in self._transports.values():

@@ -28,6 +28,7 @@ from ezlogs.dev.decode import (
     decode_logs_request,
     decode_request,
 )
+from ezlogs.dev.feed import feed_route
 from ezlogs.dev.history import history_route
 from ezlogs.dev.unpacking import LONGEST_REQUEST, TooLong, UnknownEncoding, unpack
 from ezlogs.otel_compat import suppressing
@@ -104,7 +105,8 @@ async def _answer(
 class Receiver:
     """An OTLP/HTTP endpoint in a thread of this process. It can be stopped and started again on the same port.
 
-    ``GET /history?type=order&id=42`` tells what was received of a subject, for `ezlogs history`.
+    ``GET /history?type=order&id=42`` tells what was received of a subject, for `ezlogs history`, and
+    ``GET /feed?after=0.0`` what was received since, for `ezlogs tail`.
 
     Args:
         host: The loopback address to listen on.
@@ -184,7 +186,11 @@ class Receiver:
             return
         listener = socket.create_server((self._host, self._port))
         self._port = listener.getsockname()[1]
-        routes = [*otlp_routes(self._take_spans, self._take_logs), history_route(lambda: [*self.spans, *self.logs])]
+        routes = [
+            *otlp_routes(self._take_spans, self._take_logs),
+            history_route(lambda: [*self.spans, *self.logs]),
+            feed_route(self._since),
+        ]
         app = Starlette(routes=routes, middleware=[LOCAL_HOSTS])
         self._server = uvicorn.Server(_QuietConfig(app))
         self._thread = threading.Thread(
@@ -219,6 +225,10 @@ class Receiver:
         context.attach(suppressing())  # in an application that is instrumented, what it sends would be told for ever
         with listener:
             asyncio.run(serve())
+
+    def _since(self, spans: int, logs: int) -> tuple[list[ReceivedSpan | ReceivedLog], int, int]:
+        with self._arrival:
+            return [*self._spans[spans:], *self._logs[logs:]], len(self._spans), len(self._logs)
 
     def _take_spans(self, spans: list[ReceivedSpan]) -> None:
         self._take(spans, self._spans, self._on_spans)

@@ -152,18 +152,22 @@ def start(loaded: Loaded, running: Runtime | None = None) -> Runtime:
     )
     if running is not None:
         runtime.take_over_flows(running)
-    for warning in loaded.warnings:
-        runtime.warn_once(str(warning))
     if loaded.settings.enabled:
         runtime.carrier = carrier = _stand_in(runtime) or _pipeline(loaded, runtime)
         if runtime.sampler is not None:
             carrier.every_turn(runtime.sampler.turn)
         if not loaded.explicit("endpoint"):  # events may leave with another pipeline, scrubbed before the call returns
             runtime.scrubber.search()
+        if loaded.settings.debug if process.debug_asked is None else process.debug_asked:
+            from ezlogs.debug import watch
+
+            watch(runtime)
         if loaded.settings.metrics:
             from ezlogs.metrics import register
 
             register()
+    for warning in loaded.warnings:
+        runtime.warn_once(str(warning))
     install(runtime)
     _heed_the_end_and_forks()
     return runtime
@@ -239,6 +243,8 @@ def drain() -> None:
         _let_out(runtime)
         runtime.finish_flows(runtime.settings.shutdown_timeout, last=True)
         runtime.carrier.processor.shutdown()
+        if process.debug_shown is not None:
+            process.debug_shown()
 
 
 _children = AtTheEndOfChildren(shutdown, drain)

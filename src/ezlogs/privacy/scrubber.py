@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ezlogs.privacy.addresses import is_address
 from ezlogs.privacy.all_rules import search_of
@@ -20,6 +20,9 @@ from ezlogs.privacy.search import Search
 from ezlogs.privacy.surfaces import HOSTS, IDENTIFIERS, STRUCTURAL, URLS
 from ezlogs.privacy.walk import DROPPED, NAMES_OF_NAMES, Walk, items_before, unused_name
 from ezlogs.privacy.words import SHORTEST_NUMBER, is_moment_or_amount, is_one_word
+
+if TYPE_CHECKING:
+    from ezlogs.event import UniversalEvent
 
 MAX_TEXT: Final = 65536
 """Characters of one text that are scanned and kept; the rest is replaced by a marker."""
@@ -56,6 +59,9 @@ class Scrubber:
         >>> found
         ['metadata.order.note: email', 'metadata.order.salary: key']
     """
+
+    summarise: Callable[[UniversalEvent], str] | None = None
+    """Says in a sentence what an event tells, of what is left of it; None where that is not asked for."""
 
     def __init__(
         self,

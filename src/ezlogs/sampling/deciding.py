@@ -120,6 +120,10 @@ class Decisions:
         self._sampler.forget()
         self._start_over()
 
+    def explain(self, on: bool) -> None:
+        """Say of each event from now on why it is kept, and log each verdict; or no longer."""
+        self._debug = on
+
     def rooted(self, ctx: Context, owner: object, route: str | None) -> Context:
         """Return a context inside a local root: that which it is in, or one that begins here."""
         if not (self._holds or self._by_route) or self._root(ctx) is not None:

@@ -72,10 +72,10 @@ class Core(Group):
     """The service that the events come from: the resource attribute service.name."""
 
     debug: Annotated[bool, Setting(Boolean())] = False
-    """Raise internal errors instead of reporting them, for development."""
+    """Show each story in the terminal as it happens, and ezlogs' own errors with cause and remedy."""
 
     strict: Annotated[bool, Setting(Boolean())] = False
-    """Raise an error for an invalid event instead of reporting it."""
+    """Raise an error for an invalid event, and internal errors, instead of reporting them."""
 
 
 class Delivery(Group):
@@ -222,6 +222,9 @@ class Emission(Group):
 
     disabled_events: Annotated[tuple[str, ...], Setting(EventTypes("event types"))] = ()
     """Types of events that are not made at all."""
+
+    summary: Annotated[bool, Setting(Boolean())] = False
+    """Whether each event says in a sentence what happened, as ezlogs.summary, for back ends that only list events."""
 
 
 class Sampling(Group):

@@ -3,7 +3,7 @@
 from ezlogs.story.descent import chain, depth
 from ezlogs.story.links import linked, origins, together
 from ezlogs.story.received import told
-from ezlogs.story.render import render_json, render_text
+from ezlogs.story.render import render_json, render_markdown, render_text
 from ezlogs.story.telling import Sentence, Story, stories
 from ezlogs.story.tree import Node, Told
 
@@ -17,6 +17,7 @@ __all__ = [
     "linked",
     "origins",
     "render_json",
+    "render_markdown",
     "render_text",
     "stories",
     "together",

@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 from ezlogs.event import UniversalEvent
-from ezlogs.story.wording import counted, duration, last_segment, ordinal
+from ezlogs.story.cast import Cast
+from ezlogs.story.wording import last_segment
 
 
-def sentence(event: UniversalEvent) -> list[str]:
+def sentence(event: UniversalEvent, cast: Cast) -> list[str]:
     """Return ``Asked api.stripe.com and was refused``, and the facts for the brackets."""
     method, _, address = event.action.partition(" ")
     host, slash, path = address.partition("/")
-    facts = event.metadata
+    facts, language = event.metadata, cast.language
     status, attempt, redirects = (_number(facts.get(name)) for name in ("status", "attempt", "redirects"))
     return [
-        _statement(host or "another service", event, status),
+        language.say(_message(event, status), host=host or language.say("call.somewhere")),
         f"{method} {slash}{path}" if path else method,
         *([str(status)] if status is not None else []),
         *([last_segment(event.error.type)] if event.error else []),
-        *([duration(event.duration)] if event.duration is not None else []),
-        *([f"{ordinal(attempt)} attempt"] if attempt is not None and attempt > 1 else []),
-        *([f"after {counted(redirects, 'redirect')}"] if redirects else []),
+        *([language.duration(event.duration)] if event.duration is not None else []),
+        *(
+            [language.say("attempt_of", ordinal=language.ordinal(attempt))]
+            if attempt is not None and attempt > 1
+            else []
+        ),
+        *([language.say("call.after", redirects=language.counting(redirects, "redirect"))] if redirects else []),
     ]
 
 
-def _statement(host: str, event: UniversalEvent, status: int | None) -> str:
+def _message(event: UniversalEvent, status: int | None) -> str:
     if event.outcome == "unknown":
-        return f"Asked {host} and did not wait for the answer"
+        return "call.unwaited"
     if event.outcome == "success":
-        return (
-            f"Asked {host}, which pointed elsewhere"
-            if status and 300 <= status < 400 and status != 304
-            else f"Asked {host}"
-        )
+        return "call.elsewhere" if status and 300 <= status < 400 and status != 304 else "call"
     if status is not None:
-        return f"Asked {host} and was refused" if status < 500 else f"Asked {host}, which failed"
+        return "call.refused" if status < 500 else "call.failed"
     if event.metadata.get("reason") == "timeout":
-        return f"Asked {host}, which did not answer in time"
-    if event.metadata.get("reason") in ("connection", "dns", "tls"):
-        return f"Could not reach {host}"
-    return f"Asked {host} and got no answer"
+        return "call.late"
+    return "call.unreached" if event.metadata.get("reason") in ("connection", "dns", "tls") else "call.unanswered"
 
 
 def _number(value: object) -> int | None:

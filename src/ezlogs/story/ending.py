@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from ezlogs.event import UniversalEvent
 from ezlogs.story.cast import job_id
+from ezlogs.story.language import ENGLISH, Language
 from ezlogs.story.passages import SCOPES, is_saved
-from ezlogs.story.tree import Node, Tree
-from ezlogs.story.wording import counted
+from ezlogs.story.tree import Node, Tree, began
+from ezlogs.story.wording import words
 
 _FAILED = ("failure", "dead")
+_NOTABLE_SKEW = 1_000_000_000
+"""Nanoseconds by which something seems to have begun before its cause, from which a reader wants to know of it."""
 
 
 def outcome(tree: Tree) -> str:
@@ -34,22 +39,43 @@ def outcome(tree: Tree) -> str:
     return "Completed with retries" if overtaken else "Completed"
 
 
-def notes(tree: Tree) -> tuple[str, ...]:
+def notes(tree: Tree, language: Language = ENGLISH) -> tuple[str, ...]:
     """Return what a reader should know about a tree that is not whole."""
     found: list[str] = []
     orphans = len(tree.orphans)
     if orphans:
-        found.append(f"{counted(orphans, 'event')} {'names' if orphans == 1 else 'name'} a cause that did not arrive.")
+        found.append(language.say("note.orphan" if orphans == 1 else "note.orphans", number=language.number(orphans)))
     beginnings = len(tree.roots) - orphans - tree.cycles
     if not beginnings:
-        found.append("The beginning is missing.")
+        found.append(language.say("note.no_beginning"))
     elif beginnings > 1:
-        found.append(f"There are {beginnings:,} beginnings.")
+        found.append(language.say("note.beginnings", number=language.number(beginnings)))
     if tree.cycles:
-        found.append(f"{counted(tree.cycles, 'circle')} of causes {'was' if tree.cycles == 1 else 'were'} cut.")
-    if any(node.event.sampling is not None and node.event.sampling.partial for node in tree.nodes):
-        found.append("Sampling kept a part of it.")
+        message = "note.circle" if tree.cycles == 1 else "note.circles"
+        found.append(language.say(message, number=language.number(tree.cycles)))
+    if any(node.at - began(node.event) > _NOTABLE_SKEW for node in tree.nodes):
+        found.append(language.say("note.clocks"))
+    sampled = [node.event.sampling for node in tree.nodes if node.event.sampling is not None]
+    if any(sampling.partial for sampling in sampled):
+        found.append(language.say("note.partial"))
+    elif orphans and any(sampling.probability < 1 for sampling in sampled):
+        found.append(language.say("note.sampled"))
+    found += _losses(tree, language)
     return tuple(found)
+
+
+def _losses(tree: Tree, language: Language) -> Iterator[str]:
+    """Yield what ezlogs reported of events that were lost: nobody knows whether they were of this story."""
+    for node in tree.nodes:
+        lost = node.event.metadata.get("lost") if node.event.event_type == "system.error" else None
+        counts = (
+            {name: number for name, number in lost.items() if isinstance(number, int)}
+            if isinstance(lost, Mapping)
+            else {}
+        )
+        if counts:
+            reasons = language.listed([words(str(name)) for name in counts])
+            yield language.say("note.lost", number=language.number(sum(counts.values())), reasons=reasons)
 
 
 def _last_runs(tree: Tree) -> dict[str, UniversalEvent]:

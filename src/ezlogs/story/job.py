@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from ezlogs.event import UniversalEvent
 from ezlogs.story.cast import Cast
+from ezlogs.story.language import Language
 from ezlogs.story.passages import Passage
-from ezlogs.story.wording import counted, duration, in_brackets, last_segment, listed, times
+from ezlogs.story.wording import last_segment
 
-_VERBS = {"success": "ran", "unknown": "was interrupted"}
+NOTABLE_WAIT = 1.0
+"""Seconds in the queue from which a reader wants to know of them."""
+
+_TALLIES = {"success": "job.ran_times", "unknown": "job.interrupted_times"}
 _ENDED_BY_OTHERS = {
-    "revoked": "was revoked before it ran",
-    "expired": "expired before it ran",
-    "terminated": "was terminated",
-    "reject": "was rejected",
+    "revoked": "job.revoked",
+    "expired": "job.expired",
+    "terminated": "job.terminated",
+    "reject": "job.reject",
 }
 """How a job's last run ended, by its action, where somebody else than its own code has ended it."""
 
@@ -20,51 +24,71 @@ _ENDED_BY_OTHERS = {
 def sentence(passage: Passage, cast: Cast) -> str:
     """Return ``Job send_receipt failed twice (SMTPServerDisconnected), then ran in 1.2 s``."""
     own = [node for node in passage.nodes if node.event.event_type in ("job.enqueue", "job.execution")]
-    name = f"Job {cast.job(own[0].event)}{_joining(own[0].event)}"
+    language = cast.language
+    name = language.say("job", job=cast.job(own[0].event))
     nodes = [node for node in own if node.event.event_type == "job.execution"]
     nodes.sort(key=lambda node: (node.event.correlation.attempt or 0, node.at))
     runs = [node.event for node in nodes]
     if not runs:
-        return _not_run(name, own[0].event)
+        return _not_run(name, own[0].event, language)
+    told = _ran(name, runs, language)
+    joined = max(cast.joined(node.event) for node in own)
+    facts = [language.say("job.joins", jobs=language.counting(joined, "job.joined"))] if joined else []
+    after = language.in_brackets(facts)
+    wait = runs[0].metadata.get("queue_wait")
+    if isinstance(wait, (int, float)) and wait >= NOTABLE_WAIT:
+        rest = told.removeprefix(name).strip()
+        message = "job.waited" if len(runs) == 1 else "job.waited_first"
+        return language.say(message, job=name, time=language.duration(wait), rest=rest) + after
+    return told + after
+
+
+def _ran(name: str, runs: list[UniversalEvent], language: Language) -> str:
     *earlier, last = runs
     by_others = _ENDED_BY_OTHERS.get(last_segment(last.action))
     if by_others is not None and last.outcome == "failure":
-        end = f"{by_others}{_errors([last])}"
-        return f"{name} {_tally(earlier)}, then {end}" if earlier else f"{name} {end}"
+        return _then(name, earlier, language.say(by_others, why=_errors([last], language)), language)
     match last.outcome:
         case "retried":
-            return f"{name} {_tally(runs)} and waits for its next attempt"
+            return language.say("job.again", job=name, earlier=_tally(runs, language))
         case "dead":
-            attempts = max(last.correlation.attempt or 0, len(runs))
-            return f"{name} gave up after {counted(attempts, 'attempt')}{_errors(runs)}"
+            attempts = language.counting(max(last.correlation.attempt or 0, len(runs)), "attempt")
+            return language.say("job.dead", job=name, attempts=attempts, why=_errors(runs, language))
         case "failure" | "rolled_back":
-            return f"{name} failed{_errors(runs)}" if not earlier else f"{name} {_tally(runs)}"
+            end = _tally(runs, language) if earlier else language.say("job.failed", why=_errors(runs, language))
+            return language.say("job.ended", job=name, end=end)
         case "unknown":
-            end = "did not finish"
+            end = language.say("job.unfinished")
         case _:
-            end = "ran" if last.duration is None else f"ran in {duration(last.duration)}"
-    return f"{name} {_tally(earlier)}, then {end}" if earlier else f"{name} {end}"
+            took = last.duration
+            end = language.say("job.ran") if took is None else language.say("job.ran_in", time=language.duration(took))
+    return _then(name, earlier, end, language)
 
 
-def _joining(event: UniversalEvent) -> str:
-    """Return for how many others a job had to wait."""
-    joined = event.metadata.get("joined")
-    return f", which joins {counted(len(joined), 'job')}," if isinstance(joined, (list, tuple)) and joined else ""
+def _then(name: str, earlier: list[UniversalEvent], end: str, language: Language) -> str:
+    if not earlier:
+        return language.say("job.ended", job=name, end=end)
+    return language.say("job.then", job=name, earlier=_tally(earlier, language), end=end)
 
 
-def _not_run(name: str, enqueued: UniversalEvent) -> str:
+def _not_run(name: str, enqueued: UniversalEvent, language: Language) -> str:
     if enqueued.outcome == "failure":
-        return f"{name} could not be queued{_errors([enqueued])}"
-    return f"{name} is still waiting"
+        return language.say("job.unqueued", job=name, why=_errors([enqueued], language))
+    return language.say("job.waiting", job=name)
 
 
-def _tally(runs: list[UniversalEvent]) -> str:
+def _tally(runs: list[UniversalEvent], language: Language) -> str:
     """Return how runs ended and how often: ``failed twice (TimeoutError)``."""
     ends: dict[str, list[UniversalEvent]] = {}
     for run in runs:
-        ends.setdefault(_VERBS.get(run.outcome, "failed"), []).append(run)
-    return listed([f"{verb} {times(len(ended))}{_errors(ended)}" for verb, ended in ends.items()])
+        ends.setdefault(_TALLIES.get(run.outcome, "job.failed_times"), []).append(run)
+    return language.listed(
+        [
+            language.say(message, times=language.times(len(ended)), why=_errors(ended, language))
+            for message, ended in ends.items()
+        ]
+    )
 
 
-def _errors(runs: list[UniversalEvent]) -> str:
-    return in_brackets([last_segment(run.error.type) for run in runs if run.error])
+def _errors(runs: list[UniversalEvent], language: Language) -> str:
+    return language.in_brackets([last_segment(run.error.type) for run in runs if run.error])

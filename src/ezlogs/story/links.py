@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ezlogs.story.language import ENGLISH, Language
 from ezlogs.story.telling import Story
-from ezlogs.story.wording import listed, printable
+from ezlogs.story.wording import printable
 
 
 def linked(story: Story) -> tuple[str, ...]:
@@ -14,16 +15,17 @@ def linked(story: Story) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name is not None and name != story.correlation_id))
 
 
-def origins(story: Story, others: Iterable[Story] = ()) -> str:
+def origins(story: Story, others: Iterable[Story] = (), language: Language = ENGLISH) -> str:
     """Return a line that says which other stories a story goes on from; empty where it names none.
 
     Args:
         story: The story.
         others: Stories that are known; one that the line names is told by its title, else by its id alone.
+        language: What the line is said in.
     """
     titles = {other.correlation_id: other.title for other in others}
     names = [f"{titles[name]} ({name[:8]})" if name in titles else name for name in linked(story)]
-    return f"Goes on from: {printable(listed(names))}." if names else ""
+    return printable(language.say("goes_on", stories=language.listed(names))) if names else ""
 
 
 def together(found: Iterable[Story]) -> list[tuple[Story, ...]]:

@@ -88,6 +88,8 @@ def passages(tree: Tree, cast: Cast) -> list[Passage]:
         scope, run = _id(inside[event.event_id]), runs[event.event_id]
         if run is not None and _echoes(event, run):
             return "job", job_id(run)
+        if cast.phrases.find(event) is not None:
+            return "business", event.event_id
         if kind == "rows":
             return kind, scope, event.correlation.transaction_id, event.outcome
         if kind == "transaction" and event.outcome == "success":

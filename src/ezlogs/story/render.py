@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -12,12 +15,60 @@ from ezlogs.story.descent import walk
 from ezlogs.story.links import linked, origins
 from ezlogs.story.telling import Story
 from ezlogs.story.tree import Node
+from ezlogs.story.wording import moment, printable
 
 
-def render_text(story: Story) -> str:
-    """Return a story as a paragraph, a closing line, and one that names the stories it goes on from, if any."""
+def render_text(story: Story, others: Iterable[Story] = (), *, zone: tzinfo | None = None) -> str:
+    """Return a story as a paragraph, a closing line, and one that names the stories it goes on from, if any.
+
+    Args:
+        story: The story.
+        others: Those that it may go on from; they are named by their titles.
+        zone: The time zone in which to say when it began; that is not said when left out.
+    """
     paragraph = " ".join(sentence.text for sentence in story.sentences)
-    return "\n".join(filter(None, (paragraph, story.closing, origins(story))))
+    began = moment(story.began, zone) if zone is not None else ""
+    return "\n".join(filter(None, (began, paragraph, story.closing, origins(story, others))))
+
+
+def render_markdown(story: Story, others: Iterable[Story] = (), *, zone: tzinfo | None = None) -> str:
+    """Return a story as Markdown: a heading, a list of its sentences, how it came out; for a ticket or a chat.
+
+    Whatever the story holds is text there, and neither markup nor a link.
+
+    Args:
+        story: The story.
+        others: Those that it may go on from; they are named by their titles.
+        zone: The time zone in which to say when it began; that is not said when left out.
+
+    Example:
+        >>> from ezlogs import Correlation, UniversalEvent
+        >>> from ezlogs.story import Told, stories
+        >>> event = UniversalEvent.create(
+        ...     "order.action", "placed", subject=("order", "*42*"), correlation=Correlation(correlation_id="story-1")
+        ... )
+        >>> print(render_markdown(*stories([Told(event)])))
+        ## Order \\*42\\* was placed
+        <BLANKLINE>
+        - Order \\*42\\* was placed.
+        <BLANKLINE>
+        **Completed.** Story `story-1`.
+    """
+    began = f"{moment(story.began, zone)}. " if zone is not None else ""
+    services = f" Services: {', '.join(map(_escaped, story.services))}." if story.services else ""
+    going_on = f" {_escaped(going_on)}" if (going_on := origins(story, others)) else ""
+    told = "\n".join(f"- {_escaped(sentence.text)}" for sentence in story.sentences)
+    ended = f"**{_escaped(story.closing)}** {began}Story `{_code(story.correlation_id)}`.{services}{going_on}"
+    return f"## {_escaped(story.title)}\n\n{told}\n\n{ended}"
+
+
+def _escaped(text: str) -> str:
+    """Return a text in which no character has a meaning in Markdown or HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    return printable(text).replace("`", "'")
 
 
 def render_json(story: Story) -> dict[str, Any]:
@@ -33,7 +84,16 @@ def render_json(story: Story) -> dict[str, Any]:
         "began": story.began,
         "duration": story.duration,
         "services": list(story.services),
-        "sentences": [{"text": sentence.text, "event_ids": list(sentence.event_ids)} for sentence in story.sentences],
+        "closing": story.closing,
+        "sentences": [
+            {
+                "text": sentence.text,
+                "event_ids": list(sentence.event_ids),
+                "severity": sentence.severity,
+                "at": sentence.at,
+            }
+            for sentence in story.sentences
+        ],
         "notes": list(story.notes),
         "linked": list(linked(story)),
         "roots": [root.event.event_id for root in story.roots],

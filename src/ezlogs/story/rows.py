@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timezone, tzinfo
 from typing import NamedTuple
 
 import msgspec
 
 from ezlogs.event import Change, UniversalEvent
+from ezlogs.privacy.rule import REDACTED
 from ezlogs.story.cast import Cast
+from ezlogs.story.language import ENGLISH, Language
 from ezlogs.story.passages import Passage
-from ezlogs.story.wording import capitalised, counted, shortened
+from ezlogs.story.wording import capitalised, moment, shortened
 
 _VERBS = {"create": "created", "delete": "deleted", "destroy": "deleted"}
 _HEADLINES = {frozenset({"created"}): "saved", frozenset({"created", "changed"}): "saved"}
 _MAX_CHANGES = 3
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?(Z|[+-]\d\d:\d\d)")
 
 
 class _Net(NamedTuple):
@@ -28,9 +34,10 @@ class _Net(NamedTuple):
 
 def sentence(passage: Passage, cast: Cast) -> str:
     """Return ``3 rows were saved: 1 order, 2 order items``, or who saved them if that was the request."""
+    language = cast.language
     nets = _nets([event for event in passage.events if event.event_type == "data.change"])
     if not nets:
-        return "A transaction was committed"
+        return language.say("transaction.committed")
     numbers: dict[tuple[str, str], int | None] = {}
     for net in nets:
         known = numbers.get((net.kind, net.verb), 0)
@@ -40,7 +47,7 @@ def sentence(passage: Passage, cast: Cast) -> str:
 
     if len(nets) == 1 and nets[0].events[0].subject is not None and not _is_bulk(nets[0].events[0]):
         what, verb, one = cast.thing(nets[0].events[0].subject), nets[0].verb, True
-        details = _changes(nets[0].events)
+        details = _changes(nets[0].events, cast)
     elif len(numbers) == 1:
         (((kind, verb), number),) = numbers.items()
         what, one, details = cast.number_of(number, kind), number == 1, []
@@ -48,15 +55,21 @@ def sentence(passage: Passage, cast: Cast) -> str:
         verbs = {verb for _, verb in numbers}
         verb, one = _headline(verbs), False
         total = [number for number in numbers.values() if number is not None]
-        what = counted(sum(total), "row") if len(total) == len(numbers) else "some rows"
+        if len(total) == len(numbers):
+            what = language.counting(sum(total), "row")
+        else:
+            what = language.say("some_of", noun=language.counting(2, "row").partition(" ")[2])
         plain = verbs if len(verbs) == 1 else {"created"} if verb == "saved" else set()
         details = [
-            cast.number_of(number, kind) + ("" if did in plain else f" {did}")
+            cast.number_of(number, kind) + ("" if did in plain else f" {language.verb(did)}")
             for (kind, did), number in numbers.items()
         ]
-    passive = f"{capitalised(what)} {_auxiliary(outcome, one=one)} {verb}"
-    statement = f"{who} {verb} {what}" if who else passive
-    return f"{statement}: {', '.join(details)}" if details else statement
+    verb = language.verb(verb)
+    if who:
+        statement = language.say("rows", who=who, verb=verb, what=what)
+    else:
+        statement = language.say(_passive(outcome, one=one), what=capitalised(what), verb=verb)
+    return language.say("detailed", statement=statement, details=", ".join(details)) if details else statement
 
 
 def _nets(events: list[UniversalEvent]) -> list[_Net]:
@@ -99,36 +112,67 @@ def _headline(verbs: set[str]) -> str:
     return _HEADLINES.get(frozenset(verbs), next(iter(verbs)) if len(verbs) == 1 else "changed")
 
 
-def _auxiliary(outcome: str, *, one: bool) -> str:
+def _passive(outcome: str, *, one: bool) -> str:
     if outcome == "unknown":
-        return "may have been"
-    return ("was" if one else "were") + ("" if outcome == "success" else " not")
+        return "rows.unknown"
+    return ("rows.one" if one else "rows.several") + ("" if outcome == "success" else ".not")
 
 
-def _changes(events: list[UniversalEvent]) -> list[str]:
+def _changes(events: list[UniversalEvent], cast: Cast) -> list[str]:
     """Return the first changed fields of a row in words; those of a new row go without saying."""
     changed: dict[str, Change] = {}
     for event in events:
         for change in event.changes if event.action.endswith(".update") else ():
             first = changed.get(change.field, change)
             changed[change.field] = Change(change.field, first.before, change.after)
-    told = [_change(change) for change in list(changed.values())[:_MAX_CHANGES]]
-    rest = len(changed) - len(told)
-    return [*told, f"and {rest:,} more"] if rest else told
+    language = cast.language
+    every = [_change(change, cast) for change in changed.values()] + _links(events, language)
+    told = every[:_MAX_CHANGES]
+    rest = len(every) - len(told)
+    return [*told, language.say("more", number=language.number(rest))] if rest else told
 
 
-def _change(change: Change) -> str:
+def _links(events: list[UniversalEvent], language: Language) -> list[str]:
+    """Return what became of a row's links to others: ``tags 2 added, 1 removed``."""
+    found = []
+    for event in events:
+        links = event.metadata.get("m2m")
+        if not isinstance(links, Mapping) or not links.get("field"):
+            continue
+        numbers = [(name, len(keys)) for name in ("added", "removed") if isinstance(keys := links.get(name), tuple)]
+        moved = ", ".join(
+            language.say(f"links.{name}", number=language.number(number)) for name, number in numbers if number
+        )
+        field = str(links["field"])
+        found.append(language.say("change.links", field=field, changes=moved) if moved else field)
+    return found
+
+
+def _change(change: Change, cast: Cast) -> str:
+    language = cast.language
+    field, sides = change.field, [side for side in (change.before, change.after) if side is not msgspec.UNSET]
+    if sides and all(side == REDACTED for side in sides):
+        return language.say("change.hidden", field=field)
     if change.after is msgspec.UNSET:
-        return change.field
+        return field
+    after = shown(change.after, language, cast.zone)
     if change.before is msgspec.UNSET:
-        return f"{change.field} set to {shown(change.after)}"
-    return f"{change.field} from {shown(change.before)} to {shown(change.after)}"
+        return language.say("change.set", field=field, after=after)
+    return language.say("change", field=field, before=shown(change.before, language, cast.zone), after=after)
 
 
-def shown(value: object) -> str:
-    """Return a value as a reader wants it."""
+def shown(value: object, language: Language = ENGLISH, zone: tzinfo = timezone.utc) -> str:
+    """Return a value as a reader wants it: a time to the second, and in a zone.
+
+    >>> shown("2026-11-27T22:43:35.693154+02:00"), shown(1204), shown(None)
+    ('2026-11-27 20:43:35 +00:00', '1,204', 'nothing')
+    """
     if value is None or value == "":
-        return "nothing"
+        return language.say("value.nothing")
     if isinstance(value, bool):
-        return "yes" if value else "no"
-    return shortened(f"{value:,}" if isinstance(value, int) else str(value))
+        return language.say("value.yes" if value else "value.no")
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        with suppress(ValueError):
+            at = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            return moment(int(at.timestamp()) * 1_000_000_000, zone)
+    return shortened(language.number(value) if isinstance(value, int) else str(value))

@@ -9,8 +9,7 @@ from ezlogs.story.cast import Cast
 from ezlogs.story.passages import Passage
 from ezlogs.story.wording import last_segment, words
 
-_ENDED = {"login": "logged in", "logout": "logged out"}
-_TRIED = {"login": "log in", "login_failed": "log in", "logout": "log out", "password_changed": "change the password"}
+_TRIED = {"login": "session.login", "login_failed": "session.login", "logout": "session.logout"}
 _ASIDES = ("reason", "method")
 _BADLY = ("failure", "dead", "rolled_back")
 
@@ -20,34 +19,39 @@ def sentence(passage: Passage, cast: Cast) -> list[str]:
     event = passage.events[0]
     statement = _statement(event, last_segment(event.action), cast, is_aside=passage.request is not None)
     if event.outcome == "unknown":
-        statement = f"It is not known whether this happened: {statement}"
+        statement = cast.language.say("unsure", statement=statement)
     facts = (event.metadata.get(name) for name in _ASIDES)
     return [statement, *(words(fact) for fact in facts if isinstance(fact, str) and fact)]
 
 
 def _statement(event: UniversalEvent, action: str, cast: Cast, *, is_aside: bool) -> str:
+    say, badly = cast.language.say, event.outcome in _BADLY
     if action == "permission_denied":
-        return f"{_person(event.actor, cast)} was refused {_refused(event.subject, cast, is_aside=is_aside)}"
+        what = _refused(event.subject, cast, is_aside=is_aside)
+        return say("session.refused", who=_person(event.actor, cast), what=what)
     if action in ("impersonation_started", "impersonation_ended"):
         who = _person(msgspec.structs.replace(event.actor, on_behalf_of=None), cast)
-        whom = cast.thing(event.subject) if event.subject else "somebody else"
-        verb = "began to act" if action == "impersonation_started" else "no longer acts"
-        if event.outcome in _BADLY:
-            verb = "tried to act" if action == "impersonation_started" else "tried to stop acting"
-            return f"{who} {verb} as {whom} and failed"
-        return f"{who} {verb} as {whom}"
-    if action in _TRIED and (event.outcome in _BADLY or action == "login_failed"):
-        who = "Someone" if event.actor.type == "anonymous" else _person(event.actor, cast)
-        return f"{who} tried to {_TRIED[action]}{_as(event, cast)} and failed"
-    if action == "password_changed":
-        whose = f" of {cast.thing(event.subject)}" if event.subject and not _is_own(event) else ""
-        return f"{_person(event.actor, cast)} changed the password{whose}"
+        whom = cast.thing(event.subject) if event.subject else say("session.somebody")
+        message = "session.as" if action == "impersonation_started" else "session.no_longer"
+        return say(f"{message}.failed" if badly else message, who=who, whom=whom)
+    if action == "password_changed" or (action in _TRIED and (badly or action == "login_failed")):
+        message = _TRIED.get(action, "session.password")
+        failed = badly or action == "login_failed"
+        who = say("someone") if failed and event.actor.type == "anonymous" else _person(event.actor, cast)
+        taken_for = _whom(event, cast)
+        if not failed:
+            return say("session.password_of", who=who, whom=taken_for) if taken_for else say(message, who=who)
+        if taken_for:
+            return say(f"{message}.failed_as", who=who, whom=taken_for)
+        return say(f"{message}.failed", who=who)
     who = _person(_subject(event), cast)
-    return f"{who} {_ENDED[action]}" if action in _ENDED else f"{who}'s session: {words(action)}"
+    if action in ("login", "logout"):
+        return say(f"session.{action}", who=who)
+    return say("session.other", who=who, action=words(action))
 
 
 def _person(actor: Actor, cast: Cast) -> str:
-    return cast.person(actor) or "Someone"
+    return cast.person(actor) or cast.language.say("someone")
 
 
 def _subject(event: UniversalEvent) -> Actor:
@@ -56,14 +60,13 @@ def _subject(event: UniversalEvent) -> Actor:
     return Actor(subject.type, subject.id, subject.label) if subject and subject.type == "user" else event.actor
 
 
-def _as(event: UniversalEvent, cast: Cast) -> str:
-    """Return for whom somebody wanted to be taken: a name as it was typed in, masked, or a user."""
+def _whom(event: UniversalEvent, cast: Cast) -> str | None:
+    """Return for whom somebody wanted to be taken: a name as it was typed in, masked, or a user; None for itself."""
     subject = event.subject
     if subject is None or _is_own(event):
-        return ""
-    if event.action.endswith("password_changed"):
-        return f" of {cast.thing(subject)}"
-    return f" as {subject.label}" if subject.id is None and subject.label else f" as {cast.thing(subject)}"
+        return None
+    is_password = event.action.endswith("password_changed")
+    return subject.label if subject.id is None and subject.label and not is_password else cast.thing(subject)
 
 
 def _is_own(event: UniversalEvent) -> bool:
@@ -73,7 +76,8 @@ def _is_own(event: UniversalEvent) -> bool:
 
 def _refused(subject: Subject | None, cast: Cast, *, is_aside: bool) -> str:
     if subject is None or (is_aside and subject.type == "route"):  # the aside says which
-        return "permission"
+        return cast.language.say("session.permission")
     if subject.type == "route" and subject.id:
         return subject.id if subject.id.endswith(" /") else subject.id.rstrip("/")
-    return f"the {cast.thing(subject)}" if subject.type == "permission" else f"permission for {cast.thing(subject)}"
+    message = "session.permission_named" if subject.type == "permission" else "session.permission_for"
+    return cast.language.say(message, what=cast.thing(subject))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import timezone, tzinfo
 
 import msgspec
 
-from ezlogs.event import UniversalEvent
+from ezlogs.event import SEVERITIES, Severity, UniversalEvent
 from ezlogs.story.cast import Cast
 from ezlogs.story.ending import notes, outcome
+from ezlogs.story.language import ENGLISH, Language
 from ezlogs.story.passages import Passage, passages
 from ezlogs.story.phrases import phrase
+from ezlogs.story.registry import NONE, Phrases
 from ezlogs.story.tree import Node, Told, Tree, distinct, grow
-from ezlogs.story.wording import duration, printable
+from ezlogs.story.wording import printable
 
 NOTABLE_GAP = 5.0
 """Seconds between two sentences that a reader wants to know of."""
@@ -24,6 +27,10 @@ class Sentence(msgspec.Struct, frozen=True):
 
     text: str
     event_ids: tuple[str, ...]
+    severity: Severity = "info"
+    """That of the worst of these events."""
+    at: int = 0
+    """When what it tells of began, in Unix nanoseconds."""
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,22 +58,22 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     duration: float
     """Seconds from the first beginning to the last end."""
 
-    @property
-    def closing(self) -> str:
-        """The last line: how it came out and how long it took, and what is missing from the tree."""
-        took = duration(self.duration) if self.duration and len(self.events) > 1 else ""
-        if took:
-            took = f" in {took}" if self.outcome.startswith("Completed") else f" ({took})"
-        return " ".join((f"{self.outcome}{took}.", *self.notes))
+    closing: str
+    """The last line: how it came out and how long it took, and what is missing from the tree."""
 
 
-def stories(received: Iterable[Told]) -> list[Story]:
+def stories(
+    received: Iterable[Told], *, language: Language = ENGLISH, phrases: Phrases = NONE, zone: tzinfo = timezone.utc
+) -> list[Story]:
     """Return the stories that events tell, in the order in which they began.
 
     Pure: equal events give equal stories, in whatever order and however often they were received.
 
     Args:
         received: Events, privacy already applied, each with the service that told of it.
+        language: What they are told in.
+        phrases: How the application wants its events to be told.
+        zone: The time zone of the times that rows were changed to.
 
     Example:
         >>> from ezlogs import Actor, Correlation, UniversalEvent
@@ -81,41 +88,61 @@ def stories(received: Iterable[Told]) -> list[Story]:
     by_story: defaultdict[str, list[Told]] = defaultdict(list)
     for told in distinct(received):
         by_story[told.event.correlation.correlation_id].append(told)
-    found = [_story(correlation_id, grow(told)) for correlation_id, told in by_story.items()]
+    found = []
+    for correlation_id, told_of in by_story.items():
+        tree = grow(told_of)
+        cast = Cast([node.event for node in tree.nodes], language, phrases, zone)
+        found.append(_story(correlation_id, tree, cast))
     return sorted(found, key=lambda story: (story.began, story.correlation_id))
 
 
-def _story(correlation_id: str, tree: Tree) -> Story:
+def _story(correlation_id: str, tree: Tree, cast: Cast) -> Story:
     events = tuple(node.event for node in tree.nodes)
-    cast = Cast(events)
+    language = cast.language
     parts = passages(tree, cast)
     said = [phrase(part, cast) for part in parts]
     business = next((index for index, part in enumerate(parts) if part.kind in ("business", "session")), 0)
     began = min(node.at for node in tree.nodes)
+    took = (max(node.end for node in tree.nodes) - began) / 1e9
+    came_out, missing = outcome(tree), notes(tree, language)
     return Story(
         correlation_id=correlation_id,
         title=printable(said[business].statement),
-        outcome=outcome(tree),
+        outcome=came_out,
+        closing=printable(" ".join((_closing(came_out, took if len(events) > 1 else 0, language), *missing))),
         sentences=tuple(
-            Sentence(printable(f"{lead}{text}."), tuple(node.event.event_id for node in part.told))
-            for lead, text, part in zip(_leads(parts), said, parts, strict=True)
+            Sentence(
+                printable(f"{lead}{text.statement}{language.in_brackets(text.asides)}."),
+                tuple(node.event.event_id for node in part.told),
+                max((node.event.severity for node in part.told), key=SEVERITIES.index),
+                part.anchor.at,
+            )
+            for lead, text, part in zip(_leads(parts, language), said, parts, strict=True)
         ),
-        notes=notes(tree),
+        notes=missing,
         events=events,
         roots=tree.roots,
         orphans=tree.orphans,
         services=tuple(dict.fromkeys(printable(node.service) for node in tree.nodes if node.service)),
         began=began,
-        duration=(max(node.end for node in tree.nodes) - began) / 1e9,
+        duration=took,
     )
 
 
-def _leads(parts: list[Passage]) -> list[str]:
+def _closing(came_out: str, took: float, language: Language) -> str:
+    told = language.say(f"outcome.{came_out}")
+    if not took:
+        return language.say("closing", outcome=told)
+    message = "closing.in" if came_out.startswith("Completed") else "closing.took"
+    return language.say(message, outcome=told, time=language.duration(took))
+
+
+def _leads(parts: list[Passage], language: Language) -> list[str]:
     """Return what each sentence begins with: the time since all before it had ended, if notable."""
     leads: list[str] = []
     ended = parts[0].anchor.at
     for part in parts:
         gap = (part.anchor.at - ended) / 1e9
-        leads.append(f"{duration(gap)} later: " if gap > NOTABLE_GAP else "")
+        leads.append(language.say("later", time=language.duration(gap)) if gap > NOTABLE_GAP else "")
         ended = max(ended, *(node.end for node in part.told))
     return leads

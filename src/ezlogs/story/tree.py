@@ -19,6 +19,8 @@ class Told(msgspec.Struct, frozen=True):
 
     event: UniversalEvent
     service: str = ""
+    cause: str | None = None
+    """The id of the event whose span it happened in, where it names no cause itself."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ def grow(told: Iterable[Told]) -> Tree:
     caused: defaultdict[str | None, list[Told]] = defaultdict(list)
     orphans: list[UniversalEvent] = []
     for item in unplaced.values():
-        parent_id = item.event.correlation.parent_event_id
+        parent_id = item.event.correlation.parent_event_id or item.cause
         if parent_id is not None and parent_id not in unplaced:
             orphans.append(item.event)
             parent_id = None
@@ -144,9 +146,16 @@ def _by_time(told: Told) -> tuple[int, int, int, str]:
     return began(event), event.timestamp, event.sequence, event.event_id
 
 
-def _worth(told: Told) -> tuple[bool, int, int, str, str]:
+def _worth(told: Told) -> tuple[bool, int, int, str, str, str]:
     event = told.event
-    return event.outcome != "unknown", event.timestamp, event.sequence, told.service, repr(event.facts)
+    return (
+        event.outcome != "unknown",
+        event.timestamp,
+        event.sequence,
+        told.service,
+        told.cause or "",
+        repr(event.facts),
+    )
 
 
 def _nanoseconds(seconds: float | None) -> int:

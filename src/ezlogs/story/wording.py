@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, tzinfo
 
 _IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "women"}
 _UNMARKED_PAST = re.compile(
@@ -21,23 +22,27 @@ def duration(seconds: float) -> str:
         >>> [duration(seconds) for seconds in (0.0004, 0.084, 1.24, 31, 125, 3720)]
         ['under 1 ms', '84 ms', '1.2 s', '31 s', '2 min 5 s', '1 h 2 min']
     """
+    return " ".join(f"{number:,g} {unit}" for number, unit in time_parts(seconds)) or "under 1 ms"
+
+
+def time_parts(seconds: float) -> tuple[tuple[float, str], ...]:
+    """Return a duration as numbers of units, the larger first, as far as anybody cares; none under a millisecond.
+
+    >>> time_parts(1.24), time_parts(125)
+    (((1.2, 's'),), ((2, 'min'), (5, 's')))
+    """
     if seconds < 0.001:
-        return "under 1 ms"
+        return ()
     if round(seconds * 1000) < 1000:
-        return f"{round(seconds * 1000)} ms"
+        return ((round(seconds * 1000), "ms"),)
     if round(seconds, 1) < 10:
-        return f"{round(seconds, 1):g} s"
+        return ((round(seconds, 1), "s"),)
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return ((whole, "s"),)
     minutes = whole // 60
-    if minutes < 60:
-        return _of_two(minutes, "min", whole % 60, "s")
-    return _of_two(minutes // 60, "h", minutes % 60, "min")
-
-
-def _of_two(large: int, large_unit: str, small: int, small_unit: str) -> str:
-    return f"{large:,} {large_unit} {small} {small_unit}" if small else f"{large:,} {large_unit}"
+    found = ((minutes, "min"), (whole % 60, "s")) if minutes < 60 else ((minutes // 60, "h"), (minutes % 60, "min"))
+    return found if found[1][0] else found[:1]
 
 
 def counted(number: int, singular: str, several: str | None = None) -> str:
@@ -51,9 +56,21 @@ def counted(number: int, singular: str, several: str | None = None) -> str:
     return f"{number:,} {noun}" if number else f"no {noun}"
 
 
-def times(number: int) -> str:
-    """Return how often: once, twice, ``3 times``."""
-    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+def moment(nanoseconds: int, zone: tzinfo) -> str:
+    """Return a time of a zone, to the second, with how far that is from UTC.
+
+    Args:
+        nanoseconds: Since 1970.
+        zone: Whoever reads it is in this one.
+
+    Example:
+        >>> from datetime import timedelta, timezone
+        >>> moment(1_760_000_000_000_000_000, timezone(timedelta(hours=2)))
+        '2025-10-09 10:53:20 +02:00'
+    """
+    at = datetime.fromtimestamp(nanoseconds // 1_000_000_000, zone)
+    offset = f"{at:%z}"
+    return f"{at:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
 
 
 def ordinal(number: int) -> str:
@@ -122,11 +139,6 @@ def capitalised(text: str) -> str:
 def listed(items: Sequence[str]) -> str:
     """Return items as a list in a sentence: ``a``, ``a and b``, ``a, b and c``."""
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
-
-
-def in_brackets(asides: Sequence[str]) -> str:
-    """Return asides as `` (a, b)``, each once, or nothing."""
-    return f" ({', '.join(dict.fromkeys(asides))})" if asides else ""
 
 
 def printable(text: str) -> str:

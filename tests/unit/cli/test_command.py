@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -144,3 +145,18 @@ def test_any_other_missing_module_is_not_hidden(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "ezlogs.cli.help", None)
     with pytest.raises(ModuleNotFoundError):
         main()
+
+
+def test_characters_that_a_terminal_lacks_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks have their own, and what is no text to be written is an error as ever."""
+    content = io.BytesIO()
+    stream = io.TextIOWrapper(content, encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "argv", ["ezlogs", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    stream.write("✓ Zoë →")
+    stream.flush()
+    assert content.getvalue().endswith(b"+ Zo? ->")
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("ascii", "ezlogs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 from click.testing import CliRunner, Result
@@ -19,6 +20,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from ezlogs import Actor, Correlation, UniversalEvent
 from ezlogs.cli.app import app
+from ezlogs.dev.receiver import Receiver
+from ezlogs.phrases import registered
+from ezlogs.story import Told
 from ezlogs.wire import attributes
 
 
@@ -126,6 +130,55 @@ def test_linked_stories_are_told_together(tmp_path: Path) -> None:
     assert "\nGoes on from: Ada placed order 42 (story-1).\n" in ezlogs(lines).stdout
 
 
+def test_a_story_of_this_machine_is_told_by_its_id(tmp_path: Path) -> None:
+    """A running `ezlogs dev` is asked; without an id its stories are listed; a wrong one is told which there are."""
+    with Receiver() as receiver:
+        address = f"{receiver.endpoint}/v1/traces"
+        for name in ("a" * 32, "b" * 32):
+            sent = Request(address, request(name), {"Content-Type": "application/x-protobuf"})
+            build_opener(ProxyHandler({})).open(sent, timeout=30).close()
+        here = ("--port", receiver.endpoint.rpartition(":")[2], "--dir", str(tmp_path))
+        told = ezlogs("aaaa", *here, "--tz", "UTC")
+        listed = ezlogs(*here)
+        missing = ezlogs("cccc", *here)
+    assert told.exit_code == 0
+    assert "\nAda placed order 42.\n" in told.stdout
+    assert f" +00:00, story {'a' * 32}\n" in told.stdout
+    assert "bbbb" not in told.stdout
+    assert [line.split()[2] for line in listed.stdout.splitlines()] == ["aaaaaaaa", "bbbbbbbb"]
+    assert missing.exit_code == 1
+    assert "there are 2 stories: aaaaaaaa, bbbbbbbb" in missing.stderr
+
+
+def test_without_anything_to_ask_it_is_said_where_nothing_is(tmp_path: Path) -> None:
+    """And what to give instead."""
+    alone = ezlogs("--port", "1", "--dir", str(tmp_path))
+    assert alone.exit_code == 1
+    assert "no ezlogs dev is on port 1: give a FILE" in alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [("text", "Ada placed order 42."), ("markdown", "## Ada placed order 42"), ("json", '    "outcome": "Completed",')],
+)
+def test_a_story_is_told_in_other_forms(binary: Path, kind: str, line: str) -> None:
+    """For a mail, a ticket and a program."""
+    assert line in ezlogs(binary, "--format", kind).stdout.splitlines()
+
+
+def test_times_are_of_a_zone(binary: Path) -> None:
+    """One that is not known is an error that says what is."""
+    assert " +09:00\n" in ezlogs(binary, "--format", "text", "--tz", "Asia/Tokyo").stdout
+    wrong = ezlogs(binary, "--tz", "Mars")
+    assert wrong.exit_code == 2
+    assert "use a name such as Europe/Berlin, or UTC" in wrong.stderr
+
+
+def test_a_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    """A folder is no file."""
+    assert "Is a directory" in ezlogs(tmp_path).stderr
+
+
 def test_what_holds_no_story_is_said(tmp_path: Path) -> None:
     """A file without events, and one that is no spans at all, end with status 1 and the reason."""
     (tmp_path / "empty").write_bytes(b"")
@@ -133,4 +186,24 @@ def test_what_holds_no_story_is_said(tmp_path: Path) -> None:
     assert "no story" in ezlogs(tmp_path / "empty").stderr
     wrong = ezlogs(tmp_path / "other")
     assert wrong.exit_code == 1
-    assert "no JSON export request" in wrong.stderr
+    assert "line 1: no JSON" in wrong.stderr
+
+
+def test_only_the_latest_of_many_stories_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is said how many there are before."""
+    found = [Told(placed(f"{number:032x}"), "shop") for number in range(53)]
+    monkeypatch.setattr("ezlogs.cli.story.events_here", lambda *_: (found, "here"))
+    listed = ezlogs()
+    assert len(listed.stdout.splitlines()) == 50
+    assert "and 3 before\n" in listed.stderr
+
+
+def test_a_module_says_how_events_are_told(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cannot be imported ends the command before anything is read."""
+    monkeypatch.setattr(registered, "_templates", {})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "phrases_of_a_test.py").write_text("import ezlogs\nezlogs.phrase('order.placed', '{actor} ordered')\n")
+    assert "\nAda ordered.\n" in ezlogs(binary, "--phrases", "phrases_of_a_test").stdout
+    wrong = ezlogs(binary, "--phrases", "no_such_module_at_all")
+    assert wrong.exit_code == 2
+    assert "no_such_module_at_all cannot be imported: ModuleNotFoundError" in " ".join(wrong.stderr.split())

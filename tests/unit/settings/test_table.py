@@ -53,6 +53,7 @@ EXAMPLES = {
     "metrics": "off",
     "pipeline": "attached",
     "carrier": "both",
+    "summary": "on",
     "disabled_events": "data.*",
     "sample_rate": "0.25",
     "sample_types": "data.*=0.01,http.request=0.5",

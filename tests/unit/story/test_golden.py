@@ -127,6 +127,22 @@ def row_changed(scene: Any) -> None:
 
 
 @scene_of
+def row_linked(scene: Any) -> None:
+    """Links to other rows, a time, and a value that is not shown."""
+    with scene.request("POST /orders/{pk}/", 302, 0.02):
+        changes = (
+            Change("paid_at", None, "2026-01-31T12:00:00.123456+01:00"),
+            Change("pin", "[redacted]", "[redacted]"),
+        )
+        scene.row("order.update", 42, changes)
+    for number, links in enumerate(({"added": ["3", "4"], "removed": ["1"]}, {})):
+        scene.tell(
+            "data.change", "product.update", subject=("product", number), metadata={"m2m": {"field": "tags", **links}},
+            where={"transaction_id": f"t-{number}"},
+        )  # fmt: skip
+
+
+@scene_of
 def rows_mixed(scene: Any) -> None:
     """Creates, changes and deletions in one transaction; a row that is created and then changed is created."""
     scene.actor = SYSTEM

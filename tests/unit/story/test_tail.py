@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ezlogs import Correlation, UniversalEvent
 from ezlogs.story import Told
-from ezlogs.story.tail import MAX_STORIES, Tail
+from ezlogs.story import tail as module
+from ezlogs.story.tail import MAX_EVENTS, MAX_STORIES, Tail
 
 
 def told(story: str, number: int = 1) -> Told:
@@ -63,3 +66,58 @@ def test_only_so_many_stories_are_remembered() -> None:
     assert len(found) == MAX_STORIES
     assert found["s0"] == 2
     assert "s1" not in found
+
+
+def below(story: str, number: int, cause: str | None) -> Told:
+    """Return an event of a story that another one caused."""
+    event = told(story, number).event
+    return Told(
+        UniversalEvent.create(
+            event.event_type,
+            event.action,
+            subject=event.subject,
+            event_id=event.event_id,
+            timestamp=number,
+            correlation=event.correlation.replace(parent_event_id=cause),
+        )
+    )
+
+
+def test_a_story_whose_beginning_is_under_way_is_waited_for() -> None:
+    """A row is told before the request that it happens in; patience has an end."""
+    tail = Tail(quiet_for=1.0, patience=5.0)
+    tail.hear([below("a", 2, "a-1"), below("b", 2, "b-1")], now=0.0)
+    assert lengths(tail, 3.0) == {}
+    tail.hear([told("a", 1)], now=3.0)
+    assert lengths(tail, 4.0) == {"a": 2}
+    assert lengths(tail, 5.0) == {"b": 1}
+    assert not tail
+
+
+def test_a_story_that_never_rests_is_told_now_and_then() -> None:
+    """And only with what is new of it."""
+    tail = Tail(quiet_for=10, longest=30)
+    found = []
+    for now in range(70):
+        tail.hear([told("a", now)], now)
+        found += [(now, len(heard.news)) for heard in tail.due(now)]
+    assert found == [(30, 31), (61, 31)]
+
+
+def test_only_so_many_events_are_remembered_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stories heard of longest ago go, and never the one that is heard of."""
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 5)
+    tail = Tail(quiet_for=1.0)
+    for story, number in (("a", 3), ("b", 2), ("c", 1), ("d", 9)):
+        tail.hear([told(story, index) for index in range(number)], now=0.0)
+        tail.hear([told(story, 0)], now=0.0)
+    assert lengths(tail, 1.0) == {"d": 9}
+
+
+def test_only_so_many_events_of_a_story_are_remembered() -> None:
+    """The latest ones, and it is said how many are not."""
+    tail = Tail(quiet_for=1.0)
+    for number in range(MAX_EVENTS + 5):
+        tail.hear([told("a", number)], now=0.0)
+    (heard,) = tail.due(1.0)
+    assert (len(heard.story.events), heard.forgotten, len(heard.news)) == (MAX_EVENTS, 5, MAX_EVENTS)

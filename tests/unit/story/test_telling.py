@@ -31,7 +31,7 @@ metadata = st.dictionaries(
     st.sampled_from(
         [
             "rows", "rows_by_model", "fields", "codes", "recipients", "domains", "refused", "status", "method", "route",
-            "template", "verbose_name", "count",
+            "template", "verbose_name", "count", "joins", "group", "queue_wait", "lost", "m2m", "lateness", "reason",
         ]
     ),
     st.one_of(

@@ -199,4 +199,4 @@ def test_a_job_that_joins_others_says_how_many(captured: Captured) -> None:
     scope.succeeded()
     scope.close()
 
-    assert text(only(captured.events)) == "Job send_receipt, which joins 2 jobs, ran in N ms."
+    assert text(only(captured.events)) == "Job send_receipt ran in N ms (after 2 other jobs)."

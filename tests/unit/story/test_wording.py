@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ezlogs.story import wording
+from ezlogs.story.language import ENGLISH
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_counts_have_separators_and_the_right_noun() -> None:
 
 def test_times_are_words_where_there_are_any() -> None:
     """Once, twice, then numbers."""
-    assert [wording.times(n) for n in (1, 2, 3)] == ["once", "twice", "3 times"]
+    assert [ENGLISH.times(n) for n in (1, 2, 3)] == ["once", "twice", "3 times"]
 
 
 def test_lists_end_with_and() -> None:

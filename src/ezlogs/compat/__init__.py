@@ -1,0 +1,1 @@
+"""Compatibility with the Ruby agent, whose events ezlogs reads and writes."""

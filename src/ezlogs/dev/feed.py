@@ -1,0 +1,85 @@
+"""What a running `ezlogs dev` has received, asked for over HTTP by other commands of `ezlogs`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Final
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
+
+import msgspec
+
+from ezlogs.event import InvalidEvent, UniversalEvent
+from ezlogs.story import Told, told
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
+
+PATH: Final = "/feed"
+BEGINNING: Final = "0.0"
+"""Where a reader begins who wants all that is there."""
+TIMEOUT: Final = 5.0
+"""Seconds."""
+
+
+class Fed(msgspec.Struct, frozen=True):
+    """What is new, and where to go on."""
+
+    told: tuple[Told, ...]
+    after: str
+    """To be given with the next question; what it means is the answerer's affair."""
+
+
+class _Answer(msgspec.Struct):
+    events: list[dict[str, Any]]
+    after: str
+
+
+Since = Callable[[int, int], tuple[Sequence["ReceivedSpan | ReceivedLog"], int, int]]
+"""Gives what was received after so many spans and log records, and how many there are now."""
+
+
+def feed_route(since: Since) -> Route:
+    """Return the route ``GET /feed?after=0.0``."""
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    def answer_of(spans: int, logs: int) -> bytes:
+        received, spans, logs = since(spans, logs)
+        found = [{"service": one.service, "event": msgspec.Raw(one.event.to_json())} for one in told(received)]
+        return msgspec.json.encode({"events": found, "after": f"{spans}.{logs}"})
+
+    async def answer(request: Request) -> Response:
+        spans, _, logs = request.query_params.get("after", BEGINNING).partition(".")
+        if not (spans.isdecimal() and logs.isdecimal()):
+            return PlainTextResponse("give after as it was in the last answer, or 0.0", 400)
+        content = await run_in_threadpool(answer_of, int(spans), int(logs))
+        return Response(content, media_type="application/json")
+
+    return Route(PATH, answer)
+
+
+def ask(endpoint: str, after: str = BEGINNING) -> Fed | None:
+    """Return what the `ezlogs dev` at an address has received since; None if there is none.
+
+    Args:
+        endpoint: Its base address, such as ``http://127.0.0.1:4318``.
+        after: As it was in the last answer.
+    """
+    address = f"{endpoint}{PATH}?{urlencode({'after': after})}"
+    try:
+        with build_opener(ProxyHandler({})).open(address, timeout=TIMEOUT) as response:
+            answer = msgspec.json.decode(response.read(), type=_Answer)
+        found = tuple(
+            Told(UniversalEvent.from_json(msgspec.json.encode(one["event"])), str(one["service"]))
+            for one in answer.events
+        )
+    except (URLError, OSError, HTTPException, msgspec.MsgspecError, InvalidEvent, KeyError):
+        return None  # nobody is there, or somebody else
+    return Fed(found, answer.after)
