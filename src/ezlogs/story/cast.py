@@ -115,7 +115,7 @@ class Cast:
         return self._jobs[job_id(event)]
 
     def joined(self, event: UniversalEvent) -> int:
-        """Return how many jobs had to end before the job that an event tells of: as many as it names, or its group has."""
+        """Return how many jobs had to end before the one that an event tells of: those it names, or of its group."""
         named = event.metadata.get("joined")
         if isinstance(named, (list, tuple)):
             return len(named)

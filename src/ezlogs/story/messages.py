@@ -143,6 +143,8 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "cache.hits": "{number} hits",
         "cache.misses": "{number} misses",
         "own": "ezlogs reported: {action}",
+        "unhandled": "Nobody handled the error {error}",
+        "logged": "The error {error} was logged",
         # Jobs.
         "job": "Job {job}",
         "job.waiting": "{job} is still waiting",

@@ -336,8 +336,11 @@ def _cache(passage: Passage, cast: Cast) -> list[str]:
 
 
 def _system(passage: Passage, cast: Cast) -> list[str]:
-    event = passage.events[0]
-    return [cast.language.say("own", action=words(event.action)), *_facts(event, cast)]
+    event, say = passage.events[0], cast.language.say
+    what = event.subject.label if event.subject is not None and event.subject.type == "error" else None
+    if what is not None and event.action in ("unhandled", "logged"):  # an exception of the application's
+        return [say(event.action, error=what)]
+    return [say("own", action=words(event.action)), *_facts(event, cast)]
 
 
 _PHRASES: dict[str, Callable[[Passage, Cast], str | list[str]]] = {

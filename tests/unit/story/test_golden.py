@@ -602,6 +602,8 @@ def other_kinds(scene: Any) -> None:
     scene.tell("cache.operation", "get", subject=("cache", "pages"), metadata={"hits": 1200, "misses": 3})
     scene.tell("cache.operation", "clear")
     scene.tell("system.error", "event_creation_failed")
+    for action in ("unhandled", "logged"):
+        scene.tell("system.error", action, outcome="failure", subject=("error", "f00d", "ValueError in shop.views.pay"))
 
 
 def shown(story: Any, width: int = 100) -> str:
