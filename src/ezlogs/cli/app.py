@@ -13,6 +13,7 @@ from ezlogs.cli.exporting import export
 from ezlogs.cli.help import Group
 from ezlogs.cli.history import history_command
 from ezlogs.cli.importing import import_command
+from ezlogs.cli.run import run
 from ezlogs.cli.scrub import scrub
 from ezlogs.cli.settings import settings
 from ezlogs.cli.spool import spool
@@ -21,7 +22,7 @@ from ezlogs.cli.tail import tail
 from ezlogs.version import __version__
 
 COMMANDS: Final[tuple[click.Command, ...]] = (
-    demo, dev, tail, story, history_command, export, import_command, scrub, spool, doctor, settings,
+    demo, run, dev, tail, story, history_command, export, import_command, scrub, spool, doctor, settings,
 )  # fmt: skip
 """In the order in which the help lists them."""
 
