@@ -23,10 +23,11 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-h
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 COLLECTOR := .collector/otelcol-ezlogs
-.PHONY: help venv demo test soak coverage collector lint format bench leaks contrib older older-python constraints clean
+.PHONY: help venv demo test soak coverage collector lint format bench leaks contrib older older-python constraints \
+	page-vendor clean
 
 help:  ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 venv: .venv/.installed  ## Make .venv with the exact packages of constraints/dev.txt
 
@@ -81,8 +82,12 @@ constraints:  ## Renew constraints/*.txt; needs uv (ARGS=--upgrade for the newes
 	@sed -n 's/^\(opentelemetry-[^ ]*==[^ ]*\).*/\1/p' constraints/neighbours.txt | \
 		$(COMPILE) constraints/contrib.in --constraint /dev/stdin --output-file constraints/contrib.txt >/dev/null
 
+page-vendor:  ## Bundle the libraries of the page of `ezlogs dev` anew; needs Node.js
+	@command -v npm >/dev/null || { echo 'make page-vendor needs Node.js and its npm' >&2; exit 1; }
+	@cd tools/page && npm ci --ignore-scripts --no-audit --no-fund && npm run vendor
+
 clean:  ## Remove everything that the other targets made
-	@rm -rf .venv .venv-neighbours .venv-peers .venv-contrib .venv-older .contrib .collector .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-neighbours .venv-peers .venv-contrib .venv-older .contrib .collector .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist .screenshots tools/page/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Setting up speaks on stderr only, so that the output of `make demo ARGS=--json` is JSON and nothing else.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import Distribution, EntryPoint, PathDistribution
@@ -138,6 +140,36 @@ def test_wheel_holds_every_source_file(wheel: zipfile.ZipFile) -> None:
     tracked = {path for path in repository_files() if path.parts[0] in ("src", "instrumentors")}
 
     assert {path.relative_to(path.parts[0]).as_posix() for path in tracked} <= set(wheel.namelist())
+
+
+def test_wheel_holds_the_page_with_the_licences_of_its_libraries(wheel: zipfile.ZipFile) -> None:
+    """The page of `ezlogs dev` needs nothing from elsewhere, and names whose work is in it."""
+    page = "ezlogs/dev/page/"
+    assert {f"{page}index.html", f"{page}vendor/libraries.js", f"{page}vendor/uplot.css"} <= set(wheel.namelist())
+    licences = wheel.read(f"{page}vendor/LICENSES.txt").decode()
+    asked: dict[str, str] = json.loads((REPOSITORY / "tools/page/package.json").read_text())["dependencies"]
+    for name, version in asked.items():
+        assert f"{name} {version}\n" in licences
+
+
+def test_the_lock_of_the_page_says_what_and_not_where_from() -> None:
+    """Each package of it has one version and a hash; where it comes from is the business of the machine."""
+    packages = json.loads((REPOSITORY / "tools/page/package-lock.json").read_text())["packages"]
+    locked = [package for name, package in packages.items() if name]
+    assert all({"version", "integrity"} <= set(package) for package in locked)
+    assert [package for package in locked if "resolved" in package] == []
+
+
+def test_sdist_holds_the_page(tmp_path: Path) -> None:
+    """Whoever builds from source has it, too, and none of what it is bundled with."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True, timeout=50)
+    (path,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = archive.getnames()
+    for part in ("app.js", "vendor/libraries.js", "vendor/LICENSES.txt"):
+        assert any(name.endswith(f"src/ezlogs/dev/page/{part}") for name in names)
+    assert [name for name in names if "node_modules" in name] == []
 
 
 def test_wheel_carries_the_licence(wheel: zipfile.ZipFile, distribution: Distribution) -> None:

@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from time import monotonic
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -24,6 +26,9 @@ from ezlogs.story import told
 from ezlogs.story.registry import Phrases
 from ezlogs.story.tail import Tail
 
+if TYPE_CHECKING:
+    from ezlogs.dev.endpoint import Endpoint
+
 TICK = 0.1
 """Seconds between two looks at what has gone quiet."""
 PATIENCE = 10.0
@@ -32,39 +37,44 @@ PATIENCE = 10.0
 
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True})
 @click.option("--port", default=4318, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--grpc-port", default=4317, show_default=True, type=click.IntRange(0, 65535), help="Port for OTLP/gRPC.")
+@click.option("--store", "file", type=click.Path(dir_okay=False, path_type=Path), help="Keep everything in this file.")
 @PHRASES
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def dev(port: int, phrases: Phrases, command: tuple[str, ...]) -> None:
-    """Receive spans and log records on this machine, and tell each story once it is quiet for a second.
+def dev(port: int, grpc_port: int, file: Path | None, phrases: Phrases, command: tuple[str, ...]) -> None:
+    """Receive telemetry on this machine, tell each story once it is quiet for a second, and show all on a page.
 
     With a COMMAND, as in `ezlogs dev -- python app.py`, that is run under opentelemetry-instrument with this
     endpoint, and the exit status is its own. Ctrl-C ends both.
     """
     try:
-        from ezlogs.dev.receiver import Receiver
+        from ezlogs.dev.endpoint import Endpoint, UnusableFileError
     except ModuleNotFoundError as missing:
         raise click.ClickException("ezlogs dev needs: pip install 'ezlogs-opentelemetry[dev]'") from missing
 
     arrivals: queue.SimpleQueue[Sequence[ReceivedSpan | ReceivedLog]] = queue.SimpleQueue()
-    receiver = Receiver(port=port, on_spans=arrivals.put, on_logs=arrivals.put)
-    try:
-        receiver.start()
-    except OSError as problem:
-        raise click.ClickException(f"port {port}: {problem.strerror}; --port 0 takes a free one") from problem
     console, tail = Console(highlight=False), Tail(phrases=phrases)
 
     def tell(now: float) -> None:
+        with suppress(queue.Empty):
+            while True:
+                tail.hear(told(arrivals.get_nowait()), monotonic())
         for story in tail.quiet(now):
             console.print(drawn(story))
 
-    with receiver:
-        program = _launch(command, receiver.endpoint) if command else None
+    with ExitStack() as stack:
+        try:
+            endpoint = stack.enter_context(Endpoint(file, arrivals.put, port=port, grpc_port=grpc_port))
+        except UnusableFileError as problem:
+            raise click.ClickException(f"{problem}; --store takes a new file, or one that it made") from problem
+        except OSError as problem:
+            raise click.ClickException(f"port {port}: {problem.strerror}; --port 0 takes a free one") from problem
+        program = _launch(command, endpoint.address) if command else None
         try:
             signal.signal(signal.SIGTERM, _leave)
-            Console(stderr=True, highlight=False).print(Text(f"listening on {receiver.endpoint}", "dim"))
+            _say_where(endpoint)
             while program is None or program.poll() is None:
-                with suppress(queue.Empty):
-                    tail.hear(told(arrivals.get(timeout=TICK)), monotonic())
+                sleep(TICK)
                 tell(monotonic())
         except KeyboardInterrupt:
             pass  # it has reached the program too
@@ -72,11 +82,17 @@ def dev(port: int, phrases: Phrases, command: tuple[str, ...]) -> None:
             if program is not None:
                 program.terminate()
         status = _end(program)
-    with suppress(queue.Empty):
-        while True:
-            tail.hear(told(arrivals.get_nowait()), monotonic())
     tell(float("inf"))
     sys.exit(status)
+
+
+def _say_where(endpoint: Endpoint) -> None:
+    grpc = (
+        f"and OTLP/gRPC on {endpoint.grpc_address}" if endpoint.grpc_address else f"not gRPC: {endpoint.without_grpc}"
+    )
+    console = Console(stderr=True, highlight=False)
+    console.print(Text(f"listening on {endpoint.address} for OTLP/HTTP, {grpc}", "dim"))
+    console.print(Text.assemble("the page is at ", (f"{endpoint.address}/", "bold"), "; Ctrl-C ends it", style="dim"))
 
 
 def environment(environ: Mapping[str, str], endpoint: str) -> dict[str, str]:
@@ -88,7 +104,8 @@ def environment(environ: Mapping[str, str], endpoint: str) -> dict[str, str]:
     """
     elsewhere = ("OTEL_EXPORTER_OTLP_", "EZLOGS_ENDPOINT", "EZLOGS_LOGS_ENDPOINT")
     kept = {name: value for name, value in environ.items() if not name.startswith(elsewhere)}
-    return {**kept, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+    metrics = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "2000"}  # which the page shows
+    return {**metrics, **kept, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
 
 
 def _launch(command: tuple[str, ...], endpoint: str) -> subprocess.Popen[bytes]:

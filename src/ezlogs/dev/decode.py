@@ -122,7 +122,7 @@ def decode_request(body: bytes, content_type: str = PROTOBUF) -> list[ReceivedSp
     return [
         _received(span, resource, scope_spans.scope)
         for resource_spans in request.resource_spans
-        for resource in [_attributes(resource_spans.resource.attributes)]
+        for resource in [attributes_of(resource_spans.resource.attributes)]
         for scope_spans in resource_spans.scope_spans
         for span in scope_spans.spans
     ]
@@ -149,7 +149,7 @@ def decode_logs_request(body: bytes, content_type: str = PROTOBUF) -> list[Recei
     return [
         _received_log(record, resource, scope_logs.scope)
         for resource_logs in request.resource_logs
-        for resource in [_attributes(resource_logs.resource.attributes)]
+        for resource in [attributes_of(resource_logs.resource.attributes)]
         for scope_logs in resource_logs.scope_logs
         for record in scope_logs.log_records
     ]
@@ -238,12 +238,12 @@ def _received(span: Span, resource: dict[str, Any], scope: InstrumentationScope)
         kind=_enum_name(Span.SpanKind, span.kind, "SPAN_KIND_"),
         start_time=span.start_time_unix_nano,
         end_time=span.end_time_unix_nano,
-        attributes=_attributes(span.attributes),
+        attributes=attributes_of(span.attributes),
         events=[
-            ReceivedEvent(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in span.events
+            ReceivedEvent(event.name, event.time_unix_nano, attributes_of(event.attributes)) for event in span.events
         ],
         links=[
-            ReceivedLink(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes)) for link in span.links
+            ReceivedLink(link.trace_id.hex(), link.span_id.hex(), attributes_of(link.attributes)) for link in span.links
         ],
         status=_enum_name(Status.StatusCode, span.status.code, "STATUS_CODE_"),
         status_message=span.status.message,
@@ -263,7 +263,7 @@ def _received_log(record: LogRecord, resource: dict[str, Any], scope: Instrument
         severity_number=record.severity_number,
         severity_text=record.severity_text,
         body=_value(record.body),
-        attributes=_attributes(record.attributes),
+        attributes=attributes_of(record.attributes),
     )
 
 
@@ -273,7 +273,8 @@ def _enum_name(enum: Any, number: int, prefix: str) -> str:
     return name.removeprefix(prefix).lower()
 
 
-def _attributes(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+def attributes_of(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+    """Return attributes as plain Python."""
     return {attribute.key: _value(attribute.value) for attribute in attributes}
 
 
@@ -284,5 +285,5 @@ def _value(value: AnyValue) -> Any:
     if kind == "array_value":
         return [_value(item) for item in value.array_value.values]
     if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
+        return attributes_of(value.kvlist_value.values)
     return getattr(value, kind)

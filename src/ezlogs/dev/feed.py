@@ -12,12 +12,10 @@ from urllib.request import ProxyHandler, build_opener
 import msgspec
 
 from ezlogs.event import InvalidEvent, UniversalEvent
-from ezlogs.story import Told, told
+from ezlogs.story import Told
 
 if TYPE_CHECKING:
     from starlette.routing import Route
-
-    from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
 
 PATH: Final = "/feed"
 BEGINNING: Final = "0.0"
@@ -39,8 +37,8 @@ class _Answer(msgspec.Struct):
     after: str
 
 
-Since = Callable[[int, int], tuple[Sequence["ReceivedSpan | ReceivedLog"], int, int]]
-"""Gives what was received after so many spans and log records, and how many there are now."""
+Since = Callable[[int, int], tuple[Sequence[Told], int, int]]
+"""Gives what there is to tell after a place, and the place that it goes on from: two numbers, whatever they count."""
 
 
 def feed_route(since: Since) -> Route:
@@ -50,16 +48,16 @@ def feed_route(since: Since) -> Route:
     from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
 
-    def answer_of(spans: int, logs: int) -> bytes:
-        received, spans, logs = since(spans, logs)
-        found = [{"service": one.service, "event": msgspec.Raw(one.event.to_json())} for one in told(received)]
-        return msgspec.json.encode({"events": found, "after": f"{spans}.{logs}"})
+    def answer_of(first: int, second: int) -> bytes:
+        told, first, second = since(first, second)
+        found = [{"service": one.service, "event": msgspec.Raw(one.event.to_json())} for one in told]
+        return msgspec.json.encode({"events": found, "after": f"{first}.{second}"})
 
     async def answer(request: Request) -> Response:
-        spans, _, logs = request.query_params.get("after", BEGINNING).partition(".")
-        if not (spans.isdecimal() and logs.isdecimal()):
+        first, _, second = request.query_params.get("after", BEGINNING).partition(".")
+        if not (first.isdecimal() and second.isdecimal()):
             return PlainTextResponse("give after as it was in the last answer, or 0.0", 400)
-        content = await run_in_threadpool(answer_of, int(spans), int(logs))
+        content = await run_in_threadpool(answer_of, int(first), int(second))
         return Response(content, media_type="application/json")
 
     return Route(PATH, answer)

@@ -12,13 +12,11 @@ from urllib.request import ProxyHandler, build_opener
 import msgspec
 
 from ezlogs.event import InvalidEvent, UniversalEvent
-from ezlogs.story import Told, told
+from ezlogs.story import Told
 from ezlogs.story.history import Found, find, found_json
 
 if TYPE_CHECKING:
     from starlette.routing import Route
-
-    from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
 
 PATH = "/history"
 TIMEOUT = 5.0
@@ -31,11 +29,11 @@ class _Answer(msgspec.Struct):
     ids: list[str]
 
 
-def history_route(received: Callable[[], Iterable[ReceivedSpan | ReceivedLog]]) -> Route:
+def history_route(received: Callable[[], Iterable[Told]]) -> Route:
     """Return the route ``GET /history?type=order&id=42``.
 
     Args:
-        received: Gives what there is, spans and log records.
+        received: Gives what there is to tell.
     """
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import Request
@@ -46,7 +44,7 @@ def history_route(received: Callable[[], Iterable[ReceivedSpan | ReceivedLog]]) 
         kind, identifier = request.query_params.get("type"), request.query_params.get("id")
         if not kind or not identifier:
             return PlainTextResponse("give type and id, as in /history?type=order&id=42", 400)
-        found = await run_in_threadpool(lambda: find(told(received()), kind, identifier))
+        found = await run_in_threadpool(lambda: find(received(), kind, identifier))
         return Response(msgspec.json.encode(found_json(found)), media_type="application/json")
 
     return Route(PATH, answer)

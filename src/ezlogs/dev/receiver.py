@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
-import uvicorn
-from opentelemetry import context
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -30,13 +27,16 @@ from ezlogs.dev.decode import (
 )
 from ezlogs.dev.feed import feed_route
 from ezlogs.dev.history import history_route
+from ezlogs.dev.metrics import ReceivedPoint, decode_metrics_request
+from ezlogs.dev.serving import Served
 from ezlogs.dev.unpacking import LONGEST_REQUEST, TooLong, UnknownEncoding, unpack
-from ezlogs.otel_compat import suppressing
+from ezlogs.story import Told, told
 
 OnSpans = Callable[[list[ReceivedSpan]], object]
 OnLogs = Callable[[list[ReceivedLog]], object]
+OnPoints = Callable[[list[ReceivedPoint]], object]
 
-_Received = TypeVar("_Received", ReceivedSpan, ReceivedLog)
+_Received = TypeVar("_Received", ReceivedSpan, ReceivedLog, ReceivedPoint)
 
 # A page on the web may have its own name resolve to 127.0.0.1 to talk to this endpoint: the name gives it away.
 LOCAL_HOSTS = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)
@@ -44,13 +44,14 @@ LOCAL_HOSTS = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "loc
 _log = logging.getLogger(__name__)
 
 
-def otlp_routes(on_spans: OnSpans, on_logs: OnLogs) -> list[Route]:
+def otlp_routes(on_spans: OnSpans, on_logs: OnLogs, *, slow: bool = False) -> list[Route]:
     """Return the routes of an OTLP/HTTP endpoint for an application of one's own.
 
     Args:
         on_spans: Called in the event loop with the spans of each request. If it raises, the request is answered
             with 500, so that the sender tries again.
         on_logs: The same for log records.
+        slow: Whether that may take a while: it is done in another thread then, and so is the reading of the request.
 
     Returns:
         ``POST /v1/traces`` and ``POST /v1/logs`` (protobuf and JSON; plain, gzip, and zstd where Python has
@@ -61,10 +62,10 @@ def otlp_routes(on_spans: OnSpans, on_logs: OnLogs) -> list[Route]:
     """
 
     async def traces(request: Request) -> Response:
-        return await _answer(request, decode_request, on_spans)
+        return await _answer(request, decode_request, on_spans, slow=slow)
 
     async def logs(request: Request) -> Response:
-        return await _answer(request, decode_logs_request, on_logs)
+        return await _answer(request, decode_logs_request, on_logs, slow=slow)
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -76,8 +77,25 @@ def otlp_routes(on_spans: OnSpans, on_logs: OnLogs) -> list[Route]:
     ]
 
 
+def metrics_route(on_points: OnPoints) -> Route:
+    """Return the route ``POST /v1/metrics``, which keeps what tells of delivery.
+
+    Args:
+        on_points: Called in a thread with those points of each request.
+    """
+
+    async def metrics(request: Request) -> Response:
+        return await _answer(request, decode_metrics_request, on_points, slow=True)
+
+    return Route("/v1/metrics", metrics, methods=["POST"])
+
+
 async def _answer(
-    request: Request, decode: Callable[[bytes, str], list[_Received]], take: Callable[[list[_Received]], object]
+    request: Request,
+    decode: Callable[[bytes, str], list[_Received]],
+    take: Callable[[list[_Received]], object],
+    *,
+    slow: bool,
 ) -> Response:
     """Answer an export request of one signal as a collector does, once what is in it has been taken."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -85,15 +103,29 @@ async def _answer(
     if content_type not in {PROTOBUF, JSON}:
         return PlainTextResponse(f"send {PROTOBUF} or {JSON}", 415)
     try:
-        received = decode(unpack(await _read(request), encoding), content_type)
-    except UnknownEncoding as problem:
-        return PlainTextResponse(str(problem), 415)
-    except Malformed as problem:
-        return PlainTextResponse(str(problem), 400)
+        body = await _read(request)
+        if slow:
+            return await run_in_threadpool(_taken, body, content_type, encoding, decode, take)
+        return _taken(body, content_type, encoding, decode, take)
     except ClientDisconnect:  # whoever sent it was killed, and hears nothing any longer
         return PlainTextResponse("the request was cut off", 400)
     except TooLong:
         return PlainTextResponse(f"send at most {LONGEST_REQUEST} bytes", 413)
+
+
+def _taken(
+    body: bytes,
+    content_type: str,
+    encoding: str,
+    decode: Callable[[bytes, str], list[_Received]],
+    take: Callable[[list[_Received]], object],
+) -> Response:
+    try:
+        received = decode(unpack(body, encoding), content_type)
+    except UnknownEncoding as problem:
+        return PlainTextResponse(str(problem), 415)
+    except Malformed as problem:
+        return PlainTextResponse(str(problem), 400)
     try:
         take(received)
     except Exception as problem:
@@ -131,20 +163,19 @@ class Receiver:
         on_spans: OnSpans | None = None,
         on_logs: OnLogs | None = None,
     ) -> None:
-        self._host = host
-        self._port = port
         self._on_spans = on_spans
         self._on_logs = on_logs
         self._spans: list[ReceivedSpan] = []
         self._logs: list[ReceivedLog] = []
         self._arrival = threading.Condition()
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        history = history_route(lambda: told([*self.spans, *self.logs]))
+        routes = [*otlp_routes(self._take_spans, self._take_logs), history, feed_route(self._since)]
+        self._served = Served(Starlette(routes=routes, middleware=[LOCAL_HOSTS]), host, port)
 
     @property
     def endpoint(self) -> str:
         """The base address, such as ``http://127.0.0.1:4318``; ``/v1/traces`` and ``/v1/logs`` are below it."""
-        return f"http://{self._host}:{self._port}"
+        return self._served.address
 
     @property
     def spans(self) -> list[ReceivedSpan]:
@@ -182,28 +213,11 @@ class Receiver:
         Raises:
             OSError: The port is taken.
         """
-        if self._thread is not None:
-            return
-        listener = socket.create_server((self._host, self._port))
-        self._port = listener.getsockname()[1]
-        routes = [
-            *otlp_routes(self._take_spans, self._take_logs),
-            history_route(lambda: [*self.spans, *self.logs]),
-            feed_route(self._since),
-        ]
-        app = Starlette(routes=routes, middleware=[LOCAL_HOSTS])
-        self._server = uvicorn.Server(_QuietConfig(app))
-        self._thread = threading.Thread(
-            target=self._serve, args=(self._server, listener), name="ezlogs-receiver", daemon=True
-        )
-        self._thread.start()
+        self._served.start()
 
     def stop(self) -> None:
         """Close the port and all connections. What was received stays; `start` begins again."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._thread.join()
-            self._server = self._thread = None
+        self._served.stop()
 
     def __enter__(self) -> Receiver:
         self.start()
@@ -214,21 +228,11 @@ class Receiver:
     ) -> None:
         self.stop()
 
-    @staticmethod
-    def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
-        async def serve() -> None:
-            await server.serve(sockets=[listener])
-            for connection in list(server.server_state.connections):
-                connection.transport.abort()  # or its sender would wait for an answer
-            await asyncio.sleep(0)
-
-        context.attach(suppressing())  # in an application that is instrumented, what it sends would be told for ever
-        with listener:
-            asyncio.run(serve())
-
-    def _since(self, spans: int, logs: int) -> tuple[list[ReceivedSpan | ReceivedLog], int, int]:
+    def _since(self, spans: int, logs: int) -> tuple[list[Told], int, int]:
         with self._arrival:
-            return [*self._spans[spans:], *self._logs[logs:]], len(self._spans), len(self._logs)
+            received: list[ReceivedSpan | ReceivedLog] = [*self._spans[spans:], *self._logs[logs:]]
+            spans, logs = len(self._spans), len(self._logs)
+        return told(received), spans, logs
 
     def _take_spans(self, spans: list[ReceivedSpan]) -> None:
         self._take(spans, self._spans, self._on_spans)
@@ -244,24 +248,6 @@ class Receiver:
         with self._arrival:
             known += new
             self._arrival.notify_all()
-
-
-class _QuietConfig(uvicorn.Config):
-    """A server that says nothing, and leaves what other servers of this process say alone."""
-
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(
-            app,
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
-
-    def configure_logging(self) -> None:
-        """Leave the process-wide loggers of uvicorn as they are."""
 
 
 async def _read(request: Request) -> bytes:

@@ -59,7 +59,7 @@ def ezlogs_dev(*arguments: str, before: str = "") -> Iterator[subprocess.Popen[s
     # A job in the background inherits an ignored SIGINT; a person's terminal does not.
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     code = f"{heed}{before}from ezlogs.cli import main; main()"
-    command = [sys.executable, "-c", code, "dev", "--port", "0", *arguments]
+    command = [sys.executable, "-c", code, "dev", "--port", "0", "--grpc-port", "0", *arguments]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "EZLOGS_"))}
     environ["EZLOGS_STATE_DIR"] = os.environ["EZLOGS_STATE_DIR"]
     environ |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
@@ -134,7 +134,7 @@ def test_a_port_that_is_taken_is_said() -> None:
 
 def test_a_missing_web_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where only part of the extra is installed, the error says what to install."""
-    monkeypatch.setitem(sys.modules, "ezlogs.dev.receiver", None)
+    monkeypatch.setitem(sys.modules, "ezlogs.dev.endpoint", None)
     result = CliRunner().invoke(app, ["dev"])
     assert result.exit_code == 1
     assert "pip install 'ezlogs-opentelemetry[dev]'" in result.stderr
@@ -159,4 +159,7 @@ def test_where_telemetry_went_before_does_not_matter() -> None:
         "PATH": "/bin",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_METRIC_EXPORT_INTERVAL": "2000",
     }
+    assert environment({"OTEL_METRICS_EXPORTER": "none"}, "http://x")["OTEL_METRICS_EXPORTER"] == "none"

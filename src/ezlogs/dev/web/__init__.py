@@ -1,0 +1,1 @@
+"""The page of `ezlogs dev`: its server's side."""
