@@ -46,7 +46,7 @@ def run(folder: Path, mode: Mode | None, endpoint: str) -> Run:
     with tempfile.TemporaryDirectory(prefix="ezlogs-contrib-") as scratch:
         report = Path(scratch) / "report.json"
         told = {"settings": settings(mode, endpoint), "report": str(report)}
-        command = [sys.executable, "-m", "pytest", "--quiet", "-p", "benchmarks.contrib.plugin"]
+        command = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:ezlogs", "-p", "benchmarks.contrib.plugin"]
         command += ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", "tests"]
         environ = environment(os.environ, {"EZ_CONTRIB_RUN": json.dumps(told), "EZLOGS_STATE_DIR": scratch})
         if mode is None:

@@ -160,8 +160,11 @@ def _carried_by(hooks: Hooks, deserialize: Callable[..., Task]) -> Callable[...,
 
 @guarded
 def _rejecting(huey: Huey, data: bytes, carried: Mapping[str, Any], error: BaseException) -> None:
-    """Tell of a task that this consumer does not know."""
-    message, attempt = huey.serializer.deserialize(data), attempt_in(carried)
+    """Tell of a task that this consumer does not know; what is no message at all is none."""
+    try:
+        message, attempt = huey.serializer.deserialize(data), attempt_in(carried)
+    except Exception:  # as the application will hear from Huey
+        return
     told = Job(str(message.name), str(message.id), huey.name, None, "huey")
     tracker.dropped(told, "reject", error=error, attempt=attempt, worker=worker_name(), headers=carried)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -112,7 +113,7 @@ def test_a_subject_may_act_and_an_actor_be_acted_on() -> None:
         (Nameless(), "<tests.unit.test_identity.Nameless>"),
         ({"type": "order", "id": 4}, "4"),
         ({"number": 4}, "(('number', 4),)"),
-        (ezlogs, "<builtins.module>"),
+        (sys, "<builtins.module>"),
     ],
 )
 def test_an_id_is_told_as_text(value: object, text: str | None) -> None:

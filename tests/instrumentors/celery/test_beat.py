@@ -8,7 +8,7 @@ from typing import Any
 
 def test_each_run_of_a_schedule_is_a_story_with_its_job(start_worker: Callable[..., Any]) -> None:
     """Done by the schedule, with how late it is; what the last run left is not around the next."""
-    worker = start_worker(False, "prefork", "--beat")
+    worker = start_worker(None, "prefork", "--beat")
 
     def done(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [event for event in events if event.get("action") == "plain.success"]

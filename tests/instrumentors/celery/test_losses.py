@@ -35,6 +35,8 @@ def began(worker: Any, job_id: str, times: int = 1) -> list[dict[str, Any]]:
 
 def test_a_job_that_expired_is_told_once_and_never_ran(captured: Captured, tasks: ModuleType, worker: Any) -> None:
     """It has the enqueue event as its parent, and no duration."""
+    if str(worker.broker).startswith("amqp"):
+        pytest.skip("RabbitMQ drops what has expired by itself, unless a worker takes it at once: nobody can tell")
     job_id = tasks.plain.apply_async(expires=-1).id
     (expired,) = worker.attempts(job_id, 1)
 

@@ -128,6 +128,7 @@ def test_an_attempt_is_noted_when_it_begins_where_the_note_outlives_the_process(
     """It says what the event will say, under its id; and where nothing outlives the process nothing is noted."""
     notes: list[UniversalEvent] = []
     ended: list[str] = []
+    captured.notes_openings = False
     assert mail.attempted(["ada@example.com"], MESSAGE, backend="smtp") is None
     captured.notes_openings = True
     captured.opened = lambda note, _ctx: notes.append(note)
