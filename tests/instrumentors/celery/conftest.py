@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from kombu import pools
 
 from ezlogs_instrumentors.celery import CeleryInstrumentor
 
@@ -170,3 +173,7 @@ def start_worker(tasks: ModuleType, tmp_path_factory: pytest.TempPathFactory) ->
     yield start
     for worker in workers:
         worker.stop()
+    pools.reset()
+    with warnings.catch_warnings():  # what kombu leaves open of Redis would be found by whatever test comes next
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
