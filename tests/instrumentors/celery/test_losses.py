@@ -48,6 +48,8 @@ def test_a_job_that_expired_is_told_once_and_never_ran(captured: Captured, tasks
 
 def test_a_job_revoked_before_it_began_is_told_once(captured: Captured, tasks: ModuleType, worker: Any) -> None:
     """An operator revokes what waits; the worker tells when it comes to it."""
+    worker.attempts(tasks.plain.delay().id, 1)  # it listens
+    captured.clear()
     job_id = tasks.plain.apply_async(countdown=2).id
     worker.app.control.revoke(job_id)
     (revoked,) = worker.attempts(job_id, 1)
