@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ezlogs.cli.help import Command
+from ezlogs.cli.run import instrumented
 from ezlogs.cli.sources import PHRASES
 from ezlogs.cli.story import drawn
 from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
@@ -109,11 +109,7 @@ def environment(environ: Mapping[str, str], endpoint: str) -> dict[str, str]:
 
 
 def _launch(command: tuple[str, ...], endpoint: str) -> subprocess.Popen[bytes]:
-    beside_python = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
-    instrument = shutil.which("opentelemetry-instrument", path=beside_python)
-    if instrument is None or shutil.which(command[0]) is None:
-        raise click.ClickException(f"{command[0] if instrument else 'opentelemetry-instrument'}: command not found")
-    return subprocess.Popen([instrument, *command], env=environment(os.environ, endpoint))
+    return subprocess.Popen(instrumented(command), env=environment(os.environ, endpoint))
 
 
 def _leave(*_: object) -> None:

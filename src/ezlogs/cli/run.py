@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -20,14 +21,22 @@ def run(command: tuple[str, ...]) -> None:
     reach it, and the exit status is its own. Settings are those of its environment and files; `ezlogs doctor` shows
     them.
     """
-    instrument = beside_python("opentelemetry-instrument")
+    program = instrumented(command)
+    sys.stdout.flush()
+    os.execv(program[0], program)
+
+
+def instrumented(command: Sequence[str]) -> list[str]:
+    """Return a command that runs another one under the ``opentelemetry-instrument`` of this Python's packages.
+
+    Args:
+        command: A program and its arguments.
+
+    Raises:
+        click.ClickException: One of the two is not there.
+    """
+    beside_python = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
+    instrument = shutil.which("opentelemetry-instrument", path=beside_python)
     if instrument is None or shutil.which(command[0]) is None:
         raise click.ClickException(f"{command[0] if instrument else 'opentelemetry-instrument'}: command not found")
-    sys.stdout.flush()
-    os.execv(instrument, [instrument, *command])
-
-
-def beside_python(program: str) -> str | None:
-    """Return the path of a program that was installed with this Python's packages, else of one by that name."""
-    beside = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
-    return shutil.which(program, path=beside)
+    return [instrument, *command]
