@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -22,7 +23,7 @@ from ezlogs.cli.run import instrumented
 from ezlogs.cli.sources import PHRASES
 from ezlogs.cli.story import drawn
 from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
-from ezlogs.story import told
+from ezlogs.story import render_json, told
 from ezlogs.story.registry import Phrases
 from ezlogs.story.tail import Tail
 
@@ -39,13 +40,16 @@ PATIENCE = 10.0
 @click.option("--port", default=4318, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.option("--grpc-port", default=4317, show_default=True, type=click.IntRange(0, 65535), help="Port for OTLP/gRPC.")
 @click.option("--store", "file", type=click.Path(dir_okay=False, path_type=Path), help="Keep everything in this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print each story as one line of JSON, for programs.")
 @PHRASES
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def dev(port: int, grpc_port: int, file: Path | None, phrases: Phrases, command: tuple[str, ...]) -> None:
-    """Receive telemetry on this machine, tell each story once it is quiet for a second, and show all on a page.
+def dev(  # noqa: PLR0917  # click gives them by name
+    port: int, grpc_port: int, file: Path | None, as_json: bool, phrases: Phrases, command: tuple[str, ...]
+) -> None:
+    """Receive telemetry, tell each story here, and show all on a page.
 
-    With a COMMAND, as in `ezlogs dev -- python app.py`, that is run under opentelemetry-instrument with this
-    endpoint, and the exit status is its own. Ctrl-C ends both.
+    A story is told once it is quiet for a second. With a COMMAND, as in `ezlogs dev -- python app.py`, that is run
+    under opentelemetry-instrument with this endpoint, and the exit status is its own. Ctrl-C ends both.
     """
     try:
         from ezlogs.dev.endpoint import Endpoint, UnusableFileError
@@ -60,7 +64,10 @@ def dev(port: int, grpc_port: int, file: Path | None, phrases: Phrases, command:
             while True:
                 tail.hear(told(arrivals.get_nowait()), monotonic())
         for story in tail.quiet(now):
-            console.print(drawn(story))
+            if as_json:
+                click.echo(json.dumps(render_json(story)))
+            else:
+                console.print(drawn(story))
 
     with ExitStack() as stack:
         try:

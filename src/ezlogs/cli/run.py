@@ -15,7 +15,7 @@ from ezlogs.cli.help import Command
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...]) -> None:
-    """Run a program with ezlogs in it, as in `ezlogs run python app.py` or `ezlogs run gunicorn shop.wsgi`.
+    """Run a program with ezlogs in it: `ezlogs run python app.py`.
 
     It is what `opentelemetry-instrument` does with this Python's packages. The program takes this one's place: signals
     reach it, and the exit status is its own. Settings are those of its environment and files; `ezlogs doctor` shows

@@ -350,8 +350,16 @@ def _origin(address: str) -> str:
     "--older-than", callback=seconds_of, metavar="AGE", help="Only what is older than, for example, 7d or 12h."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def drop(
-    *, directory: str | None, service: str | None, process: str | None, dead: bool, older_than: float | None, yes: bool
+    *,
+    directory: str | None,
+    service: str | None,
+    process: str | None,
+    dead: bool,
+    older_than: float | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Remove what dead processes left, or with --dead what was refused, for good.
 
@@ -360,8 +368,11 @@ def drop(
     """
     choice = chosen(directory, service, process)
     before = None if older_than is None else time.time_ns() - int(older_than * 1e9)
-    events, name = _drop_dead(choice, before, yes) if dead else _drop_left(choice, before, yes)
-    click.echo(f"dropped {counted(events, name)}")
+    number, name = _drop_dead(choice, before, yes) if dead else _drop_left(choice, before, yes)
+    if as_json:
+        click.echo(json.dumps({"dropped": number, "of": name}))
+    else:
+        click.echo(f"dropped {counted(number, name)}")
     choice.complain()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -86,6 +87,14 @@ def test_a_program_is_run_and_its_story_told(tmp_path: Path) -> None:
     assert "Ada placed order 42." in told
     assert "listening on http://127.0.0.1:" in said
     assert process.returncode == 3
+
+
+def test_stories_are_told_to_programs(tmp_path: Path) -> None:
+    """One line of JSON each, and nothing else on standard output but what the program says itself."""
+    with ezlogs_dev("--json", *running(tmp_path / "app.py")) as process:
+        told, said = process.communicate(timeout=40)
+    (story,) = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    assert story["title"] == "Ada placed order 42", said
 
 
 def test_an_event_in_both_signals_is_told_once(tmp_path: Path) -> None:

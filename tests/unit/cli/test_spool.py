@@ -384,7 +384,8 @@ def test_what_the_dead_left_is_dropped_when_it_is_confirmed(leave: Leave) -> Non
         assert "Drop 5 records of 2 processes, undelivered? This cannot be undone." in refused.stdout
     assert "nothing of a dead process" in spool("drop", "--older-than", "1h").stderr
     assert "use a number and s, m, h, d or w" in spool("drop", "--older-than", "soon").stderr
-    assert spool("drop", "--service", "billing", "--yes").stdout == "dropped 3 records\n"
+    dropped = spool("drop", "--service", "billing", "--yes", "--json").stdout
+    assert json.loads(dropped) == {"dropped": 3, "of": "record"}
     assert len(listed()["processes"]) == 2
     time.sleep(0.01)
     assert spool("drop", "--older-than", "0.001s", given="y\n").stdout.endswith("dropped 2 records\n")
