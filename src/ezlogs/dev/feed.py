@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
-from urllib.error import URLError
-from urllib.parse import urlencode
-from urllib.request import ProxyHandler, build_opener
 
 import msgspec
 
-from ezlogs.event import InvalidEvent, UniversalEvent
+from ezlogs.dev.asking import NOBODY, asked, told_in
 from ezlogs.story import Told
 
 if TYPE_CHECKING:
@@ -20,8 +16,6 @@ if TYPE_CHECKING:
 PATH: Final = "/feed"
 BEGINNING: Final = "0.0"
 """Where a reader begins who wants all that is there."""
-TIMEOUT: Final = 5.0
-"""Seconds."""
 
 
 class Fed(msgspec.Struct, frozen=True):
@@ -70,14 +64,8 @@ def ask(endpoint: str, after: str = BEGINNING) -> Fed | None:
         endpoint: Its base address, such as ``http://127.0.0.1:4318``.
         after: As it was in the last answer.
     """
-    address = f"{endpoint}{PATH}?{urlencode({'after': after})}"
     try:
-        with build_opener(ProxyHandler({})).open(address, timeout=TIMEOUT) as response:
-            answer = msgspec.json.decode(response.read(), type=_Answer)
-        found = tuple(
-            Told(UniversalEvent.from_json(msgspec.json.encode(one["event"])), str(one["service"]))
-            for one in answer.events
-        )
-    except (URLError, OSError, HTTPException, msgspec.MsgspecError, InvalidEvent, KeyError):
-        return None  # nobody is there, or somebody else
-    return Fed(found, answer.after)
+        answer = asked(endpoint, PATH, {"after": after}, _Answer)
+        return Fed(told_in(answer.events), answer.after)
+    except NOBODY:
+        return None

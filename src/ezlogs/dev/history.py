@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
-from urllib.parse import urlencode
-from urllib.request import ProxyHandler, build_opener
 
 import msgspec
 
-from ezlogs.event import InvalidEvent, UniversalEvent
+from ezlogs.dev.asking import NOBODY, asked, told_in
 from ezlogs.story import Told
 from ezlogs.story.history import Found, find, found_json
 
@@ -19,8 +15,6 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 PATH = "/history"
-TIMEOUT = 5.0
-"""Seconds."""
 
 
 class _Answer(msgspec.Struct):
@@ -58,14 +52,8 @@ def ask(endpoint: str, kind: str, id: str) -> Found | None:
         kind: The subject's type.
         id: Its id.
     """
-    address = f"{endpoint}{PATH}?{urlencode({'type': kind, 'id': id})}"
     try:
-        with build_opener(ProxyHandler({})).open(address, timeout=TIMEOUT) as response:
-            answer = msgspec.json.decode(response.read(), type=_Answer)
-        events = tuple(
-            Told(UniversalEvent.from_json(msgspec.json.encode(one["event"])), str(one["service"]))
-            for one in answer.events
-        )
-    except (URLError, OSError, HTTPException, msgspec.MsgspecError, InvalidEvent, KeyError):
-        return None  # nobody is there, or somebody else
-    return Found(told=events, kinds=answer.kinds, ids=tuple(answer.ids))
+        answer = asked(endpoint, PATH, {"type": kind, "id": id}, _Answer)
+        return Found(told=told_in(answer.events), kinds=answer.kinds, ids=tuple(answer.ids))
+    except NOBODY:
+        return None
