@@ -135,7 +135,7 @@ def test_the_sum_is_right_when_some_log_records_are_rejected(collector: Collecto
     """By a partial success: each is an event."""
     use_provider()
     collector.answer = lambda request: respond(200, b"\x0a\x02\x08\x03")
-    start(collector, carrier="log")
+    start(collector, carrier="log", flush_interval=60)  # all of them in one request
     emit(10)
     told = settled()
     assert (balance(told), told["delivered"], told["lost"]) == (0, 7, {"rejected": 3})

@@ -9,11 +9,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route, expect, sync_playwright
 from tests.unit.dev.test_store import event, span
 
 from ezlogs import Actor, Change, Correlation, UniversalEvent
 from ezlogs.dev.endpoint import Endpoint
+
+expect.set_options(timeout=30_000)  # milliseconds, as machines may be busy
 
 SCREENSHOTS = Path(os.environ.get("EZLOGS_SCREENSHOTS", Path(__file__).parents[3] / ".screenshots"))
 """Where what the tests saw is kept, for people to look at."""
@@ -56,7 +58,7 @@ class Visit:
             self.complaints.append(message.text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it is there, an event loop runs in the thread of the tests
 def chromium() -> Iterator[Browser]:
     """Chromium, without a window: Debian's, or the one that EZLOGS_CHROMIUM names."""
     found = os.environ.get("EZLOGS_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

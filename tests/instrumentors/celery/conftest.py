@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import json
 import os
@@ -10,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -174,6 +172,3 @@ def start_worker(tasks: ModuleType, tmp_path_factory: pytest.TempPathFactory) ->
     for worker in workers:
         worker.stop()
     pools.reset()
-    with warnings.catch_warnings():  # what kombu leaves open of Redis would be found by whatever test comes next
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
