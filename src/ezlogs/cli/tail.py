@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Final
@@ -56,21 +57,24 @@ def tail(*, everything: bool, once: bool, as_json: bool, phrases: Phrases, port:
         return
     place = f"{dev.name} and {disk.name}" if dev.there else f"{disk.name}{_without(dev, port)}"
     Console(stderr=True, highlight=False).print(Text(f"watching {place}", "dim"))
-    try:
-        for now in _moments():
-            _tell(_news(told, (dev, disk), now), console, as_json)
-    except KeyboardInterrupt:
-        return
+    for now in _moments():
+        _tell(_news(told, (dev, disk), now), console, as_json)
 
 
 def _moments() -> Iterator[float]:
-    """Yield now and then, less often where looking takes long."""
-    took = 0.0
-    while True:
-        time.sleep(max(EVERY, 5 * took))
-        began = monotonic()
-        yield began
-        took = monotonic() - began
+    """Yield now and then, less often where looking takes long, until somebody presses Ctrl-C.
+
+    That is heeded between two moments: as an exception it could be lost in whatever code it comes upon.
+    """
+    ended, took = threading.Event(), 0.0
+    before = signal.signal(signal.SIGINT, lambda *_: ended.set())
+    try:
+        while not ended.wait(max(EVERY, 5 * took)):
+            began = monotonic()
+            yield began
+            took = monotonic() - began
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _news(told: Tail, sources: Sequence[Source], now: float) -> list[Heard]:

@@ -60,13 +60,16 @@ def test_a_story_is_told_when_it_happens_until_it_is_interrupted(tmp_path: Path)
         command = [sys.executable, "-m", "ezlogs.cli", "tail", "--port", port_of(receiver), "--dir", str(tmp_path)]
         environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tail:
-            assert tail.stderr is not None
-            assert tail.stdout is not None
-            assert tail.stderr.readline().startswith("watching the ezlogs dev on port")
-            send(receiver, 2)
-            first = tail.stdout.readline()
-            tail.send_signal(signal.SIGINT)
-            tail.communicate(timeout=60)
+            try:
+                assert tail.stderr is not None
+                assert tail.stdout is not None
+                assert tail.stderr.readline().startswith("watching the ezlogs dev on port")
+                send(receiver, 2)
+                first = tail.stdout.readline()
+                tail.send_signal(signal.SIGINT)
+                tail.communicate(timeout=30)
+            finally:
+                tail.kill()
     assert first in ("Order 2 was placed\n", "Order 1 was placed\n")
     assert tail.returncode == 0
 
