@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -142,7 +143,12 @@ class Working:
         given = {**os.environ, **environ, "JOBS_EVENTS": str(self._events), "PYTHONPATH": path}
         with self._log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *command], env=given, cwd=home, stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, *command],
+                env=given,
+                cwd=home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     def events(self) -> list[Event]:
@@ -184,12 +190,13 @@ class Working:
         return of_name(self.wait(of_name))[0]
 
     def stop(self) -> None:
-        """End the worker as an operator does."""
+        """End the worker as an operator does, and then whatever it has left behind."""
         self.process.terminate()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             pass
         finally:
-            self.process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
