@@ -46,3 +46,9 @@ def serve() -> Iterator[Callable[..., str]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch):
+    """Sign cookies as if no time passed: responses are compared."""
+    monkeypatch.setattr("itsdangerous.TimestampSigner.get_timestamp", lambda signer: 1_700_000_000)

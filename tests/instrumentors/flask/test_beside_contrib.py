@@ -275,6 +275,7 @@ def test_within_opentelemetrys_wsgi_middleware_its_span_is_the_hop(provider, cap
     assert context.get_current() == {}
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_responses_are_the_same_with_and_without(make_app, instrumented, captured):
     """Beside OpenTelemetry's, too."""
     app = make_app()
