@@ -19,8 +19,8 @@ from .comparing import Comparison
 from .driving import shop
 from .programs.brokers import FILES
 
-ORDERS = int(os.environ.get("EZLOGS_SOAK", "100"))
-"""How many stories; ``make soak`` tells thousands."""
+ORDERS = int(os.environ.get("EZLOGS_SOAK", "1000"))
+"""How many stories; ``make soak`` tells three times as many."""
 
 PATIENCE = 120 + ORDERS
 
