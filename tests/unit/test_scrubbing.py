@@ -24,7 +24,7 @@ from ezlogs import ScrubbingLogRecordExporter, ScrubbingSpanExporter
 from ezlogs.privacy import Policy, Scrubber
 from ezlogs.testing import capture
 
-SECRETS = ("hunter2", "ada@example.com", "4111")
+SECRETS = ("hunter2", "ada@example.com", "4111 1111")
 RESOURCE = Resource({"process.command_args": ("app", "--password", "hunter2"), "service.name": "shop"})
 
 

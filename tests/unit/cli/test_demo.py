@@ -7,6 +7,7 @@ import json
 from click.testing import CliRunner
 
 from ezlogs.cli.app import app
+from ezlogs.testing import assert_absent
 
 
 def test_the_shop_of_the_demo_tells_its_two_stories() -> None:
@@ -19,5 +20,5 @@ def test_the_shop_of_the_demo_tells_its_two_stories() -> None:
     assert any("failed once (SMTPServerDisconnected), then ran" in one["text"] for one in ordered["sentences"])
     assert refused["outcome"] == "Rejected"
     assert not ordered["orphans"] + refused["orphans"]
-    assert "4111" not in result.stdout
+    assert_absent("4111111111111111", result.stdout.encode())  # its beginning alone could be in any id
     assert "@" not in result.stdout
