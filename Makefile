@@ -15,6 +15,9 @@ ONCE := -k 'not property and not many_rows and not databases and not faults'
 ALONE := $(foreach folder,apscheduler arq dramatiq huey mails rq sqlalchemy,--ignore=tests/instrumentors/$(folder))
 # Tests wait for other processes half of the time.
 PROCESSES ?= $(shell $(PYTHON) -c 'import os; number = os.cpu_count() or 1; print(number + number // 2)')
+# They wait for real servers and processes on machines that others use: what failed is tried once more, alone.
+AGAIN := echo 'What failed, once more and alone:'
+FAILED := --last-failed --last-failed-no-failures=none
 PY := .venv/bin/python
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
@@ -35,10 +38,13 @@ demo: .venv/.installed  ## Run the demo shop (ARGS=--json for its result as JSON
 	@$(PY) -m examples.shop.demo $(ARGS)
 
 test: .venv/.installed .venv-neighbours/.installed  ## Run all tests (ARGS='-k story')
+ifdef ARGS
 	@$(PY) -m pytest --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
-ifndef ARGS
+else
+	@$(PY) -m pytest --numprocesses=$(PROCESSES) --dist=loadfile || { $(AGAIN) && $(PY) -m pytest $(FAILED); }
 	@echo 'And the instrumentors once more, beside those of other distributions:'
-	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=$(PROCESSES) --dist=loadfile --quiet $(ONCE) $(ALONE)
+	@.venv-neighbours/bin/python -m pytest tests/instrumentors --numprocesses=$(PROCESSES) --dist=loadfile --quiet $(ONCE) $(ALONE) || \
+		{ $(AGAIN) && .venv-neighbours/bin/python -m pytest tests/instrumentors $(FAILED) $(ONCE) $(ALONE); }
 endif
 
 soak: .venv/.installed  ## Tell thousands of stories while processes are killed, which takes long (ARGS=5000)
