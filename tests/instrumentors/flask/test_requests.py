@@ -630,3 +630,12 @@ def test_twenty_concurrent_requests_never_mix_their_stories(app, captured, serve
     assert len(captured.events) == 40
     by_story = {event.correlation.correlation_id for event in captured.events}
     assert by_story == {f"{number:032x}" for number in range(1, 21)}
+
+
+def test_a_request_that_is_given_up_is_no_error_that_nobody_handled(app, instrumented):
+    """Its view has chosen the response; what it did not choose is one."""
+    with capture() as captured:
+        app.test_client().get("/abort/503")
+        assert captured.of("system.error") == []
+        app.test_client().get("/broken")
+    assert [event.error.type for event in captured.of("system.error")] == ["ZeroDivisionError"]

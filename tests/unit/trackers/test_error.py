@@ -180,6 +180,22 @@ def test_an_error_is_told_once_in_its_story(captured: Captured) -> None:
     assert only.metadata["left"] == "job.execution"
 
 
+@pytest.mark.parametrize(("status", "number"), [(503, 0), (500, 1), (None, 1)])
+def test_an_exception_that_is_an_answer_is_no_error(captured: Captured, status: int | None, number: int) -> None:
+    """The application has given the request up with just this response; any other was made of what nobody handled."""
+
+    class Unavailable(Exception):  # noqa: N818  # as frameworks call theirs
+        status_code = 503
+
+    def fail() -> None:
+        raise Unavailable
+
+    request = HttpTracker("shop").begin(PlainArrival("GET", "/orders", {}))
+    assert request is not None
+    request.finish(status, route="/orders", error=raised(fail))
+    assert len(told(captured)) == number
+
+
 def test_one_object_that_is_raised_in_two_stories_is_told_in_both(captured: Captured) -> None:
     """Some libraries raise the same exception again and again."""
     error = raised(shop().pay, 5)

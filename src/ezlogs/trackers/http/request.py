@@ -21,6 +21,7 @@ from ezlogs.party import Actor, type_and_id
 from ezlogs.propagation.inbound import claimed_actor
 from ezlogs.sampling.root import ended, rooted, routed
 from ezlogs.scope import Scope
+from ezlogs.stored import declared, stored
 from ezlogs.trackers.auth import denied, refusal_anew, route_of
 from ezlogs.trackers.error import unhandled
 from ezlogs.trackers.http.arrival import Arrival
@@ -314,7 +315,7 @@ class HttpRequest:
         if not failed or reason is not None:
             error = None
         route = self._route or (f"{self._prefix}/{{path}}" if self._prefix else None)
-        if error is not None:
+        if error is not None and not _is_answer(error, status):
             unhandled(error, HTTP_REQUEST, self.context)
         if self._is_told:
             action = f"{self._method} {route or UNMATCHED}"
@@ -402,6 +403,15 @@ def span_name(method: str, route: str | None = None) -> str:
     """
     name = "HTTP" if method == "_OTHER" else method
     return name if route is None else f"{name} {route}"
+
+
+def _is_answer(error: BaseException, status: int | None) -> bool:
+    """Return whether an exception is a response by itself, as those are with which an application gives one up."""
+    names = ("status_code", "code")
+    own = [
+        found for name in names for found in (stored(error, name), declared(type(error), name)) if type(found) is int
+    ]
+    return status in own
 
 
 def _finish_span(
