@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ezlogs.emit import guarded
-from ezlogs.logs import record_fields
+from ezlogs.logs import FIELDS, record_fields
 from ezlogs.trackers.error import logged, unhandled
 from ezlogs_instrumentors.hooks import Attach, HookingInstrumentor, Hooks
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from logging import LogRecord
 
 _ERROR = 40
+_EXTRA = 8
+"""Where ``Logger.makeRecord`` has its ``extra``."""
 _OWN = ("ezlogs", "opentelemetry")
 
 
@@ -58,6 +60,27 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
 
     module.setLogRecordFactory(factory)
     hooks.on_undo(put_back)
+    hooks.replace(module.Logger, "makeRecord", _with_own_fields)
+
+
+def _with_own_fields(make: Callable[..., LogRecord]) -> Callable[..., LogRecord]:
+    """Let an application give the fields itself, as ``extra``: logging refuses what a record has already."""
+
+    @wraps(make)
+    def made(logger: Any, *args: Any, **kwargs: Any) -> LogRecord:
+        given = kwargs.get("extra") if "extra" in kwargs else args[_EXTRA] if len(args) > _EXTRA else None
+        if type(given) is not dict or FIELDS.isdisjoint(given):
+            return make(logger, *args, **kwargs)
+        others = {name: value for name, value in given.items() if name not in FIELDS}
+        if "extra" in kwargs:
+            kwargs["extra"] = others
+        else:
+            args = (*args[:_EXTRA], others, *args[_EXTRA + 1 :])
+        record = make(logger, *args, **kwargs)
+        vars(record).update({name: given[name] for name in given if name in FIELDS})
+        return record
+
+    return made
 
 
 @guarded

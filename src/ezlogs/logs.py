@@ -16,6 +16,9 @@ _FIELDS = {
     "ezlogs.flow_id": "flow_id",
     "ezlogs.parent_event_id": "parent_event_id",
 }
+FIELDS = frozenset(_FIELDS)
+"""What log records have."""
+
 _OUTSIDE = dict.fromkeys(_FIELDS, "")
 
 D = TypeVar("D", bound=MutableMapping[str, Any])

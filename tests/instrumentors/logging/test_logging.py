@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 import ezlogs
-from ezlogs.logs import add_correlation, patch
+from ezlogs.logs import add_correlation, patch, story_fields
 from ezlogs.testing import Captured, capture
 from ezlogs_instrumentors.logging import LoggingInstrumentor
 
@@ -65,6 +65,16 @@ def test_a_line_names_the_story_and_the_event_that_it_was_written_in(captured: C
         "before [  ]",
         f"inside [{run.correlation.correlation_id} import:7 {start.event_id}]",
     ]
+
+
+def test_an_application_may_give_the_fields_itself(captured: Captured, log: logging.Logger) -> None:
+    """As ``extra``, which logging refuses where a record has such a field already; what it gives is what is told."""
+    with ezlogs.flow("checkout", 42):
+        log.warning("paid", extra={**story_fields(), "ezlogs.flow_id": "mine", "amount": 5})
+        with pytest.raises(KeyError, match="message"):
+            log.warning("paid", extra={"message": "refused as ever"})
+    start, _ = captured.events
+    assert written(log) == [f"paid [{start.correlation.correlation_id} mine {start.event_id}]"]
 
 
 def test_the_factory_of_somebody_else_is_kept(log: logging.Logger) -> None:
