@@ -6,11 +6,8 @@ Only plain and short values are kept so, for they cannot change until then; a ro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -19,14 +16,10 @@ from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Interval, 
 from sqlalchemy.orm import LoaderCallableStatus
 
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, observe
+from ezlogs.trackers.data.alike import PLAIN
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.sqlalchemy.documents import changed
 from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, bind_of, key_text_of, same, shape_of
-
-PLAIN = frozenset(
-    {bool, int, float, str, bytes, Decimal, date, datetime, time, timedelta, UUID, type(None), type(UNSET)}
-)
-"""Types that are values and nothing else."""
 
 _SHORT = (Boolean, Date, DateTime, Enum, Float, Integer, Interval, Numeric, Time, Uuid)
 _TEXTS = frozenset({str, bytes})
