@@ -10,11 +10,12 @@ from msgspec import UNSET
 from sqlalchemy.orm import LoaderCallableStatus
 
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe, watching
+from ezlogs.trackers.data.alike import PLAIN
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.documents import changed
 from ezlogs_instrumentors.sqlalchemy.flushing import Flush, begin, end, forget, running
-from ezlogs_instrumentors.sqlalchemy.kept import PLAIN, Plan, keep_created, keep_updated, plan_of
+from ezlogs_instrumentors.sqlalchemy.kept import Plan, keep_created, keep_updated, plan_of
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, key_of, policy_of_shape, same
