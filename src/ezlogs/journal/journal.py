@@ -478,7 +478,9 @@ class Journal:
         wanted = max(1, 4 * flow + max(0, self._deferred_bytes))
         if first and self._ready and not self._has_room_for(first):
             self._shelf.discard(self._ready.popleft())
-        while sum(segment.size for segment in tuple(self._ready)) < wanted and len(self._ready) < _MOST_READY:
+        while len(self._ready) < _MOST_READY and (
+            sum(segment.size for segment in tuple(self._ready)) < wanted or self._shelf.stranded
+        ):
             fresh = self._shelf.fresh(max(wanted, first + BODY_AT))
             if fresh is None:
                 return
@@ -563,9 +565,9 @@ class Journal:
             segment.finish(offset)
 
     def _move_out(self) -> None:
-        """Leave a home that was lost - its lock closed, its directory removed - to whoever adopts it."""
+        """Leave a home that was lost: its lock closed, its directory removed."""
         if self._take_baton():
             self._ready.clear()
             self._segment = None
             self._baton.append(None)
-            self._shelf.forget()
+            self._shelf.move_out()

@@ -14,7 +14,7 @@ from ezlogs.journal.filesystems import Writing, writing
 from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import Home, found_home, homes, tidy
 from ezlogs.journal.record import BODY_AT, MOVED, VERDICTS, Record, body_of
-from ezlogs.journal.segment import PAGE, Segment, header_size
+from ezlogs.journal.segment import PAGE, Segment, header_size, segment_name
 from ezlogs.journal.tally import Tally
 from ezlogs.priority import Priority
 
@@ -62,6 +62,8 @@ class Shelf:
         self.segments: dict[int, Segment] = {}
         """All there are, by number: full ones, the one that is written, those that are ready."""
         self._spares: list[Segment] = []
+        self.stranded: list[Segment] = []
+        """Full ones whose files somebody removed: what waits in them goes into the next that is made."""
         self.moved: dict[int, int] = {}
         """Where records are now, by where they were."""
         self._failures = 0
@@ -109,6 +111,28 @@ class Shelf:
         """Return whether the home is no longer this process's: its lock was closed, or its directory removed."""
         return self._home is not None and (self._gone or not self._home.held())
 
+    def move_out(self) -> None:
+        """Leave a home that was lost. What is in its files is for whoever adopts them; what had its file removed stays."""
+        stranded, moved = self._fileless(), self.moved
+        self.forget()
+        for segment in stranded:
+            self.seal(segment)
+            self.segments[segment.serial] = segment
+        self.stranded, self.moved = stranded, moved if stranded else {}
+
+    def _fileless(self) -> list[Segment]:
+        waiting = [segment for segment in self.segments.values() if segment.waiting]
+        if self._home is None or not waiting:
+            return []
+        try:
+            with self._home.opened() as within:
+                files = set(os.listdir(within))
+        except FileNotFoundError:
+            files = set()
+        except (OSError, UnusableDirectoryError):
+            return []
+        return [segment for segment in waiting if segment_name(segment.serial) not in files]
+
     def has_problem(self, problem: Exception) -> None:
         """Remember what went wrong, and wait a while before the next try."""
         number = problem.errno if isinstance(problem, OSError) else None
@@ -128,7 +152,8 @@ class Shelf:
         if time.monotonic() < self._retry_at:
             return None
         try:
-            segment = self._made(self._home or self._move_in(), self._size(wanted))
+            most = max([wanted, *(segment.position for segment in self.stranded)])
+            segment = self._made(self._home or self._move_in(), self._size(most))
             if segment is None:
                 self.why_not = "full"
                 self.problem = f"{self.directory.path} holds {self.total_seen} bytes, {self._cap} are allowed"
@@ -186,18 +211,18 @@ class Shelf:
     def tidy(self) -> None:
         """Remove what is done with and what is too old."""
         oldest = time_ns() - self._max_age
-        for segment in self._sealed():
+        for segment in (*self._sealed(), *self.stranded):
             if not segment.waiting:
-                self._spare(segment)
+                self._finish(segment)
             elif segment.sealed_at < oldest:
                 self.expired += segment.waiting
                 self._remove(segment)
             else:
                 segment.let_go_of_pages()
 
-    def _spare(self, segment: Segment) -> None:
+    def _finish(self, segment: Segment) -> None:
         """Keep a segment that is done with to be used again, if it is mapped and there are not enough of those."""
-        if segment.memory is not None and len(self._spares) < _SPARES:
+        if segment.memory is not None and len(self._spares) < _SPARES and segment not in self.stranded:
             del self.segments[segment.serial]  # for who adopts it, it is a segment in which nothing waits
             self._spares.append(segment)
         else:
@@ -217,7 +242,7 @@ class Shelf:
         home.remove()  # releases it, also where segments are left
 
     def _sealed(self) -> list[Segment]:
-        return [segment for segment in self.segments.values() if segment.sealed_at]
+        return [segment for segment in self.segments.values() if segment.sealed_at and segment not in self.stranded]
 
     def _size(self, wanted: int) -> int:
         """Return the size of a segment: more where more is wanted, up to what the largest record needs."""
@@ -240,6 +265,8 @@ class Shelf:
         with home.opened() as within:
             segment.remove(within)
         self.segments.pop(segment.serial, None)
+        if segment in self.stranded:
+            self.stranded.remove(segment)
 
     def _total(self) -> int:
         total = 0
@@ -274,7 +301,10 @@ class Shelf:
         return least if self.total_seen + least <= self._cap else 0
 
     def _gather(self, fresh: Segment) -> None:
-        """Move what is worth keeping into a fresh segment: out of mostly empty ones, and where there is no room."""
+        """Move what is worth keeping into a fresh segment: of files that are gone, of mostly empty ones, for room."""
+        for old in tuple(self.stranded):
+            if self._free(old, fresh, below=-1):
+                self.total_seen += old.size  # which no disk had
         sealed = self._sealed()
         if len(sealed) >= _COMPACT_FROM and 2 * sum(old.waiting for old in sealed) < sum(
             old.appended for old in sealed

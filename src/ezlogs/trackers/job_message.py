@@ -24,6 +24,8 @@ from ezlogs.trackers.job_joins import Joined
 from ezlogs.version import __version__
 
 ENQUEUE, EXECUTION = "job.enqueue", "job.execution"
+_EARLY = 0.1
+"""Seconds before the time it was planned for that a job may begin, as timers go."""
 
 
 class Job(NamedTuple):
@@ -78,9 +80,9 @@ def _travelling_actor(ctx: Context) -> Actor | None:
 
 
 def waited(sent: Header) -> float | None:
-    """Return the seconds since a job could have run; None where clocks disagree."""
+    """Return the seconds since a job could have run; None where clocks disagree by more than timers do."""
     since = None if sent.at is None else (time_ns() - sent.at) / 1e9
-    return since if since is not None and since >= 0 else None
+    return max(0.0, since) if since is not None and since >= -_EARLY else None
 
 
 def arrived(headers: Mapping[str, object]) -> Context:

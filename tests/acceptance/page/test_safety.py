@@ -83,6 +83,23 @@ def test_the_server_goes_away_and_comes_back(visit: Visit, endpoint: Endpoint) -
         expect(stories_of(page)).to_contain_text(["Ada placed order 7"])
 
 
+def test_an_answer_that_does_not_come_changes_nothing(visit: Visit, endpoint: Endpoint) -> None:
+    """What is shown stays, without an alarm, until the next answer comes."""
+    arrive(endpoint, 1)
+    page = visit.go()
+    expect(stories_of(page)).to_have_count(1)
+    visit.is_left_alone = True
+    page.route("**/api/stories?*", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        arrive(endpoint, 2)
+    page.wait_for_timeout(300)
+    expect(stories_of(page)).to_have_count(1)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.unroute("**/api/stories?*")
+    arrive(endpoint, 3)
+    expect(stories_of(page)).to_have_count(3)
+
+
 def test_fifty_thousand_events(visit: Visit, endpoint: Endpoint) -> None:
     """What is there of the list is what is in sight, and it is asked for by the page, wherever one scrolls to."""
     number = 12_500

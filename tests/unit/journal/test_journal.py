@@ -436,6 +436,32 @@ def test_a_removed_directory_is_made_again(make_journal: MakeJournal, directory:
     assert b"new" in left_by(journal, directory)
 
 
+def test_what_a_removed_directory_held_is_moved(make_journal: MakeJournal, directory: Directory, how: Writing) -> None:
+    """The open files still have it: it can be read again and acknowledged, and a kill leaves it, in new files."""
+    import shutil
+
+    journal = make_journal(how=how)
+    receipts = []
+    for index in range(200):
+        receipts.append(journal.append(Kind.EVENT, number(index), bytes(1000)))
+        journal.prepare()
+    assert all(receipts)
+    shutil.rmtree(directory.base)
+    journal.ack(receipts[:50])
+    for index in range(200, 300):
+        receipts.append(journal.append(Kind.EVENT, number(index), bytes(1000)))
+        journal.prepare()
+        journal._shelf._retry_at = 0.0
+    assert [record.item_id for record in journal.read(receipts[50:200]) or ()] == [*map(number, range(50, 200))]
+    assert journal.health()["waiting"] == 250
+    assert 0 < int(str(journal.health()["bytes"])) == sum(
+        file.stat().st_size for file in os.scandir(str(journal.health()["directory"])) if file.name.endswith("journal")
+    )
+    journal.ack(receipts[50:100])
+    journal.prepare()
+    assert set(left_by(journal, directory)) == {*map(number, range(100, 300))}
+
+
 def test_a_home_whose_lock_was_closed_is_left(make_journal: MakeJournal, directory: Directory) -> None:
     """A process that becomes a daemon closes the files that it did not open: others may adopt its home at any time."""
     journal = make_journal()

@@ -1,6 +1,6 @@
 // A list of any length, of which only the lines in sight are there; they are asked for a page at a time.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/libraries.js";
-import { ask } from "./news.js";
+import { ask, isAnswer } from "./news.js";
 
 const PAGE = 100;
 const AROUND = 10;
@@ -29,7 +29,7 @@ export function usePages(address, version, first, last) {
           known.found.set(page, answer.stories);
           setState({ total: answer.total });
         },
-        (problem) => problem.name === "AbortError" || setState({ total: 0, problem: problem.message }),
+        (problem) => isAnswer(problem) && setState({ total: 0, problem: problem.message }),
       );
     }
     return () => asking.abort();

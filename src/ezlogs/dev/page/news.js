@@ -20,7 +20,8 @@ export function useNews() {
       newest = message.data;
       whenQuiet();
     };
-    source.onopen = () => setNews((known) => ({ ...known, online: true }));
+    source.onopen = () =>
+      setNews(({ version, online }) => ({ version: online ? version : `${version} again`, online: true }));
     source.onerror = () => setNews((known) => ({ ...known, online: false }));
     return () => source.close();
   }, []);
@@ -35,11 +36,16 @@ export function useAnswer(address, version) {
     const asking = new AbortController();
     ask(address, asking.signal).then(
       (answer) => setState({ address, answer }),
-      (problem) => problem.name === "AbortError" || setState({ address, problem: problem.message }),
+      (problem) => isAnswer(problem) && setState({ address, problem: problem.message }),
     );
     return () => asking.abort();
   }, [address, version]);
   return state.address === address ? state : {};
+}
+
+/** Say whether this is what the server says, and not that it was given up or is gone, of which `useNews` tells. */
+export function isAnswer(problem) {
+  return problem.name !== "AbortError" && !(problem instanceof TypeError);
 }
 
 /** Ask the server for JSON. */
