@@ -125,6 +125,12 @@ ROWS = (
         0.65,
     ),
     Row(
+        "start_delivered",
+        "the same until the first event is delivered",
+        Side("start.ezlogs", "delivered"),
+        Side("start.otel", "delivered"),
+    ),
+    Row(
         "pooled_events",
         "an event from a pool / a new one",
         Side("pooling.events", "pooled"),
