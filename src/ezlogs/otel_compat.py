@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from functools import lru_cache
@@ -95,6 +95,40 @@ def append_event(span: Span, event: Event) -> bool:
     else:
         add(event)
     return True
+
+
+_SCALARS = frozenset({str, int})
+
+
+def put_attributes(span: trace.Span, attributes: Mapping[str, Any]) -> bool:
+    """Put attributes on an open span of the SDK's that need no cleaning: texts and numbers.
+
+    Returns:
+        Whether they are there; not where one is something else, or the span is another's, has ended, or has limits that
+        they might exceed. The public way round is ``Span.set_attributes``.
+    """
+    kept = getattr(span, "_attributes", None)
+    plain = getattr(kept, "_dict", None)
+    if type(plain) is not dict or not _is_the_sdks(type(span)) or kept._immutable or kept.max_value_len is not None:  # type: ignore[union-attr]  # it has the dictionary
+        return False
+    if kept.maxlen is not None and len(plain) + len(attributes) > kept.maxlen:  # type: ignore[union-attr]
+        return False
+    if not _SCALARS.issuperset(map(type, attributes.values())):
+        return False
+    plain.update(attributes)
+    return True
+
+
+def samples_blindly(sampler: object) -> bool:
+    """Return whether a sampler is one of the SDK's own that decide by the parent and the trace id alone."""
+    from opentelemetry.sdk.trace.sampling import ParentBased, StaticSampler, TraceIdRatioBased
+
+    simple = (StaticSampler, TraceIdRatioBased)
+    if type(sampler) is not ParentBased:
+        return type(sampler) in simple
+    parts = ("root", "remote_parent_sampled", "remote_parent_not_sampled")
+    local = ("local_parent_sampled", "local_parent_not_sampled")
+    return all(type(getattr(sampler, f"_{part}", None)) in simple for part in (*parts, *local))
 
 
 def current_span(ctx: Context) -> Span | None:

@@ -24,8 +24,8 @@ from ezlogs.event import UniversalEvent
 from ezlogs.otlp import (
     EVENT_HEADS,
     EVENT_OF_SPAN,
-    encode_bare_span,
-    encode_open_span,
+    BegunSpan,
+    encode_begun_span,
     encode_request,
     encode_resource,
     encode_scope,
@@ -93,6 +93,24 @@ class Batch(NamedTuple):
     def journaled(self) -> bool:
         """Return whether all of it is in this process's journal."""
         return self.part or (not self.adopted and bool(self.receipts) and all(self.receipts))
+
+
+class Begun(NamedTuple):
+    """What is known of a span since it was sealed while it was open."""
+
+    encoded: BegunSpan
+    attributes: Mapping[str, Any]
+    """Those that are encoded in it."""
+
+    def later(self, attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the attributes that came since then; None where one that is encoded has changed.
+
+        Args:
+            attributes: All that the span has now.
+        """
+        known = self.attributes
+        later = {key: value for key, value in attributes.items() if known.get(key) is not value}
+        return later if len(later) + len(known) == len(attributes) else None
 
 
 class Sources:
@@ -191,22 +209,31 @@ class SpanEncoder:
         priority = self._priorities.usual(ROWS)
         return SealedRows(body, len(rows), min(times), max(times), trace_id, span_id, ROWS, priority)
 
-    def seal_span(self, span: ReadableSpan, events: Sequence[Carried]) -> SealedSpan:
-        """Return a span as it will be sent - now, where it has not ended - and the events that rode on it."""
-        return self._seal_bare(span, events) or self._seal_any(span, events)
+    def seal_span(self, span: ReadableSpan, events: Sequence[Carried], begun: Begun | None = None) -> SealedSpan:
+        """Return a span as it will be sent - now, where it has not ended - and the events that rode on it.
 
-    def _seal_bare(self, span: ReadableSpan, events: Sequence[Carried]) -> SealedSpan | None:
+        Args:
+            span: The span.
+            events: The events.
+            begun: What `seal_open` encoded of it.
+        """
+        return self._seal_bare(span, events, begun) or self._seal_any(span, events)
+
+    def _seal_bare(self, span: ReadableSpan, events: Sequence[Carried], begun: Begun | None) -> SealedSpan | None:
         """Return a span as `_seal_any` does that has nothing but attributes, and nothing to keep back; else None."""
         status, name = span.status, span.name
         if status.description or span.links or span.dropped_links or span.dropped_events or events_of(span):
             return None
         found: list[str] = []
-        before = attributes_of(span)
-        attributes = self._scrubber.attributes(before, found, "attributes.")
-        if attributes is not before or self._scrubber.text(name, "name", found) is not name or found:
+        attributes = attributes_of(span)
+        later = None if begun is None else begun.later(attributes)
+        if begun is None or later is None:
+            begun, later = Begun(encode_begun_span(span, {}), {}), attributes
+        clean = self._scrubber.attributes(later, found, "attributes.")
+        if clean is not later or self._scrubber.text(name, "name", found) is not name or found:
             return None
         return SealedSpan(
-            encode_bare_span(span, name, attributes),
+            begun.encoded.ended(name, span, later),
             self._sources.scope(span.instrumentation_scope),
             span.resource,
             events,
@@ -226,16 +253,17 @@ class SpanEncoder:
             self._of_span(now.status.status_code, events),
         )
 
-    def seal_open(self, span: ReadableSpan) -> SealedSpan:
-        """Return a span that has not ended, as it would be sent if it never did.
+    def seal_open(self, span: ReadableSpan) -> tuple[SealedSpan, Begun]:
+        """Return a span that has not ended, as it would be sent if it never did, and what its end need not do again.
 
-        Of its attributes those are in it that are known to hold nothing: all are looked at when it ends.
+        Of its attributes those are in it that are known to hold nothing: the others are looked at when it ends.
         """
         scrubber = self._scrubber
         knows, attributes = scrubber.knows, attributes_of(span)
         known = {key: value for key, value in attributes.items() if key in STRUCTURAL or knows(key, value)}
-        body = encode_open_span(span, scrubber.text(span.name, "name", []), known)
-        return SealedSpan(body, self._sources.scope(span.instrumentation_scope), span.resource)
+        begun = Begun(encode_begun_span(span, known), known)
+        body = begun.encoded.open(scrubber.text(span.name, "name", []))
+        return SealedSpan(body, self._sources.scope(span.instrumentation_scope), span.resource), begun
 
     def encoded(self, resource: AnyResource) -> EncodedResource:
         """Return a resource as it is sent."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import Attributes
@@ -11,6 +13,9 @@ from ezlogs.event import UniversalEvent
 from ezlogs.logged import LoggedName
 from ezlogs.privacy import Scrubber
 from ezlogs.wire import scrubbed_attributes
+
+if TYPE_CHECKING:
+    from ezlogs.delivery.batch import Begun
 
 MAX_RIDERS = 128
 """Events a span takes, as many as the OpenTelemetry SDK keeps; further ones go on a carrier span."""
@@ -27,7 +32,7 @@ class Riders:
         under: The span.
     """
 
-    __slots__ = ("_closed", "_items", "note", "openings", "under")
+    __slots__ = ("_closed", "_items", "begun", "note", "openings", "under")
 
     def __init__(self, under: SpanContext | None = None) -> None:
         self.under = under
@@ -35,6 +40,8 @@ class Riders:
         """What the journal gave for word of the span's beginning; it is told with its first event."""
         self.note: UniversalEvent | None = None
         """What was told with it of an event that will be the span's."""
+        self.begun: Begun | None = None
+        """What was encoded of the span then."""
         self._items: list[object] = []
         self._closed = False
 

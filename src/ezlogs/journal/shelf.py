@@ -112,7 +112,7 @@ class Shelf:
         return self._home is not None and (self._gone or not self._home.held())
 
     def move_out(self) -> None:
-        """Leave a home that was lost. What is in its files is for whoever adopts them; what had its file removed stays."""
+        """Leave a home that was lost: its files to whoever adopts them, but not what was in files that are gone."""
         stranded, moved = self._fileless(), self.moved
         self.forget()
         for segment in stranded:

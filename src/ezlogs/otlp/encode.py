@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.trace import DEFAULT_TRACE_STATE, SpanKind, StatusCode
 
@@ -128,8 +128,8 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
     """
     context, parent, name, kind, start_time, end_time, status, *contents = read_span(span)
     attributes, dropped, own_events, dropped_events, links, dropped_links = contents
-    parts = _of_beginning(context, parent, name, kind)
-    parts.append(time_fields(b"\x39", start_time, b"\x41", end_time))
+    parts = _ids_of(context, parent)
+    parts += (_SPAN_NAMES[name], _kind_field(kind), time_fields(b"\x39", start_time, b"\x41", end_time))
     if dropped := dropped + append_attributes(parts, _SPAN, attributes):
         parts.append(count_field(b"\x50", dropped))
     for event in own_events:
@@ -151,47 +151,52 @@ def encode_span(span: SpanLike, events: Sequence[bytes] = ()) -> bytes:
     return b"".join(parts)
 
 
-def encode_open_span(span: SpanLike, name: str, attributes: Mapping[str, Any]) -> bytes:
-    """Encode what is known of a span that has not ended, read once and no more of it than is sent.
+class BegunSpan(NamedTuple):
+    """A span as far as it is encoded when it begins: all but its name, which may change, and what its end tells."""
+
+    head: bytes
+    tail: bytes
+
+    def open(self, name: str) -> bytes:
+        """Return the span as if it never ended: as `encode_span`, to which `encode_span_end` may add an end.
+
+        Args:
+            name: Its name, as it may be told.
+        """
+        return b"".join((self.head, _SPAN_NAMES[name], self.tail, b"\x7a\x00"))
+
+    def ended(self, name: str, span: SpanLike, attributes: Mapping[str, Any]) -> bytes:
+        """Return the span as `encode_span` does; it has no events and no links.
+
+        Args:
+            name: Its name, as it may be told.
+            span: The span.
+            attributes: Those of it that may be told and are not encoded yet.
+        """
+        parts = [self.head, _SPAN_NAMES[name], self.tail, time_field(b"\x41", span.end_time)]
+        if dropped := span.dropped_attributes + append_attributes(parts, _SPAN, attributes):
+            parts.append(count_field(b"\x50", dropped))
+        parts += (b"\x7a", _encode_status(span.status))
+        return b"".join(parts)
+
+
+def encode_begun_span(span: SpanLike, attributes: Mapping[str, Any]) -> BegunSpan:
+    """Encode what is known of a span when it begins, read once.
 
     Args:
         span: The span.
-        name: Its name, as it may be told.
         attributes: Those of it that may be told.
-
-    Returns:
-        As `encode_span`, to which `encode_span_end` adds the end.
     """
     parent = span.parent
-    parts = _of_beginning(span.context, parent, name, span.kind)
-    parts.append(time_field(b"\x39", span.start_time))
+    head = _ids_of(span.context, parent)
+    parts = [_kind_field(span.kind), time_field(b"\x39", span.start_time)]
     append_attributes(parts, _SPAN, attributes)
-    parts += (b"\x7a\x00\x85\x01", _remoteness(parent) if parent else _LOCAL)
-    return b"".join(parts)
+    parts += (b"\x85\x01", _remoteness(parent) if parent else _LOCAL)
+    return BegunSpan(b"".join(head), b"".join(parts))
 
 
-def encode_bare_span(span: SpanLike, name: str, attributes: Mapping[str, Any]) -> bytes:
-    """Encode an ended span that has nothing but attributes, read once.
-
-    Args:
-        span: The span.
-        name: Its name, as it may be told.
-        attributes: The same of its attributes.
-
-    Returns:
-        As `encode_span`.
-    """
-    parent = span.parent
-    parts = _of_beginning(span.context, parent, name, span.kind)
-    parts.append(time_fields(b"\x39", span.start_time, b"\x41", span.end_time))
-    if dropped := span.dropped_attributes + append_attributes(parts, _SPAN, attributes):
-        parts.append(count_field(b"\x50", dropped))
-    parts += (b"\x7a", _encode_status(span.status), b"\x85\x01", _remoteness(parent) if parent else _LOCAL)
-    return b"".join(parts)
-
-
-def _of_beginning(context: SpanContext, parent: SpanContext | None, name: str, kind: SpanKind) -> list[bytes]:
-    """Return the fields of a span that are known when it begins, up to its kind."""
+def _ids_of(context: SpanContext, parent: SpanContext | None) -> list[bytes]:
+    """Return the fields of a span that stand before its name."""
     parts = [
         b"\x0a\x10",
         context.trace_id.to_bytes(16, "big"),
@@ -204,8 +209,11 @@ def _of_beginning(context: SpanContext, parent: SpanContext | None, name: str, k
         parts.append(text_field(b"\x1a", members))
     if parent:
         parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
-    parts += (_SPAN_NAMES[name], _KIND_INTERNAL if kind is _INTERNAL else b"\x30" + VARINTS[kind.value + 1])
     return parts
+
+
+def _kind_field(kind: SpanKind) -> bytes:
+    return _KIND_INTERNAL if kind is _INTERNAL else b"\x30" + VARINTS[kind.value + 1]
 
 
 def encode_span_end(end_time_unix_nano: int, attributes: Mapping[str, Any]) -> bytes:

@@ -16,12 +16,12 @@ from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, placed
 from ezlogs.emit import guarded
 from ezlogs.event import Actor
+from ezlogs.own_spans import span_source
 from ezlogs.propagation.header import HEADER, Header, written
 from ezlogs.propagation.inbound import extract
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import job_joins
 from ezlogs.trackers.job_joins import Joined
-from ezlogs.version import __version__
 
 ENQUEUE, EXECUTION = "job.enqueue", "job.execution"
 _EARLY = 0.1
@@ -117,8 +117,8 @@ def open_span(job: Job, operation: str, kind: SpanKind, ctx: Context, joins: Seq
     }
     if job.queue is not None:
         attributes["messaging.destination.name"] = job.queue
-    tracer = trace.get_tracer(f"ezlogs.{job.system}", __version__)
-    return tracer.start_span(f"{operation} {job.name}", ctx, kind, attributes, job_joins.links(joins))
+    source = span_source(f"ezlogs.{job.system}")
+    return source.start(f"{operation} {job.name}", ctx, kind, attributes, job_joins.links(joins))
 
 
 def known(**facts: object) -> dict[str, object]:

@@ -21,11 +21,11 @@ from ezlogs.event import Actor, Outcome, failure_of
 from ezlogs.facts import Failure
 from ezlogs.ids import new_event_id
 from ezlogs.opening import closed, opened
+from ezlogs.own_spans import span_source
 from ezlogs.sampling.root import ended, rooted
 from ezlogs.scope import Scope, outside
 from ezlogs.snapshot import Pairs, freeze
 from ezlogs.trackers.calls import each_call
-from ezlogs.version import __version__
 
 F = TypeVar("F", bound=Callable[..., Any])
 W = TypeVar("W", bound="Work")
@@ -232,8 +232,7 @@ class StoryOfItsOwn(Work):
     def _beginning(self, ctx: Context) -> Context:
         """Return a context with a span of the work's own, whose trace begins the story if the context has none."""
         if tracking():
-            tracer = trace.get_tracer(f"ezlogs.{self.event_type.partition('.')[0]}", __version__)
-            self._span = tracer.start_span(self.action, ctx)
+            self._span = span_source(f"ezlogs.{self.event_type.partition('.')[0]}").start(self.action, ctx)
             ctx = trace.set_span_in_context(self._span, ctx)
         return ctx if current(ctx) is not None else placed(new_story(), ctx)
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import INVALID_SPAN_CONTEXT
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode
 
 from ezlogs.delivery.batch import Batch, SpanEncoder
 from ezlogs.delivery.items import EndedSpan
@@ -144,8 +147,40 @@ def test_a_span_that_is_open_is_sealed_by_what_is_known_to_hold_nothing() -> Non
     """What was never looked at is told when it ends: a path may hold anything until its route is known."""
     attributes = {"http.request.method": "POST", "url.path": "/reset/5Yd83kPq0ZrW", "note": "for ada@example.com"}
     span = TracerProvider().get_tracer("shop").start_span("POST ada@example.com", attributes=attributes)
-    sealed = SpanEncoder(Scrubber()).seal_open(span)  # type: ignore[arg-type]  # an SDK span
+    sealed, _ = SpanEncoder(Scrubber()).seal_open(span)  # type: ignore[arg-type]  # an SDK span
     assert b"http.request.method" in sealed.body
     assert b"5Yd83kPq0ZrW" not in sealed.body
     assert b"ada@example.com" not in sealed.body
     assert span.get_span_context().span_id.to_bytes(8, "big") in sealed.body
+
+
+_KEYS = ("http.request.method", "url.path", "note", "password", "app.count")
+_VALUES = st.one_of(st.sampled_from(["GET", "/orders", "for ada@example.com"]), st.integers(0, 3), st.booleans())
+_ATTRIBUTES = st.dictionaries(st.sampled_from(_KEYS), _VALUES)
+
+
+@given(_ATTRIBUTES, _ATTRIBUTES, st.sampled_from(["work", "other work", "mail ada@example.com"]), st.integers(0, 3))
+def test_what_was_encoded_of_an_open_span_is_right_at_its_end(
+    first: dict[str, Any], later: dict[str, Any], name: str, deeds: int
+) -> None:
+    """Whatever becomes of the span meanwhile: it is sent as one of which nothing was encoded before."""
+    encoder, scope = (
+        SpanEncoder(Scrubber()),
+        TracerProvider(resource=RESOURCE, shutdown_on_exit=False).get_tracer("app"),
+    )
+    with scope.start_as_current_span("before") as parent:
+        span: Any = scope.start_span("work", attributes=first)
+    _, begun = encoder.seal_open(span)
+    span.set_attributes(later)
+    span.update_name(name)
+    if deeds & 1:
+        span.set_status(StatusCode.ERROR)
+    if deeds & 2:
+        span.add_event("seen")
+    span.end()
+
+    again, anew = (Span.FromString(encoder.seal_span(span, (), known).body) for known in (begun, None))
+    assert again.parent_span_id == parent.get_span_context().span_id.to_bytes(8, "big")
+    for sent in (again, anew):
+        sent.attributes.sort(key=lambda attribute: attribute.key)
+    assert again == anew

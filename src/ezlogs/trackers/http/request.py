@@ -17,6 +17,7 @@ from ezlogs.emit import caused, guarded, record
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
 from ezlogs.opening import ENDING, closed, opened
+from ezlogs.own_spans import put
 from ezlogs.party import Actor, type_and_id
 from ezlogs.propagation.inbound import claimed_actor
 from ezlogs.sampling.root import ended, rooted, routed
@@ -47,7 +48,10 @@ class Peeks(list[Peek]):
 
     def __call__(self) -> Actor | None:
         """Return the first that is known."""
-        return next((found for peek in self if (found := peek()) is not None), None)
+        for peek in self:
+            if (found := peek()) is not None:
+                return found
+        return None
 
     def settle(self) -> None:
         """Look once more, and let go of what was looked at: contexts outlive the request, and its user need not."""
@@ -426,5 +430,5 @@ def _finish_span(
     if failed:
         attributes["error.type"] = failure_of(error).type if error is not None else str(status)
         span.set_status(Status(StatusCode.ERROR))
-    span.set_attributes(attributes)
+    put(span, attributes)
     span.end()

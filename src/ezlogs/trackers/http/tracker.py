@@ -6,13 +6,14 @@ from typing import Final
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.trace import Span, SpanKind
 
 from ezlogs import runtime as process
 from ezlogs.actor import Peek
 from ezlogs.correlation import valid_id
 from ezlogs.emit import tracking
 from ezlogs.ids import new_trace_id
+from ezlogs.own_spans import SpanSource
 from ezlogs.propagation.edge import Edge, entered, entered_in_span
 from ezlogs.propagation.inbound import extract
 from ezlogs.settings import Settings
@@ -21,7 +22,6 @@ from ezlogs.trackers.http.details import address_of, server_of
 from ezlogs.trackers.http.exclusions import Exclusions
 from ezlogs.trackers.http.nested import NestedRequest
 from ezlogs.trackers.http.request import UNDER_WAY, Here, HttpRequest, span_name
-from ezlogs.version import __version__
 
 METHODS: Final = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE", "WEBSOCKET"}
@@ -50,9 +50,7 @@ class HttpTracker:
 
     def __init__(self, framework: str) -> None:
         self._framework = framework
-        self._source: tuple[object, ...] | None = None
-        """Where the tracer is from: whoever asks the SDK for one has it filter the whole process's warnings."""
-        self._tracer: Tracer
+        self._spans = SpanSource(f"ezlogs.{framework}")
         self._settings: Settings | None = None
         self._exclusions: Exclusions
 
@@ -144,10 +142,7 @@ class HttpTracker:
             attributes["server.address"] = address
         if port is not None:
             attributes["server.port"] = port
-        source = (trace.get_tracer, trace.get_tracer_provider())
-        if self._source != source:
-            self._tracer, self._source = trace.get_tracer(f"ezlogs.{self._framework}", __version__), source
-        return self._tracer.start_span(span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links)
+        return self._spans.start(span_name(method), edge.context, SpanKind.SERVER, attributes, edge.links)
 
 
 def say_route(request: Tracked, found: object) -> None:
