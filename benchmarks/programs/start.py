@@ -1,4 +1,7 @@
-"""Starting, in CPU time: importing and configuring, and what the first event needs; the interpreter's own start is not counted."""
+"""Starting, in CPU time: importing and configuring, and what the first event needs besides.
+
+The interpreter's own start is not counted.
+"""
 
 from time import process_time_ns
 

@@ -166,7 +166,8 @@ class Pipeline:
             span = otel_compat.current_span(ctx)
             riders = None if span is None else self.processor.riders(span)
             if riders is not None and riders.under is not None and not riders.openings:
-                riders.openings.append(keeper.note_with_span(note, self._spans.seal_open(span), riders.under))  # type: ignore[arg-type]  # an SDK span: it is in the register
+                sealed, riders.begun = self._spans.seal_open(span)  # type: ignore[arg-type]  # an SDK span: it is in the register
+                riders.openings.append(keeper.note_with_span(note, sealed, riders.under))
                 riders.note = note
                 return
         keeper.note(note, _under(ctx))
@@ -213,20 +214,21 @@ class Pipeline:
         """Journal an event, and before the first one of a span that it is open, unless it is about to end."""
         under = span.get_span_context()
         if riders is not None and not riders.openings and ENDING not in ctx:
-            riders.openings.append(self._opened_span(keeper, span, under))
+            riders.openings.append(self._opened_span(keeper, span, riders, under))
         return keeper.kept(event, under, on_span=riders is not None)
 
-    def _opened_span(self, keeper: Keeper, span: trace.Span, under: trace.SpanContext) -> object:
+    def _opened_span(self, keeper: Keeper, span: trace.Span, riders: Riders, under: trace.SpanContext) -> object:
         """Journal that a span is open; return the receipt, or None where that cannot be."""
         try:
-            return keeper.open_span(self._spans.seal_open(span), under)  # type: ignore[arg-type]  # an SDK span, as `_ride` says
+            sealed, riders.begun = self._spans.seal_open(span)  # type: ignore[arg-type]  # an SDK span, as `_ride` says
+            return keeper.open_span(sealed, under)
         except Exception:
             return None
 
-    def _sealed(self, item: EndedSpan) -> SealedSpan | None:
+    def _sealed(self, item: EndedSpan, riders: Riders) -> SealedSpan | None:
         """Return a span as it will be sent; None where that cannot be, as the batch will say and count."""
         try:
-            return self._spans.seal_span(*item)
+            return self._spans.seal_span(*item, riders.begun)
         except Exception:
             return None
 
@@ -311,7 +313,7 @@ class Pipeline:
             self._keeper.note(riders.note, riders.under)  # somebody has ended the span before its time
         if self.owned():
             item = EndedSpan(span, riders.close())
-            sealed = self._sealed(item) if self._keeper else None
+            sealed = self._sealed(item, riders) if self._keeper else None
             if self._keeper and sealed is not None and riders.under is not None:
                 self._keeper.keep_span(sealed, riders.under, riders.openings)
             self._put(sealed or item)
