@@ -209,7 +209,7 @@ class _Handling:
             CgiArrival(environ),
             peek=self._user,
             opens_span=not _had_contrib(self._app),
-            routes_at_once=_opens_sessions_at_once(self._app),
+            routes_soon=_opens_sessions_at_once(self._app),
         )
 
     @guarded

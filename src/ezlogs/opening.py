@@ -6,7 +6,7 @@ request, a job or a command has a parent in any case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from opentelemetry import context
 from opentelemetry.context import Context
@@ -92,6 +92,21 @@ def opened(
         carrier.opened(note, ctx, with_span=True)
     else:
         carrier.opened(note, ctx)
+
+
+@guarded
+def awaited(event_id: str, note: Callable[[bool], object]) -> None:
+    """Have it noted that something began whose route, or name, will be known in a moment: then it is noted once.
+
+    Where it takes longer, or something is told that has it as its parent, ``note`` is called, in any thread.
+
+    Args:
+        event_id: Of the event that will tell it.
+        note: Calls `opened`. Is given whether the thread is the one in which it began.
+    """
+    runtime = process.current
+    if runtime is not None and runtime.carrier is not None and runtime.carrier.notes_openings:
+        runtime.carrier.awaited(event_id, note)
 
 
 @guarded

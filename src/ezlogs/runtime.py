@@ -63,6 +63,9 @@ class Carrier(Protocol):
             with_span: Whether the span of that context begins and ends with what is noted, and is noted with it.
         """
 
+    def awaited(self, event_id: str, note: Callable[[bool], object]) -> None:
+        """Have ``note`` called, if the event is neither `opened` nor `closed` before long; see `ezlogs.opening`."""
+
     def closed(self, event_id: str) -> None:
         """Forget what was taken for an event."""
 

@@ -191,6 +191,27 @@ def test_a_request_that_was_under_way_is_told_as_interrupted(port: int, carrier:
                 assert [event.name for event in span.events] == ["order.action", "http.request"]
 
 
+@pytest.mark.parametrize("how", ["told", "hangs"])
+@pytest.mark.parametrize("carrier", ["span", "log", "both"])
+def test_a_request_that_comes_to_no_route_is_told_as_interrupted(
+    port: int, carrier: str, how: str, tmp_path: Path
+) -> None:
+    """Although its route was to be known soon: it caused something before, or what is before it hangs."""
+    asked(port, carrier, tmp_path, how)
+    with Receiver(port=port) as receiver:
+        with run(port, "wait", "log" if carrier == "log" else "span", tmp_path) as process:
+            eventually(lambda: "http.request" in events_of(receiver, carrier), 30)
+            assert process.stdin is not None
+            process.stdin.close()
+        found = events_of(receiver, carrier)
+    request = found["http.request"]
+    assert request["ezlogs.action"] == "POST (unmatched)"
+    assert (request["ezlogs.outcome"], request["ezlogs.metadata.reason"]) == ("unknown", "interrupted")
+    assert ("placed" in found) is (how == "told")
+    if how == "told":
+        assert found["placed"]["ezlogs.parent_event.id"] == request["ezlogs.event.id"]
+
+
 def test_a_request_that_ended_leaves_nothing_behind(port: int, tmp_path: Path) -> None:
     """Neither of its span nor of its event."""
     with Receiver(port=port) as receiver:

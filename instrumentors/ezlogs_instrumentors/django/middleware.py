@@ -123,7 +123,8 @@ class _Handling:
     def _begin(self) -> None:
         request = self._request
         arrival = CgiArrival(request.META, method=request.method or "", path=request.path, scheme=_scheme(request))
-        self._tracked = _tracker.begin(arrival, peek=peek_at_user(request), opens_span=self._opens_span)
+        peek = peek_at_user(request)
+        self._tracked = _tracker.begin(arrival, peek=peek, opens_span=self._opens_span, routes_soon=True)
 
     def parsed(self, body: Any) -> None:
         """Tell what the application has read of the body."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Final, Protocol
 
 from opentelemetry.trace import SpanContext
 
@@ -13,6 +14,10 @@ from ezlogs.event import UniversalEvent
 
 if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
+
+
+_MOMENT: Final = 0.1
+"""Seconds in which a request should be known by its route."""
 
 
 class Sealer(Protocol):
@@ -43,6 +48,8 @@ class Keeper:
         """What is journaled for events that have not come."""
         self._noted_with_spans: set[str] = set()
         """Which of them are journaled with their spans."""
+        self.awaited: dict[str, tuple[float, Callable[[bool], object]]] = {}
+        """What is to be journaled in a moment, when more is known of it: since when, and what journals it as it is."""
 
     def kept(
         self, event: UniversalEvent, under: SpanContext | None, *, on_span: bool = False
@@ -54,6 +61,8 @@ class Keeper:
             under: The span that it happened under.
             on_span: Whether it rides on that span, and is to be delivered with it.
         """
+        if self.awaited:
+            self.note_cause(event)
         try:
             sealed = self._sealer.seal(event, under)
         except Exception:  # the batch will say so, and count it
@@ -69,6 +78,8 @@ class Keeper:
             under: The span that it happened under.
             transaction: The transaction's id.
         """
+        if self.awaited:
+            self.note_cause(event)
         try:
             sealed = self._sealer.seal(event, under)
         except Exception:  # the batch will say so, and count it
@@ -115,8 +126,12 @@ class Keeper:
             event: The event.
             under: The span that it will happen under.
         """
+        self.awaited.pop(event.event_id, None)
         receipt = self._journaling.open_scope(self._sealer.seal(event, under), event.event_id)
-        self._notes.setdefault(event.event_id, []).append(receipt)
+        receipts = self._notes.setdefault(event.event_id, [])
+        receipts.append(receipt)
+        if self._notes.get(event.event_id) is not receipts:  # another thread has taken it back meanwhile
+            self._journaling.done([receipt])
         self._work()  # it may be taken back before anything is handed over
 
     def note_with_span(self, event: UniversalEvent, span: SealedSpan, under: SpanContext) -> object:
@@ -130,10 +145,36 @@ class Keeper:
         Returns:
             A receipt for `keep_span`.
         """
+        self.awaited.pop(event.event_id, None)
         receipt = self._journaling.open_work(span, under, self._sealer.seal(event, under), event.event_id)
         self._noted_with_spans.add(event.event_id)
         self._work()
         return receipt
+
+    def wait_to_note(self, event_id: str, note: Callable[[bool], object]) -> None:
+        """Have an event noted once it is known better, by whoever knows then; see `ezlogs.opening.awaited`.
+
+        Args:
+            event_id: The event's.
+            note: Calls `note` or `note_with_span`. Is given whether the thread is the one in which it began.
+        """
+        self.awaited[event_id] = monotonic(), note
+        self._work()
+
+    def note_cause(self, event: UniversalEvent) -> None:
+        """Have it noted what an event is caused by, if that waits to be: in the journal causes come first."""
+        found = self.awaited.pop(event.correlation.parent_event_id or "", None)
+        if found is not None:
+            found[1](True)
+
+    def note_late(self) -> None:
+        """Have it noted what has waited for too long to be known better: it may be hanging. For the worker."""
+        latest = monotonic() - _MOMENT
+        for event_id, (since, note) in self.awaited.copy().items():
+            if since > latest:
+                return
+            if self.awaited.pop(event_id, None) is not None:
+                note(False)
 
     def awaits(self, event_id: str) -> bool:
         """Return whether an event has not come that was journaled with its span."""
@@ -141,6 +182,7 @@ class Keeper:
 
     def take_back(self, event_id: str) -> None:
         """Take back what was journaled by `note`; what was with a span is the span's to acknowledge."""
+        self.awaited.pop(event_id, None)
         self._noted_with_spans.discard(event_id)
         if receipts := self._notes.pop(event_id, None):
             self._journaling.done(receipts)

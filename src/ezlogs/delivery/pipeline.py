@@ -172,6 +172,11 @@ class Pipeline:
                 return
         keeper.note(note, _under(ctx))
 
+    def awaited(self, event_id: str, note: Callable[[bool], object]) -> None:
+        """Have it noted before anything that it causes, and if it takes longer than a moment; see `ezlogs.opening`."""
+        if self._keeper_of_events is not None:
+            self._keeper_of_events.wait_to_note(event_id, note)
+
     def closed(self, event_id: str) -> None:
         """Take back what was journaled for an event, which is journaled itself by now, or will never be."""
         if self._keeper_of_events is not None:
@@ -213,6 +218,8 @@ class Pipeline:
     ) -> Rider:
         """Journal an event, and before the first one of a span that it is open, unless it is about to end."""
         under = span.get_span_context()
+        if keeper.awaited:
+            keeper.note_cause(event)
         if riders is not None and not riders.openings and ENDING not in ctx:
             riders.openings.append(self._opened_span(keeper, span, riders, under))
         return keeper.kept(event, under, on_span=riders is not None)

@@ -307,6 +307,8 @@ class Worker:
         try:
             if self.also is not None:
                 self.also()
+            if self.keeper is not None:
+                self.keeper.note_late()
             if self._journaling is not None:
                 self._journaling.turn()
             self._seal()

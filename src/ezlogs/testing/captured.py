@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from time import monotonic, monotonic_ns, sleep
 from typing import NamedTuple
 
@@ -196,6 +197,12 @@ class Captured(StandIn, Expecting):
         self._under_way[note.event_id] = threading.get_ident()
         if self.is_elsewhere():
             self._write(OPENED, note.to_json())
+
+    def awaited(self, event_id: str, note: Callable[[bool], object]) -> None:
+        """Take note that something began; where the process may be killed have it noted at once."""
+        self._under_way[event_id] = threading.get_ident()
+        if self.is_elsewhere():
+            note(True)
 
     def closed(self, event_id: str) -> None:
         """Take note that something has ended."""

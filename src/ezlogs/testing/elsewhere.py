@@ -136,6 +136,10 @@ class Elsewhere(StandIn):
         """Write down what is to be told if this process does not get to it."""
         self.diary.put(OPENED, note.to_json())
 
+    def awaited(self, event_id: str, note: Callable[[bool], object]) -> None:
+        """Have it noted at once."""
+        note(True)
+
     def closed(self, event_id: str) -> None:
         """Write down that something has ended."""
         self.diary.put(CLOSED, event_id.encode())

@@ -39,6 +39,9 @@ class StandIn:
     def opened(self, note: UniversalEvent, ctx: Context, *, with_span: bool = False) -> None:
         """Do nothing."""
 
+    def awaited(self, event_id: str, note: Callable[[bool], object]) -> None:
+        """Do nothing."""
+
     def closed(self, event_id: str) -> None:
         """Do nothing."""
 

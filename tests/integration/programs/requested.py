@@ -1,4 +1,4 @@
-"""A program that is killed in the middle of a request, after somebody ended its span in it, or comes to its end."""
+"""A program that is killed in a request, before its route is known or later, or comes to its end."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from ezlogs.trackers.http import HttpTracker, PlainArrival
 trace.set_tracer_provider(TracerProvider(resource=Resource.create({"service.name": "shop"})))
 ezlogs.configure(endpoint=sys.argv[1], carrier=os.environ["CARRIER"])
 how = sys.argv[2]
-request = HttpTracker("example").begin(PlainArrival("POST", "/orders/42", {}), routes_at_once=how != "late")
+request = HttpTracker("example").begin(PlainArrival("POST", "/orders/42", {}), routes_soon=how != "late")
 assert request is not None
-request.matched("/orders/{id}", {"id": 42})
-ezlogs.event("order.action", "placed")
+if how == "hangs":
+    time.sleep(0.5)
+else:
+    if how != "told":
+        request.matched("/orders/{id}", {"id": 42})
+    ezlogs.event("order.action", "placed")
 if how == "ended":
     trace.get_current_span().end()
 if how != "finish":

@@ -16,7 +16,7 @@ from ezlogs.correlation import Correlation, placed
 from ezlogs.emit import caused, guarded, record
 from ezlogs.event import failure_of
 from ezlogs.ids import new_event_id
-from ezlogs.opening import ENDING, closed, opened
+from ezlogs.opening import ENDING, awaited, closed, opened
 from ezlogs.own_spans import put
 from ezlogs.party import Actor, type_and_id
 from ezlogs.propagation.inbound import claimed_actor
@@ -144,6 +144,8 @@ class HttpRequest:
         """What happens in it; to be attached around whatever of it runs after `leave`."""
         if is_told and is_noted:
             self._note(UNMATCHED)
+        elif is_told:
+            awaited(self._event_id, self._note_unmatched)
 
     def __deepcopy__(self, memo: object) -> HttpRequest:
         """Be the same in a copy of the environment, or of a request, that an application makes."""
@@ -382,10 +384,17 @@ class HttpRequest:
             found["claimed_actor"] = type_and_id(claimed)
         return {**found, **self._facts} if self._facts else found
 
-    def _note(self, route: str) -> None:
+    def _note_unmatched(self, is_here: bool) -> None:
+        """Have the journal know of it although its route is not known yet; in another thread while it goes on."""
+        if self._noted is None:
+            self._note(UNMATCHED, with_span=is_here)
+            if not self.is_open:
+                closed(self._event_id)
+
+    def _note(self, route: str, *, with_span: bool = True) -> None:
         if route == self._noted:
             return
-        self._noted = route
+        is_first, self._noted = self._noted is None, route
         opened(
             HTTP_REQUEST,
             f"{self._method} {route}",
@@ -394,7 +403,7 @@ class HttpRequest:
             ctx=self.context,
             metadata={"method": self._method},
             timestamp=self._began_at,
-            with_span=self._span is not None,
+            with_span=with_span and is_first and self._span is not None,
         )
 
 

@@ -62,7 +62,7 @@ class HttpTracker:
         peek: Peek | None = None,
         opens_span: bool = True,
         is_excluded: bool = False,
-        routes_at_once: bool = False,
+        routes_soon: bool = False,
     ) -> Tracked | None:
         """Enter a request: everything until its `HttpRequest.leave` belongs to it.
 
@@ -78,8 +78,9 @@ class HttpTracker:
             opens_span: Whether there is to be a span where none is open: not where another instrumentation has just
                 decided that this request has none.
             is_excluded: Whether it is excluded whatever the settings say.
-            routes_at_once: Whether `HttpRequest.matched` or `HttpRequest.unmatched` comes before anything that could
-                take its time: then the journal knows of it from there on, and not twice.
+            routes_soon: Whether `HttpRequest.matched` or `HttpRequest.unmatched` comes before the application's own
+                function: then the journal knows of it from there on, and not twice. It knows sooner where that takes
+                longer than a moment, or something is told before.
 
         Returns:
             The request, or None where nothing listens or instrumentation is suppressed.
@@ -122,7 +123,7 @@ class HttpTracker:
             span=span,
             peek=peek,
             is_told=not is_excluded,
-            is_noted=not routes_at_once,
+            is_noted=not routes_soon,
         )
         arrival.track(request)
         if mount:
