@@ -222,6 +222,7 @@ class Body:
             leave(token)
             # unless it was told already: it came to its end
             self._request.finish(reason=None if self._chunks is None else "disconnected")
+            self._body, self._chunks = (), iter(())  # Django's body holds the response that holds this
 
 
 class SizedBody(Body):

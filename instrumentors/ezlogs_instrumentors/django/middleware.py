@@ -77,13 +77,13 @@ class StoryMiddleware:
         if self._is_async:
             return self._respond(request)
         with _Handling(request, opens_span=self._opens_spans) as handling:
-            handling.response = self._get_response(request)
-        return handling.response
+            response = handling.response = self._get_response(request)
+        return response
 
     async def _respond(self, request: Any) -> Any:
         with _Handling(request, opens_span=self._opens_spans) as handling:
-            handling.response = await cast(Awaitable[Any], self._get_response(request))
-        return handling.response
+            response = handling.response = await cast(Awaitable[Any], self._get_response(request))
+        return response
 
     def process_view(self, request: Any, view: object, args: object, kwargs: object) -> None:
         """Tell which route matched, before its view runs."""
@@ -117,7 +117,8 @@ class _Handling:
         if self._tracked is not None:
             self._end(self._tracked, error or self.error)
             self._tracked.leave()
-            self.error = None  # it holds this frame
+        vars(self._request).pop("_ezlogs", None)  # which holds it: without that both go as soon as nobody needs them
+        self.error = None  # it holds this frame
 
     @guarded
     def _begin(self) -> None:

@@ -76,6 +76,11 @@ class Arrival:
         """Say that this is tracked as a request."""
         self._carrier[_MARK] = request
 
+    def untrack(self, request: HttpRequest) -> None:
+        """Forget a request that has ended: what the application still holds of it need not hold all of this."""
+        if self._carrier.get(_MARK) is request:
+            del self._carrier[_MARK]
+
 
 class CgiArrival(Arrival):
     """A request described by CGI's variables: WSGI's environment, and Django's ``request.META`` under either server.

@@ -344,6 +344,8 @@ class HttpRequest:
             closed(self._event_id)
         if self._span is not None:
             _finish_span(self._span, self._method, status, route, error, failed=failed and reason is None)
+        if self._arrival is not None:
+            self._arrival.untrack(self)
         self._arrival = self._error = self._here.request = None  # they may hold this, and much more
         response.header = None
         if self._scope is None:
