@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from functools import lru_cache
@@ -97,26 +97,70 @@ def append_event(span: Span, event: Event) -> bool:
     return True
 
 
-_SCALARS = frozenset({str, int})
+class TracerParts:
+    """What a tracer of the SDK's makes spans of, as far as it shows; see `tracer_parts`.
 
-
-def put_attributes(span: trace.Span, attributes: Mapping[str, Any]) -> bool:
-    """Put attributes on an open span of the SDK's that need no cleaning: texts and numbers.
-
-    Returns:
-        Whether they are there; not where one is something else, or the span is another's, has ended, or has limits that
-        they might exceed. The public way round is ``Span.set_attributes``.
+    Args:
+        tracer: The tracer.
+        watch: Tells whether its provider's processors are the same as when this was made.
+        provider: The provider.
     """
-    kept = getattr(span, "_attributes", None)
-    plain = getattr(kept, "_dict", None)
-    if type(plain) is not dict or not _is_the_sdks(type(span)) or kept._immutable or kept.max_value_len is not None:  # type: ignore[union-attr]  # it has the dictionary
-        return False
-    if kept.maxlen is not None and len(plain) + len(attributes) > kept.maxlen:  # type: ignore[union-attr]
-        return False
-    if not _SCALARS.issuperset(map(type, attributes.values())):
-        return False
-    plain.update(attributes)
-    return True
+
+    __slots__ = ("_processors", "_provider", "_watch", "has_random_ids", "limits", "scope", "tracer")
+
+    def __init__(self, tracer: Any, watch: ProcessorWatch, provider: object) -> None:
+        self.tracer = tracer
+        self.limits = tracer._span_limits
+        self.scope = tracer._instrumentation_scope
+        self.has_random_ids = hasattr(tracer.id_generator, "is_trace_id_random")
+        """Whether this SDK says of trace ids that they are random."""
+        self._watch = watch
+        self._provider = provider
+        self._processors = watch.processors or ()
+
+    def is_enabled(self) -> bool:
+        """Return whether the tracer is to make spans at all."""
+        return bool(self.tracer._is_enabled())
+
+    def begin(self, span: Span, ctx: Context) -> None:
+        """Show a span that has begun to the processors."""
+        for processor in self._processors:
+            processor.on_start(span, parent_context=ctx)
+
+    def hand_over(self, span: Span) -> None:
+        """Give a span that has ended to the processors that there are now."""
+        if self._watch.unchanged(self._provider):
+            for processor in self._processors:
+                processor.on_end(span)
+            return
+        every = self.tracer.span_processor
+        if (ending := getattr(every, "_on_ending", None)) is not None:
+            ending(span)
+        every.on_end(span)
+
+
+def tracer_parts(tracer: object, watch: ProcessorWatch, provider: object) -> TracerParts | None:
+    """Return what a tracer makes spans of; None where that does not show, or spans have limits or are counted."""
+    from opentelemetry.sdk.trace import Tracer
+
+    if type(tracer) is not Tracer or type(watch.processors) is not tuple:
+        return None
+    counting = getattr(tracer, "_tracer_metrics", None)
+    if counting is not None and type(counting).__name__ != "NoOpTracerMetrics":
+        return None
+    try:
+        parts = TracerParts(tracer, watch, provider)
+        parts.is_enabled()
+        limits = parts.limits
+        few = limits.max_span_attributes is not None and limits.max_span_attributes < _MOST_OWN
+        cut = limits.max_span_attribute_length is not None or limits.max_attribute_length is not None
+    except AttributeError:
+        return None
+    return None if few or cut else parts
+
+
+_MOST_OWN = 32
+"""Attributes that ezlogs puts on a span, at most."""
 
 
 def samples_blindly(sampler: object) -> bool:

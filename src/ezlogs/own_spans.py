@@ -1,20 +1,18 @@
-"""Spans that ezlogs opens itself: as the SDK's tracer opens them, at two thirds of the cost.
-
-Of what a span costs more than a third is that the SDK looks at each attribute, which may be anything. Those of ezlogs'
-own are texts and numbers, and few. They are put on the span without that where nobody could tell the difference.
-"""
+"""Spans that ezlogs opens itself: as the SDK's tracer opens them, at half the cost where nobody could tell."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
-from ezlogs.otel_compat import ProcessorWatch, put_attributes, samples_blindly
+from ezlogs.otel_compat import ProcessorWatch, samples_blindly, tracer_parts
 from ezlogs.version import __version__
+
+Opener = Callable[[str, Context, SpanKind, Mapping[str, str | int] | None], Span | None]
 
 
 class SpanSource:
@@ -34,8 +32,8 @@ class SpanSource:
         self._get_tracer: object = None
         self._watch: ProcessorWatch
         self._tracer: Tracer
-        self._may_follow = False
-        """Whether nobody looks at attributes when a span starts."""
+        self._light: Opener | None = None
+        """Opens spans at half the cost, where nobody looks at them but ezlogs."""
 
     def start(
         self,
@@ -57,23 +55,25 @@ class SpanSource:
         provider = trace.get_tracer_provider()
         if self._get_tracer is not trace.get_tracer or not self._watch.unchanged(provider):
             self._look(provider)
-        if not self._may_follow or not attributes:
+        if self._light is None or links:
             return self._tracer.start_span(name, ctx, kind, attributes, links)
-        span = self._tracer.start_span(name, ctx, kind, None, links)
-        put(span, attributes)
-        return span
+        return self._light(name, ctx, kind, attributes) or self._tracer.start_span(name, ctx, kind, attributes)
 
     def _look(self, provider: object) -> None:
         """Ask for a tracer, once: the SDK has whoever does filter the warnings of the whole process."""
         self._watch = ProcessorWatch(provider)
         self._tracer = trace.get_tracer(self._scope, __version__)
         self._get_tracer = trace.get_tracer
+        self._light = None
         processors = self._watch.processors
-        self._may_follow = (
+        if (
             processors is not None
-            and all(getattr(type(processor), "starts_blindly", False) for processor in processors)
-            and samples_blindly(getattr(provider, "sampler", None))
-        )
+            and all(getattr(type(processor), "is_ezlogs_own", False) for processor in processors)
+            and samples_blindly(getattr(self._tracer, "sampler", None))
+        ):
+            from ezlogs.light_span import opener  # it loads the SDK, which is there by now
+
+            self._light = opener(tracer_parts(self._tracer, self._watch, provider))
 
 
 @lru_cache(maxsize=64)
@@ -93,5 +93,6 @@ def put(span: Span, attributes: Mapping[str, str | int]) -> None:
         span: The span.
         attributes: The attributes.
     """
-    if not put_attributes(span, attributes):
+    take = getattr(span, "put", None)
+    if take is None or not take(attributes):
         span.set_attributes(attributes)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -17,10 +24,13 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from ezlogs import light_span
 from ezlogs.delivery.processor import EzlogsSpanProcessor
+from ezlogs.otel_compat import append_event
 from ezlogs.own_spans import SpanSource, put, span_source
+from ezlogs.version import __version__
 
 FACTS: dict[str, str | int] = {"http.request.method": "POST", "url.path": "/orders", "server.port": 443}
 LATER: dict[str, str | int] = {"http.route": "/orders", "url.path": "/orders/2", "http.response.status_code": 201}
@@ -166,3 +176,144 @@ def test_a_source_is_there_once() -> None:
     """By its scope."""
     assert span_source("ezlogs.test") is span_source("ezlogs.test")
     assert span_source("ezlogs.test") is not span_source("ezlogs.other")
+
+
+def _noted(kept: Kept) -> list[dict[str, Any]]:
+    """Return spans as JSON, without what differs in any two."""
+    found = []
+    for span in kept.spans:
+        told = json.loads(span.to_json())
+        for name in ("start_time", "end_time"):
+            del told[name]
+        told["context"].pop("span_id")
+        for event in told["events"]:
+            event.pop("timestamp")
+            event["attributes"].pop("exception.stacktrace", None)
+        found.append(
+            {
+                **told,
+                "dropped": (span.dropped_attributes, span.dropped_events, span.dropped_links),
+                "scope": span.instrumentation_scope,
+                "status": (span.status.status_code, span.status.description),
+                "attributes_now": dict(span.attributes or {}),
+                "flags": span.context.trace_flags,
+                "recorded": span.end_time is not None,
+                "in time": (span.end_time or 0) >= (span.start_time or 0),
+            }
+        )
+    return found
+
+
+LINKED = SpanContext(5, 6, is_remote=False)
+DEEDS: dict[str, Callable[[Any], object]] = {
+    "name": lambda span: span.update_name("POST /orders"),
+    "facts": lambda span: put(span, LATER),
+    "attribute": lambda span: span.set_attribute("user.id", 7),
+    "odd attribute": lambda span: span.set_attribute("odd", [1, None, {"a": set()}]),
+    "no key": lambda span: span.set_attribute("", 1),
+    "attributes": lambda span: span.set_attributes({"a": 1.5, "url.path": "/"}),
+    "event": lambda span: span.add_event("seen", {"a": 1}),
+    "link": lambda span: span.add_link(LINKED, {"a": 1}),
+    "ok": lambda span: span.set_status(StatusCode.OK),
+    "error": lambda span: span.set_status(Status(StatusCode.ERROR, "why")),
+    "exception": lambda span: span.record_exception(ValueError("why")),
+    "read": lambda span: (
+        span.name,
+        dict(span.attributes),
+        [event.name for event in span.events],
+        [link.context for link in span.links],
+        (span.status.status_code, span.status.description),
+        repr(span)[:6],
+    ),
+    "start": lambda span: span.start(),
+    "end": lambda span: span.end(),
+}
+
+
+@given(st.lists(st.sampled_from(sorted(DEEDS)), max_size=7), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_done_with_them_they_are_like_the_tracers(
+    caplog: pytest.LogCaptureFixture, deeds: list[str], raises: bool
+) -> None:
+    """Seen from outside and when they are handed over; the SDK warns of the same."""
+    warned, told = [], []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        kept = provided(monkeypatch)
+        parent = SpanContext(7, 8, is_remote=True, trace_flags=TraceFlags(1))
+        ctx = trace.set_span_in_context(NonRecordingSpan(parent))
+        source: Any = SpanSource("ezlogs.test")
+        sides = (source.start, trace.get_tracer("ezlogs.test", __version__).start_span)
+        for start in sides:
+            caplog.clear()
+            span: Any = start("POST", ctx, SpanKind.SERVER, FACTS)
+            assert isinstance(span, Span)
+            seen = []
+            with suppress(KeyError), trace.use_span(span, end_on_exit=False), span:
+                for deed in deeds:
+                    found = DEEDS[deed](span)
+                    seen.append((found, span.is_recording()) if deed == "read" else span.is_recording())
+                if raises:
+                    raise KeyError("why")
+            warned.append([record.getMessage() for record in caplog.records])
+            told.append(seen)
+        assert type(source.start("POST", ctx)).__name__ == "LightSpan"
+    own, tracers = _noted(kept)[:2]
+    assert own == tracers
+    assert warned[0] == warned[1]
+    assert told[0] == told[1]
+
+
+def test_events_are_on_them_for_who_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there was nobody but ezlogs when they began."""
+    kept = provided(monkeypatch)
+    span: Any = SpanSource("ezlogs.test").start("POST", Context(), SpanKind.SERVER, FACTS)
+    append_event(span, Event("order.action", {"ezlogs.event.id": "evt_1"}, 7))
+    ended: list[ReadableSpan] = []
+
+    class Late(SpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            ended.append(span)
+
+    provider: Any = trace.get_tracer_provider()
+    provider.add_span_processor(Late())
+    span.set_attribute("late", True)
+    span.end()
+    for found in (ended[0], kept.spans[0]):
+        assert [(event.name, event.timestamp) for event in found.events] == [("order.action", 7)]
+        assert (found.attributes or {})["late"] is True
+
+
+def test_whoever_counts_spans_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's metrics of its own spans, where they are switched on."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    reader = InMemoryMetricReader()
+    provided(monkeypatch, meter_provider=MeterProvider([reader]))
+    SpanSource("ezlogs.test").start("POST", Context(), SpanKind.SERVER, FACTS).end()
+    assert "otel.sdk.span.started" in str(reader.get_metrics_data())
+
+
+def test_all_that_the_sdks_spans_can_do_is_known() -> None:
+    """Else ezlogs would leave spans to the SDK, and be slower for it."""
+    assert light_span.IS_WHOLE
+
+
+def test_several_threads_agree_on_the_span_that_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each of them sets is there."""
+    kept = provided(monkeypatch)
+    for _ in range(50):
+        span = SpanSource("ezlogs.test").start("POST", Context(), SpanKind.SERVER, FACTS)
+        together = Barrier(4)
+
+        def work(number: int, span: Any = span, together: Barrier = together) -> None:
+            together.wait()
+            span.set_attribute(f"thread.{number}", number)
+
+        threads = [Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        span.end()
+        assert {f"thread.{number}": number for number in range(4)}.items() <= dict(
+            kept.spans[-1].attributes or {}
+        ).items()

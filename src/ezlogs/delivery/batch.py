@@ -222,10 +222,13 @@ class SpanEncoder:
     def _seal_bare(self, span: ReadableSpan, events: Sequence[Carried], begun: Begun | None) -> SealedSpan | None:
         """Return a span as `_seal_any` does that has nothing but attributes, and nothing to keep back; else None."""
         status, name = span.status, span.name
-        if status.description or span.links or span.dropped_links or span.dropped_events or events_of(span):
-            return None
+        facts = getattr(span, "facts", None)
+        attributes = facts() if facts else None
+        if attributes is None:
+            if status.description or span.links or span.dropped_links or span.dropped_events or events_of(span):
+                return None
+            attributes = attributes_of(span)
         found: list[str] = []
-        attributes = attributes_of(span)
         later = None if begun is None else begun.later(attributes)
         if begun is None or later is None:
             begun, later = Begun(encode_begun_span(span, {}), {}), attributes
@@ -237,7 +240,7 @@ class SpanEncoder:
             self._sources.scope(span.instrumentation_scope),
             span.resource,
             events,
-            rules_of(attributes),
+            () if facts else rules_of(attributes),
             self._of_span(status.status_code, events),
         )
 

@@ -34,8 +34,8 @@ class EzlogsSpanProcessor(SpanProcessor):
     spans that are sampled out, ended, foreign, or were opened before a fork are not in it, without a check of each.
     """
 
-    starts_blindly = True
-    """Whether it looks at no attributes of a span that starts: see `ezlogs.own_spans`."""
+    is_ezlogs_own = True
+    """It takes spans as `ezlogs.light_span` makes them."""
 
     def __init__(self, destination: Destination) -> None:
         self._open: dict[int, Riders] = {}

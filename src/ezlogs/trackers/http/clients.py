@@ -36,9 +36,9 @@ def client_address(arrival: Arrival, trusted: Sequence[str]) -> str | None:
         '198.51.100.7'
     """
     peer = arrival.peer()
-    nearest = None if peer is None else _address(peer)
     if not trusted:
-        return None if nearest is None else str(nearest)
+        return None if peer is None else _written(peer)
+    nearest = None if peer is None else _address(peer)
     networks = _networks(tuple(trusted))
     if nearest is not None and not _is_in(nearest, networks):
         return str(nearest)
@@ -82,6 +82,13 @@ def _address(text: str) -> _Address | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+@lru_cache(maxsize=4096)
+def _written(text: str) -> str | None:
+    """Return an address as it is written everywhere; clients come again."""
+    address = _address(text)
+    return None if address is None else str(address)
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from hashlib import sha256
@@ -38,35 +38,44 @@ class Response:
         """Seconds after the request's beginning; of what was seen to go out."""
 
 
-def details(arrival: Arrival, response: Response, route: str | None, runtime: Runtime) -> Iterator[tuple[str, object]]:
-    """Yield what is told of a request and its response, by name: each part only where it is known.
+def add_details(
+    found: dict[str, Any], arrival: Arrival, response: Response, route: str | None, runtime: Runtime
+) -> None:
+    """Add what is told of a request and its response, by name: each part only where it is known.
 
     The client's address is treated as privacy says already here, which is cheaper than to find it in the event.
+
+    Args:
+        found: What is told already.
+        arrival: The request as it arrived.
+        response: The response.
+        route: The template that matched.
+        runtime: Whose settings and privacy hold.
     """
     header = arrival.header
     if (address := client_address(arrival, runtime.settings.trusted_proxies)) is not None:
-        yield "client_address", address_of(address, runtime.scrubber)
+        found["client_address"] = address_of(address, runtime.scrubber)
     if agent := header("user-agent"):
-        yield "user_agent", agent[:_MAX_TEXT]
+        found["user_agent"] = agent[:_MAX_TEXT]
     if (referrer := header("referer")) and (host := _host(referrer)):
-        yield "referrer_host", host
+        found["referrer_host"] = host
     version = header("api-version") or header("x-api-version") or (route and version_in(route)) or _accepted(arrival)
     if version:
-        yield "api_version", version[:64]
+        found["api_version"] = version[:64]
     if kind := header("content-type"):
-        yield "request_content_type", content_type(kind)
+        found["request_content_type"] = content_type(kind)
     if (size := number(header("content-length"))) is not None:
-        yield "request_bytes", size
+        found["request_bytes"] = size
     size = response.size
     if response.header is not None:
         if kind := response.header("content-type"):
-            yield "response_content_type", content_type(kind)
+            found["response_content_type"] = content_type(kind)
         if size is None and arrival.method != "HEAD" and response.status not in (204, 304):
             size = number(response.header("content-length"))
     if size is not None:
-        yield "response_bytes", size
+        found["response_bytes"] = size
     if response.first_byte is not None:
-        yield "time_to_first_byte", response.first_byte
+        found["time_to_first_byte"] = response.first_byte
 
 
 @lru_cache(maxsize=1024)

@@ -28,7 +28,7 @@ from ezlogs.trackers.error import unhandled
 from ezlogs.trackers.http.arrival import Arrival
 from ezlogs.trackers.http.details import (
     Response,
-    details,
+    add_details,
     query_parameters,
     selected,
     session_digest,
@@ -377,7 +377,7 @@ class HttpRequest:
             found["reason"] = reason
         runtime, arrival = process.current, self._arrival
         if runtime is not None and arrival is not None:
-            found.update(details(arrival, self._response, route, runtime))
+            add_details(found, arrival, self._response, route, runtime)
             if names := runtime.settings.request_parameters:
                 given = {**query_parameters(arrival.query()), **self._parameters}
                 if parameters := selected(given, names):
