@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ezlogs.cli.help import Command
 from ezlogs.cli.sources import DIRECTORY, PHRASES, PORT, events_here, events_in, name_of
-from ezlogs.story import Story, render_json, render_markdown, render_text, stories, together
+from ezlogs.story import Story, paragraph, render_json, render_markdown, render_text, stories, together
 from ezlogs.story.outline import outline
 from ezlogs.story.registry import Phrases
 from ezlogs.story.terminal import drawn_tree
@@ -143,5 +143,4 @@ def drawn(one: Story, others: Iterable[Story] = (), zone: tzinfo | None = None) 
         others: Those that it may go on from.
         zone: The time zone in which to say when it began; that is not said when left out.
     """
-    sentences = " ".join(sentence.text for sentence in one.sentences)
-    return Group(drawn_tree(outline(one, others, zone=zone)), "", Text(sentences), "")
+    return Group(drawn_tree(outline(one, others, zone=zone)), "", Text(paragraph(one)), "")
