@@ -67,8 +67,9 @@ def render_markdown(story: Story, others: Iterable[Story] = (), *, zone: tzinfo 
 
 
 def _escaped(text: str) -> str:
-    """Return a text in which no character has a meaning in Markdown or HTML."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", text)
+    """Return a text in which nothing has a meaning in Markdown or HTML, nor an address makes a link by itself."""
+    text = re.sub(r"([\\`*_{}\[\]<>#|~!&@])|:(?=//)|(?<=www)\.", r"\\\g<0>", text.strip(), flags=re.IGNORECASE)
+    return re.sub(r"^(\d*)(?=[+-]|(?<=\d)[.)])", r"\1\\", text)  # else it might begin a list
 
 
 def _code(text: str) -> str:
