@@ -86,7 +86,7 @@ def story(
     _print([one for group in groups for one in group], groups, "json" if as_json else kind, zone)
     if not groups:
         meant = f" with the id {listed(ids)}" if ids else ""
-        raise click.ClickException(f"{place}: no story{meant}{_hint(ids, found)}")
+        raise click.ClickException(f"no story{meant} in {place}{_hint(ids, found)}")
 
 
 def _is_meant(one: Story, ids: Iterable[str]) -> bool:

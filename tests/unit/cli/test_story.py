@@ -154,7 +154,7 @@ def test_without_anything_to_ask_it_is_said_where_nothing_is(tmp_path: Path) -> 
     """And what to give instead."""
     alone = ezlogs("--port", "1", "--dir", str(tmp_path))
     assert alone.exit_code == 1
-    assert "no ezlogs dev is on port 1: give a FILE" in alone.stderr
+    assert "; no ezlogs dev is on port 1, and no FILE was given" in alone.stderr
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_table_has_a_column_for_each_fact_and_no_formulas() -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_what_is_written_does_nothing_to_a_terminal(kind: str) -> None:
-    """What steers one, or turns text around, is written by its number, or as a space in a table; the rest is as it was."""
+    """What steers one, or turns text around, is written by its number, or as a space in a table; the rest as it was."""
     name = "Zo\u00eb\x1b[31m\x9b2J\u202e\u2066\u2028\x7f\x00\n\u200d"
     told = placed(name, actor=("user", "7", name), metadata={"note": name})
     text = "".join(write([told], kind))
