@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,6 +52,24 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             events=len(story.events),
             is_broken=bool(story.orphans) or len(story.roots) > 1,
             words=_words(story),
+        )
+
+    @classmethod
+    def of_spans(cls, story: str, spans: Sequence[Mapping[str, Any]]) -> Summary:
+        """Return what is to be shown of a trace in which there are no events: its first span."""
+        first = spans[0]
+        services = tuple(dict.fromkeys(span["service"] for span in spans))
+        return cls(
+            story=story,
+            began=first["began"],
+            duration=(max(span["ended"] for span in spans) - first["began"]) / 1e9,
+            title=first["name"],
+            outcome="Failed" if any(span["status"] == "error" for span in spans) else "Completed",
+            actor="",
+            services=services,
+            events=0,
+            is_broken=False,
+            words="\n".join([story, *(span["name"] for span in spans), *services]).lower(),
         )
 
     def row(self) -> tuple[Any, ...]:
