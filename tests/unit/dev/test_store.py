@@ -115,6 +115,15 @@ def test_stories_are_found_by_what_is_in_them() -> None:
     assert ids(store, outcome="nonsense", text="order") == ["story-2", "story-1"]
 
 
+def test_a_list_can_begin_with_a_story() -> None:
+    """Those that began after it are left out; none when it is not there, or no longer."""
+    store = Store()
+    store.take([span(event(number), trace=number) for number in (1, 2, 3)])
+    assert ids(store, until="story-2") == ["story-2", "story-1"]
+    assert ids(store, until="story-2", text="order:1") == ["story-1"]
+    assert len(ids(store, until="gone")) == 3
+
+
 def test_a_filter_is_no_statement() -> None:
     """What somebody looks for is never read as SQL."""
     store = Store()

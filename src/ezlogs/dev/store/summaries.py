@@ -100,6 +100,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """A type of event, such as ``job.execution``; ``job.*`` for all that begin so."""
     outcome: str = ""
     """``failed``, ``retries``, ``completed``, ``unfinished``, ``broken``."""
+    until: str = ""
+    """The id of a story: none that began after it; nothing is left out when it is there no longer."""
 
     def condition(self) -> tuple[str, Sequence[object]]:
         """Return it as a condition on the table of stories, with the condition's parameters."""
@@ -122,6 +124,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"story IN (SELECT story FROM events WHERE {' AND '.join(of_events)})")
         if self.outcome in _OUTCOMES:
             parts.append(_OUTCOMES[self.outcome])
+        if self.until:
+            parts.append("began <= coalesce((SELECT began FROM stories WHERE story = ?), began)")
+            given.append(self.until)
         return " AND ".join(parts), given
 
 

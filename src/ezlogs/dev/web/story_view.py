@@ -40,6 +40,7 @@ def _event_bar(event: UniversalEvent, processes: dict[str, str]) -> dict[str, An
     return {
         "event_id": event.event_id,
         "name": f"{event.event_type} {event.action}",
+        "label": event.action,
         "lane": processes.get(event.event_id, ""),
         "from": at,
         "to": at + int((event.duration or 0) * 1e9),
