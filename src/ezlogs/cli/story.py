@@ -20,6 +20,7 @@ from ezlogs.story.outline import outline
 from ezlogs.story.registry import Phrases
 from ezlogs.story.terminal import drawn_tree
 from ezlogs.story.wording import counted, listed
+from ezlogs.zone import here
 
 FORMATS = ("tree", "text", "markdown", "json")
 _SHORT_ID = 8
@@ -28,7 +29,7 @@ _MOST_LISTED = 50
 
 def _zone(context: click.Context, option: click.Parameter, given: str | None) -> tzinfo | None:
     if given is None:
-        return datetime.now().astimezone().tzinfo
+        return here()
     from zoneinfo import ZoneInfo
 
     try:

@@ -17,10 +17,10 @@ from ezlogs.dev.decode import ReceivedEvent, ReceivedLog, ReceivedSpan
 from ezlogs.dev.metrics import ReceivedPoint
 from ezlogs.dev.store.origin import UNNAMED, process_of, service_of
 from ezlogs.dev.store.schema import MOST_BYTES, MOST_EVENTS, opened
-from ezlogs.dev.store.summaries import Filter, Summary
+from ezlogs.dev.store.summaries import Filter, Summary, Teller
 from ezlogs.dev.store.writing import make_room, put_event, put_points, put_span, size_of
 from ezlogs.event import UniversalEvent
-from ezlogs.story import Told
+from ezlogs.story import Told, stories
 from ezlogs.wire import from_attributes
 
 MOST_TOLD = 2_000
@@ -37,6 +37,7 @@ class Store:
         path: The file that outlives the process; in memory when left out.
         most_events: How many events are kept.
         most_bytes: How large they may be together.
+        teller: Tells stories, in somebody's own words or time zone.
 
     Example:
         >>> store = Store()
@@ -44,7 +45,15 @@ class Store:
         (([], 0), 0)
     """
 
-    def __init__(self, path: Path | None = None, most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        most_events: int = MOST_EVENTS,
+        most_bytes: int = MOST_BYTES,
+        *,
+        teller: Teller = stories,
+    ) -> None:
+        self.teller = teller
         self._database = opened(path)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -238,7 +247,7 @@ class Store:
 
     def _tell(self, changed: Iterable[str]) -> None:
         for story in changed:
-            summary = Summary.of(self.told(story)) or self._of_spans(story)
+            summary = Summary.of(self.told(story), self.teller) or self._of_spans(story)
             if summary is not None and summary.events == MOST_TOLD:
                 summary = msgspec.structs.replace(summary, events=self.size(story))
             if summary is None:

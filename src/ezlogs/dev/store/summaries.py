@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,9 @@ from ezlogs.event import Actor
 from ezlogs.story import Story, Told, stories
 
 LONGEST_WORDS = 20_000
+
+Teller = Callable[[Iterable[Told]], list[Story]]
+"""Makes stories of events, as `ezlogs.story.stories` does."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,9 +37,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
 
     @classmethod
-    def of(cls, told: Iterable[Told]) -> Summary | None:
+    def of(cls, told: Iterable[Told], teller: Teller = stories) -> Summary | None:
         """Return what is to be shown of the story that some events tell; None without any."""
-        found = stories(told)
+        found = teller(told)
         return cls._of_story(found[0]) if found else None
 
     @classmethod
