@@ -22,7 +22,7 @@ from ezlogs.story.terminal import drawn_tree
 from ezlogs.story.wording import counted, listed
 from ezlogs.zone import here
 
-FORMATS = ("tree", "text", "markdown", "json")
+FORMATS = ("tree", "text", "markdown", "json", "test")
 _SHORT_ID = 8
 _MOST_LISTED = 50
 
@@ -126,6 +126,12 @@ def _list(found: Sequence[Story], zone: tzinfo) -> None:
 def _print(found: Sequence[Story], groups: Sequence[tuple[Story, ...]], kind: str, zone: tzinfo) -> None:
     if kind == "json":
         click.echo(json.dumps([render_json(one) for one in found], indent=2))
+        return
+    if kind == "test":
+        from ezlogs.testing.copying import copy_as_test
+
+        if found:
+            click.echo(copy_as_test(event for one in found for event in one.events))
         return
     console = Console(highlight=False)
     for group in groups:
