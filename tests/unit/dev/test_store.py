@@ -131,6 +131,7 @@ def test_stories_are_told_in_the_words_of_whoever_looks() -> None:
         event_type="data.change",
         changes=(Change("paid_at", None, "2026-01-31T12:00:00Z"),),
         correlation=Correlation(correlation_id="story-1"),
+        timestamp=1_700_000_001_000_000_000,
     )
     store.take([span(event(1), change)])
     (summary,), _ = store.stories(Filter(text="bought"))
