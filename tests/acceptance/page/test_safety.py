@@ -144,6 +144,27 @@ def test_a_slow_server_is_waited_for(visit: Visit, endpoint: Endpoint) -> None:
     expect(page.get_by_role("row", name="charge j-1")).to_be_visible(timeout=8_000)
 
 
+def test_a_tab_that_nobody_sees_takes_no_connection(visit: Visit, endpoint: Endpoint) -> None:
+    """As a browser has six for all of its tabs; it shows what is newer as soon as it is seen again."""
+    arrive(endpoint, 1)
+    page = visit.go()
+    expect(stories_of(page)).to_have_count(1)
+    hide = """(hidden) => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/api/live")):
+        page.evaluate(hide, True)
+    arrive(endpoint, 2)
+    page.wait_for_timeout(600)  # for as long as news would take
+    expect(stories_of(page)).to_have_count(1)
+    expect(page.get_by_role("status").get_by_text("live")).to_be_visible()
+    page.evaluate(hide, False)
+    expect(stories_of(page)).to_have_count(2)
+    arrive(endpoint, 3)
+    expect(stories_of(page)).to_have_count(3)
+
+
 def test_what_somebody_reads_holds_still_while_thousands_of_events_arrive(visit: Visit, endpoint: Endpoint) -> None:
     """Scrolled down, what is in sight stays; how much there is above is said, and it is there for a click."""
     arrive(endpoint, *range(1, 301))

@@ -5,11 +5,15 @@ const PATIENCE = 20000; // milliseconds until an answer is given up
 let asking = 0;
 let whenQuiet = () => {};
 
-/** Return the version of what the server knows, and whether it is there. What is being asked for comes first. */
+/**
+ * Return the version of what the server knows, and whether it is there. What is being asked for comes first.
+ *
+ * Only while the page is in sight: browsers have six connections to a server for all of their tabs together.
+ */
 export function useNews() {
   const [news, setNews] = useState({ version: "", online: true });
   useEffect(() => {
-    const source = new EventSource("/api/live");
+    let source = null;
     let newest = null;
     whenQuiet = () => {
       if (newest === null || asking) return;
@@ -17,14 +21,28 @@ export function useNews() {
       newest = null;
       setNews({ version, online: true });
     };
-    source.onmessage = (message) => {
-      newest = message.data;
-      whenQuiet();
+    const listen = () => {
+      source = new EventSource("/api/live");
+      source.onmessage = (message) => {
+        newest = message.data;
+        whenQuiet();
+      };
+      source.onopen = () =>
+        setNews(({ version, online }) => ({ version: online ? version : `${version} again`, online: true }));
+      source.onerror = () => setNews((known) => ({ ...known, online: false }));
     };
-    source.onopen = () =>
-      setNews(({ version, online }) => ({ version: online ? version : `${version} again`, online: true }));
-    source.onerror = () => setNews((known) => ({ ...known, online: false }));
-    return () => source.close();
+    const look = () => {
+      if (document.hidden) {
+        source?.close();
+        source = null;
+      } else if (!source) listen();
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      source?.close();
+    };
   }, []);
   return news;
 }
