@@ -52,7 +52,10 @@ def test_a_story_arrives_without_a_reload(visit: Visit, endpoint: Endpoint) -> N
     """And what was empty before said what to do."""
     page = visit.go()
     expect(page.get_by_text("No story yet.")).to_be_visible()
-    expect(page.get_by_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint.address}", exact=True)).to_be_visible()
+    settings = page.locator(".empty pre").filter(has_text="PROTOCOL").inner_text().splitlines()
+    assert settings == [
+        f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint.address}", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+    ]  # fmt: skip
     visit.keep("empty")
     arrive(endpoint, 1)
     expect(stories_of(page)).to_have_count(1)

@@ -19,7 +19,8 @@ export function Dashboard({ version }) {
   const { series, latencies, losses } = told;
   const none = html`<p class="empty">
     No service has told of its own delivery yet. It does where it sends metrics here: under <code>ezlogs dev -- COMMAND</code> every
-    two seconds, or with a meter provider of its own and <code>OTEL_METRICS_EXPORTER=otlp</code>, of which the first come after a minute.
+    two seconds, or with a meter provider of its own, <code>OTEL_METRICS_EXPORTER=otlp</code> and
+    <code>OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf</code>, of which the first come after a minute.
   </p>`;
   return html`
     <h1>Performance and delivery</h1>

@@ -127,7 +127,7 @@ function Empty({ isNarrow, onClear }) {
       <p>No story yet. This page shows each as it happens, once a program sends its telemetry here:</p>
       <pre>ezlogs dev -- python app.py</pre>
       <p>or, for a program that runs already with ezlogs or any other OpenTelemetry SDK,</p>
-      <pre>OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}</pre>
+      <pre>OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}${"\n"}OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf</pre>
       <p>or watch a small shop for two seconds:</p>
       <pre>OTEL_SERVICE_NAME=shop OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin} ezlogs run python -m ezlogs.demo.shop</pre>
     </div>
