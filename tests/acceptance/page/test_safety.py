@@ -196,6 +196,22 @@ def test_what_somebody_reads_holds_still_while_thousands_of_events_arrive(visit:
     expect(page.get_by_text("2,800 stories")).to_be_visible()
 
 
+def test_a_list_that_is_narrowed_begins_anew(visit: Visit, endpoint: Endpoint) -> None:
+    """At its top, with its first line as the current one, and live."""
+    arrive(endpoint, *range(1, 101))
+    page = visit.go()
+    expect(page.get_by_text("100 stories")).to_be_visible()
+    page.get_by_role("listbox").focus()
+    page.keyboard.press("End")
+    arrive(endpoint, 101)
+    expect(page.get_by_role("button", name="1 newer story")).to_be_visible()
+    page.get_by_label("Text").fill("order")
+    expect(page.get_by_text("101 stories")).to_be_visible()
+    expect(stories_of(page, selected=True)).to_contain_text("Ada placed order 101")
+    expect(page.get_by_role("button", name="newer")).to_have_count(0)
+    assert page.locator(".long").evaluate("list => list.scrollTop") == 0
+
+
 def test_everything_is_forgotten_when_asked_twice(visit: Visit, endpoint: Endpoint) -> None:
     """Once is not enough."""
     arrive(endpoint, 1, 2)
