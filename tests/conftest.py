@@ -72,7 +72,8 @@ def nothing_is_found_open_later() -> Iterator[None]:
 
 
 @pytest.fixture
-def captured() -> Iterator[Captured]:
-    """Capture the events that the test's code emits, but for those of exceptions, which have tests of their own."""
-    with capture(errors="none") as found:
+def captured(request: pytest.FixtureRequest) -> Iterator[Captured]:
+    """Capture the events that the test's code emits; those of exceptions where the test is marked ``errors_told``."""
+    errors = "unhandled" if request.node.get_closest_marker("errors_told") else "none"
+    with capture(errors=errors) as found:
         yield found

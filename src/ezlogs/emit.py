@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
+from operator import methodcaller
 from time import time_ns
 from typing import ParamSpec, TypeVar
 
@@ -29,6 +30,8 @@ _SCALARS = frozenset({str, int, float, bool, type(None), Pairs})
 """Types whose values need no snapshot, or are one."""
 _IDS = frozenset({str, int, type(None)})
 """Types of ids in pairs that need no snapshot."""
+_IN_THE_CALL = methodcaller("errisinstance", InvalidEvent)
+"""What pytest asks about an exception before it leaves a frame out: the mistake is where the event was told."""
 _UNCHANGED: tuple[Change, ...] = ()
 
 
@@ -208,6 +211,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
                 tail,
             )
         else:
+            __tracebackhide__ = _IN_THE_CALL
             event = UniversalEvent.create(
                 event_type,
                 action,

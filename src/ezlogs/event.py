@@ -217,6 +217,7 @@ class UniversalEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
             sequence=sequence,
         )
         if strict and facts.invalid:
+            __tracebackhide__ = True  # by pytest: the mistake is where the event was told
             raise InvalidEvent("; ".join(facts.invalid))
         return cls.of(facts)
 

@@ -50,6 +50,16 @@ def test_a_reader_that_has_seen_enough_is_no_error(arguments: tuple[str, ...], e
     assert process.returncode in (0, 1)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [("settings",), ("export", "{}"), ("story", "{}", "--json")])
+def test_a_disk_that_is_full_is_said(arguments: tuple[str, ...], events: Path) -> None:
+    """In one line, and the exit status says that there is no result."""
+    command = [*COMMAND, *(argument.format(events) for argument in arguments)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "Error: the result cannot be written: No space left on device\n")
+
+
 def test_a_terminal_without_such_characters_gets_others(events: Path, tmp_path: Path) -> None:
     """Trees are drawn in ASCII, and nothing ends in an error."""
     few = tmp_path / "few.jsonl"

@@ -26,9 +26,12 @@ with ezlogs.actor("user", 7, "Ada"), ezlogs.flow("checkout", 1):
 
 
 def test_a_program_is_on_the_page_with_its_figures(tmp_path: Path) -> None:
-    """Its story is there, under the service's name; so is what it tells of its own delivery; Ctrl-C ends both."""
+    """Its story is there, under the service's name and in its own words; so is how it delivers; Ctrl-C ends both."""
     program = tmp_path / "shop.py"
     program.write_text(PROGRAM)
+    (tmp_path / "shop_words.py").write_text(
+        "import ezlogs\nezlogs.phrase('order.placed', '{actor} bought order {subject.id}')\n"
+    )
     # A job in the background inherits an ignored SIGINT; a person's terminal does not.
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     command = [sys.executable, "-c", heed + "from ezlogs.cli import main; main()", "dev"]
@@ -36,10 +39,11 @@ def test_a_program_is_on_the_page_with_its_figures(tmp_path: Path) -> None:
     environ |= {"EZLOGS_STATE_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1", "COLUMNS": "200", "no_proxy": "127.0.0.1"}
     environ["OTEL_SERVICE_NAME"] = "shop"
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    options = ["--port", "0", "--grpc-port", "0", "--store", str(tmp_path / "dev.db")]
+    options = ["--port", "0", "--grpc-port", "0", "--store", str(tmp_path / "dev.db"), "--phrases", "shop_words"]
     with subprocess.Popen(
         [*command, *options, "--", sys.executable, str(program)],
         env=environ,
+        cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -52,7 +56,7 @@ def test_a_program_is_on_the_page_with_its_figures(tmp_path: Path) -> None:
             assert found is not None
             page = found[0]
             (story,) = until(page + "/api/stories", lambda told: told["total"] == 1)["stories"]
-            assert (story["title"], story["services"]) == ("Ada placed order 42", ["shop"])
+            assert (story["title"], story["services"]) == ("Ada bought order 42", ["shop"])
             told = until(page + "/api/performance", lambda told: told["losses"] and len(told["latencies"]) == 2)
             assert [(one["service"], one["result"]) for one in told["losses"]] == [("shop", "delivered")]
             assert {"ezlogs.queue.bytes", "ezlogs.breaker.state"} <= set(told["series"])

@@ -1,10 +1,13 @@
 """The `ezlogs` command. This file runs without the packages that the command itself needs."""
 
 import codecs
+import errno
 import io
+import os
 import sys
 
 _NEEDED = ("click", "rich")
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _PLAIN = {
     "✓": "+", "✗": "x", "↩": "<", "↻": "~", "·": "-", "…": "...", "→": "->", "├": "|", "└": "`", "─": "-", "│": "|",
 }  # fmt: skip
@@ -25,7 +28,14 @@ def main() -> None:
         print("the ezlogs command needs: pip install 'ezlogs-opentelemetry[dev]'", file=sys.stderr)
         sys.exit(2)
     _write_what_the_terminal_can()
-    app(prog_name="ezlogs")
+    try:
+        app(prog_name="ezlogs")
+    except OSError as problem:
+        if problem.errno not in _CANNOT_WRITE:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or what is left to write fails once more at the exit
+        print(f"Error: the result cannot be written: {problem.strerror}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _write_what_the_terminal_can() -> None:

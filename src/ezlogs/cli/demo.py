@@ -16,6 +16,7 @@ from ezlogs.cli.dev import environment
 from ezlogs.cli.help import Command
 from ezlogs.cli.story import drawn
 from ezlogs.story import render_json, stories, told
+from ezlogs.zone import here
 
 TIMEOUT = 60.0
 """Seconds that the shop may take, on however slow a machine."""
@@ -59,7 +60,7 @@ def demo(as_json: bool) -> None:
             )
         except subprocess.TimeoutExpired as late:
             raise click.ClickException(f"the shop did not close within {TIMEOUT:g} s") from late
-        found = stories(told([*receiver.spans, *receiver.logs]))
+        found = stories(told([*receiver.spans, *receiver.logs]), zone=here())
     if ended.returncode or not found:
         raise click.ClickException(f"the shop failed:\n{ended.stderr.strip() or 'nothing was received from it'}")
     if as_json:

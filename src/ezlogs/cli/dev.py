@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -23,9 +24,10 @@ from ezlogs.cli.run import instrumented
 from ezlogs.cli.sources import PHRASES
 from ezlogs.cli.story import drawn
 from ezlogs.dev.decode import ReceivedLog, ReceivedSpan
-from ezlogs.story import render_json, told
+from ezlogs.story import render_json, stories, told
 from ezlogs.story.registry import Phrases
 from ezlogs.story.tail import Tail
+from ezlogs.zone import here
 
 if TYPE_CHECKING:
     from ezlogs.dev.endpoint import Endpoint
@@ -57,7 +59,9 @@ def dev(  # noqa: PLR0917  # click gives them by name
         raise click.ClickException("ezlogs dev needs: pip install 'ezlogs-opentelemetry[dev]'") from missing
 
     arrivals: queue.SimpleQueue[Sequence[ReceivedSpan | ReceivedLog]] = queue.SimpleQueue()
-    console, tail = Console(highlight=False), Tail(phrases=phrases)
+    zone = here()
+    console, tail = Console(highlight=False), Tail(phrases=phrases, zone=zone)
+    teller = partial(stories, phrases=phrases, zone=zone)
 
     def tell(now: float) -> None:
         with suppress(queue.Empty):
@@ -71,7 +75,7 @@ def dev(  # noqa: PLR0917  # click gives them by name
 
     with ExitStack() as stack:
         try:
-            endpoint = stack.enter_context(Endpoint(file, arrivals.put, port=port, grpc_port=grpc_port))
+            endpoint = stack.enter_context(Endpoint(file, arrivals.put, port=port, grpc_port=grpc_port, teller=teller))
         except UnusableFileError as problem:
             raise click.ClickException(f"{problem}; --store takes a new file, or one that it made") from problem
         except OSError as problem:

@@ -18,12 +18,20 @@ from ezlogs.story.wording import counted
 @click.command(cls=Command, name="export")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.File("rb"))
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="jsonl", show_default=True, help="As what.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl, for programs.")
 @click.option("--output", "-o", type=click.File("w", "utf-8", lazy=True), default="-", help="To a file.")
 @click.option("--story", "story_id", metavar="ID", help="Only the story whose id begins so.")
 @PORT
 @DIRECTORY
 def export(
-    *, files: tuple[BinaryIO, ...], kind: str, output: TextIO, story_id: str | None, port: int, directory: str | None
+    *,
+    files: tuple[BinaryIO, ...],
+    kind: str,
+    as_json: bool,
+    output: TextIO,
+    story_id: str | None,
+    port: int,
+    directory: str | None,
 ) -> None:
     """Write events as lines of JSON, as OTLP/JSON, as a table or as the Ruby agent's JSON.
 
@@ -46,7 +54,7 @@ def export(
         where = f" in {place}" if place else ""
         raise click.ClickException(f"there is no event{where}" if story_id is None else f"no story {story_id}{where}")
     scrubber = scrubber_here()
-    for text in write(tracked(chosen, len(chosen), "writing"), kind, scrubber):
+    for text in write(tracked(chosen, len(chosen), "writing"), "jsonl" if as_json else kind, scrubber):
         output.write(text)
     if output.name not in ("-", "<stdout>"):
         click.echo(f"wrote {counted(len(chosen), 'event')} to {output.name}", err=True)

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from ezlogs.cli import spool_view
 from ezlogs.cli.help import Command
-from ezlogs.cli.sources import events_in, name_of
+from ezlogs.cli.sources import events_in, name_of, nobody_on
 from ezlogs.cli.spool import chosen, refused, seconds_of, waiting
 from ezlogs.dev.history import ask
 from ezlogs.story.history import Entry, Found, find, history, merged
@@ -102,7 +102,7 @@ def _of_here(port: int, directory: str | None, kind: str, identifier: str) -> tu
     choice.complain()
     here = f"what waits in {choice.base}"
     if live is None:
-        return waits, f"{here}, and no ezlogs dev is on port {port}: give a FILE, as ezlogs story reads it"
+        return waits, f"{here}; {nobody_on(port)}"
     return merged([live, waits]), f"the ezlogs dev on port {port} or {here}"
 
 

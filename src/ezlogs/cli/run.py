@@ -33,10 +33,30 @@ def instrumented(command: Sequence[str]) -> list[str]:
         command: A program and its arguments.
 
     Raises:
-        click.ClickException: One of the two is not there.
+        CannotRun: One of the two is not there, or may not be run.
     """
     beside_python = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
     instrument = shutil.which("opentelemetry-instrument", path=beside_python)
-    if instrument is None or shutil.which(command[0]) is None:
-        raise click.ClickException(f"{command[0] if instrument else 'opentelemetry-instrument'}: command not found")
+    if instrument is None:
+        raise CannotRun("opentelemetry-instrument")
+    if shutil.which(command[0]) is None:
+        is_there = os.path.dirname(command[0]) and os.path.exists(command[0])
+        raise (MayNotRun if is_there else CannotRun)(command[0])
     return [instrument, *command]
+
+
+class CannotRun(click.ClickException):
+    """There is no such program; the exit status is what a shell's would be."""
+
+    exit_code = 127
+    why = "command not found"
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program}: {self.why}")
+
+
+class MayNotRun(CannotRun):
+    """It is there, and may not be run."""
+
+    exit_code = 126
+    why = "is no program that may be run"

@@ -123,8 +123,13 @@ def events_here(port: int, directory: str | None) -> tuple[list[Told], str]:
     found = [*dev.news(), *disk.news()]
     disk.complain()
     if not dev.there:
-        return found, f"{disk.name}, and no ezlogs dev is on port {port}: give a FILE"
+        return found, f"{disk.name}; {nobody_on(port)}"
     return found, f"{dev.name} or {disk.name}"
+
+
+def nobody_on(port: int) -> str:
+    """Return what else there is to do where there is no `ezlogs dev` that could be asked."""
+    return f"no ezlogs dev is on port {port}, and no FILE was given"
 
 
 def name_of(file: BinaryIO) -> str:

@@ -15,20 +15,21 @@ from rich.text import Text
 
 from ezlogs.cli.help import Command
 from ezlogs.cli.sources import DIRECTORY, PHRASES, PORT, events_here, events_in, name_of
-from ezlogs.story import Story, render_json, render_markdown, render_text, stories, together
+from ezlogs.story import Story, paragraph, render_json, render_markdown, render_text, stories, together
 from ezlogs.story.outline import outline
 from ezlogs.story.registry import Phrases
 from ezlogs.story.terminal import drawn_tree
 from ezlogs.story.wording import counted, listed
+from ezlogs.zone import here
 
-FORMATS = ("tree", "text", "markdown", "json")
+FORMATS = ("tree", "text", "markdown", "json", "test")
 _SHORT_ID = 8
 _MOST_LISTED = 50
 
 
 def _zone(context: click.Context, option: click.Parameter, given: str | None) -> tzinfo | None:
     if given is None:
-        return datetime.now().astimezone().tzinfo
+        return here()
     from zoneinfo import ZoneInfo
 
     try:
@@ -86,7 +87,7 @@ def story(
     _print([one for group in groups for one in group], groups, "json" if as_json else kind, zone)
     if not groups:
         meant = f" with the id {listed(ids)}" if ids else ""
-        raise click.ClickException(f"{place}: no story{meant}{_hint(ids, found)}")
+        raise click.ClickException(f"no story{meant} in {place}{_hint(ids, found)}")
 
 
 def _is_meant(one: Story, ids: Iterable[str]) -> bool:
@@ -126,6 +127,12 @@ def _print(found: Sequence[Story], groups: Sequence[tuple[Story, ...]], kind: st
     if kind == "json":
         click.echo(json.dumps([render_json(one) for one in found], indent=2))
         return
+    if kind == "test":
+        from ezlogs.testing.copying import copy_as_test
+
+        if found:
+            click.echo(copy_as_test(event for one in found for event in one.events))
+        return
     console = Console(highlight=False)
     for group in groups:
         for one in group:
@@ -143,5 +150,4 @@ def drawn(one: Story, others: Iterable[Story] = (), zone: tzinfo | None = None) 
         others: Those that it may go on from.
         zone: The time zone in which to say when it began; that is not said when left out.
     """
-    sentences = " ".join(sentence.text for sentence in one.sentences)
-    return Group(drawn_tree(outline(one, others, zone=zone)), "", Text(sentences), "")
+    return Group(drawn_tree(outline(one, others, zone=zone)), "", Text(paragraph(one)), "")

@@ -20,6 +20,7 @@ from ezlogs.story.outline import outline
 from ezlogs.story.registry import Phrases
 from ezlogs.story.tail import Heard, Tail
 from ezlogs.story.terminal import drawn_tree
+from ezlogs.zone import here
 
 EVERY: Final = 0.5
 """Seconds between two looks."""
@@ -45,7 +46,7 @@ def tail(*, everything: bool, once: bool, as_json: bool, phrases: Phrases, port:
     """
     dev, disk = Dev(port), Disk(directory)
     console = Console(highlight=False)
-    told = Tail(QUIET, patience=PATIENCE, longest=LONGEST, phrases=phrases)
+    told = Tail(QUIET, patience=PATIENCE, longest=LONGEST, phrases=phrases, zone=here())
     told.hear((one for source in (dev, disk) for one in source.news()), monotonic())
     disk.complain()
     before = told.due(float("inf"))

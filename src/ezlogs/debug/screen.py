@@ -24,6 +24,7 @@ from ezlogs.runtime import Runtime
 from ezlogs.story.tail import Tail
 from ezlogs.story.tree import Told
 from ezlogs.wire import REDACTED, from_attributes, scrubbed_attributes
+from ezlogs.zone import here
 
 QUIET: Final = 0.3
 """Seconds without news after which a story is shown."""
@@ -61,7 +62,7 @@ class Screen:
         self._queue: SimpleQueue[UniversalEvent | str | threading.Event] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._tail = Tail(QUIET, patience=PATIENCE, longest=LONGEST, phrases=registered)
+        self._tail = Tail(QUIET, patience=PATIENCE, longest=LONGEST, phrases=registered, zone=here())
         self._asides: dict[str, tuple[str, ...]] = {}
         self._account = Account(self._runtime)
         self._unseen = 0

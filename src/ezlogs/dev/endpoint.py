@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ezlogs.dev.serving import Served
-from ezlogs.dev.store import Store
+from ezlogs.dev.store import Store, Teller
 from ezlogs.dev.web.app import Received, Take, application
+from ezlogs.story import stories
 
 if TYPE_CHECKING:
     from ezlogs.dev.grpc import GrpcReceiver
@@ -28,6 +29,7 @@ class Endpoint:
         also: Is given the spans and log records that come, once they are in the store.
         port: For HTTP; 0 takes a free one.
         grpc_port: For gRPC; 0 takes a free one.
+        teller: Tells the stories that the page shows, in somebody's own words or time zone.
 
     Raises:
         UnusableFileError: The file cannot be used.
@@ -39,10 +41,16 @@ class Endpoint:
     """
 
     def __init__(
-        self, file: Path | None = None, also: Take | None = None, *, port: int = 4318, grpc_port: int = 4317
+        self,
+        file: Path | None = None,
+        also: Take | None = None,
+        *,
+        port: int = 4318,
+        grpc_port: int = 4317,
+        teller: Teller = stories,
     ) -> None:
         try:
-            self.store = Store(file)
+            self.store = Store(file, teller=teller)
         except sqlite3.Error as problem:
             raise UnusableFileError(f"{file} cannot be used: {problem}") from problem
         self._also = also

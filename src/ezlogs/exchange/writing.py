@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, islice
 from typing import Any, Final
@@ -30,7 +31,9 @@ COLUMNS: Final = (
 )  # fmt: skip
 """The columns of a table; times in UTC, durations in seconds, metadata and changes as JSON."""
 
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  # as some programs take them
+_STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that could steer a terminal, or turn text around."""
 
 
 def write(found: Iterable[Told], kind: str, scrubber: Scrubber | None = None) -> Iterator[str]:
@@ -67,18 +70,23 @@ def requests(found: Iterable[Told], scrubber: Scrubber) -> Iterator[Batch]:
 
 def _otlp(found: Iterable[Told], scrubber: Scrubber) -> Iterator[str]:
     for batch in requests(found, scrubber):
-        yield to_json(batch.body, "traces").decode() + "\n"
+        yield _line(to_json(batch.body, "traces"))
 
 
 def _jsonl(found: Iterable[Told], scrubber: Scrubber) -> Iterator[str]:
     for told in _scrubbed(found, scrubber):
         document = msgspec.json.decode(told.event.to_json())
-        yield msgspec.json.encode({"service": told.service, **document}).decode() + "\n"
+        yield _line(msgspec.json.encode({"service": told.service, **document}))
 
 
 def _ruby(found: Iterable[Told], scrubber: Scrubber) -> Iterator[str]:
     for told in _scrubbed(found, scrubber):
-        yield msgspec.json.encode(ruby.write(told.event, told.service)).decode() + "\n"
+        yield _line(msgspec.json.encode(ruby.write(told.event, told.service)))
+
+
+def _line(document: bytes) -> str:
+    """Return JSON as a line that does nothing to the terminal that it may be written to; it reads back the same."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", document.decode()) + "\n"
 
 
 def _csv(found: Iterable[Told], scrubber: Scrubber) -> Iterator[str]:
@@ -125,8 +133,10 @@ def _row(cells: Iterable[object]) -> str:
 
 
 def _harmless(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula, which whoever chose a label could have run."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULAS) else cell
+    """Return a cell that no spreadsheet takes for a formula, and no terminal for an order, whoever chose a label."""
+    if not isinstance(cell, str):
+        return cell
+    return ("'" if cell.startswith(_FORMULAS) else "") + _STEERING.sub(" ", cell)
 
 
 def _scrubbed(found: Iterable[Told], scrubber: Scrubber) -> Iterator[Told]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import concurrent.futures.thread  # noqa: F401  # see below
 import os
-import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from ezlogs.launch.children import AtTheEndOfChildren
 from ezlogs.launch.health import health_of
 from ezlogs.launch.interrupt import interrupt_kept
 from ezlogs.launch.rules import installed_rules
+from ezlogs.launch.trial import sends_nothing
 from ezlogs.runtime import Runtime, current_runtime, install, log
 from ezlogs.settings import (
     Core,
@@ -182,9 +182,9 @@ def _pipeline(loaded: Loaded, runtime: Runtime) -> Pipeline:
 def _stand_in(runtime: Runtime) -> StandIn | None:
     """Return what takes events in place of a pipeline in a test run, and in processes that one starts."""
     if process.stand_in is None:
-        folder, plugin = os.environ.get("_EZLOGS_CAPTURE"), sys.modules.get("ezlogs_pytest")
+        folder = os.environ.get("_EZLOGS_CAPTURE")
         if folder is None:
-            if plugin is None or plugin.sending:
+            if not sends_nothing(os.environ):
                 return None
             from ezlogs.testing.standin import StandIn
 

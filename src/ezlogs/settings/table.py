@@ -543,6 +543,9 @@ OtlpSignal = Literal["traces", "logs"]
 CONFIG_FILE: Final = "EZLOGS_CONFIG_FILE"
 """The variable that names the file of settings."""
 
+TESTS_SEND: Final = "EZLOGS_TESTS_SEND"
+"""The variable by which a run of unittest, or of Django's tests, asks for its events to be sent."""
+
 # Kubernetes puts the address of a service called `ezlogs` or `ezlogs-collector` into the environment of pods.
 _SERVICE_LINK = expression(
     r"EZLOGS_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"
@@ -573,4 +576,4 @@ def is_ours(name: str) -> bool:
     >>> is_ours("EZLOGS_ENPOINT"), is_ours("EZLOGS_COLLECTOR_SERVICE_HOST"), is_ours("HOME")
     (True, False, False)
     """
-    return name.startswith(PREFIX) and name != CONFIG_FILE and not _SERVICE_LINK.fullmatch(name)
+    return name.startswith(PREFIX) and name not in {CONFIG_FILE, TESTS_SEND} and not _SERVICE_LINK.fullmatch(name)

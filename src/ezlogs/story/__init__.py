@@ -3,7 +3,7 @@
 from ezlogs.story.descent import chain, depth
 from ezlogs.story.links import linked, origins, together
 from ezlogs.story.received import told
-from ezlogs.story.render import render_json, render_markdown, render_text
+from ezlogs.story.render import paragraph, render_json, render_markdown, render_text
 from ezlogs.story.telling import Sentence, Story, stories
 from ezlogs.story.tree import Node, Told
 
@@ -16,6 +16,7 @@ __all__ = [
     "depth",
     "linked",
     "origins",
+    "paragraph",
     "render_json",
     "render_markdown",
     "render_text",

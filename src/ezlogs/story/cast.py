@@ -73,7 +73,11 @@ class Cast:
 
         A request that does not know who asks was asked by whom all that happened in it was done by, if that is one.
         """
-        return self.person(self._behind.get(event.event_id, event.actor))
+        return self.person(self.behind(event))
+
+    def behind(self, event: UniversalEvent) -> Actor:
+        """Return who did what an event tells of, as far as that is known."""
+        return self._behind.get(event.event_id, event.actor)
 
     def _name(self, actor: Actor) -> str | None:
         label = actor.label or self._labels.get((actor.type, actor.id))
@@ -135,7 +139,8 @@ class Cast:
         return words(name) if name and name not in _NO_NAME else None
 
 
-_NOBODY = frozenset({"unknown", "anonymous", "system", "scheduler", "cli"})
+NOBODY = frozenset({"unknown", "anonymous", "system", "scheduler", "cli"})
+"""Types of actors that are not known by name, or are no persons."""
 
 
 def _behind(events: list[UniversalEvent]) -> dict[str, Actor]:
@@ -150,7 +155,7 @@ def _behind(events: list[UniversalEvent]) -> dict[str, Actor]:
     by_id = {event.event_id: event for event in events}
     found: dict[str, dict[tuple[str, str | None], Actor]] = {}
     for event in events:
-        if event.actor.type in _NOBODY:
+        if event.actor.type in NOBODY:
             continue
         seen, cause = {event.event_id}, event.correlation.parent_event_id
         while cause in by_id and cause not in seen and cause not in unknown and len(seen) < _NEAR:

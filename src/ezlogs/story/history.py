@@ -12,7 +12,7 @@ from msgspec import UNSET
 from ezlogs.event import Actor, Change, Subject, UniversalEvent
 from ezlogs.story.cast import Cast
 from ezlogs.story.phrases import schedule_name
-from ezlogs.story.rows import shown
+from ezlogs.story.rows import called, shown
 from ezlogs.story.tree import Told, distinct, grow
 from ezlogs.story.wording import listed, past, words
 
@@ -212,6 +212,7 @@ def _several(metadata: Mapping[str, object], name: str) -> tuple[object, ...]:
 
 
 def _sides(change: Change, event: UniversalEvent) -> str:
+    change = called(change, event)
     if change.before is UNSET:
         return shown(change.after) if event.action.endswith("create") else f"→ {shown(change.after)}"
     return f"{shown(change.before)} → {'not known' if change.after is UNSET else shown(change.after)}"

@@ -6,7 +6,7 @@ from ezlogs.event import UniversalEvent
 from ezlogs.story.cast import Cast
 from ezlogs.story.language import Language
 from ezlogs.story.passages import Passage
-from ezlogs.story.wording import last_segment
+from ezlogs.story.wording import last_segment, moment
 
 NOTABLE_WAIT = 1.0
 """Seconds in the queue from which a reader wants to know of them."""
@@ -21,8 +21,8 @@ _ENDED_BY_OTHERS = {
 """How a job's last run ended, by its action, where somebody else than its own code has ended it."""
 
 
-def sentence(passage: Passage, cast: Cast) -> str:
-    """Return ``Job send_receipt failed twice (SMTPServerDisconnected), then ran in 1.2 s``."""
+def sentence(passage: Passage, cast: Cast) -> list[str]:
+    """Return ``Job send_receipt failed twice (SMTPServerDisconnected), then ran in 1.2 s``, and facts for brackets."""
     own = [node for node in passage.nodes if node.event.event_type in ("job.enqueue", "job.execution")]
     language = cast.language
     name = language.say("job", job=cast.job(own[0].event))
@@ -30,17 +30,18 @@ def sentence(passage: Passage, cast: Cast) -> str:
     nodes.sort(key=lambda node: (node.event.correlation.attempt or 0, node.at))
     runs = [node.event for node in nodes]
     if not runs:
-        return _not_run(name, own[0].event, language)
+        return [_not_run(name, own[0].event, language)]
     told = _ran(name, runs, language)
     joined = max(cast.joined(node.event) for node in own)
     facts = [language.say("job.joins", jobs=language.counting(joined, "job.joined"))] if joined else []
-    after = language.in_brackets(facts)
+    if runs[-1].outcome == "unknown":
+        facts.append(language.say("job.last_seen", at=moment(passage.last_seen, cast.zone)))
     wait = runs[0].metadata.get("queue_wait")
     if isinstance(wait, (int, float)) and wait >= NOTABLE_WAIT:
         rest = told.removeprefix(name).strip()
         message = "job.waited" if len(runs) == 1 else "job.waited_first"
-        return language.say(message, job=name, time=language.duration(wait), rest=rest) + after
-    return told + after
+        told = language.say(message, job=name, time=language.duration(wait), rest=rest)
+    return [told, *facts]
 
 
 def _ran(name: str, runs: list[UniversalEvent], language: Language) -> str:

@@ -8,6 +8,9 @@ from typing import Final
 from ezlogs.story.messages import ENGLISH as MESSAGES
 from ezlogs.story.wording import ordinal, past, plural, time_parts, with_article, words
 
+_OF_THEM = {"was": "were", "has": "have", "is": "are", "does": "do"}
+"""The verbs of the messages, and of most phrases, that are others after ``they``."""
+
 
 def _of_two(number: int) -> int:
     return 0 if number == 1 else 1
@@ -96,6 +99,20 @@ class Language:
         """Return items as a list in a sentence."""
         return self.say("and", first=", ".join(items[:-1]), last=items[-1]) if len(items) > 1 else "".join(items)
 
+    def again(self, statement: str, who: str) -> str:
+        """Return a statement that begins with a name as it follows another of the same person's.
+
+        As it is where it does not begin so, and in a language that has no message for it.
+        """
+        for opening, message in ((f"{who} ", "again"), (f"{who}'s ", "again.of")):
+            if statement.startswith(opening) and (self._is_english or self._messages[message] != MESSAGES[message]):
+                rest = statement.removeprefix(opening)
+                if self._is_english and message == "again":
+                    verb, space, after = rest.partition(" ")
+                    rest = f"{_OF_THEM.get(verb, verb)}{space}{after}"
+                return self.say(message, rest=rest)
+        return statement
+
     def in_brackets(self, facts: Sequence[str]) -> str:
         """Return facts in brackets, each once, or nothing."""
         return self.say("aside", facts=", ".join(dict.fromkeys(facts))) if facts else ""
@@ -108,7 +125,11 @@ class Language:
 
     def with_article(self, noun: str) -> str:
         """Return a noun with what English puts before one that is not named."""
-        return with_article(noun) if self._messages["business"] == MESSAGES["business"] else noun
+        return with_article(noun) if self._is_english else noun
+
+    @property
+    def _is_english(self) -> bool:
+        return self._messages["business"] == MESSAGES["business"]
 
 
 def _check(name: str, template: str) -> None:

@@ -54,6 +54,8 @@ class Passage(NamedTuple):
     """The request, job run, scheduled run or command that the passage happens in."""
     alone: bool
     """Whether nothing was saved in what the passage happens in."""
+    last_seen: int
+    """When the last was heard of it, in Unix nanoseconds; of a job that is also what happened in its runs."""
 
     @property
     def events(self) -> list[UniversalEvent]:
@@ -111,6 +113,7 @@ def passages(tree: Tree, cast: Cast) -> list[Passage]:
             leads[request] = key
 
     found: dict[Key, Passage] = {}
+    last_seen: dict[Key, int] = {}
     for node in tree.nodes:
         event_id = node.event.event_id
         is_request = node.event.event_type == "http.request"
@@ -119,11 +122,15 @@ def passages(tree: Tree, cast: Cast) -> list[Passage]:
         scope_event = inside[event_id]
         if key not in found:
             alone = _id(scope_event) not in saved_in
-            found[key] = Passage(str(key[0]), [], node if folded else None, scope_event, alone)
+            found[key] = Passage(str(key[0]), [], node if folded else None, scope_event, alone, 0)
         if not folded:
             found[key].nodes.append(node)
+        run = runs[event_id]
+        for heard in (key, ("job", job_id(run))) if run is not None else (key,):
+            last_seen[heard] = max(last_seen.get(heard, 0), node.end)
     position = {node.event.event_id: index for index, node in enumerate(tree.nodes)}
-    return sorted(found.values(), key=lambda part: (part.anchor.at, position[part.anchor.event.event_id]))
+    parts = [part._replace(last_seen=last_seen[key]) for key, part in found.items()]
+    return sorted(parts, key=lambda part: (part.anchor.at, position[part.anchor.event.event_id]))
 
 
 def is_saved(event: UniversalEvent) -> bool:

@@ -26,9 +26,13 @@ def render_text(story: Story, others: Iterable[Story] = (), *, zone: tzinfo | No
         others: Those that it may go on from; they are named by their titles.
         zone: The time zone in which to say when it began; that is not said when left out.
     """
-    paragraph = " ".join(sentence.text for sentence in story.sentences)
     began = moment(story.began, zone) if zone is not None else ""
-    return "\n".join(filter(None, (began, paragraph, story.closing, origins(story, others))))
+    return "\n".join(filter(None, (began, paragraph(story), story.closing, origins(story, others))))
+
+
+def paragraph(story: Story) -> str:
+    """Return the sentences of a story one after the other; who is named in one is not named again in the next."""
+    return " ".join(sentence.following or sentence.text for sentence in story.sentences)
 
 
 def render_markdown(story: Story, others: Iterable[Story] = (), *, zone: tzinfo | None = None) -> str:
@@ -63,8 +67,9 @@ def render_markdown(story: Story, others: Iterable[Story] = (), *, zone: tzinfo 
 
 
 def _escaped(text: str) -> str:
-    """Return a text in which no character has a meaning in Markdown or HTML."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", text)
+    """Return a text in which nothing has a meaning in Markdown or HTML, nor an address makes a link by itself."""
+    text = re.sub(r"([\\`*_{}\[\]<>#|~!&@])|:(?=//)|(?<=www)\.", r"\\\g<0>", text.strip(), flags=re.IGNORECASE)
+    return re.sub(r"^(\d*)(?=[+-]|(?<=\d)[.)])", r"\1\\", text)  # else it might begin a list
 
 
 def _code(text: str) -> str:

@@ -50,7 +50,8 @@ def sentence(passage: Passage, cast: Cast) -> str:
         details = _changes(nets[0].events, cast)
     elif len(numbers) == 1:
         (((kind, verb), number),) = numbers.items()
-        what, one, details = cast.number_of(number, kind), number == 1, []
+        what, one = cast.number_of(number, kind), number == 1
+        details = _changes(nets[0].events, cast) if len(nets) == 1 else []
     else:
         verbs = {verb for _, verb in numbers}
         verb, one = _headline(verbs), False
@@ -122,7 +123,7 @@ def _changes(events: list[UniversalEvent], cast: Cast) -> list[str]:
     """Return the first changed fields of a row in words; those of a new row go without saying."""
     changed: dict[str, Change] = {}
     for event in events:
-        for change in event.changes if event.action.endswith(".update") else ():
+        for change in (called(one, event) for one in event.changes) if event.action.endswith("update") else ():
             first = changed.get(change.field, change)
             changed[change.field] = Change(change.field, first.before, change.after)
     language = cast.language
@@ -130,6 +131,19 @@ def _changes(events: list[UniversalEvent], cast: Cast) -> list[str]:
     told = every[:_MAX_CHANGES]
     rest = len(every) - len(told)
     return [*told, language.say("more", number=language.number(rest))] if rest else told
+
+
+def called(change: Change, event: UniversalEvent) -> Change:
+    """Return a change with the values of choices as people call them."""
+    choices = event.metadata.get("choices")
+    names = choices.get(change.field) if isinstance(choices, Mapping) else None
+    if not isinstance(names, tuple) or len(names) != 2:
+        return change
+    before, after = (
+        name if isinstance(name, str) and name and side not in (msgspec.UNSET, REDACTED) else side
+        for name, side in zip(names, (change.before, change.after), strict=True)
+    )
+    return Change(change.field, before, after)
 
 
 def _links(events: list[UniversalEvent], language: Language) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timezone, tzinfo
 from typing import NamedTuple
 
 from ezlogs.story.registry import NONE, Phrases
@@ -51,6 +52,7 @@ class Tail:
             arrived, as that of a request which goes on; at once after ``quiet_for`` when left out.
         longest: Seconds after which a story is told in any case, quiet or not; never when left out.
         phrases: How the application wants its events to be told.
+        zone: The time zone of the times that rows were changed to.
 
     Example:
         >>> from ezlogs import Correlation, UniversalEvent
@@ -69,11 +71,13 @@ class Tail:
         patience: float | None = None,
         longest: float = float("inf"),
         phrases: Phrases = NONE,
+        zone: tzinfo = timezone.utc,
     ) -> None:
         self._quiet_for = quiet_for
         self._patience = quiet_for if patience is None else patience
         self._longest = longest
         self._phrases = phrases
+        self._zone = zone
         self._stories: dict[str, _Known] = {}
         self._untold: dict[str, _Known] = {}
         self._remembered = 0
@@ -118,7 +122,8 @@ class Tail:
         for name, known in ready.items():
             del self._untold[name]
             news[name], known.news = frozenset(known.news), set()
-        found = stories((told for known in ready.values() for told in known.events.values()), phrases=self._phrases)
+        events = (told for known in ready.values() for told in known.events.values())
+        found = stories(events, phrases=self._phrases, zone=self._zone)
         return [Heard(story, news[story.correlation_id], ready[story.correlation_id].forgotten) for story in found]
 
     def _is_due(self, known: _Known, now: float) -> bool:

@@ -12,6 +12,7 @@ from ezlogs.event import SEVERITIES, Severity, UniversalEvent
 from ezlogs.story.cast import Cast
 from ezlogs.story.ending import notes, outcome
 from ezlogs.story.language import ENGLISH, Language
+from ezlogs.story.naming import followings
 from ezlogs.story.passages import Passage, passages
 from ezlogs.story.phrases import phrase
 from ezlogs.story.registry import NONE, Phrases
@@ -23,7 +24,7 @@ NOTABLE_GAP = 5.0
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """One sentence, and the events that it tells of."""
+    """One sentence, which can stand alone, and the events that it tells of."""
 
     text: str
     event_ids: tuple[str, ...]
@@ -31,6 +32,8 @@ class Sentence(msgspec.Struct, frozen=True):
     """That of the worst of these events."""
     at: int = 0
     """When what it tells of began, in Unix nanoseconds."""
+    following: str = ""
+    """What it is in a paragraph, after the one before it: without the name that was just said. Else nothing."""
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +119,11 @@ def _story(correlation_id: str, tree: Tree, cast: Cast) -> Story:
                 tuple(node.event.event_id for node in part.told),
                 max((node.event.severity for node in part.told), key=SEVERITIES.index),
                 part.anchor.at,
+                printable(f"{following}{language.in_brackets(text.asides)}.") if following and not lead else "",
             )
-            for lead, text, part in zip(_leads(parts, language), said, parts, strict=True)
+            for lead, text, following, part in zip(
+                _leads(parts, language), said, followings(parts, said, cast), parts, strict=True
+            )
         ),
         notes=missing,
         events=events,

@@ -11,6 +11,8 @@ from urllib.parse import quote, quote_plus
 from ezlogs.privacy import Scrubber, scrub_span
 from ezlogs.privacy.span import REDACTIONS
 
+__unittest = True  # unittest shows none of this file in a failure
+
 
 def assert_no_pii(sent: Any, *, scrubber: Scrubber | None = None) -> None:
     """Fail if privacy finds anything in what is sent: captured events, attributes, spans, text or bytes.
@@ -28,6 +30,7 @@ def assert_no_pii(sent: Any, *, scrubber: Scrubber | None = None) -> None:
         ...
         AssertionError: sensitive data in what is sent: sent.note: email
     """
+    __tracebackhide__ = True
     found: list[str] = []
     _look_at(sent, "sent", scrubber or Scrubber(), found)
     if found:
@@ -49,6 +52,7 @@ def assert_absent(secret: str, sent: bytes) -> None:
     Example:
         >>> assert_absent("hunter2", b"password=[redacted]")
     """
+    __tracebackhide__ = True
     if not secret:
         raise ValueError("an empty text is everywhere")
     either_case = sent.lower()

@@ -17,11 +17,13 @@ from ezlogs.otlp import EVENT_HEADS, event_parts
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger, Runtime, current_runtime
 from ezlogs.story import Story, Told, stories
-from ezlogs.testing.absence import assert_absent
+from ezlogs.testing.absence import assert_absent, assert_no_pii
 from ezlogs.testing.elsewhere import CLOSED, EVENT, FAILED, OPENED, VARIABLE, Diary, Process, Reader, failure_text
 from ezlogs.testing.expecting import Expecting
 from ezlogs.testing.standin import StandIn
 from ezlogs.wire import scrubbed_attributes
+
+__unittest = True  # unittest shows none of this file in a failure
 
 POLL = 0.005
 """Seconds between two looks at what other processes wrote."""
@@ -134,11 +136,17 @@ class Captured(StandIn, Expecting):
 
     def assert_absent(self, secret: str) -> None:
         """Fail if a text is in what would be sent, in any of its usual disguises; see `assert_absent`."""
+        __tracebackhide__ = True
         encoder = EventEncoder(self._present_scrubber(), EVENT_HEADS)
         for event in self.events:
             parts = event_parts(event.event_type, event.timestamp)
             encoder.append(parts, event)
             assert_absent(secret, b"".join(parts))
+
+    def assert_no_pii(self) -> None:
+        """Fail if privacy finds anything more in what would be sent; see `assert_no_pii`."""
+        __tracebackhide__ = True
+        assert_no_pii(self)
 
     def clear(self) -> None:
         """Forget what was captured so far."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ezlogs.testing.absence import assert_no_pii
 from ezlogs.testing.capture import capture
 from ezlogs.testing.captured import Captured
 from ezlogs.testing.snapshot import story
+
+__unittest = True  # unittest shows none of this file in a failure
 
 if TYPE_CHECKING:
     from unittest import TestCase as _Case
@@ -62,4 +63,4 @@ class CaptureMixin(_Case):
 
     def assertNoPii(self) -> None:  # noqa: N802  # as unittest's are called
         """Assert that privacy finds nothing more in what would be sent; see `assert_no_pii`."""
-        assert_no_pii(self.ezlogs)
+        self.ezlogs.assert_no_pii()

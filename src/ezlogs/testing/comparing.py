@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ezlogs.event import UniversalEvent
 from ezlogs.testing.failing import field_lines, likeness
 from ezlogs.testing.matchers import Matcher
+from ezlogs.testing.naming import visible
 
 
 def comparison(op: str, left: object, right: object) -> list[str] | None:
@@ -29,11 +30,15 @@ def comparison(op: str, left: object, right: object) -> list[str] | None:
     if op == "==" and isinstance(right, Matcher) and isinstance(left, UniversalEvent):
         left, right = right, left
     if op == "==" and isinstance(left, Matcher) and isinstance(right, UniversalEvent):
-        return [f"{left!r} == {right!r}", *field_lines(left.compare(right))]
+        return [f"{left!r} == {right!r}", *map(visible, field_lines(left.compare(right)))]
     if op == "in" and isinstance(left, Matcher) and isinstance(right, Sequence):
         events = [one for one in right if isinstance(one, UniversalEvent)]
         if not events:
             return [f"{left!r} in no events"]
         near = max(events, key=lambda one: likeness(left.compare(one), left))
-        return [f"{left!r} in {len(events)} events", f"nearest: {near!r}", *field_lines(left.compare(near))]
+        return [
+            f"{left!r} in {len(events)} events",
+            f"nearest: {near!r}",
+            *map(visible, field_lines(left.compare(near))),
+        ]
     return None

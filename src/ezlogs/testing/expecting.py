@@ -18,6 +18,7 @@ from ezlogs.testing.naming import Names
 if TYPE_CHECKING:
     from ezlogs.testing.captured import Captured
 
+__unittest = True  # unittest shows none of this file in a failure
 _Seen = TypeVar("_Seen")
 
 _POLL: Final = 0.005

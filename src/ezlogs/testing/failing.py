@@ -11,7 +11,7 @@ from ezlogs.story.history import HOPS
 from ezlogs.testing.breaks import broken
 from ezlogs.testing.matchers import Field, Matcher
 from ezlogs.testing.matching import Matched
-from ezlogs.testing.naming import Names, columns, parties
+from ezlogs.testing.naming import Names, columns, parties, visible
 
 
 class Group(NamedTuple):
@@ -43,7 +43,7 @@ def flow_failure(
     if attempt is None:
         lines = [f"expect_event_flow: {_first(matchers)}; nothing was captured{_waited(waited)}", "expected:"]
         lines += [f"  ✗ {matcher!r}" for matcher in matchers]
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
     group, matched = attempt
     where = " and ".join(names.name(story.correlation_id) for story in group.stories)
     lines = [f"expect_event_flow: {_verdict(matchers, attempt, names, ordered=ordered)}"]
@@ -52,7 +52,7 @@ def flow_failure(
     lines += ["captured:", *_indented(names.trees())]
     if matched.failed is not None:
         lines += _nearest(matchers, matched.failed, attempt, names)
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _first(matchers: Sequence[Matcher]) -> str:
@@ -213,7 +213,7 @@ def event_failure(matcher: Matcher, events: Sequence[UniversalEvent], names: Nam
         f"not expected: {matcher!r}",
         "captured:",
     ]
-    return "\n".join([*lines, *_indented(names.trees())])
+    return "\n".join(map(visible, [*lines, *_indented(names.trees())]))
 
 
 def chain_failure(
@@ -256,7 +256,7 @@ def chain_failure(
         lines += _stray(strays[0], found, story, names)
     else:
         lines.append(f"nearest: nothing is like `{link.label}`")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _stray(stray: UniversalEvent, found: Sequence[UniversalEvent], story: Story | None, names: Names) -> list[str]:

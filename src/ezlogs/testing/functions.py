@@ -7,6 +7,8 @@ from ezlogs.testing.capture import present
 from ezlogs.testing.matchers import Matcher
 from ezlogs.testing.naming import Names
 
+__unittest = True  # unittest shows none of this file in a failure
+
 
 def expect_event_flow(
     *matchers: Matcher | str, ordered: bool = False, strict: bool = False, wait: float = 0, flow: str | None = None

@@ -10,7 +10,6 @@ from ezlogs.event import Actor, Subject, UniversalEvent, type_and_id
 from ezlogs.party import SYSTEM
 from ezlogs.story import Node, Story
 from ezlogs.story.descent import walk
-from ezlogs.story.wording import printable
 
 if TYPE_CHECKING:
     from ezlogs.testing.captured import Captured
@@ -80,7 +79,7 @@ class Names:
             parts.append(event.error.type.rpartition(".")[2])
         if where := self.process(event):
             parts.append(f"({where})")
-        return printable(" ".join(filter(None, parts)))
+        return visible(" ".join(filter(None, parts)))
 
     def tree(self, story: Story, indent: str = "  ") -> list[str]:
         """Return a story as lines, each event below its cause."""
@@ -114,6 +113,18 @@ def parties(event: UniversalEvent, name: Callable[[Actor | Subject], str] = type
     who = "" if event.actor in (SYSTEM, Actor("unknown")) else name(event.actor)
     what = "" if event.subject is None else f"-> {name(event.subject)}"
     return " ".join(filter(None, (who, what)))
+
+
+def visible(line: str) -> str:
+    """Return a line with an escape for what cannot be seen, so that it is one line, and says what is different.
+
+    Example:
+        >>> print(visible("over\\nthere"))
+        over\\nthere
+    """
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

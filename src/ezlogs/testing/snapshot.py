@@ -10,7 +10,7 @@ from msgspec import UNSET
 from ezlogs.event import Change, UniversalEvent
 from ezlogs.snapshot import thaw
 from ezlogs.story import Node, Story, Told, stories
-from ezlogs.testing.naming import GLYPHS, parties
+from ezlogs.testing.naming import GLYPHS, parties, visible
 from ezlogs.testing.symbols import Symbols
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _line(event: UniversalEvent, symbols: Symbols, options: _Options) -> str:
         parts += [f"[{'; '.join(_change(change, symbols) for change in event.changes)}]" if event.changes else ""]
     if event.event_id in options.orphans:
         parts.append(f"<- {symbols.of('event', event.correlation.parent_event_id)}, not captured")
-    return " ".join(filter(None, parts))
+    return visible(" ".join(filter(None, parts)))
 
 
 def _change(change: Change, symbols: Symbols) -> str:

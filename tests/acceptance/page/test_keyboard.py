@@ -31,9 +31,9 @@ def test_everything_is_reached_by_tab(visit: Visit, endpoint: Endpoint) -> None:
     arrive(endpoint, 1)
     page = visit.go()
     expect(stories_of(page)).to_have_count(1)
-    assert tabbed(page, 11) == [
+    assert tabbed(page, 12) == [
         *("Skip to the content", "ezlogs", "Stories", "Errors", "Performance and delivery"),
-        *("text", "actor", "subject", "type", "outcome", "Stories, newest first"),
+        *("text", "actor", "subject", "type", "outcome", "Forget all", "Stories, newest first"),
     ]
 
 
@@ -79,9 +79,13 @@ def test_news_take_no_focus_and_move_no_choice(visit: Visit, endpoint: Endpoint)
     page.get_by_role("listbox").focus()
     page.keyboard.press("ArrowDown")
     arrive(endpoint, 3)
-    expect(stories_of(page)).to_have_count(3)
+    expect(page.get_by_role("button", name="1 newer story")).to_be_visible()
     expect(page.get_by_role("listbox")).to_be_focused()
     expect(stories_of(page, selected=True)).to_contain_text("Ada placed order 1")
+    expect(stories_of(page)).to_have_count(2)
+    page.keyboard.press("Home")
+    expect(stories_of(page)).to_have_count(3)
+    expect(stories_of(page, selected=True)).to_contain_text("Ada placed order 2")
     page.get_by_label("Text").focus()
     page.keyboard.type("order")
     arrive(endpoint, 4)
@@ -120,6 +124,7 @@ def test_it_is_told_to_who_does_not_see_it(visit: Visit, endpoint: Endpoint) -> 
             - searchbox "Type of event"
             - combobox "Outcome"
             - status: 1 story
+            - button "Forget all"
           - listbox "Stories, newest first":
             - option /Ada placed order 1/ [selected]
         """)

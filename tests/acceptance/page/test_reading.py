@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,7 +52,10 @@ def test_a_story_arrives_without_a_reload(visit: Visit, endpoint: Endpoint) -> N
     """And what was empty before said what to do."""
     page = visit.go()
     expect(page.get_by_text("No story yet.")).to_be_visible()
-    expect(page.get_by_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint.address}")).to_be_visible()
+    settings = page.locator(".empty pre").filter(has_text="PROTOCOL").inner_text().splitlines()
+    assert settings == [
+        f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint.address}", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+    ]  # fmt: skip
     visit.keep("empty")
     arrive(endpoint, 1)
     expect(stories_of(page)).to_have_count(1)
@@ -58,6 +65,17 @@ def test_a_story_arrives_without_a_reload(visit: Visit, endpoint: Endpoint) -> N
     expect(page.get_by_text("No story is like that.")).to_be_visible()
     page.get_by_role("button", name="Show all").click()
     expect(stories_of(page)).to_have_count(2)
+
+
+def test_the_small_shop_of_the_empty_page_fills_it(visit: Visit, endpoint: Endpoint, tmp_path: Path) -> None:
+    """The command that it names, in a shell as it is."""
+    page = visit.go()
+    command = page.locator(".empty pre").last.inner_text()
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    environ = {**os.environ, "PATH": path, "EZLOGS_STATE_DIR": str(tmp_path)}
+    subprocess.run(command, shell=True, check=True, env=environ, cwd=tmp_path, timeout=50)
+    expect(stories_of(page)).to_have_count(2)
+    expect(stories_of(page).filter(has_text="Ada placed order 41")).to_contain_text("shop")
 
 
 @BOTH
@@ -174,7 +192,7 @@ def test_how_services_fare(visit: Visit, endpoint: Endpoint, request: pytest.Fix
     for name in ("Events a second", "Waiting in memory", "Waiting in the journal"):
         expect(page.get_by_role("img", name=name)).to_be_visible()
     expect(page.get_by_role("row", name="queue_full")).to_contain_text("5")
-    expect(page.get_by_role("row", name="from event to collector")).to_contain_text("beyond")
+    expect(page.get_by_role("row", name="from event to collector")).to_contain_text("> 5 s")
     expect(page.get_by_role("row", name="making an event")).to_contain_text("≤ 100 µs")
     expect(page.get_by_role("row", name="charge 2 1 150 ms 200 ms 200 ms")).to_be_visible()
     expect(page.get_by_role("row", name="charge j-1")).to_contain_text("1")

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 import ezlogs
-from ezlogs.testing import Captured, capture
+from ezlogs.testing import Captured
 from ezlogs_instrumentors.exceptions import ExceptionsInstrumentor
 from ezlogs_instrumentors.threading import ThreadingInstrumentor
+
+pytestmark = pytest.mark.errors_told
 
 PROGRAM = """
 import sys
@@ -30,13 +32,6 @@ with capture() as captured:
 print(event.event_type, event.metadata["left"], event.metadata["place"])
 {last}
 """
-
-
-@pytest.fixture
-def captured() -> Iterator[Captured]:
-    """Capture the events that the test's code emits, those of exceptions among them."""
-    with capture() as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)

@@ -16,14 +16,9 @@ from ezlogs.logs import add_correlation, patch, story_fields
 from ezlogs.testing import Captured, capture
 from ezlogs_instrumentors.logging import LoggingInstrumentor
 
+pytestmark = pytest.mark.errors_told
+
 FORMAT = "%(message)s [%(ezlogs.correlation_id)s %(ezlogs.flow_id)s %(ezlogs.parent_event_id)s]"
-
-
-@pytest.fixture
-def captured() -> Iterator[Captured]:
-    """Capture the events that the test's code emits, those of exceptions among them."""
-    with capture() as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)

@@ -147,6 +147,17 @@ def test_any_other_missing_module_is_not_hidden(monkeypatch: pytest.MonkeyPatch)
         main()
 
 
+def test_any_other_error_of_the_system_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would be a defect."""
+
+    def fail(prog_name: str) -> None:
+        raise PermissionError(prog_name)
+
+    monkeypatch.setattr("ezlogs.cli.app.app", fail)
+    with pytest.raises(PermissionError):
+        main()
+
+
 def test_characters_that_a_terminal_lacks_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Marks have their own, and what is no text to be written is an error as ever."""
     content = io.BytesIO()

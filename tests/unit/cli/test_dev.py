@@ -152,7 +152,7 @@ def test_a_missing_web_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_program_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a misspelt program nor a missing opentelemetry-instrument is a traceback."""
     result = CliRunner().invoke(app, ["dev", "--port", "0", "--", "no-such-program"])
-    assert result.exit_code == 1
+    assert result.exit_code == 127
     assert "no-such-program: command not found" in result.stderr
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")

@@ -101,6 +101,12 @@ def test_standard_output_holds_nothing_but_the_events(tmp_path: Path) -> None:
     assert "no story cccc" in missing.stderr
 
 
+def test_json_is_asked_for_as_of_any_command(agents: Path) -> None:
+    """By --json, though it is what is written anyway."""
+    assert ezlogs("export", agents, "--json").stdout == ezlogs("export", agents).stdout
+    assert ezlogs("export", agents, "--format", "csv", "--json").stdout == ezlogs("export", agents).stdout
+
+
 def test_what_is_on_this_machine_is_exported_without_a_file(agents: Path, tmp_path: Path) -> None:
     """From a running `ezlogs dev`; without one it is said where nothing is."""
     with Receiver() as receiver:

@@ -273,7 +273,7 @@ def test_a_running_dev_is_asked(dev: Receiver, free_port: int) -> None:
     assert "ids of the type order: 43, 42" in nothing.stderr
     nobody = ezlogs("order", 42, "--port", free_port)
     assert nobody.exit_code == 1
-    assert f"no ezlogs dev is on port {free_port}: give a FILE" in nobody.stderr
+    assert f"; no ezlogs dev is on port {free_port}, and no FILE was given" in nobody.stderr
 
 
 def test_what_waits_on_disk_is_read(

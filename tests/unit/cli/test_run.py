@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -37,8 +38,12 @@ def test_signals_reach_the_program() -> None:
         assert program.wait(30) == -signal.SIGTERM
 
 
-def test_what_cannot_be_run_is_said() -> None:
-    """And no word of a traceback."""
+def test_what_cannot_be_run_is_said(tmp_path: Path) -> None:
+    """With the exit status of a shell, and no word of a traceback."""
     result = CliRunner().invoke(app, ["run", "no-such-program"])
-    assert (result.exit_code, result.output) == (1, "Error: no-such-program: command not found\n")
+    assert (result.exit_code, result.output) == (127, "Error: no-such-program: command not found\n")
+    text = tmp_path / "app.py"
+    text.touch(0o600)
+    result = CliRunner().invoke(app, ["run", str(text)])
+    assert (result.exit_code, result.output) == (126, f"Error: {text}: is no program that may be run\n")
     assert CliRunner().invoke(app, ["run"]).exit_code == 2

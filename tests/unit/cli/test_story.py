@@ -19,10 +19,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ezlogs import Actor, Correlation, UniversalEvent
+from ezlogs import event as emit
 from ezlogs.cli.app import app
 from ezlogs.dev.receiver import Receiver
 from ezlogs.phrases import registered
 from ezlogs.story import Told
+from ezlogs.testing import capture
 from ezlogs.wire import attributes
 
 
@@ -154,7 +156,7 @@ def test_without_anything_to_ask_it_is_said_where_nothing_is(tmp_path: Path) -> 
     """And what to give instead."""
     alone = ezlogs("--port", "1", "--dir", str(tmp_path))
     assert alone.exit_code == 1
-    assert "no ezlogs dev is on port 1: give a FILE" in alone.stderr
+    assert "; no ezlogs dev is on port 1, and no FILE was given" in alone.stderr
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,17 @@ def test_without_anything_to_ask_it_is_said_where_nothing_is(tmp_path: Path) -> 
 def test_a_story_is_told_in_other_forms(binary: Path, kind: str, line: str) -> None:
     """For a mail, a ticket and a program."""
     assert line in ezlogs(binary, "--format", kind).stdout.splitlines()
+
+
+def test_a_story_becomes_a_test(binary: Path) -> None:
+    """Which is code, and passes where that happens again."""
+    code = ezlogs(binary, "--format", "test").stdout
+    with capture() as captured:
+        emit("order.action", "placed", actor=("user", 8), subject=("order", 9))
+        exec(compile(code, "test", "exec"), {})
+    assert len(captured.events) == 1
+    nothing = ezlogs(binary, "--format", "test", "--id", "gone")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
 
 
 def test_times_are_of_a_zone(binary: Path) -> None:

@@ -117,6 +117,7 @@ def test_one_story_has_lanes_and_waits(browser: Browser) -> None:
     assert story["lanes"] == ["shop 42"]
     names = [bar["name"] for bar in story["bars"]]
     assert names == ["POST /orders", "job.execution charge.retry", "job.execution charge.failure"]
+    assert story["bars"][1]["label"] == "charge.retry"
     assert browser.ask("/api/stories/nothing").status == 404
 
 
@@ -135,6 +136,12 @@ def test_the_history_of_a_subject(browser: Browser) -> None:
     assert [entry["deed"] for entry in found["entries"]] == ["placed"]
     assert browser.get("/api/subjects/order/a%2Fb%20c")["entries"] == []
     assert browser.get("/history?type=order&id=1")["kinds"] == {"order": 1, "job": 1}
+
+
+def test_what_is_newer_than_the_list_is_counted(browser: Browser) -> None:
+    """As far as it is looked for."""
+    asked = {query: browser.get(f"/api/stories?{query}") for query in ("", "until=story-1", "until=story-1&text=gone")}
+    assert [(found["total"], found["newer"]) for found in asked.values()] == [(2, 0), (1, 1), (0, 0)]
 
 
 @pytest.mark.parametrize("query", ["offset=-1", "limit=0", "limit=100000", "offset=x"])

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ezlogs import Actor, Correlation, UniversalEvent
+from ezlogs import Actor, Change, Correlation, UniversalEvent
 from ezlogs.dev.decode import ReceivedEvent, ReceivedLog, ReceivedSpan
 from ezlogs.dev.store import MOST_TOLD, Filter, Store
+from ezlogs.dev.web.story_view import story_view
+from ezlogs.story import stories
+from ezlogs.story.registry import Phrases
 from ezlogs.wire import attributes
 
 
@@ -113,6 +118,39 @@ def test_stories_are_found_by_what_is_in_them() -> None:
     assert ids(store, type="mail.*") == ["story-3"]
     assert ids(store, outcome="failed") == ["story-2"]
     assert ids(store, outcome="nonsense", text="order") == ["story-2", "story-1"]
+
+
+def test_stories_are_told_in_the_words_of_whoever_looks() -> None:
+    """In the list, in the story, and where words are looked for; times are of their time zone."""
+    phrases = Phrases()
+    phrases.add("order.placed", "{actor} bought order {subject.id}")
+    store = Store(teller=partial(stories, phrases=phrases, zone=timezone(timedelta(hours=9))))
+    change = event(
+        1,
+        "order.update",
+        event_type="data.change",
+        changes=(Change("paid_at", None, "2026-01-31T12:00:00Z"),),
+        correlation=Correlation(correlation_id="story-1"),
+        timestamp=1_700_000_001_000_000_000,
+    )
+    store.take([span(event(1), change)])
+    (summary,), _ = store.stories(Filter(text="bought"))
+    assert summary.title == "Ada bought order 1"
+    view = story_view(store, "story-1")
+    assert view is not None
+    assert [sentence["text"] for sentence in view["sentences"]] == [
+        "Ada bought order 1.",
+        "Order 1 was changed: paid_at from nothing to 2026-01-31 21:00:00 +09:00.",
+    ]
+
+
+def test_a_list_can_begin_with_a_story() -> None:
+    """Those that began after it are left out; none when it is not there, or no longer."""
+    store = Store()
+    store.take([span(event(number), trace=number) for number in (1, 2, 3)])
+    assert ids(store, until="story-2") == ["story-2", "story-1"]
+    assert ids(store, until="story-2", text="order:1") == ["story-1"]
+    assert len(ids(store, until="gone")) == 3
 
 
 def test_a_filter_is_no_statement() -> None:

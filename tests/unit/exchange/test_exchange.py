@@ -19,7 +19,7 @@ from ezlogs.privacy import Scrubber
 from ezlogs.story.tree import Told
 
 
-def placed(number: int = 1, **fields: Any) -> Told:
+def placed(number: object = 1, **fields: Any) -> Told:
     """Return an event of an order."""
     event = UniversalEvent.create(
         "order.action", "placed", subject=("order", number), correlation=Correlation(correlation_id="ab" * 16), **fields
@@ -58,6 +58,28 @@ def test_a_table_has_a_column_for_each_fact_and_no_formulas() -> None:
     assert (cells["subject_id"], cells["actor_id"], cells["service"]) == ("7", "'=1+1", "shop")
     assert json.loads(cells["metadata"]) == {"total": 9}
     assert json.loads(cells["changes"]) == [{"field": "status", "from": "a", "to": "b"}]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_is_written_does_nothing_to_a_terminal(kind: str) -> None:
+    """What steers one, or turns text around, is written by its number, or as a space in a table; the rest as it was."""
+    name = "Zo\u00eb\x1b[31m\x9b2J\u202e\u2066\u2028\x7f\x00\n\u200d"
+    told = placed(name, actor=("user", "7", name), metadata={"note": name})
+    text = "".join(write([told], kind))
+    assert not set(text) & set("\x1b\x9b\u202e\u2066\u2028\x7f\x00")
+    assert "Zo\u00eb" in text
+    assert "\u200d" in text, "which emojis and some scripts are written with"
+    if kind != "csv":
+        [back] = read(text.encode())
+        assert back.event.subject == told.event.subject
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_cell_is_a_formula(first: str) -> None:
+    """Whatever a spreadsheet takes for the beginning of one."""
+    text = "".join(write([placed(f"{first}1+1")], "csv"))
+    _, row = csv.reader(io.StringIO(text))
+    assert row[COLUMNS.index("subject_id")].startswith("'")
 
 
 def test_many_events_are_several_requests_each_of_one_service() -> None:

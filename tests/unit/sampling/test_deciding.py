@@ -7,7 +7,7 @@ import multiprocessing.util  # noqa: F401  # so that its exit is heeded
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -558,13 +558,6 @@ def test_another_start_lets_out_what_waits(captured: Captured) -> None:
         assert (actions(first), actions(second)) == ([], ["step1"])
         ezlogs.flush()
         assert actions(first) == ["step0"]
-
-
-@pytest.fixture
-def captured() -> Iterator[Captured]:
-    """A capture around the test."""
-    with capture() as found:
-        yield found
 
 
 STEPS = st.lists(

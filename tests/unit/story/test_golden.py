@@ -160,6 +160,40 @@ def rows_in_bulk(scene: Any) -> None:
 
 
 @scene_of
+def rows_marked_in_bulk(scene: Any) -> None:
+    """What they were set to, the values of choices as people call them."""
+    with scene.request("POST /invoices/", 200, 0.4):
+        scene.row(
+            "invoice.bulk_update", None, (Change("state", after="p"), Change("note")), rows=1204,
+            choices={"state": (None, "Paid in full")},
+        )  # fmt: skip
+
+
+@scene_of
+def row_of_choices(scene: Any) -> None:
+    """Before and after, from the first value to the last; what privacy hides has no name either."""
+    choices = {"status": ("In the cart", "Ordered"), "size": ("Small", "Large"), "kind": "odd", "zone": ("A", 7)}
+    changes = (
+        Change("status", "c", "o"), Change("size", "[redacted]", "[redacted]"),
+        Change("zone", 1, 2), Change("kind", 1, 2),
+    )  # fmt: skip
+    with scene.request("POST /orders/{pk}/", 302, 0.02):
+        scene.row("order.update", 42, changes[:2], choices=choices)
+        scene.row("order.update", 42, (Change("status", "o", "p"),), choices={"status": ("Ordered", "Paid")})
+    scene.row("cart.update", 42, changes[2:], choices=choices)
+
+
+@scene_of
+def job_lost_at_work(scene: Any) -> None:
+    """When anything was last heard of a run that did not finish, which may be of what it did."""
+    cause = scene.enqueue().event_id
+    with scene.run("interrupted", 0.3, cause):
+        scene.now = 63.0
+        scene.mail()
+        scene.now = 0.0
+
+
+@scene_of
 def rows_with_a_cascade(scene: Any) -> None:
     """Rows of other models that went with a deleted one are counted."""
     with scene.request("POST /orders/{pk}/delete/", 302, 0.4):

@@ -212,3 +212,17 @@ def test_an_event_is_never_before_its_cause() -> None:
         scene.now += 5
     assert event.timestamp < NOON
     assert entries(scene)[0].at >= NOON
+
+
+def test_choices_are_told_as_people_call_them() -> None:
+    """What privacy hides stays hidden."""
+    scene = Scene()
+    scene.tell(
+        "data.change",
+        "order.update",
+        subject=ORDER,
+        changes=[Change("status", "c", "o"), Change("kind", after="x"), Change("size", "[redacted]", "[redacted]")],
+        metadata={"choices": {"status": ("In the cart", None), "kind": (None, "Extra"), "size": ("Small", "Large")}},
+    )
+    [entry] = entries(scene)
+    assert entry.details == ("status: In the cart → o", "kind: → Extra", "size: [redacted] → [redacted]")

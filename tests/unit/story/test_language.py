@@ -180,5 +180,5 @@ def test_markdown_has_no_markup_of_others(scene: Any) -> None:
         "order.action", "placed", subject=("order", "<b>[x](http://evil)`"), where={"linked_correlation_id": "s-2"}
     )
     text = render_markdown(scene.story)
-    assert "## Ada placed order \\<b\\>\\[x\\](http://evil)\\`" in text
+    assert "## Ada placed order \\<b\\>\\[x\\](http\\://evil)\\`" in text
     assert "Services: shop-web. Goes on from: s-2." in text

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta, timezone
 
-from ezlogs import Correlation, UniversalEvent
+import pytest
+from tests.unit.story.conftest import Scene
+
+from ezlogs import Change, Correlation, UniversalEvent
 from ezlogs.story import Told
 from ezlogs.story import tail as module
 from ezlogs.story.tail import MAX_EVENTS, MAX_STORIES, Tail
@@ -121,3 +124,15 @@ def test_only_so_many_events_of_a_story_are_remembered() -> None:
         tail.hear([told("a", number)], now=0.0)
     (heard,) = tail.due(1.0)
     assert (len(heard.story.events), heard.forgotten, len(heard.news)) == (MAX_EVENTS, 5, MAX_EVENTS)
+
+
+def test_stories_are_told_in_a_time_zone() -> None:
+    """That of whoever is told."""
+    scene = Scene()
+    scene.tell(
+        "data.change", "order.update", subject=("order", 1), changes=[Change("at", None, "2026-01-31T12:00:00Z")]
+    )
+    tail = Tail(zone=timezone(timedelta(hours=9)))
+    tail.hear(scene.received, 0.0)
+    [story] = tail.quiet(float("inf"))
+    assert story.title.endswith("at from nothing to 2026-01-31 21:00:00 +09:00")

@@ -140,7 +140,7 @@ def test_sign_ins_are_told_as_people_say_them() -> None:
     assert text(story).startswith(
         "Someone tried to log in as a…@example.com and failed (locked). Ada logged in (sso). "
         "Root changed the password of user Ada. Ada was refused the permission orders.delete_order. "
-        "Root began to act as user Ada. Root no longer acts as user Ada. Ada logged out."
+        "Root began to act as user Ada. Root stopped acting as user Ada. Ada logged out."
     )
 
 

@@ -44,6 +44,14 @@ class Case(CaptureMixin, unittest.TestCase):
         """Run into an error of ezlogs', and swallow it."""
         fail()
 
+    def expects(self) -> None:
+        """Expect what does not happen."""
+        self.ezlogs.expect_event_flow("order.placed")
+
+    def forbids(self) -> None:
+        """Forbid what is there."""
+        self.ezlogs.assert_absent("prepared")
+
     def differs(self) -> None:
         """Expect another story."""
         self.assertEzlogsStory("story#1", metadata=False)
@@ -91,6 +99,14 @@ def test_an_error_of_ezlogs_is_one_of_the_test() -> None:
     """Also where it was swallowed."""
     [(_, text)] = outcome(Case, "swallows").errors
     assert "KeyError: 'bug'" in text
+
+
+def test_a_failure_is_shown_where_it_was_expected() -> None:
+    """And no line of ezlogs'."""
+    for name in ("expects", "forbids", "differs"):
+        [(_, text)] = outcome(Case, name).failures
+        assert text.count("  File ") == 1, text
+        assert f"in {name}" in text
 
 
 def test_a_story_that_differs_is_shown() -> None:

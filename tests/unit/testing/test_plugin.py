@@ -41,6 +41,15 @@ def test_contained(ezlogs_events):
     assert event("order.placed", actor="user:7") in ezlogs_events.events
 
 
+def test_mistaken(ezlogs_events):
+    ezlogs.event("order", "placed")
+
+
+def test_leaked(ezlogs_events):
+    place()
+    ezlogs_events.assert_absent("placed")
+
+
 @pytest.mark.ezlogs(changes="full", max_rows_in_detail=5)
 class TestSettings:
     @pytest.mark.ezlogs(max_rows_in_detail=6)
@@ -99,7 +108,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_right_ones_pass(printed: str) -> None:
     """And an error of ezlogs' is one of the test that it happened in."""
-    assert "4 failed, 5 passed, 1 error" in printed, printed
+    assert "6 failed, 5 passed, 1 error" in printed, printed
     assert "ERROR test_shop.py::test_error_of_ezlogs - KeyError: 'bug'" in printed
 
 
@@ -111,6 +120,20 @@ def test_an_expectation_explains_itself(printed: str) -> None:
     assert "expecting.py" not in part
     assert "functions.py" not in part
     assert "Captured ezlogs events" not in part
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mistaken", "InvalidEvent: event_type 'order': use two lower-case segments"),
+        ("leaked", "a text that must be absent is in what is sent, as it is"),
+    ],
+)
+def test_a_mistake_is_shown_where_it_was_made(printed: str, name: str, text: str) -> None:
+    """And no line of ezlogs'."""
+    part = printed.partition(f"_ test_{name} _")[2].partition("\n___")[0]
+    assert text in part
+    assert "/ezlogs/" not in part
 
 
 def test_a_failure_shows_what_was_captured(printed: str) -> None:

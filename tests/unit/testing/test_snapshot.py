@@ -16,7 +16,7 @@ from ezlogs.emit import record
 from ezlogs.event import Failure
 from ezlogs.ids import new_event_id
 from ezlogs.story import Told, stories
-from ezlogs.testing import Captured, capture, copy_as_test, story
+from ezlogs.testing import Captured, capture, comparison, copy_as_test, event, story
 from ezlogs.testing.symbols import Symbols, is_volatile, kind_of_id
 from ezlogs.trackers.job import Job, enqueued, perform
 
@@ -233,3 +233,18 @@ def test_subjects_of_an_odd_type_are_counted_only(captured: Captured) -> None:
         assert 'event("data.change", "item.create", subject="item:*", outcome="success", times=3)' in code
         passes(copy_as_test(together))
     assert story(together).splitlines()[1] == "  ✓ order.action placed -> Odd#1 {a: {b: [1, x]}}"
+
+
+def test_each_event_is_one_line(captured: Captured) -> None:
+    """Whatever is in it: what cannot be seen is an escape, in snapshots, trees and failures, and so seen to differ."""
+    name = "a\nb\x1b[31m\u202e"
+    record("order.action", name, subject=("order", name), metadata={"note": name}, error=ValueError(name))
+    shown = r"a\nb\x1b[31m\u202e"
+    assert story(captured).splitlines()[1:] == [f"  ✓ order.action {shown} -> order#1 ValueError {{note: {shown}}}"]
+    with pytest.raises(AssertionError) as failing:
+        captured.expect_event_flow(event("order.*", action=shown, metadata={"note": "a b"}))
+    text = str(failing.value)
+    assert f"got {shown}" in text
+    assert "\x1b" not in text
+    assert f"✓ order.action {shown} -> order:{shown}" in text
+    assert all(line.isprintable() for line in comparison("==", event("x.y"), captured.events[0]) or "\n")

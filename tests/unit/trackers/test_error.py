@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +17,8 @@ from ezlogs.trackers.error import logged, unhandled
 from ezlogs.trackers.error_frames import MOST_FRAMES, origin_of
 from ezlogs.trackers.http import HttpTracker, PlainArrival
 from ezlogs.trackers.job import Job, started
+
+pytestmark = pytest.mark.errors_told
 
 SHOP = """
 class Till:
@@ -35,13 +37,6 @@ def retold(amount):
     except ValueError as error:
         raise RuntimeError("not paid") from error
 """
-
-
-@pytest.fixture
-def captured() -> Iterator[Captured]:
-    """Capture the events that the test's code emits, those of exceptions among them."""
-    with capture() as found:
-        yield found
 
 
 def shop(source: str = SHOP, name: str = "shop.views", file: str = "/srv/releases/7/shop/views.py") -> ModuleType:

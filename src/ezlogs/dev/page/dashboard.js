@@ -1,5 +1,5 @@
 // How the services fare: curves of the last minutes, and tables of latencies, losses, what is slow, what was retried.
-import { html, uPlot, useEffect, useRef, useState } from "./vendor/libraries.js";
+import { html, uPlot, useEffect, useRef } from "./vendor/libraries.js";
 import { ErrorGroups } from "./errors.js";
 import { useAnswer } from "./news.js";
 import { duration, fine, number, time } from "./words.js";
@@ -7,8 +7,7 @@ import { duration, fine, number, time } from "./words.js";
 const STATES = ["closed", "half-open", "open"];
 
 export function Dashboard({ version }) {
-  const tick = useTick(2000);
-  const { answer, problem } = useAnswer("/api/performance", `${version}/${tick}`);
+  const { answer, problem } = useAnswer("/api/performance", version, 2000);
   const last = useRef();
   if (answer) last.current = answer;
   const told = last.current;
@@ -19,8 +18,9 @@ export function Dashboard({ version }) {
   if (!told) return html`<p class="coming">…</p>`;
   const { series, latencies, losses } = told;
   const none = html`<p class="empty">
-    No service has told of its own delivery yet. It does where it sends metrics here: under <code>ezlogs dev -- COMMAND</code>, or
-    with a meter provider of its own and <code>OTEL_METRICS_EXPORTER=otlp</code>.
+    No service has told of its own delivery yet. It does where it sends metrics here: under <code>ezlogs dev -- COMMAND</code> every
+    two seconds, or with a meter provider of its own, <code>OTEL_METRICS_EXPORTER=otlp</code> and
+    <code>OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf</code>, of which the first come after a minute.
   </p>`;
   return html`
     <h1>Performance and delivery</h1>
@@ -39,7 +39,7 @@ export function Dashboard({ version }) {
         one.process,
         number(one.count),
         fine(one.mean),
-        ...[one.p50, one.p95, one.p99].map((value) => (value === null ? "beyond" : `≤ ${fine(value)}`)),
+        ...[one.p50, one.p95, one.p99].map((value) => (value !== null ? `≤ ${fine(value)}` : one.count ? `> ${fine(one.most)}` : "–")),
       ])}
     />
     <${Table}
@@ -86,7 +86,7 @@ function Table({ title, heads, rows, empty }) {
         ? html`
             <table class="wide">
               <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
-              <tbody>${rows.map((row) => html`<tr>${row.map((cell, index) => html`<td class=${index && /^[\d≤<–]/.test(cell) ? "figure" : ""}>${cell}</td>`)}</tr>`)}</tbody>
+              <tbody>${rows.map((row) => html`<tr>${row.map((cell, index) => html`<td class=${index && /^(\d|≤|>|–|under)/.test(cell) ? "figure" : ""}>${cell}</td>`)}</tr>`)}</tbody>
             </table>
           `
         : empty}
@@ -174,13 +174,4 @@ function aligned(lines) {
     return column;
   });
   return [times, ...columns];
-}
-
-function useTick(milliseconds) {
-  const [tick, setTick] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => setTick((now) => now + 1), milliseconds);
-    return () => clearInterval(timer);
-  }, []);
-  return tick;
 }

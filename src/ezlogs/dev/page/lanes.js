@@ -27,7 +27,7 @@ export function Lanes({ story, chosen, onChoose }) {
                 return html`
                   ${waits ? html`<span class="wait" title=${`waited ${duration(bar.waited)}`} style=${{ left: percent(bar.from - bar.waited), width: percent(Math.min(bar.waited, bar.from)), top: `${row * HEIGHT}px` }}></span>` : null}
                   ${bar.event_id
-                    ? html`<button type="button" data-events=${bar.event_id} class=${`bar ${mark(bar.outcome).kind}`} style=${place} title=${told} aria-label=${told + (waits ? `, waited ${duration(bar.waited)}` : "")} aria-pressed=${bar.event_id === chosen} onClick=${() => onChoose(bar.event_id)}><span>${bar.name}</span></button>`
+                    ? html`<button type="button" data-events=${bar.event_id} class=${`bar ${mark(bar.outcome).kind}`} style=${place} title=${told} aria-label=${told + (waits ? `, waited ${duration(bar.waited)}` : "")} aria-pressed=${bar.event_id === chosen} onClick=${() => onChoose(bar.event_id)}><span>${bar.label}</span></button>`
                     : html`<span class="bar span" role="img" style=${place} title=${told} aria-label=${`span ${told}`}><span>${bar.name}</span></span>`}
                 `;
               })}

@@ -19,17 +19,22 @@ const OUTCOMES = [
 ];
 
 let remembered = {};
+let held = ""; // the story that the list begins with while somebody reads it
 
 export function Stories({ version }) {
   const [wanted, setWanted] = useState(remembered);
   const [sight, setSight] = useState([0, 30]);
+  const [until, setUntil] = useState(held);
   const settled = useSettled(wanted);
+  useEffect(() => {
+    held = until;
+  }, [until]);
   useEffect(() => {
     remembered = wanted;
     document.title = "Stories – ezlogs";
   }, [wanted]);
   const address = `/api/stories?${new URLSearchParams(Object.entries(settled).filter(([, value]) => value))}`;
-  const { total, line, problem } = usePages(address, version, ...sight);
+  const { total, newer, line, problem } = usePages(address, version, until, ...sight);
   const isNarrow = Object.values(settled).some(Boolean);
   const open = (index) => {
     const story = line(index);
@@ -51,14 +56,18 @@ export function Stories({ version }) {
         </select>
       </label>
       <output aria-live="polite">${total === null ? "" : count(total, "story", "stories")}</output>
+      ${total ? html`<${Forget} />` : null}
     </form>
     ${problem ? html`<p class="problem" role="alert">${problem}</p>` : null}
-    ${total === 0
+    ${total === 0 && !newer
       ? html`<${Empty} isNarrow=${isNarrow} onClear=${() => setWanted({})} />`
       : html`
           <${LongList}
             total=${total ?? 0}
             height=${56}
+            of=${address}
+            newer=${newer ? count(newer, "newer story", "newer stories") : null}
+            onHold=${(isHeld) => setUntil((known) => (isHeld ? known || line(0)?.story || "" : ""))}
             label="Stories, newest first"
             name=${(index) => line(index)?.story}
             onOpen=${open}
@@ -68,6 +77,20 @@ export function Stories({ version }) {
           <//>
         `}
   `;
+}
+
+/** Forgets everything, when asked twice. */
+function Forget() {
+  const [isSure, setSure] = useState(false);
+  useEffect(() => {
+    const timer = isSure && setTimeout(() => setSure(false), 5000);
+    return () => clearTimeout(timer);
+  }, [isSure]);
+  const press = () => {
+    if (isSure) fetch("/api/stories", { method: "DELETE" });
+    setSure(!isSure);
+  };
+  return html`<button type="button" onClick=${press}>${isSure ? "Really forget all?" : "Forget all"}</button>`;
 }
 
 function Line({ story }) {
@@ -104,8 +127,9 @@ function Empty({ isNarrow, onClear }) {
       <p>No story yet. This page shows each as it happens, once a program sends its telemetry here:</p>
       <pre>ezlogs dev -- python app.py</pre>
       <p>or, for a program that runs already with ezlogs or any other OpenTelemetry SDK,</p>
-      <pre>OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}</pre>
-      <p>or try the example shop: <code>make demo</code>.</p>
+      <pre>OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}${"\n"}OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf</pre>
+      <p>or watch a small shop for two seconds:</p>
+      <pre>OTEL_SERVICE_NAME=shop OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin} ezlogs run python -m ezlogs.demo.shop</pre>
     </div>
   `;
 }

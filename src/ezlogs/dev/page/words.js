@@ -19,12 +19,18 @@ export function time(milliseconds) {
 /** A length in seconds, as stories write it. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
-  if (seconds < 0.001) return "< 1 ms";
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (seconds < 0.001) return "under 1 ms";
+  const milliseconds = Math.round(seconds * 1000);
+  if (milliseconds < 1000) return `${milliseconds} ms`;
+  const tenths = Math.round(seconds * 10) / 10;
+  if (tenths < 10) return `${tenths} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? two(minutes, "min", whole % 60, "s") : two(Math.floor(minutes / 60), "h", minutes % 60, "min");
 }
+
+const two = (large, unit, small, smaller) => `${number(large)} ${unit}${small ? ` ${small} ${smaller}` : ""}`;
 
 /** Very short lengths, too. */
 export function fine(seconds) {

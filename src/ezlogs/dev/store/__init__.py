@@ -2,6 +2,6 @@
 
 from ezlogs.dev.store.schema import MOST_EVENTS
 from ezlogs.dev.store.store import MOST_TOLD, Store
-from ezlogs.dev.store.summaries import Filter, Summary
+from ezlogs.dev.store.summaries import Filter, Summary, Teller
 
-__all__ = ["MOST_EVENTS", "MOST_TOLD", "Filter", "Store", "Summary"]
+__all__ = ["MOST_EVENTS", "MOST_TOLD", "Filter", "Store", "Summary", "Teller"]

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep, time, time_ns
+from time import sleep, time_ns
 from typing import Any
 
 import msgspec
 
 from ezlogs.dev.decode import ReceivedEvent, ReceivedLog, ReceivedSpan
 from ezlogs.dev.metrics import ReceivedPoint
-from ezlogs.dev.store.origin import UNNAMED, as_it_came, process_of, service_of
+from ezlogs.dev.store.origin import UNNAMED, process_of, service_of
 from ezlogs.dev.store.schema import MOST_BYTES, MOST_EVENTS, opened
-from ezlogs.dev.store.summaries import Filter, Summary
+from ezlogs.dev.store.summaries import Filter, Summary, Teller
+from ezlogs.dev.store.writing import make_room, put_event, put_points, put_span, size_of
 from ezlogs.event import UniversalEvent
-from ezlogs.story import Told
+from ezlogs.story import Told, stories
 from ezlogs.wire import from_attributes
 
-_MORE = 10
-"""How many spans are kept for each event that is."""
 MOST_TOLD = 2_000
 """So many events of one story are told, its first: one of more is a loop that nobody reads to its end."""
-LONGEST_EVENT = 1024 * 1024
-"""Bytes, as JSON; a larger one is not kept."""
-_MOST_FIGURES = 50_000
+_MOST_SERVICES = 50_000
 _BATCH = 20
 """So many stories are told before others have their turn."""
-
-_log = logging.getLogger(__name__)
-
-_encode = msgspec.json.Encoder(enc_hook=lambda value: f"({type(value).__name__})").encode
 
 
 class Store:
@@ -45,6 +37,7 @@ class Store:
         path: The file that outlives the process; in memory when left out.
         most_events: How many events are kept.
         most_bytes: How large they may be together.
+        teller: Tells stories, in somebody's own words or time zone.
 
     Example:
         >>> store = Store()
@@ -52,13 +45,21 @@ class Store:
         (([], 0), 0)
     """
 
-    def __init__(self, path: Path | None = None, most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        most_events: int = MOST_EVENTS,
+        most_bytes: int = MOST_BYTES,
+        *,
+        teller: Teller = stories,
+    ) -> None:
+        self.teller = teller
         self._database = opened(path)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._most_events = most_events
         self._most_bytes = most_bytes
-        self._bytes: int = self._database.execute(f"SELECT {_SIZE} FROM events").fetchone()[0]
+        self._bytes = size_of(self._database)
         self.is_open = True
         self.begun = time_ns()
         """When it was opened, nanoseconds since 1970: versions of another time say nothing of this one's."""
@@ -86,42 +87,21 @@ class Store:
                     events = [ReceivedEvent(item.event_name, item.timestamp, item.attributes)]
                 for event in events:
                     if (known := from_attributes(event.name, event.timestamp, event.attributes)) is not None:
-                        touched.update(dict.fromkeys(self._take_event(database, known, event, item)))
+                        size, changed = put_event(database, known, event, item)
+                        self._bytes += size
+                        touched.update(dict.fromkeys(changed))
+                        if size:
+                            self._remember(service_of(item.resource), process_of(item.resource))
                 if isinstance(item, ReceivedSpan) and not item.attributes.get("ezlogs.carrier"):
-                    touched[self._take_span(database, item)] = None  # now that it is known which story it is of
+                    touched[put_span(database, item)] = None  # now that it is known which story it is of
             self._touch(database, touched)
-            self._make_room(database)
+            if make_room(database, self._bytes, self._most_events, self._most_bytes):
+                self._bytes = size_of(database)
 
     def take_points(self, points: Sequence[ReceivedPoint]) -> None:
         """Take in what services say of their own delivery."""
         with self._writing() as database:
-            rows = [
-                (
-                    point.time / 1e9,
-                    service_of(point.resource),
-                    process_of(point.resource),
-                    point.name,
-                    _encode(point),
-                    _encode(sorted(point.attributes.items())).decode(),
-                )
-                for point in points
-            ]
-            database.executemany(
-                "INSERT INTO figures (at, service, process, name, point) VALUES (?, ?, ?, ?, ?)",
-                [row[:5] for row in rows],
-            )
-            database.executemany(
-                "INSERT OR REPLACE INTO newest_figures (at, service, process, name, point, attributes)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                rows,
-            )
-            (newest,) = database.execute("SELECT coalesce(max(number), 0) FROM figures").fetchone()
-            database.execute("DELETE FROM figures WHERE number <= ?", [newest - _MOST_FIGURES])
-            database.execute(
-                "DELETE FROM newest_figures"
-                " WHERE at < (SELECT at FROM newest_figures ORDER BY at DESC LIMIT 1 OFFSET ?)",
-                [_MOST_FIGURES // 10],
-            )
+            put_points(database, points)
 
     def stories(self, wanted: Filter, *, offset: int = 0, limit: int = 100) -> tuple[list[Summary], int]:
         """Return some of the stories that a filter lets through, the newest first, and how many these are in all."""
@@ -227,68 +207,9 @@ class Store:
             self._bytes = 0
             self._touch(database, ())
 
-    def _take_event(
-        self, database: sqlite3.Connection, event: UniversalEvent, raw: ReceivedEvent, item: ReceivedSpan | ReceivedLog
-    ) -> Iterator[str]:
-        known = database.execute("SELECT outcome FROM events WHERE event_id = ?", [event.event_id]).fetchone()
-        if known is not None and (known[0] != "unknown" or event.outcome == "unknown"):
-            return
-        document, received = event.to_json(), _encode(as_it_came(raw, item))
-        if len(document) + len(received) > 2 * LONGEST_EVENT:
-            _log.warning("an event of %d bytes is not kept: %s", len(document), event.event_id)
-            return
-        self._bytes += len(document) + len(received)
-        service, process = service_of(item.resource), process_of(item.resource)
-        if not service.startswith(UNNAMED) and len(self._services) < _MOST_FIGURES:
+    def _remember(self, service: str, process: str) -> None:
+        if not service.startswith(UNNAMED) and len(self._services) < _MOST_SERVICES:
             self._services[process.removeprefix(service)] = service
-        story, subject = event.correlation.correlation_id, event.subject
-        database.execute(
-            "INSERT OR REPLACE INTO events (event_id, story, type, action, at, arrived, outcome, duration,"
-            " subject_type, subject_id, service, process, trace, document, received)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                event.event_id,
-                story,
-                event.event_type,
-                event.action,
-                event.timestamp,
-                time(),
-                event.outcome,
-                event.duration,
-                subject and subject.type,
-                subject and subject.id,
-                service,
-                process,
-                item.trace_id,
-                document,
-                received,
-            ],
-        )
-        if item.trace_id and item.trace_id != story:
-            database.execute("INSERT OR REPLACE INTO traces VALUES (?, ?)", [item.trace_id, story])
-            if database.execute("SELECT 1 FROM stories WHERE story = ?", [item.trace_id]).fetchone():
-                yield item.trace_id  # whose spans came first, as a story of their own
-        yield story
-
-    def _take_span(self, database: sqlite3.Connection, span: ReceivedSpan) -> str:
-        database.execute(
-            "INSERT OR IGNORE INTO spans (trace, span, parent, name, kind, began, ended, status, service, process)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?)",
-            [
-                span.trace_id,
-                span.span_id,
-                span.parent_span_id,
-                span.name,
-                span.kind,
-                span.start_time,
-                span.end_time,
-                span.status,
-                service_of(span.resource),
-                process_of(span.resource),
-            ],
-        )
-        known = database.execute("SELECT story FROM traces WHERE trace = ?", [span.trace_id]).fetchone()
-        return str(known[0]) if known else span.trace_id
 
     def _touch(self, database: sqlite3.Connection, changed: Iterable[str]) -> None:
         self.version += 1
@@ -326,7 +247,7 @@ class Store:
 
     def _tell(self, changed: Iterable[str]) -> None:
         for story in changed:
-            summary = Summary.of(self.told(story)) or self._of_spans(story)
+            summary = Summary.of(self.told(story), self.teller) or self._of_spans(story)
             if summary is not None and summary.events == MOST_TOLD:
                 summary = msgspec.structs.replace(summary, events=self.size(story))
             if summary is None:
@@ -339,55 +260,11 @@ class Store:
             )
 
     def _of_spans(self, story: str) -> Summary | None:
-        """Return what is to be shown of a trace in which there are no events: its first span."""
+        """Return what is to be shown of a trace in which there are no events."""
         spans = self.spans(story)
         if not spans or self._rows("SELECT 1 FROM traces WHERE trace = ?", [story]):
             return None
-        first = spans[0]
-        services = tuple(dict.fromkeys(span["service"] for span in spans))
-        return Summary(
-            story=story,
-            began=first["began"],
-            duration=(max(span["ended"] for span in spans) - first["began"]) / 1e9,
-            title=first["name"],
-            outcome="Failed" if any(span["status"] == "error" for span in spans) else "Completed",
-            actor="",
-            services=services,
-            events=0,
-            is_broken=False,
-            words="\n".join([story, *(span["name"] for span in spans), *services]).lower(),
-        )
-
-    def _make_room(self, database: sqlite3.Connection) -> None:
-        if self._bytes <= self._most_bytes and all(
-            database.execute(f"SELECT coalesce(max(number) - min(number), 0) FROM {table}").fetchone()[0] < most
-            for table, most in (("events", self._most_events), ("spans", _MORE * self._most_events))
-        ):
-            return  # as nearly always, and known without counting
-        (events,) = database.execute("SELECT count(*) FROM events").fetchone()
-        (spans,) = database.execute("SELECT count(*) FROM spans").fetchone()
-        rows = database.execute(
-            "SELECT story, (SELECT count(*) FROM events WHERE events.story = stories.story),"
-            f" (SELECT {_SIZE} FROM events WHERE events.story = stories.story),"
-            " (SELECT count(*) FROM spans WHERE trace = stories.story"
-            " OR trace IN (SELECT trace FROM traces WHERE traces.story = stories.story)) FROM stories ORDER BY version"
-        )
-        excess = [
-            _excess(events, self._most_events),
-            _excess(self._bytes, self._most_bytes),
-            _excess(spans, _MORE * self._most_events),
-        ]
-        gone = list[tuple[str]]()
-        while any(part > 0 for part in excess) and (row := rows.fetchone()) is not None:
-            gone.append((row[0],))
-            excess = [part - of_story for part, of_story in zip(excess, row[1:], strict=True)]
-        rows.close()
-        database.executemany(
-            "DELETE FROM spans WHERE trace = ?1 OR trace IN (SELECT trace FROM traces WHERE story = ?1)", gone
-        )
-        for table in ("events", "traces", "stories"):
-            database.executemany(f"DELETE FROM {table} WHERE story = ?", gone)
-        (self._bytes,) = database.execute(f"SELECT {_SIZE} FROM events").fetchone()
+        return Summary.of_spans(story, spans)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -404,14 +281,6 @@ class Store:
     def _rows(self, statement: str, given: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._database.execute(statement, given).fetchall()
-
-
-_SIZE = "coalesce(sum(length(document) + length(received)), 0)"
-
-
-def _excess(there: int, most: int) -> int:
-    """Return how much is too much, and some more, so that room is rarely made."""
-    return there - most + most // 20 if there > most else 0
 
 
 def _summary(row: tuple[Any, ...]) -> Summary:

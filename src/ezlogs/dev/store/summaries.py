@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,9 @@ from ezlogs.event import Actor
 from ezlogs.story import Story, Told, stories
 
 LONGEST_WORDS = 20_000
+
+Teller = Callable[[Iterable[Told]], list[Story]]
+"""Makes stories of events, as `ezlogs.story.stories` does."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,9 +37,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
 
     @classmethod
-    def of(cls, told: Iterable[Told]) -> Summary | None:
+    def of(cls, told: Iterable[Told], teller: Teller = stories) -> Summary | None:
         """Return what is to be shown of the story that some events tell; None without any."""
-        found = stories(told)
+        found = teller(told)
         return cls._of_story(found[0]) if found else None
 
     @classmethod
@@ -52,6 +55,24 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             events=len(story.events),
             is_broken=bool(story.orphans) or len(story.roots) > 1,
             words=_words(story),
+        )
+
+    @classmethod
+    def of_spans(cls, story: str, spans: Sequence[Mapping[str, Any]]) -> Summary:
+        """Return what is to be shown of a trace in which there are no events: its first span."""
+        first = spans[0]
+        services = tuple(dict.fromkeys(span["service"] for span in spans))
+        return cls(
+            story=story,
+            began=first["began"],
+            duration=(max(span["ended"] for span in spans) - first["began"]) / 1e9,
+            title=first["name"],
+            outcome="Failed" if any(span["status"] == "error" for span in spans) else "Completed",
+            actor="",
+            services=services,
+            events=0,
+            is_broken=False,
+            words="\n".join([story, *(span["name"] for span in spans), *services]).lower(),
         )
 
     def row(self) -> tuple[Any, ...]:
@@ -82,6 +103,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """A type of event, such as ``job.execution``; ``job.*`` for all that begin so."""
     outcome: str = ""
     """``failed``, ``retries``, ``completed``, ``unfinished``, ``broken``."""
+    until: str = ""
+    """The id of a story: none that began after it; nothing is left out when it is there no longer."""
 
     def condition(self) -> tuple[str, Sequence[object]]:
         """Return it as a condition on the table of stories, with the condition's parameters."""
@@ -104,6 +127,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"story IN (SELECT story FROM events WHERE {' AND '.join(of_events)})")
         if self.outcome in _OUTCOMES:
             parts.append(_OUTCOMES[self.outcome])
+        if self.until:
+            parts.append("began <= coalesce((SELECT began FROM stories WHERE story = ?), began)")
+            given.append(self.until)
         return " AND ".join(parts), given
 
 

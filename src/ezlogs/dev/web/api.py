@@ -75,9 +75,11 @@ def _stories(store: Store, request: Request) -> dict[str, Any]:
     if offset < 0 or not 0 < limit <= MOST_STORIES:
         raise ValueError(f"offset must not be negative, and limit at most {MOST_STORIES}")
     found, total = store.stories(wanted, offset=offset, limit=limit)
+    newer = store.stories(msgspec.structs.replace(wanted, until=""), limit=0)[1] - total if wanted.until else 0
     return {
         "version": store.version,
         "total": total,
+        "newer": newer,
         "stories": [{**_plain(one), "began": one.began / 1e6} for one in found],
     }
 

@@ -123,6 +123,7 @@ def _latencies(store: Store) -> list[dict[str, Any]]:
                 "process": process,
                 "count": point.count,
                 "mean": point.value / point.count if point.count else None,
+                "most": point.bounds[-1] if point.bounds else None,
                 **{name: _finite(percentile(point.bounds, point.buckets, share)) for name, share in _SHARES.items()},
             }
         )

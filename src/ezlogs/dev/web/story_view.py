@@ -7,7 +7,7 @@ from typing import Any
 from ezlogs.dev.store import MOST_TOLD, Store
 from ezlogs.event import UniversalEvent
 from ezlogs.party import type_and_id
-from ezlogs.story import render_json, stories
+from ezlogs.story import render_json
 from ezlogs.story.tree import began
 
 
@@ -17,7 +17,7 @@ def story_view(store: Store, story: str) -> dict[str, Any] | None:
     ``bars`` are events that took a while or an instant, and spans of whatever service, each with its lane and the time
     that it waited in a queue before. ``began`` is in milliseconds since 1970, all other times are seconds after it.
     """
-    found, spans = stories(store.told(story)), store.spans(story)
+    found, spans = store.teller(store.told(story)), store.spans(story)
     if not found and not spans:
         return None
     view: dict[str, Any] = render_json(found[0]) if found else {"correlation_id": story, "events": [], "sentences": []}
@@ -40,6 +40,7 @@ def _event_bar(event: UniversalEvent, processes: dict[str, str]) -> dict[str, An
     return {
         "event_id": event.event_id,
         "name": f"{event.event_type} {event.action}",
+        "label": event.action,
         "lane": processes.get(event.event_id, ""),
         "from": at,
         "to": at + int((event.duration or 0) * 1e9),
