@@ -9,6 +9,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
+from ezlogs import runtime as process
 from ezlogs.otel_compat import ProcessorWatch, samples_blindly, tracer_parts
 from ezlogs.version import __version__
 
@@ -42,8 +43,8 @@ class SpanSource:
         kind: SpanKind = SpanKind.INTERNAL,
         attributes: Mapping[str, str | int] | None = None,
         links: Sequence[Link] = (),
-    ) -> Span:
-        """Open a span, as ``Tracer.start_span`` does.
+    ) -> Span | None:
+        """Open a span, as ``Tracer.start_span`` does; none where which spans there are is another pipeline's affair.
 
         Args:
             name: What it is called.
@@ -52,6 +53,9 @@ class SpanSource:
             attributes: What is known when it starts.
             links: To other spans.
         """
+        runtime = process.current
+        if runtime is not None and runtime.carrier is not None and not runtime.carrier.opens_spans:
+            return None
         provider = trace.get_tracer_provider()
         if self._get_tracer is not trace.get_tracer or not self._watch.unchanged(provider):
             self._look(provider)

@@ -51,6 +51,10 @@ class Carrier(Protocol):
         """Take one event, emitted in a context. Never blocks."""
 
     @property
+    def opens_spans(self) -> bool:
+        """Whether what is tracked is to have spans where nobody else has opened any."""
+
+    @property
     def notes_openings(self) -> bool:
         """Whether it has a use for `opened` and `closed`."""
 

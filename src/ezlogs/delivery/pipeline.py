@@ -153,6 +153,11 @@ class Pipeline:
             self._hand_over(event, self._span_of_another(event, span, ctx))
 
     @property
+    def opens_spans(self) -> bool:
+        """Whether spans are ezlogs' to open: where it delivers them, or its events need one to ride on."""
+        return self.owned() or not self._endpoint_given
+
+    @property
     def notes_openings(self) -> bool:
         """Whether events are journaled, and so what will be told of them later."""
         return self._keeper_of_events is not None

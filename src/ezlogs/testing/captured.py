@@ -186,7 +186,7 @@ class Captured(StandIn, Expecting):
                 return False
             sleep(POLL)
 
-    notes_openings = True
+    opens_spans = notes_openings = True
 
     def serve(self, runtime: Runtime) -> None:
         """Take events for a runtime, whose service name and counts are those of the application now."""

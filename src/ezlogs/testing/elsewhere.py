@@ -122,7 +122,7 @@ class Elsewhere(StandIn):
     def __init__(self, folder: str) -> None:
         self.diary = Diary(folder)
 
-    notes_openings = True
+    opens_spans = notes_openings = True
 
     def serve(self, runtime: Runtime) -> None:
         """Write down what this process is called from now on."""

@@ -21,6 +21,9 @@ class StandIn:
     processor = None
     """No tracer provider takes part."""
 
+    opens_spans = True
+    """As in production, where no other pipeline is."""
+
     notes_openings = False
     """Nothing here outlives the process."""
 

@@ -233,7 +233,7 @@ class StoryOfItsOwn(Work):
         """Return a context with a span of the work's own, whose trace begins the story if the context has none."""
         if tracking():
             self._span = span_source(f"ezlogs.{self.event_type.partition('.')[0]}").start(self.action, ctx)
-            ctx = trace.set_span_in_context(self._span, ctx)
+            ctx = ctx if self._span is None else trace.set_span_in_context(self._span, ctx)
         return ctx if current(ctx) is not None else placed(new_story(), ctx)
 
     def _leave(self, error: BaseException | None, duration: float) -> None:

@@ -109,7 +109,7 @@ class HttpTracker:
             ctx = edge.context
             if opens_span and not is_excluded:
                 span = self._opened(arrival, method, edge)
-                ctx = trace.set_span_in_context(span, ctx)
+                ctx = ctx if span is None else trace.set_span_in_context(span, ctx)
         story = edge.story(ctx)
         if request_id := valid_id(arrival.header("x-request-id")):
             story = story.replace(request_id=request_id)
@@ -130,7 +130,7 @@ class HttpTracker:
             request.mounted(mount)
         return request
 
-    def _opened(self, arrival: Arrival, method: str, edge: Edge) -> Span:
+    def _opened(self, arrival: Arrival, method: str, edge: Edge) -> Span | None:
         attributes: dict[str, str | int] = {
             "http.request.method": method,
             "url.path": arrival.path,
