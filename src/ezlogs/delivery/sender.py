@@ -66,6 +66,8 @@ class Sender:
         self.failures_in_a_row = 0
         """How often since the collector took something."""
         self.ever_delivered = False
+        self.is_delivering = False
+        """Whether the collector took what was sent last."""
         self.ending = False
         """Whether the process ends: then nothing of others is begun."""
         self.last_problem: str | None = None
@@ -211,10 +213,12 @@ class Sender:
             self._losses.delivered(batch, result)
             if self.last_problem:
                 log.info("ezlogs: the collector is back")
-            self.ever_delivered = True
+            self.ever_delivered = self.is_delivering = True
             self.last_problem = None
         else:
+            self.is_delivering = False
             self._losses.refused(batch)
+        if isinstance(result, Rejected) and not batch.is_own:
             buried = self.journaling is not None and self.journaling.bury(batch, result.reason, result.status)
             fate = "kept for `ezlogs spool show --dead`" if buried else "lost"
             self._complain(f"{result.reason}; the events of such requests are {fate}")
@@ -225,6 +229,7 @@ class Sender:
         return True
 
     def _fail(self) -> None:
+        self.is_delivering = False
         self.failures_in_a_row += 1
         self.failures += 1
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
 from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
@@ -116,7 +116,7 @@ class Worker:
         """Keeps items in the journal before they are put; None where there is no journal."""
         self._no_journal: list[str] = []
         """Why there is none, although there should be one."""
-        self.also: Callable[[], object] | None = None
+        self.also: list[Callable[[], object]] = []
         """What is called every turn besides."""
         self._signal = signal
         self._losses = Losses(ledger, signal)
@@ -179,13 +179,29 @@ class Worker:
             made = journaling(directory, make, self._no_journal.append)
             self._journaling = self._sender.journaling = self._intake.journaling = made
             if made is not None:
-                self.keeper = Keeper(made, self._encoder, self._work)
+                self.keeper = Keeper(made, self._encoder, self.work)
                 if made.has_neighbours():
                     self._start()  # they may have died: what they left does not wait for events of this process
 
     def handed_over(self, events: int) -> None:
         """Take note that another pipeline has some events."""
         self._losses.note("handed_over", events)
+
+    def work(self) -> None:
+        """Have a thread at work, also where nothing has been handed over yet: on the journal, or to tell of losses."""
+        if self._thread is None:
+            self._start()
+
+    def is_delivering(self) -> bool:
+        """Return whether the collector took what was sent last."""
+        return self._sender.is_delivering
+
+    def tell(self, event: UniversalEvent) -> None:
+        """Have an event of ezlogs' own sent. It counts nowhere and nobody waits for it: it was not handed over."""
+        batch = self._encoder.batch([(event, INVALID_SPAN_CONTEXT)], self._resource())
+        if batch.records:
+            own = batch._replace(events=0, types={}, number=self._intake.sealed_items, is_own=True)
+            self._outbox.put(own)
 
     def hurry(self, *, ending: bool) -> Hurry:
         """Begin to send what is pending at once; return what that is, and how often sending has failed so far."""
@@ -270,11 +286,6 @@ class Worker:
             **journal,
         }
 
-    def _work(self) -> None:
-        """Have a thread at work on the journal, also where nothing has been handed over yet."""
-        if self._thread is None:
-            self._start()
-
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
             return
@@ -305,8 +316,8 @@ class Worker:
             return
         token = context.attach(suppressing())
         try:
-            if self.also is not None:
-                self.also()
+            for call in self.also:
+                call()
             if self._journaling is not None:
                 self._journaling.turn()
             self._seal()

@@ -112,7 +112,7 @@ class Shelf:
         return self._home is not None and (self._gone or not self._home.held())
 
     def move_out(self) -> None:
-        """Leave a home that was lost. What is in its files is for whoever adopts them; what had its file removed stays."""
+        """Leave a home that was lost. What is in its files others adopt; what had its file removed stays."""
         stranded, moved = self._fileless(), self.moved
         self.forget()
         for segment in stranded:
