@@ -24,7 +24,7 @@ from ezlogs.delivery.worker import Worker, flush
 from ezlogs.dev.decode import decode_request
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Kind, adopt
-from ezlogs.journal import journal as journal_module
+from ezlogs.journal import writer as writer_module
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.priority import Priority
 from ezlogs.privacy import Scrubber
@@ -300,14 +300,14 @@ def test_nobody_waits_for_himself(directory: Directory, monkeypatch: pytest.Monk
     """A signal handler, or ``__del__``, that emits while its own thread writes: its record is journaled after that."""
     keeper = Journaling(directory, EncodedResource(b"", ""), cap=1 << 20, max_age=3600)
     assert keeper._append(Kind.SCOPE_OPEN, b"first", b"", 1)  # opens a file
-    check, inner = journal_module.crc32, []
+    check, inner = writer_module.crc32, []
 
     def interrupted(body: bytes, salt: int) -> int:
         if b"outer" in body:
             inner.append(keeper._append(Kind.SCOPE_OPEN, b"inner", b"", 1))
         return check(body, salt)
 
-    monkeypatch.setattr(journal_module, "crc32", interrupted)
+    monkeypatch.setattr(writer_module, "crc32", interrupted)
     monkeypatch.setattr(journaling_module, "sleep", lambda _: pytest.fail("it waited"))
     assert keeper._append(Kind.SCOPE_OPEN, b"outer", b"", 1)
     (receipt,) = inner

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ezlogs.journal import Directory, Journal, Kind, Priority, adopt
-from ezlogs.journal import journal as journal_module
 from ezlogs.journal import leftovers as leftovers_module
+from ezlogs.journal import writer as writer_module
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import homes
@@ -164,7 +164,7 @@ def test_what_is_refused_for_the_cap_is_counted_as_that(
 ) -> None:
     """When no more may wait."""
     journal = make_journal(cap=1)
-    monkeypatch.setattr(journal_module, "_MOST_DEFERRED", 0)
+    monkeypatch.setattr(writer_module, "_MOST_DEFERRED", 0)
     assert not journal.append(Kind.EVENT, b"id", b"")
     assert journal.health()["not_journaled"] == {"full": 1}
 
