@@ -21,6 +21,7 @@ from ezlogs.delivery.items import EndedSpan, Rider
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.notices import Notices
 from ezlogs.delivery.processor import EzlogsSpanProcessor
+from ezlogs.delivery.resource import resource_of
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan
 from ezlogs.delivery.sealed_rows import SealedRows
@@ -363,8 +364,7 @@ class Pipeline:
         if isinstance(provider, TracerProvider):
             return provider.resource
         if self._own_resource is None:
-            name = self._settings.service_name
-            self._own_resource = Resource.create({"service.name": name} if name else {})
+            self._own_resource = resource_of(self._settings.service_name)
         return self._own_resource
 
 

@@ -11,6 +11,7 @@ from opentelemetry import context
 
 from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.breaker import Change, CircuitBreaker, Permit
+from ezlogs.delivery.broken_pipes import survived
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.outbox import Held, Outbox
 from ezlogs.delivery.split import split
@@ -99,8 +100,9 @@ class Sender:
             return
         token = context.attach(suppressing())
         try:
-            while self._send_next():
-                pass
+            with survived():
+                while self._send_next():
+                    pass
         except Exception as problem:  # the thread must live, and the batch is tried again
             self._outbox.put_back()
             self._fail()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from ezlogs.journal import Directory
 
 _POLL = 0.05
+_LOOK = 0.005
+"""Seconds between two looks at whether all has gone out, by who waits for it."""
+
 _LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
 
@@ -303,11 +307,13 @@ class Worker:
 
     def _run(self) -> None:
         while not self._intake.stopped:
-            self._turn()
-            self._sender.start()
-            self._ledger.timing = True
-            hurried = self._journaling is not None and self._journaling.is_short_of_room()
-            pause = _POLL / 10 if hurried else _POLL
+            pause = _POLL
+            with suppress(Exception):  # whatever it is, such as no memory: this thread must live
+                self._turn()
+                self._sender.start()
+                self._ledger.timing = True
+                if self._journaling is not None and self._journaling.is_short_of_room():
+                    pause = _POLL / 10
             time.sleep(pause)  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:
@@ -446,12 +452,12 @@ def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) ->
     """
     deadline = monotonic() + timeout
     hurried = [(worker, worker.hurry(ending=ending)) for worker in workers]
-    while True:
+    for _ in range(int(timeout / _LOOK) + 1):  # also where somebody has stopped the clock, as tests do
         for worker in workers:
             worker.help()
         hopeful = [worker for worker, hurry in hurried if worker.hopeful(hurry, ending=ending)]
         if not hopeful or monotonic() >= deadline:
             break
-        time.sleep(0.005)
+        time.sleep(_LOOK)
     done = [worker.relax(hurry, ending=ending) for worker, hurry in hurried]
     return all(done)

@@ -175,6 +175,10 @@ class Journal(Writer):
         """Return whether no record is in danger of being given up."""
         return self._shelf.is_roomy()
 
+    def trouble(self) -> str | None:
+        """Return what is wrong with the disk, if records wait because of it."""
+        return self._shelf.problem if self._deferred else None
+
     def is_short_of_room(self) -> bool:
         """Return whether `prepare` is to come soon: records wait for room, or would in a moment."""
         segment = self._segment

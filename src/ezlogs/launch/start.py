@@ -209,13 +209,13 @@ def meet_provider(runtime: Runtime) -> None:
     """Put a span processor of ezlogs' on the application's tracer provider, or build one where there is none."""
     if runtime.carrier is None:
         return
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
+
+    from ezlogs.delivery.resource import resource_of
 
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
-        name = runtime.settings.service_name
-        provider = TracerProvider(resource=Resource.create({"service.name": name} if name else {}))
+        provider = TracerProvider(resource=resource_of(runtime.settings.service_name))
         trace.set_tracer_provider(provider)
     if isinstance(provider, TracerProvider):
         runtime.carrier.meet(provider)
