@@ -14,6 +14,7 @@ from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
+from ezlogs import forks
 from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
 from ezlogs.delivery.intake import Intake, weight_of
@@ -291,7 +292,7 @@ class Worker:
         }
 
     def _start(self) -> None:
-        if not self._starting.acquire(blocking=False):
+        if forks.will_be_by_c or not self._starting.acquire(blocking=False):
             return
         try:
             if self._thread is None:

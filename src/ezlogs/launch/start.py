@@ -203,6 +203,10 @@ def _heed_the_end_and_forks() -> None:
     _children.heed()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
+    if "uwsgi" in sys.modules:
+        from ezlogs.launch.uwsgi import heed_forks
+
+        heed_forks(_after_fork)
 
 
 def meet_provider(runtime: Runtime) -> None:
