@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -182,6 +183,38 @@ def test_without_a_directory_events_wait_in_memory(caplog: pytest.LogCaptureFixt
 
     assert journaling(nowhere, lambda directory: pytest.fail("there is none")) is None
     assert caplog.text.count("events wait in memory only, and are lost if the process is killed: no room for it") == 1
+
+
+def test_a_health_that_cannot_know_of_refusals_tells_the_rest(bench: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no file can be opened, be it that of a module."""
+
+    def fail(self: Journaling) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(Journaling, "_dead_letters", fail)
+    told: Any = bench(Delivered()).worker.health()
+    assert told["journal"]["dead_letters"] == {"problem": "[Errno 24] Too many open files"}
+    assert told["journal"]["waiting"] == 0
+
+
+def test_a_disk_that_takes_nothing_is_told_once_in_a_while(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it lasts, and not in each of the worker's turns."""
+    now = [1000.0]
+    monkeypatch.setattr(journaling_module, "monotonic", lambda: now[0])
+    made = Journaling(directory, EncodedResource(b"", ""), cap=64 << 20, max_age=3600)
+    made.turn()
+    assert caplog.text == ""
+    monkeypatch.setattr("ezlogs.journal.Journal.trouble", lambda _: "No space left on device")
+    for _ in range(3):
+        made.turn()
+    assert caplog.text.count("events wait in memory only") == 1
+    assert "No space left on device" in caplog.text
+    now[0] += 61
+    made.turn()
+    assert caplog.text.count("events wait in memory only") == 2
+    made.close()
 
 
 def test_an_event_that_cannot_be_encoded_is_as_it_was(bench: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,3 +225,9 @@ def test_a_line_is_a_warning_of_ezlogs_logger(bench: Bench, caplog: pytest.LogCa
     bench.ledger.note("lost.rejected")
     bench.after(1)
     assert [(record.name, record.levelno) for record in caplog.records] == [("ezlogs", logging.WARNING)]
+
+
+def test_spans_may_be_lost_alone() -> None:
+    """Those that no event rode on."""
+    assert dict(notice("queue_full", {"spans": 3}).metadata) == {"lost_spans": {"queue_full": 3}}
+    assert line("queue_full", {"spans": 1}).startswith("1 span was lost (queue_full)")

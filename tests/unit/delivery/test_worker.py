@@ -404,3 +404,17 @@ def test_a_clock_that_stands_still_keeps_nobody_waiting(bench: type[Bench], monk
     assert time.monotonic() - begin < 5
     monkeypatch.undo()
     made.end(0)
+
+
+def test_an_event_of_ezlogs_own_that_cannot_be_encoded_is_no_loss(
+    bench: type[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent or counted for it."""
+    made = bench(Delivered())
+    monkeypatch.setattr("ezlogs.delivery.batch.SpanEncoder._body", lambda *_: 1 / 0)
+    made.worker.tell(emitted(0))
+    assert made.worker.health()["pending"] == 0
+    assert made.flush(1)
+    made.end(1)
+    assert made.transport.bodies == []
+    assert made.ledger.counts() == {"emitted": 0}
