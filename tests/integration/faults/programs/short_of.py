@@ -185,6 +185,8 @@ def signals() -> None:
     """Signals come without end, and each emits."""
     signal.signal(signal.SIGALRM, lambda number, frame: emit(1, "interrupted"))
     ezlogs.configure()
+    emit(1)
+    ezlogs.flush()  # what is loaded with the first event is there: a handler cannot go on in the middle of an import
     signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
     end = time.monotonic() + 1
     while time.monotonic() < end:
