@@ -6,6 +6,19 @@ import os
 import threading
 from typing import Final
 
+will_be_by_c = False
+"""Whether C code will fork this process, which knows nothing of threads: until then none is started."""
+
+_locks: Final[list[threading.RLock]] = []
+
+
+def free_locks() -> None:
+    """In a child that C code has forked, which waits for no lock: free those that threads of the parent held."""
+    for lock in _locks:
+        begin_anew = getattr(lock, "_at_fork_reinit", None)  # what threading calls where Python forks
+        if begin_anew is not None:
+            begin_anew()
+
 
 def lock_for_loading() -> threading.RLock:
     """Return a lock to hold while modules are loaded late, in whichever thread needs them first.
@@ -15,6 +28,7 @@ def lock_for_loading() -> threading.RLock:
     module that forks while it is loaded may: it is the same thread.
     """
     lock = threading.RLock()
+    _locks.append(lock)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock

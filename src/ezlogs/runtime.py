@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
@@ -29,6 +30,19 @@ if TYPE_CHECKING:
     from ezlogs.testing.standin import StandIn
 
 log = logging.getLogger("ezlogs")
+
+
+def _kept_from_harm(handle: Callable[[logging.LogRecord], object]) -> Callable[[logging.LogRecord], None]:
+    """Return what handles records and never raises: what the application has for its log must not end our threads."""
+
+    def handled(record: logging.LogRecord) -> None:
+        with suppress(Exception):
+            handle(record)
+
+    return handled
+
+
+log.handle = _kept_from_harm(log.handle)  # type: ignore[assignment,method-assign]  # of this logger alone
 
 CAUSE: Final = "ezlogs_cause"
 """The attribute of a log record that says why: an exception in words and where it was raised; for debug mode only."""
@@ -109,6 +123,8 @@ class Ledger:
         """While there is no room: returns what counts an event of a type as lost, which then need not be looked at."""
         self.delivering = Latency()
         """How old the oldest event of each request was when the collector had it."""
+        self.told: dict[tuple[str, str], tuple[Counter[str], float]] = {}
+        """How many of each loss somebody was told of, and when, in which way; see `ezlogs.delivery.notices`."""
         self._notes: deque[tuple[str, int]] = deque()
         self._folded: Counter[str] = Counter()
         self._folding = threading.Lock()

@@ -87,6 +87,8 @@ class Batch(NamedTuple):
     since: int = 0
     """When its oldest event happened: nanoseconds since 1970, or 0 where that is not known."""
 
+    is_own: bool = False
+    """Whether it tells of ezlogs itself: then nobody has handed it over, and nobody misses it."""
     part: bool = False
     """Whether it is a part of one that was journaled: what it is acknowledged by is that of all parts."""
 

@@ -9,7 +9,7 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from time import sleep, time_ns
+from time import monotonic, sleep, time_ns
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +53,10 @@ _VERDICT: Final = int(Priority.AUDIT)
 
 _SEGMENT: Final = 2 << 20
 """Bytes of a file of the journal, where it may have many."""
+
+_IN_MEMORY: Final = "ezlogs: events wait in memory only, and are lost if the process is killed: %s"
+_SILENCE: Final = 60.0
+"""Seconds between two lines in the log about a disk that takes nothing."""
 
 _APPEND: Final = Journal.append_body.__code__
 
@@ -100,6 +104,7 @@ class Journaling:
     def _begin(self) -> None:
         self._dead: DeadLetters | None = None
         self._complained = False
+        self._told_at = -_SILENCE
         self._heir = Heir(self._directory, self._max_age, self._complain)
 
     def has_neighbours(self) -> bool:
@@ -311,6 +316,10 @@ class Journaling:
     def turn(self) -> None:
         """Do what takes time. For the worker's thread; never raises."""
         self._journal.prepare()
+        trouble = self._journal.trouble()
+        if trouble is not None and monotonic() >= self._told_at + _SILENCE:
+            self._told_at = monotonic()
+            log.warning(_IN_MEMORY, trouble)
 
     def read_again(self, receipts: Sequence[Any]) -> Left | None:
         """Return what some receipts of this process stand for, without what was given up; None if not to be had now."""
@@ -354,7 +363,11 @@ class Journaling:
 
     def health(self) -> dict[str, object]:
         """Return what is waiting, where, and what went wrong."""
-        return {**self._journal.health(), "dead_letters": self._dead_letters().health()}
+        try:
+            dead = self._dead_letters().health()
+        except Exception as problem:  # what knows of them cannot be loaded: no file can be opened, or no memory is left
+            dead = {"problem": str(problem)}
+        return {**self._journal.health(), "dead_letters": dead}
 
     def _dead_letters(self) -> DeadLetters:
         if self._dead is None:
@@ -395,6 +408,6 @@ def journaling(
     try:
         return make(directory())
     except Exception as problem:
-        log.warning("ezlogs: events wait in memory only, and are lost if the process is killed: %s", problem)
+        log.warning(_IN_MEMORY, problem)
         on_problem(str(problem))
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ class LogPipeline(Pipeline):
         self._logs_endpoint, self._logs_endpoint_given = logs_address(loaded)
         self._logs = self._make_worker(self._logs_endpoint, LogEncoder(scrubber, self._priorities), self._signal)
         self._workers.append(self._logs)
+        self._logs.also.append(self._notices.turn)
         self._foreign = ForeignLogs()
         self._log_ways: tuple[Way, ...] = ()
 
@@ -63,7 +64,10 @@ class LogPipeline(Pipeline):
             self._log_ways = (Way(keeper, span_context, self._deliver_prepared_log, carry),)
 
     def _ways(self) -> tuple[Way, ...]:
-        return self._log_ways if self._delivers_logs() or self._foreign.logger() is None else ()
+        return self._log_ways if self._sends_logs() else ()
+
+    def _workers_of_events(self) -> Sequence[Worker]:
+        return (self._logs,) if self._sends_logs() else ()
 
     def _deliver_prepared_log(self, event: UniversalEvent, sealed: SealedEvent, ctx: Context) -> None:
         """Take one event that is journaled already."""
@@ -84,11 +88,14 @@ class LogPipeline(Pipeline):
         """Return whether ezlogs delivers log records itself, whoever else would."""
         return self._logs_endpoint_given or self._settings.pipeline == "owned"
 
+    def _sends_logs(self) -> bool:
+        """Return whether log records leave by ezlogs: nobody else would, or ezlogs does in any case."""
+        return self._delivers_logs() or self._foreign.logger() is None
+
     def health(self) -> dict[str, object]:
         """Return what the pipeline says of spans, and under ``logs`` the same of log records."""
         spans, logs = super().health(), self._logs.health()
-        alone = self._delivers_logs() or self._foreign.logger() is None
-        mode = "owned" if alone else "attached without an endpoint"
+        mode = "owned" if self._sends_logs() else "attached without an endpoint"
         return {**spans, "logs": {"pipeline": mode, "endpoint": self._logs_endpoint, **logs}}
 
 
@@ -105,6 +112,9 @@ class BothPipeline(LogPipeline):
     def _ways(self) -> tuple[Way, ...]:
         spans, logs = Pipeline._ways(self), super()._ways()
         return (*spans, *logs) if spans and logs else ()  # half prepared it would be told in one form and not the other
+
+    def _workers_of_events(self) -> Sequence[Worker]:
+        return (*Pipeline._workers_of_events(self), *super()._workers_of_events())
 
     def carry(self, event: UniversalEvent, ctx: Context) -> None:
         """Take one event; trouble with one form does not cost the other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,9 @@ from ezlogs.delivery.breaker import Limits
 from ezlogs.delivery.foreign import exports
 from ezlogs.delivery.items import EndedSpan, Rider
 from ezlogs.delivery.keeping import Keeper
+from ezlogs.delivery.notices import Notices
 from ezlogs.delivery.processor import EzlogsSpanProcessor
+from ezlogs.delivery.resource import resource_of
 from ezlogs.delivery.riders import Riders, RidingEvent
 from ezlogs.delivery.sealed import SealedEvent, SealedSpan
 from ezlogs.delivery.sealed_rows import SealedRows
@@ -30,6 +32,7 @@ from ezlogs.delivery.worker import Encoder, Worker, flush
 from ezlogs.event import UniversalEvent
 from ezlogs.opening import ENDING
 from ezlogs.otel_compat import SPAN_KEY
+from ezlogs.patterns import matches
 from ezlogs.priority import Priorities
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger
@@ -71,6 +74,9 @@ class Pipeline:
         """Journals what is handed over before the application goes on, where there is a journal."""
         self._span_ways: tuple[Way, ...] = ()
         self._preparation: type[Preparation]
+        wanted = not matches(loaded.settings.disabled_events, "system.error")
+        self._notices = Notices(ledger, self._workers_of_events, events=wanted)
+        self._worker.also.append(self._notices.turn)
         self._watch = otel_compat.ProcessorWatch(None)
         self._owned = False
         self._own_resource: Resource | None = None
@@ -141,7 +147,7 @@ class Pipeline:
             if self._endpoint_given or self.owned():
                 self._put(keeper.kept(event, None) if keeper else event)
             else:
-                self._ledger.note("lost.no_recording_span")
+                self._lose_without_span()
         elif self.owned():
             riders = None if TOGETHER in ctx else self.processor.riders(span)
             rider = self._kept_on(keeper, event, span, riders, ctx) if keeper else event
@@ -195,6 +201,10 @@ class Pipeline:
     def _ways(self) -> tuple[Way, ...]:
         """The ways by which events leave that are journaled."""
         return self._span_ways if self._endpoint_given or self.owned() else ()
+
+    def _workers_of_events(self) -> Sequence[Worker]:
+        """The workers by which events leave."""
+        return (self._worker,) if self._endpoint_given or self.owned() else ()
 
     def _deliver_prepared(self, event: UniversalEvent, sealed: SealedEvent, ctx: Context) -> None:
         """Take one event that is journaled already; such rows never ride on the span that they happened under."""
@@ -258,7 +268,7 @@ class Pipeline:
     def every_turn(self, call: Callable[[], object]) -> None:
         """Have the workers call something now and then; it must not raise."""
         for worker in self._workers:
-            worker.also = call
+            worker.also.append(call)
 
     def owned(self) -> bool:
         """Return whether ezlogs' processor is the current provider's only exporter; cheap while nothing changes."""
@@ -292,10 +302,12 @@ class Pipeline:
         flush(self._workers, timeout, ending=True)
         for worker in self._workers:
             worker.stop()
+        self._notices.last_turn()
 
     def forget(self) -> None:
         """In a forked child: leave everything under way to the parent."""
         self.processor.forget()
+        self._notices.forget()
         for worker in self._workers:
             worker.forget()
 
@@ -355,15 +367,18 @@ class Pipeline:
             span.add_event(self._riding.name_of(event), attributes, event.timestamp)
             self._ledger.note("handed_over")
         else:
-            self._ledger.note("lost.no_recording_span")
+            self._lose_without_span()
+
+    def _lose_without_span(self) -> None:
+        self._ledger.note("lost.no_recording_span")
+        self._worker.work()  # somebody has to tell
 
     def _resource(self) -> Resource:
         provider = trace.get_tracer_provider()
         if isinstance(provider, TracerProvider):
             return provider.resource
         if self._own_resource is None:
-            name = self._settings.service_name
-            self._own_resource = Resource.create({"service.name": name} if name else {})
+            self._own_resource = resource_of(self._settings.service_name)
         return self._own_resource
 
 

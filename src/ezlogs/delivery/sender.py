@@ -11,6 +11,7 @@ from opentelemetry import context
 
 from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.breaker import Change, CircuitBreaker, Permit
+from ezlogs.delivery.broken_pipes import survived
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.outbox import Held, Outbox
 from ezlogs.delivery.split import split
@@ -66,6 +67,8 @@ class Sender:
         self.failures_in_a_row = 0
         """How often since the collector took something."""
         self.ever_delivered = False
+        self.is_delivering = False
+        """Whether the collector took what was sent last."""
         self.ending = False
         """Whether the process ends: then nothing of others is begun."""
         self.last_problem: str | None = None
@@ -97,8 +100,9 @@ class Sender:
             return
         token = context.attach(suppressing())
         try:
-            while self._send_next():
-                pass
+            with survived():
+                while self._send_next():
+                    pass
         except Exception as problem:  # the thread must live, and the batch is tried again
             self._outbox.put_back()
             self._fail()
@@ -211,10 +215,12 @@ class Sender:
             self._losses.delivered(batch, result)
             if self.last_problem:
                 log.info("ezlogs: the collector is back")
-            self.ever_delivered = True
+            self.ever_delivered = self.is_delivering = True
             self.last_problem = None
         else:
+            self.is_delivering = False
             self._losses.refused(batch)
+        if isinstance(result, Rejected) and not batch.is_own:
             buried = self.journaling is not None and self.journaling.bury(batch, result.reason, result.status)
             fate = "kept for `ezlogs spool show --dead`" if buried else "lost"
             self._complain(f"{result.reason}; the events of such requests are {fate}")
@@ -225,6 +231,7 @@ class Sender:
         return True
 
     def _fail(self) -> None:
+        self.is_delivering = False
         self.failures_in_a_row += 1
         self.failures += 1
 

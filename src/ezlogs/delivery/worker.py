@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
+from ezlogs import forks
 from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
 from ezlogs.delivery.intake import Intake, weight_of
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from ezlogs.journal import Directory
 
 _POLL = 0.05
+_LOOK = 0.005
+"""Seconds between two looks at whether all has gone out, by who waits for it."""
+
 _LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
 
@@ -116,7 +121,7 @@ class Worker:
         """Keeps items in the journal before they are put; None where there is no journal."""
         self._no_journal: list[str] = []
         """Why there is none, although there should be one."""
-        self.also: Callable[[], object] | None = None
+        self.also: list[Callable[[], object]] = []
         """What is called every turn besides."""
         self._signal = signal
         self._losses = Losses(ledger, signal)
@@ -179,13 +184,29 @@ class Worker:
             made = journaling(directory, make, self._no_journal.append)
             self._journaling = self._sender.journaling = self._intake.journaling = made
             if made is not None:
-                self.keeper = Keeper(made, self._encoder, self._work)
+                self.keeper = Keeper(made, self._encoder, self.work)
                 if made.has_neighbours():
                     self._start()  # they may have died: what they left does not wait for events of this process
 
     def handed_over(self, events: int) -> None:
         """Take note that another pipeline has some events."""
         self._losses.note("handed_over", events)
+
+    def work(self) -> None:
+        """Have a thread at work, also where nothing has been handed over yet: on the journal, or to tell of losses."""
+        if self._thread is None:
+            self._start()
+
+    def is_delivering(self) -> bool:
+        """Return whether the collector took what was sent last."""
+        return self._sender.is_delivering
+
+    def tell(self, event: UniversalEvent) -> None:
+        """Have an event of ezlogs' own sent. It counts nowhere and nobody waits for it: it was not handed over."""
+        batch = self._encoder.batch([(event, INVALID_SPAN_CONTEXT)], self._resource())
+        if batch.records:
+            own = batch._replace(events=0, types={}, number=self._intake.sealed_items, is_own=True)
+            self._outbox.put(own)
 
     def hurry(self, *, ending: bool) -> Hurry:
         """Begin to send what is pending at once; return what that is, and how often sending has failed so far."""
@@ -270,13 +291,8 @@ class Worker:
             **journal,
         }
 
-    def _work(self) -> None:
-        """Have a thread at work on the journal, also where nothing has been handed over yet."""
-        if self._thread is None:
-            self._start()
-
     def _start(self) -> None:
-        if not self._starting.acquire(blocking=False):
+        if forks.will_be_by_c or not self._starting.acquire(blocking=False):
             return
         try:
             if self._thread is None:
@@ -292,11 +308,13 @@ class Worker:
 
     def _run(self) -> None:
         while not self._intake.stopped:
-            self._turn()
-            self._sender.start()
-            self._ledger.timing = True
-            hurried = self._journaling is not None and self._journaling.is_short_of_room()
-            pause = _POLL / 10 if hurried else _POLL
+            pause = _POLL
+            with suppress(Exception):  # whatever it is, such as no memory: this thread must live
+                self._turn()
+                self._sender.start()
+                self._ledger.timing = True
+                if self._journaling is not None and self._journaling.is_short_of_room():
+                    pause = _POLL / 10
             time.sleep(pause)  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:
@@ -305,8 +323,8 @@ class Worker:
             return
         token = context.attach(suppressing())
         try:
-            if self.also is not None:
-                self.also()
+            for call in self.also:
+                call()
             if self.keeper is not None:
                 self.keeper.note_late()
             if self._journaling is not None:
@@ -437,12 +455,12 @@ def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) ->
     """
     deadline = monotonic() + timeout
     hurried = [(worker, worker.hurry(ending=ending)) for worker in workers]
-    while True:
+    for _ in range(int(timeout / _LOOK) + 1):  # also where somebody has stopped the clock, as tests do
         for worker in workers:
             worker.help()
         hopeful = [worker for worker, hurry in hurried if worker.hopeful(hurry, ending=ending)]
         if not hopeful or monotonic() >= deadline:
             break
-        time.sleep(0.005)
+        time.sleep(_LOOK)
     done = [worker.relax(hurry, ending=ending) for worker, hurry in hurried]
     return all(done)

@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ezlogs.journal.directory import Directory, UnusableDirectoryError, journal_directories, journal_directory
-from ezlogs.journal.journal import Journal, Receipt
+from ezlogs.journal.journal import Journal
 from ezlogs.journal.record import Kind, Record
+from ezlogs.journal.writer import Receipt
 from ezlogs.priority import Priority
 
 if TYPE_CHECKING:

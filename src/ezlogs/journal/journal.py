@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
-from time import time_ns
 from typing import Final
-from zlib import crc32
 
 from ezlogs.journal.directory import Directory
 from ezlogs.journal.filesystems import Writing
-from ezlogs.journal.process import process_mark
-from ezlogs.journal.record import BODY_AT, DONE, STATE_AT, Record, body_of, pack_check_into
-from ezlogs.journal.segment import Segment
+from ezlogs.journal.record import BODY_AT, DONE, STATE_AT, Record
 from ezlogs.journal.shelf import Shelf
-from ezlogs.journal.tally import Tally
-from ezlogs.journal.verdicts import Verdicts
-from ezlogs.priority import Priority
-
-_MOST_DEFERRED: Final = 32 << 20
-"""Bytes of records that wait for the worker to journal them."""
-
-_MOST_DRAINED: Final = 64
-"""Records that one application thread journals for others."""
+from ezlogs.journal.writer import SERIAL, Deferred, Receipt, Writer
 
 _CHUNK: Final = 256
 _MOST_READY: Final = 4
@@ -41,36 +28,16 @@ _SOON: Final = 256 << 10
 _SETTLED: Final = 0.5
 """Seconds that one thread waits for another to mark what was acknowledged."""
 
-_SERIAL: Final = 32
-_OFFSET: Final = (1 << _SERIAL) - 1
-_NORMAL: Final = int(Priority.NORMAL)
+_OFFSET: Final = (1 << SERIAL) - 1
 
 
-class Deferred:
-    """The receipt of a record that is not journaled yet; true once it is."""
-
-    __slots__ = ("body", "done", "position")
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-        self.position = 0
-        self.done = False
-
-    def __bool__(self) -> bool:
-        return self.position != 0
-
-
-Receipt = int | Deferred
-"""What `Journal.append` gives and `Journal.ack` takes: true when the record survives the process."""
-
-
-class Journal:
+class Journal(Writer):
     """Segments of one process, one after the other.
 
     ``append`` and ``ack`` are for any thread, at any moment - in a signal handler, in ``__del__``, in a forked child.
     They never wait, never raise, and make no system call where files are mapped - but for the first record of a forked
-    child, which has no file yet. Everything else, and all that touches
-    the disk, is ``prepare``, for one worker thread to call every few milliseconds.
+    child, which has no file yet: see `Writer`. Everything else, and all that touches the disk, is ``prepare``, for one
+    worker thread to call every few milliseconds.
 
     Args:
         directory: From `journal_directory`.
@@ -104,37 +71,25 @@ class Journal:
         max_age: float = 7 * 86_400.0,
         how: Writing | None = None,
     ) -> None:
-        self._shelf = Shelf(
-            directory,
-            resource,
-            segment_size=segment_size,
-            largest_segment=largest_segment,
-            cap=cap,
-            max_age=max_age,
-            how=how,
+        super().__init__(
+            Shelf(
+                directory,
+                resource,
+                segment_size=segment_size,
+                largest_segment=largest_segment,
+                cap=cap,
+                max_age=max_age,
+                how=how,
+            )
         )
-        self._begin()
 
     def _begin(self) -> None:
         """Begin with nothing, as a new process does."""
-        self._baton: list[None] = [None]
-        """Who takes it out writes; the others do not wait for it."""
-        self._segment: Segment | None = None
-        self._ready: deque[Segment] = deque()
-        self._deferred: deque[Deferred] = deque()
-        self._deferred_bytes = 0
-        self._acks: deque[Iterable[Receipt]] = deque()
-        self._verdicts: Verdicts[Receipt] = Verdicts()
-        self._passed = 0
         self._seen = 0
         self._idle = 0
         self._missed: tuple[float, int] | None = None
         self._preparing: list[None] = [None]
-        self._tally = Tally()
-        self._closed = False
-        self._forked = False
-        """Whether this is a child that may have room at once, and has none yet."""
-        self._mark = process_mark()  # last: until then a fork starts over
+        super()._begin()
 
     @property
     def resource(self) -> bytes:
@@ -144,97 +99,6 @@ class Journal:
     @resource.setter
     def resource(self, resource: bytes) -> None:
         self._shelf.resource = resource
-
-    def append(
-        self,
-        kind: int,
-        item_id: bytes,
-        payload: bytes,
-        priority: int = _NORMAL,
-        *,
-        owner: bytes = b"",
-        timestamp: int = 0,
-    ) -> Receipt:
-        """Journal one record.
-
-        Args:
-            kind: A `Kind`.
-            item_id: What it is about; 255 bytes at most.
-            payload: Anything; at most what a largest segment holds.
-            priority: A `Priority`.
-            owner: The span that an event rides on, or the transaction that a prepared event belongs to.
-            timestamp: Unix time in nanoseconds; now, if left out.
-
-        Returns:
-            A receipt to acknowledge it by. It is true when the record survives the process from now on. When it is not,
-            the worker may journal the record yet, or the record is not journaled, and counted.
-        """
-        try:
-            body = body_of(kind, item_id, payload, priority, owner=owner, timestamp=timestamp or time_ns())
-        except Exception:
-            self._tally.note("invalid")
-            return 0
-        return self.append_body(body)
-
-    def append_body(self, body: bytes) -> Receipt:
-        """Journal one record that is put together already; otherwise as `append`.
-
-        Args:
-            body: What `ezlogs.journal.record.body_of` returns, or the same made at once.
-        """
-        if not self._mark[0]:
-            self.forget()
-        size = len(body)
-        baton = self._baton
-        try:
-            baton.pop()
-        except IndexError:  # another thread has it, or this one does: in a signal handler, in __del__
-            return self._defer(body)
-        try:
-            if self._deferred and not self._drain(_MOST_DRAINED):
-                return self._defer(body)
-            segment = self._segment
-            if segment is None or segment.memory is None or segment.position + BODY_AT + size > segment.size:
-                if segment is None and self._forked:
-                    self._settle()
-                return (self._may_write() and self._write(body)) or self._defer(body)
-            # What follows is `Segment.write`, here because a call costs a tenth of it.
-            memory, start = segment.memory, segment.position
-            begin = start + BODY_AT
-            end = begin + size
-            memory[begin:end] = body
-            pack_check_into(memory, start, crc32(body, segment.salt) or 1)
-            segment.position = end
-            segment.appended += 1
-            if self._deferred:
-                self._drain(_MOST_DRAINED)
-            return segment.serial << _SERIAL | start
-        except Exception:
-            self._tally.note("failed")
-            return 0
-        finally:
-            baton.append(None)
-
-    def ack(self, receipts: Iterable[Receipt]) -> None:
-        """Acknowledge records: they were delivered, or overtaken by others. ``prepare`` marks them, in this order.
-
-        A span's opening is acknowledged when its end is journaled, a scope's opening when its event is; for the verdict
-        over a transaction see `ack_after`.
-        """
-        if not self._mark[0]:  # the parent's receipts, in a fork
-            self.forget()
-        else:
-            self._acks.append(receipts)
-
-    def ack_after(self, verdict: Receipt, receipts: Iterable[Receipt]) -> None:
-        """Acknowledge the verdict over a transaction once the events that were prepared in it are done with.
-
-        Args:
-            verdict: What `append` returned of it.
-            receipts: The same of the events.
-        """
-        if verdict != 0 and self._mark[0]:
-            self._verdicts.add(verdict, receipts)
 
     def read(self, receipts: Iterable[Receipt]) -> list[Record] | None:
         """Return the records that some receipts stand for, but for those that are done or were given up.
@@ -257,7 +121,7 @@ class Journal:
 
     def _record_at(self, position: int) -> Record | None:
         position = self._shelf.place_of(position)
-        segment = self._shelf.segments.get(position >> _SERIAL)
+        segment = self._shelf.segments.get(position >> SERIAL)
         record = None if segment is None else segment.record_at(position & _OFFSET)
         return None if record is None or record.done else record
 
@@ -268,7 +132,7 @@ class Journal:
                 return receipt.done
             receipt = receipt.position
         position = self._shelf.place_of(receipt)
-        segment = self._shelf.segments.get(position >> _SERIAL)
+        segment = self._shelf.segments.get(position >> SERIAL)
         return segment is None or segment.is_done(position & _OFFSET)
 
     def forget(self) -> None:
@@ -310,6 +174,10 @@ class Journal:
     def is_roomy(self) -> bool:
         """Return whether no record is in danger of being given up."""
         return self._shelf.is_roomy()
+
+    def trouble(self) -> str | None:
+        """Return what is wrong with the disk, if records wait because of it."""
+        return self._shelf.problem if self._deferred else None
 
     def is_short_of_room(self) -> bool:
         """Return whether `prepare` is to come soon: records wait for room, or would in a moment."""
@@ -372,73 +240,6 @@ class Journal:
             self._shelf.has_problem(problem)
         finally:
             turn.append(None)
-
-    def _defer(self, body: bytes) -> Receipt:
-        """Leave a record to whoever writes next, or to the worker, if it can wait."""
-        size = len(body)
-        if self._closed:
-            self._tally.note("closed")
-        elif size > self._shelf.largest_record:
-            self._tally.note("too_large")
-        elif self._deferred_bytes + size > _MOST_DEFERRED:
-            self._tally.note(self._shelf.why_not or "behind")
-        else:
-            self._deferred_bytes += size  # about: two threads may add at once; it is set right whenever none waits
-            deferred = Deferred(body)
-            self._deferred.append(deferred)
-            return deferred
-        return 0
-
-    def _drain(self, most: int) -> bool:
-        """Journal deferred records, in their order; return whether none is left. The caller has the baton."""
-        if self._may_write():
-            self._journal_deferred(most)
-        return not self._deferred
-
-    def _may_write(self) -> bool:
-        """Return whether application threads may write: not where a call may wait for the network."""
-        return self._shelf.how is not Writing.LATER
-
-    def _journal_deferred(self, most: int) -> int:
-        """Journal deferred records while there is room; return how many are dealt with. The caller has the baton."""
-        deferred, number = self._deferred, 0
-        while deferred and number < most:
-            first = deferred[0]
-            if not first.done:
-                position = self._write(first.body)
-                if not position:
-                    return number
-                first.position = position
-            number += 1
-            deferred.popleft()
-            self._deferred_bytes -= len(first.body)
-            first.body = b""
-        if not deferred:
-            self._deferred_bytes = 0
-        return number
-
-    def _room_for(self, size: int) -> Segment | None:
-        """Return the segment that a body goes to, the next one if need be. The caller has the baton."""
-        segment = self._segment
-        if segment is None or not segment.fits(size):
-            if not self._ready or not self._ready[0].fits(size):
-                return None
-            if segment is not None:
-                self._passed += segment.position
-                self._shelf.seal(segment)
-            segment = self._segment = self._ready.popleft()
-        return segment
-
-    def _write(self, body: bytes) -> int:
-        """Append a record; return its position, or 0 where it has no room. The caller has the baton."""
-        segment = self._room_for(len(body))
-        if segment is None:
-            return 0
-        try:
-            return segment.serial << _SERIAL | segment.write(body)
-        except OSError as problem:
-            self._shelf.has_problem(problem)
-            return 0
 
     def _take_baton(self) -> bool:
         """Take the baton for the worker, which may yield to who has it; return False if it did not come."""
@@ -529,7 +330,7 @@ class Journal:
                 if type(receipt) is int:
                     if receipt in moved:
                         receipt = self._shelf.now_at(receipt)  # noqa: PLW2901  # the same, where it is now
-                    serial = receipt >> _SERIAL
+                    serial = receipt >> SERIAL
                     if serial != latest:
                         latest, segment = serial, segments.get(serial)
                     if segment is None:
@@ -559,7 +360,7 @@ class Journal:
     def _mark_done(self, position: int) -> None:
         if position in self._shelf.moved:
             position = self._shelf.now_at(position)
-        serial, offset = position >> _SERIAL, position & _OFFSET
+        serial, offset = position >> SERIAL, position & _OFFSET
         segment = self._shelf.segments.get(serial)
         if segment is not None:
             segment.finish(offset)

@@ -58,7 +58,7 @@ class Shelf:
             home.release()
         self._home: Home | None = None
         self._gone = False
-        self._started = time_ns()
+        self._started, self._started_by = time_ns(), time.monotonic_ns()
         self.segments: dict[int, Segment] = {}
         """All there are, by number: full ones, the one that is written, those that are ready."""
         self._spares: list[Segment] = []
@@ -210,7 +210,7 @@ class Shelf:
 
     def tidy(self) -> None:
         """Remove what is done with and what is too old."""
-        oldest = time_ns() - self._max_age
+        oldest = self._oldest()
         for segment in (*self._sealed(), *self.stranded):
             if not segment.waiting:
                 self._finish(segment)
@@ -219,6 +219,10 @@ class Shelf:
                 self._remove(segment)
             else:
                 segment.let_go_of_pages()
+
+    def _oldest(self) -> int:
+        """Return the Unix time in nanoseconds before which a record is too old: a clock set forward ages nothing."""
+        return min(time_ns(), self._started + time.monotonic_ns() - self._started_by) - self._max_age
 
     def _finish(self, segment: Segment) -> None:
         """Keep a segment that is done with to be used again, if it is mapped and there are not enough of those."""
@@ -324,7 +328,7 @@ class Shelf:
 
     def _free(self, segment: Segment, fresh: Segment | None, *, below: int) -> bool:
         """Give up records up to a priority, move the others, and remove their segment; False where they don't fit."""
-        oldest = time_ns() - self._max_age
+        oldest = self._oldest()
         live = list(segment.live())
         moved = [record for record in live if record.priority > below and record.timestamp >= oldest]
         if fresh is not None and moved:

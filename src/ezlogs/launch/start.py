@@ -203,19 +203,23 @@ def _heed_the_end_and_forks() -> None:
     _children.heed()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
+    if "uwsgi" in sys.modules:
+        from ezlogs.launch.uwsgi import heed_forks
+
+        heed_forks(_after_fork)
 
 
 def meet_provider(runtime: Runtime) -> None:
     """Put a span processor of ezlogs' on the application's tracer provider, or build one where there is none."""
     if runtime.carrier is None:
         return
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
+
+    from ezlogs.delivery.resource import resource_of
 
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
-        name = runtime.settings.service_name
-        provider = TracerProvider(resource=Resource.create({"service.name": name} if name else {}))
+        provider = TracerProvider(resource=resource_of(runtime.settings.service_name))
         trace.set_tracer_provider(provider)
     if isinstance(provider, TracerProvider):
         runtime.carrier.meet(provider)

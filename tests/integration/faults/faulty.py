@@ -85,7 +85,7 @@ class Faulty(Collector):
             trouble(connection)
 
     def arrived(self) -> Counter[str]:
-        """How often each event arrived, by id; each request is read once."""
+        """How often each event of the application arrived, by id; each request is read once."""
         while self._unread < len(self.taken):
             request = self.taken[self._unread]
             self._unread += 1
@@ -93,7 +93,7 @@ class Faulty(Collector):
                 str(event.attributes["ezlogs.event.id"])
                 for item in decode_either(request.body)
                 for event in getattr(item, "events", [item])
-                if "ezlogs.event.id" in event.attributes
+                if "ezlogs.event.id" in event.attributes and not is_of_losses(event)
             )
         return self._arrived
 
@@ -108,6 +108,11 @@ class Faulty(Collector):
         else:
             self.troubled += 1
         return answer
+
+
+def is_of_losses(event: Any) -> bool:
+    """Tell whether a received event, or log record, is ezlogs' own, about losses."""
+    return "system.error" in (getattr(event, "name", None), getattr(event, "event_name", None))
 
 
 def start(collector: Collector, **named: Any) -> None:

@@ -74,9 +74,9 @@ def all_arrive(collector: Faulty, ids: list[str]) -> None:
 @root
 @pytest.mark.parametrize("carrier", ["span", "log"])
 def test_a_disk_that_is_full_from_the_beginning(
-    collector: Faulty, use_provider: UseProvider, disk: Path, carrier: str
+    collector: Faulty, use_provider: UseProvider, disk: Path, carrier: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Events wait in memory, and ``health()`` tells of each that no disk has."""
+    """Events wait in memory, ``health()`` tells of each that no disk has, and the log says so once a minute."""
     use_provider()
     fill(disk)
     collector.fail(answer=lambda request: respond(503))
@@ -85,6 +85,10 @@ def test_a_disk_that_is_full_from_the_beginning(
     told = journal()
     assert told["problem"], told
     assert sum(told["not_journaled"].values()) + told["deferred"] >= 500
+    eventually(lambda: "events wait in memory only" in caplog.text)
+    ids += timed(500)
+    assert caplog.text.count("events wait in memory only") == 1
+    assert "No space left on device" in caplog.text
     all_arrive(collector, ids)
 
 

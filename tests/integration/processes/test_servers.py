@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,9 @@ WORKERS = ["sync", "gthread", "gevent", "asgi", UVICORN]
 """Classes of gunicorn's workers."""
 LAUNCH = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
 """The command ``opentelemetry-instrument``."""
+UWSGI = shutil.which("uwsgi")
+EXECUTE = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
+"""Becomes another program."""
 
 
 def gunicorn(service: Service, port: int, worker: str, *options: str, **environ: str) -> subprocess.Popen[bytes]:
@@ -147,6 +151,49 @@ def test_uvicorn_goes_on_with_another_process_when_a_file_changes(
     service.reaches(lambda: not first - service.arrived().keys())
     stop(service, process)
     assert set(service.settle()) >= service.emitted()
+
+
+def uwsgi(service: Service, port: int, *options: str) -> subprocess.Popen[bytes]:
+    """Start uWSGI with two workers, from a process that has emitted, and ask it until both have answered."""
+    bound = ("--http-socket", f"127.0.0.1:{port}", "--module", "web:wsgi", "--processes", "2")
+    ending = ("--master", "--die-on-term", "--worker-reload-mercy", "5")  # a worker that is just born is deaf
+    process = service.start("-c", EXECUTE, UWSGI, *bound, *ending, *options, environ={"EAGER": "1"})
+    ask_until(service, port, 2)
+    return process
+
+
+@pytest.mark.skipif(UWSGI is None, reason="needs the program uwsgi")
+@pytest.mark.parametrize(
+    "options", [(), ("--lazy-apps",), ("--max-requests", "5"), ("--enable-threads",)], ids=" ".join
+)
+def test_uwsgi_s_workers_lose_nothing(
+    make_service: MakeService, receiver: Receiver, free_port: int, options: tuple[str, ...]
+) -> None:
+    """Which are forked by C code, or load the application; one that is busy when it is ended runs nothing at exit."""
+    service = make_service(receiver, instrument="ezlogs")
+    process = uwsgi(service, free_port, *options)
+    come_and_go = "--max-requests" in options
+    ask_until(service, free_port, 3 if come_and_go else 2)
+    stop(service, process)
+    assert set(service.settle()) >= service.emitted()
+    if not come_and_go:  # one that is just born may be killed, when it has delivered what another left
+        assert set(service.arrived().values()) == {1}
+
+
+@pytest.mark.skipif(UWSGI is None, reason="needs the program uwsgi")
+@pytest.mark.parametrize(
+    "options", [("--enable-threads",), ("--enable-threads", "--py-call-osafterfork")], ids=" ".join
+)
+def test_uwsgi_s_workers_deliver_by_themselves(
+    make_service: MakeService, receiver: Receiver, free_port: int, options: tuple[str, ...]
+) -> None:
+    """Though the threads of the process that they were forked from are not theirs; no two give the same ids."""
+    service = make_service(receiver, durability="memory", flush_interval=0.05)
+    process = uwsgi(service, free_port, *options)
+    service.reaches(lambda: not service.missing())
+    stop(service, process)
+    assert set(service.arrived().values()) == {1}
+    assert len({event_id[-16:] for event_id in service.emitted()}) == len(service.emitted())
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "uvicorn"])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ from ezlogs.delivery.worker import Worker, flush
 from ezlogs.dev.decode import decode_request
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Kind, adopt
-from ezlogs.journal import journal as journal_module
+from ezlogs.journal import writer as writer_module
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.priority import Priority
 from ezlogs.privacy import Scrubber
@@ -184,6 +185,38 @@ def test_without_a_directory_events_wait_in_memory(caplog: pytest.LogCaptureFixt
     assert caplog.text.count("events wait in memory only, and are lost if the process is killed: no room for it") == 1
 
 
+def test_a_health_that_cannot_know_of_refusals_tells_the_rest(bench: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no file can be opened, be it that of a module."""
+
+    def fail(self: Journaling) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(Journaling, "_dead_letters", fail)
+    told: Any = bench(Delivered()).worker.health()
+    assert told["journal"]["dead_letters"] == {"problem": "[Errno 24] Too many open files"}
+    assert told["journal"]["waiting"] == 0
+
+
+def test_a_disk_that_takes_nothing_is_told_once_in_a_while(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it lasts, and not in each of the worker's turns."""
+    now = [1000.0]
+    monkeypatch.setattr(journaling_module, "monotonic", lambda: now[0])
+    made = Journaling(directory, EncodedResource(b"", ""), cap=64 << 20, max_age=3600)
+    made.turn()
+    assert caplog.text == ""
+    monkeypatch.setattr("ezlogs.journal.Journal.trouble", lambda _: "No space left on device")
+    for _ in range(3):
+        made.turn()
+    assert caplog.text.count("events wait in memory only") == 1
+    assert "No space left on device" in caplog.text
+    now[0] += 61
+    made.turn()
+    assert caplog.text.count("events wait in memory only") == 2
+    made.close()
+
+
 def test_an_event_that_cannot_be_encoded_is_as_it_was(bench: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """The batch will count it; the application does not hear of it."""
     made = bench(Delivered())
@@ -300,14 +333,14 @@ def test_nobody_waits_for_himself(directory: Directory, monkeypatch: pytest.Monk
     """A signal handler, or ``__del__``, that emits while its own thread writes: its record is journaled after that."""
     keeper = Journaling(directory, EncodedResource(b"", ""), cap=1 << 20, max_age=3600)
     assert keeper._append(Kind.SCOPE_OPEN, b"first", b"", 1)  # opens a file
-    check, inner = journal_module.crc32, []
+    check, inner = writer_module.crc32, []
 
     def interrupted(body: bytes, salt: int) -> int:
         if b"outer" in body:
             inner.append(keeper._append(Kind.SCOPE_OPEN, b"inner", b"", 1))
         return check(body, salt)
 
-    monkeypatch.setattr(journal_module, "crc32", interrupted)
+    monkeypatch.setattr(writer_module, "crc32", interrupted)
     monkeypatch.setattr(journaling_module, "sleep", lambda _: pytest.fail("it waited"))
     assert keeper._append(Kind.SCOPE_OPEN, b"outer", b"", 1)
     (receipt,) = inner

@@ -371,3 +371,50 @@ def test_the_worker_lets_others_go_on_while_it_keeps_up(bench: type[Bench], monk
     assert slept == [0]
     monkeypatch.undo()
     queue.worker.stop()
+
+
+def test_a_thread_that_has_no_memory_for_a_moment_goes_on(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it was doing: nobody would start another."""
+    made = bench(Delivered())
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise MemoryError
+
+    monkeypatch.setattr(made.worker._sender, "start", fail)
+    made.put()
+    assert failed.wait(5)
+    monkeypatch.undo()
+    assert made.flush(5)
+    assert made.worker._thread is not None
+    assert made.worker._thread.is_alive()
+    made.end(1)
+
+
+def test_a_clock_that_stands_still_keeps_nobody_waiting(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some tests stop it: a flush that can reach nothing returns all the same."""
+    made = bench(Retry("busy"))
+    made.put()
+    assert not made.flush(0.1)
+    stopped = time.monotonic()
+    monkeypatch.setattr("ezlogs.delivery.worker.monotonic", lambda: stopped)
+    begin = time.monotonic()
+    assert not made.flush(0.3)
+    assert time.monotonic() - begin < 5
+    monkeypatch.undo()
+    made.end(0)
+
+
+def test_an_event_of_ezlogs_own_that_cannot_be_encoded_is_no_loss(
+    bench: type[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent or counted for it."""
+    made = bench(Delivered())
+    monkeypatch.setattr("ezlogs.delivery.batch.SpanEncoder._body", lambda *_: 1 / 0)
+    made.worker.tell(emitted(0))
+    assert made.worker.health()["pending"] == 0
+    assert made.flush(1)
+    made.end(1)
+    assert made.transport.bodies == []
+    assert made.ledger.counts() == {"emitted": 0}

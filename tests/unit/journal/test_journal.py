@@ -17,6 +17,7 @@ import ezlogs.journal
 from ezlogs.journal import Directory, Journal, Kind, Priority, adopt, process
 from ezlogs.journal import journal as journal_module
 from ezlogs.journal import segment as segment_module
+from ezlogs.journal import writer as writer_module
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.segment import Segment
 from ezlogs.journal.story import Ending
@@ -194,8 +195,8 @@ def test_an_append_inside_an_append_is_journaled_by_the_outer_one(
         return real(*arguments)
 
     assert journal.append(Kind.EVENT, b"first", b"")
-    real = journal_module.crc32
-    monkeypatch.setattr(journal_module, "crc32", crc32)
+    real = writer_module.crc32
+    monkeypatch.setattr(writer_module, "crc32", crc32)
     assert journal.append(Kind.EVENT, b"outer", b"")
     assert inner[0]
     assert list(left_by(journal, directory)) == [b"first", b"outer", b"inner"]
@@ -244,7 +245,7 @@ def test_a_full_disk_is_counted_and_hurts_nobody(
         raise OSError(number_of_error, os.strerror(number_of_error))
 
     journal = make_journal(how=Writing.MAPPED)
-    monkeypatch.setattr(journal_module, "_MOST_DEFERRED", 10_000)
+    monkeypatch.setattr(writer_module, "_MOST_DEFERRED", 10_000)
     with monkeypatch.context() as full:
         full.setattr(os, "posix_fallocate", no_room)
         receipts = [journal.append(Kind.EVENT, number(index), bytes(1000)) for index in range(8)]
@@ -309,7 +310,7 @@ def test_a_failure_inside_is_counted(make_journal: MakeJournal, monkeypatch: pyt
     journal = make_journal()
     assert journal.append(Kind.EVENT, b"id", b"")
     with monkeypatch.context() as broken:
-        broken.setattr(journal_module, "crc32", None)
+        broken.setattr(writer_module, "crc32", None)
         assert not journal.append(Kind.EVENT, b"id", b"")
     assert journal.append(Kind.EVENT, b"id", b"")
     assert journal.health()["not_journaled"] == {"failed": 1}
@@ -346,7 +347,7 @@ def test_who_is_taken_for_stuck_and_goes_on_overwrites_nothing(
 ) -> None:
     """A thread that gets no turn for long, in the middle of a record: others go on meanwhile, and it after them."""
     monkeypatch.setattr(journal_module, "_STUCK", -1.0)
-    check, stuck, go_on = journal_module.crc32, threading.Event(), threading.Event()
+    check, stuck, go_on = writer_module.crc32, threading.Event(), threading.Event()
 
     def slow(body: bytes, salt: int) -> int:
         if b"slow" in body:
@@ -354,7 +355,7 @@ def test_who_is_taken_for_stuck_and_goes_on_overwrites_nothing(
             go_on.wait(20)
         return check(body, salt)
 
-    monkeypatch.setattr(journal_module, "crc32", slow)
+    monkeypatch.setattr(writer_module, "crc32", slow)
     journal = make_journal()
     assert journal.append(Kind.EVENT, b"before", b"")
     thread = threading.Thread(target=journal.append, args=(Kind.EVENT, b"slow", b""))
@@ -663,13 +664,13 @@ def test_a_record_counts_when_all_of_it_is_there(make_journal: MakeJournal, monk
     """Its check is written last: a process killed before that has not journaled it."""
     journal = make_journal(how=Writing.MAPPED)
     journal.append(Kind.EVENT, b"first", b"")
-    real, seen = journal_module.pack_check_into, []
+    real, seen = writer_module.pack_check_into, []
 
     def pack_check_into(memory: Any, start: int, check: int) -> None:
         seen.append((memory[start : start + 8], memory[start + 8 : start + 60].rstrip(b"\0")))
         real(memory, start, check)
 
-    monkeypatch.setattr(journal_module, "pack_check_into", pack_check_into)
+    monkeypatch.setattr(writer_module, "pack_check_into", pack_check_into)
     journal.append(Kind.EVENT, b"second", b"payload")
     ((check_and_state, body),) = seen
     assert check_and_state == bytes(8)

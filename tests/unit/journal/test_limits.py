@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ezlogs.journal import Directory, Journal, Kind, Priority, adopt
-from ezlogs.journal import journal as journal_module
 from ezlogs.journal import leftovers as leftovers_module
+from ezlogs.journal import shelf as shelf_module
+from ezlogs.journal import writer as writer_module
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import homes
@@ -164,7 +165,7 @@ def test_what_is_refused_for_the_cap_is_counted_as_that(
 ) -> None:
     """When no more may wait."""
     journal = make_journal(cap=1)
-    monkeypatch.setattr(journal_module, "_MOST_DEFERRED", 0)
+    monkeypatch.setattr(writer_module, "_MOST_DEFERRED", 0)
     assert not journal.append(Kind.EVENT, b"id", b"")
     assert journal.health()["not_journaled"] == {"full": 1}
 
@@ -179,6 +180,24 @@ def test_old_segments_expire(make_journal: MakeJournal, directory: Directory) ->
     expired = journal.health()["expired"]
     assert 10 < expired < 20
     assert len(left_by(journal, directory)) == 20 - expired
+
+
+@pytest.mark.parametrize("days", [30, -30])
+def test_a_clock_that_is_set_ages_nothing(
+    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """As at the start of a machine that has no clock of its own, or of one that was copied while it ran."""
+    journal = make_journal()
+    fill(journal, 20, lambda _: Priority.NORMAL)
+    set_to = time.time_ns() + days * 86_400 * 10**9
+    for module in (shelf_module, writer_module):
+        monkeypatch.setattr(module, "time_ns", lambda: set_to)
+    for index in range(40):
+        journal.ack([journal.append(Kind.EVENT, number(100 + index), bytes(300)) for _ in range(3)])
+        journal.prepare()
+    assert journal.health()["expired"] == 0
+    monkeypatch.undo()
+    assert len(left_by(journal, directory)) == 20
 
 
 def test_old_records_expire_when_they_are_moved(make_journal: MakeJournal, directory: Directory) -> None:
