@@ -454,8 +454,14 @@ def test_what_a_removed_directory_held_is_moved(make_journal: MakeJournal, direc
         journal._shelf._retry_at = 0.0
     assert [record.item_id for record in journal.read(receipts[50:200]) or ()] == [*map(number, range(50, 200))]
     assert journal.health()["waiting"] == 250
-    assert 0 < int(str(journal.health()["bytes"])) == sum(
-        file.stat().st_size for file in os.scandir(str(journal.health()["directory"])) if file.name.endswith("journal")
+    assert (
+        0
+        < int(str(journal.health()["bytes"]))
+        == sum(
+            file.stat().st_size
+            for file in os.scandir(str(journal.health()["directory"]))
+            if file.name.endswith("journal")
+        )
     )
     journal.ack(receipts[50:100])
     journal.prepare()
