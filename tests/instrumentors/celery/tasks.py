@@ -7,11 +7,10 @@ import os
 import signal
 import time
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
-import kombu.transport.redis
 import msgspec
-import redis
 from celery import Celery, shared_task
 from celery.exceptions import Ignore, Reject
 from celery.signals import worker_process_init
@@ -28,12 +27,18 @@ from ezlogs_instrumentors.celery import CeleryInstrumentor
 HOME = Path(os.environ.get("JOBS_HOME", "."))
 
 
-if redis.VERSION < (6, 1):  # kombu wants a newer one, arq an older one; with this both work
+def _with_any_redis():
+    """Let kombu take the redis-py that there is: it wants a newer one than arq does, and both work."""
+    from kombu.transport import redis
 
     def _get_client(channel):
-        return partial(kombu.transport.redis.PrefixedStrictRedis, global_keyprefix=channel.global_keyprefix)
+        return partial(redis.PrefixedStrictRedis, global_keyprefix=channel.global_keyprefix)
 
-    kombu.transport.redis.Channel._get_client = _get_client
+    redis.Channel._get_client = _get_client
+
+
+if find_spec("redis"):
+    _with_any_redis()
 
 
 class JsonLines:
