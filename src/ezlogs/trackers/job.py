@@ -105,8 +105,12 @@ def again(
     return headers_for(caused(sent.correlation, EXECUTION, event_id), ctx, eta, traced)
 
 
-def continued(headers: Mapping[str, object]) -> Scope | None:
+def continued(headers: Mapping[str, object], event_id: str | None = None) -> Scope | None:
     """Enter the story that a message carries, without telling anything; the scope is to be closed.
+
+    Args:
+        headers: The message's headers.
+        event_id: The id of the event of an attempt that another process began, whose end is dealt with here.
 
     Returns:
         The scope, or None when nothing listens or the message carries no story.
@@ -115,7 +119,8 @@ def continued(headers: Mapping[str, object]) -> Scope | None:
     if not tracking() or sent is None:
         return None
     ctx = with_acting(arrived(headers), inherited=sent.acting)
-    return Scope(placed(sent.correlation, ctx, in_baggage=in_baggage(ctx)))
+    correlation = sent.correlation if event_id is None else caused(sent.correlation, EXECUTION, event_id)
+    return Scope(placed(correlation, ctx, in_baggage=in_baggage(ctx)))
 
 
 def started(

@@ -243,6 +243,12 @@ def auto(self):
         raise TimeoutError("away")
 
 
+@shared_task(name="mourning")
+def mourning(job_id):
+    """Follow from a task that failed."""
+    return job_id
+
+
 @shared_task(name="add")
 def add(one, other):
     """Add."""
