@@ -190,14 +190,14 @@ def slow(seconds=30):
         time.sleep(0.05)
 
 
-@shared_task(name="limited", time_limit=1)
+@shared_task(name="limited", time_limit=3)  # it must have begun by then
 def limited():
     """Take more time than it is given."""
     record("probe.action", "began")
     time.sleep(30)
 
 
-@shared_task(name="softly", soft_time_limit=1)
+@shared_task(name="softly", soft_time_limit=2)
 def softly():
     """Take more time than it is given, and be told so."""
     time.sleep(30)

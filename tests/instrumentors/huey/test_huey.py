@@ -273,7 +273,7 @@ def test_a_killed_consumer_leaves_what_was_under_way(captured: Captured, tasks: 
     worker = start(JOBS_JOURNAL="1")
     job_id = tasks.killed().id
     (opened,) = worker.wait(lambda events: [event for event in events if event["event_type"].startswith("opened")])
-    worker.process.wait(20)
+    worker.process.wait(60)
 
     assert (opened["outcome"], opened["metadata"]["reason"]) == ("unknown", "interrupted")
     assert opened["correlation"]["job_id"] == job_id
