@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -148,10 +149,22 @@ def chords(shop: Celery) -> Chords:
 
 
 @pytest.fixture(params=["memory", "redis"])
-def stored(shop: Celery, request: pytest.FixtureRequest) -> None:
-    """Keep results in memory, and in a real Redis."""
+def stored(shop: Celery, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep results in memory, and in a real Redis, to which nothing stays connected."""
+    pools: list[Any] = []
     if request.param == "redis":
         shop.conf.result_backend = request.getfixturevalue("redis").url.replace("unix://", "redis+socket://")
+        kind = import_module("celery.backends.redis").RedisBackend
+        make = kind._get_pool
+
+        def keep(backend: Any, **options: Any) -> Any:
+            pools.append(make(backend, **options))
+            return pools[-1]
+
+        monkeypatch.setattr(kind, "_get_pool", keep)
+    yield
+    for pool in pools:
+        pool.disconnect()
 
 
 @pytest.fixture
@@ -207,7 +220,7 @@ def test_a_join_names_its_group_where_the_last_sends_the_body(
 
 
 def test_a_join_asks_nothing_and_stores_nothing(
-    captured: Captured, chords: Chords, worker: Callable[[], None], spans: Spans, asked: list[str]
+    captured: Captured, chords: Chords, asked: list[str], worker: Callable[[], None], spans: Spans
 ) -> None:
     """The result store is asked as without ezlogs, and the last task's span is the one that is known for nothing."""
     backend = chords.shop.backend
@@ -237,7 +250,7 @@ def test_a_join_asks_nothing_and_stores_nothing(
 
 
 def test_a_join_links_to_each_of_its_header_where_that_is_asked_for(
-    chords: Chords, worker: Callable[[], None], spans: Spans, stored: None
+    chords: Chords, stored: None, worker: Callable[[], None], spans: Spans
 ) -> None:
     """The spans are stored beside the results."""
     with capture(job_join_links=True) as captured:
