@@ -158,12 +158,13 @@ def stored(shop: Celery, request: pytest.FixtureRequest, monkeypatch: pytest.Mon
         make = kind._get_pool
 
         def keep(backend: Any, **options: Any) -> Any:
-            pools.append(make(backend, **options))
-            return pools[-1]
+            pools.append((backend, make(backend, **options)))
+            return pools[-1][1]
 
         monkeypatch.setattr(kind, "_get_pool", keep)
     yield
-    for pool in pools:
+    for backend, pool in pools:
+        backend.result_consumer.subscribed_to.clear()  # results that are forgotten later would connect anew
         pool.disconnect()
 
 
