@@ -52,10 +52,8 @@ class Mode(NamedTuple):
 
 
 OWN_SPAN = "counts all spans where contrib is taken back, and ezlogs makes the request's"
-OWN_JOB_SPANS = "counts all spans where contrib is taken back, and ezlogs makes the job's"
 OWN_COMMAND = "counts all spans where contrib makes none, and ezlogs makes the command's"
 OWN_SERVER = "counts all spans, and the server that it asks is a Flask application, whose requests ezlogs tells"
-BAGGAGE = "reads all baggage, and the story's ids are in it"
 
 _AIOHTTP = "tests/test_aiohttp_client_integration.py::TestAioHttpIntegration::"
 _CLICK = "tests/test_click.py::ClickTestCase::"
@@ -72,7 +70,6 @@ SUITES = (
         ours="ezlogs_celery",
         tells="job.execution",
         counting_events=tuple(_CELERY + test for test in ("test_task", "test_task_raises", "test_task_use_span_links")),
-        differing={_CELERY + "test_baggage": BAGGAGE, _CELERY + "test_uninstrument": OWN_JOB_SPANS},
         waits=True,
     ),
     Suite("httpx", ours="ezlogs_httpx"),

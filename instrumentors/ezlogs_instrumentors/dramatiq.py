@@ -82,7 +82,10 @@ def _enqueuing(broker: Broker, message: Message[Any], delay: int | None = None) 
         return  # it goes on from the queue of delayed messages, or is enqueued anew as it was
     else:
         told, priority = _told(broker, message), message.options.get("broker_priority")
-        sent = tracker.enqueued(told, eta=eta, priority=priority, arguments=_arguments(broker, message))
+        facts = _group(message)
+        if attempt is not None and (joins := _group(vars(attempt)["message"], before=message.message_id)):
+            facts["joins"] = joins["group"]
+        sent = tracker.enqueued(told, eta=eta, priority=priority, facts=facts, arguments=_arguments(broker, message))
     if sent:
         message.options[OPTION] = packed(sent, id=message.message_id)
 
@@ -93,9 +96,12 @@ def _starting(worker: Any, message: MessageProxy) -> JobScope | None:
         attempt=_retries(message) + 1,
         worker=worker_name(),
         headers=_carried(message),
+        facts=_group(message),
         arguments=_arguments(worker.broker, message),
     )
     vars(message)[RUN] = scope
+    if scope is not None:
+        vars(scope)["message"] = message
     return scope
 
 
@@ -144,6 +150,14 @@ def _rejecting(broker: Broker, message: MessageProxy) -> None:
 def _told(broker: Broker, message: Message[Any] | MessageProxy) -> Job:
     queue = message.queue_name.removesuffix(".DQ")  # of delayed messages
     return Job(message.actor_name, message.message_id, queue, _max_retries(broker, message), "dramatiq")
+
+
+def _group(message: Message[Any] | MessageProxy, before: str | None = None) -> dict[str, object]:
+    """Return the group with callbacks that a message is of, if it is of one, and if it runs before a callback."""
+    group, callbacks = (message.options.get(f"group_completion_{name}") for name in ("uuid", "callbacks"))
+    if not isinstance(group, str):
+        return {}
+    return {"group": group} if before is None or before in [one.get("message_id") for one in callbacks or ()] else {}
 
 
 def _arguments(broker: Broker, message: Message[Any] | MessageProxy) -> Arguments:

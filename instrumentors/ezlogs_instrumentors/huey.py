@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ezlogs.emit import guarded
+from ezlogs.scope import Scope
 from ezlogs.trackers import job as tracker
 from ezlogs.trackers.job import Arguments, Job, JobScope
 from ezlogs.trackers.schedule import schedule
@@ -28,6 +29,9 @@ MARK = b"\x00ezlogs1"
 
 CARRIED, DUE, RUN = "_ezlogs_carried", "_ezlogs_due", "_ezlogs_run"
 """The attributes of a task for what it carries, for that the clock says it is time, and for the attempt that runs."""
+
+JOINS, LEFT = "_ezlogs_joins", "_ezlogs_left"
+"""The attributes of a task for the chord that it has waited for, and for what follows from it though it never began."""
 
 _message: ContextVar[list[str]] = ContextVar("ezlogs_huey_message")
 """The text of the one message that is being pickled or unpickled."""
@@ -61,6 +65,8 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
     before(hooks, module.Huey, "_emit", _signalled)
     before(hooks, module.Huey, "add_schedule", _scheduling)
     before(hooks, module.Huey, "_run_post_execute", _done)
+    before(hooks, module.Huey, "_check_chord", _joining)
+    around(hooks, module.Huey, "_abort_chord_member", _leaving_out, lambda *_: None)
     around(hooks, module.Huey, "_execute", _starting, _ending)
 
 
@@ -186,14 +192,29 @@ def _signalled(huey: Huey, signal: str, task: Task, *_: object, **__: object) ->
         elif (scope := _starting(huey, task)) is not None:  # it never began
             scope.ended(verb, "failure")
             vars(task).pop(RUN)
+            vars(task)[LEFT] = scope.requeued(traced=True)
             scope.close()
 
 
 def _enqueuing(huey: Huey, task: Task) -> None:
     if _carried(task) is None:  # it was made here, rather than found in a queue or a schedule
         told, eta = _told(huey, task, 1), _aware(huey, task.eta)
-        sent = tracker.enqueued(told, eta=eta, priority=task.priority, arguments=_arguments(task))
+        facts = _chord(task)
+        if joins := vars(task).get(JOINS):
+            facts["joins"] = joins
+        sent = tracker.enqueued(told, eta=eta, priority=task.priority, facts=facts, arguments=_arguments(task))
         vars(task)[CARRIED] = dict(sent)
+
+
+def _joining(_: Huey, config: Any, *__: object) -> None:
+    """See the chord whose member has ended: the last of them enqueues the callback."""
+    vars(config.callback)[JOINS] = str(config.cid)
+
+
+def _leaving_out(_: Huey, task: Task, *__: object) -> Scope | None:
+    """Have what a chord does without a member that never began belong to the story of that member."""
+    left = vars(task).get(LEFT)
+    return tracker.continued(left) if left else None
 
 
 def _scheduling(huey: Huey, task: Task) -> None:
@@ -214,6 +235,7 @@ def _starting(huey: Huey, task: Task, *_: object) -> JobScope | None:
         worker=worker_name(),
         headers=carried,
         nested=huey.immediate,
+        facts=_chord(task),
         arguments=_arguments(task),
     )
     if scope is not None:
@@ -243,6 +265,12 @@ def _ending(scope: JobScope, _: object, error: BaseException | None) -> None:
 
 def _told(huey: Huey, task: Task, attempt: int) -> Job:
     return Job(_name(task), str(task.id), huey.name, attempt - 1 + task.retries, "huey")
+
+
+def _chord(task: Task) -> dict[str, object]:
+    """Return the chord that a task is a member of, if it is of one."""
+    config = task.chord_config
+    return {} if config is None else {"group": str(config.cid)}
 
 
 def _arguments(task: Task) -> Arguments:

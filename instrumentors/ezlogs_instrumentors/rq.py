@@ -7,7 +7,7 @@ application's, and workers without ezlogs pass over fields that they do not know
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from inspect import getattr_static
 from types import MappingProxyType, ModuleType
@@ -34,6 +34,9 @@ FIELD = "ezlogs"
 CARRIED, RUN, RESERVED = "_ezlogs_carried", "_ezlogs_run", "_ezlogs_event"
 """The attributes of a job for what is in the field, for the attempt that runs, and for the id of its event, which the
 worker reserves for its work horse."""
+
+FOUND = "_ezlogs_found"
+"""The attribute of a job that waits for others, for their spans by their ids."""
 
 
 class RqInstrumentor(HookingInstrumentor):
@@ -63,6 +66,7 @@ def attach_to_jobs(hooks: Hooks, module: ModuleType) -> None:
     """See jobs as they are written, read and called."""
     hooks.after(module.Job, "to_dict", _saving)
     hooks.after(module.Job, "restore", _restoring)
+    hooks.after(module.Job, "fetch_dependencies", _found)
     before(hooks, module.Job, "save", _deferring)
     hooks.after(module.Job, "perform", _performed, even_if_raised=True)
 
@@ -97,6 +101,11 @@ def _restoring(job: RqJob, _: object, fields: Mapping[Any, Any]) -> None:
     vars(job)[CARRIED] = unpacked(fields.get(FIELD.encode(), fields.get(FIELD)))
 
 
+def _found(job: RqJob, dependencies: Iterable[RqJob], *_: object, **__: object) -> None:
+    """See what RQ reads, before it enqueues a job, of those that it depends on."""
+    vars(job)[FOUND] = {str(one.id): (_carried(one) or {}).get("traceparent") for one in dependencies}
+
+
 def _enqueuing(queue: Queue, job: RqJob, *_: object, **__: object) -> None:
     handed_over(job, queue.name, None)
 
@@ -117,9 +126,8 @@ def handed_over(job: RqJob, queue: str, eta: datetime | None) -> None:
         again = attempt.attempt + 1 if job._status != "finished" else 1
         vars(job)[CARRIED] = {**attempt.requeued(eta=eta), "attempt": again}
     elif carried is None:  # it was made here
-        joins = [Joined(str(one)) for one in job._dependency_ids]
         vars(job)[CARRIED] = dict(
-            tracker.enqueued(_told(job, queue, 1), eta=eta, arguments=_arguments(job), joins=joins)
+            tracker.enqueued(_told(job, queue, 1), eta=eta, arguments=_arguments(job), joins=_joined(job))
         )
     elif job._status in ("failed", "stopped"):  # somebody has fetched it from a registry
         vars(job)[CARRIED] = {**carried, "attempt": attempt_in(carried) + 1}
@@ -144,7 +152,7 @@ def _begun(job: RqJob, queue: str, worker: BaseWorker | None) -> Run | None:
         nested=worker is None,
         event_id=vars(job).get(RESERVED),
         arguments=_arguments(job),
-        joins=_joined(job) or (),
+        joins=() if carried else _joined(job),
     )
     return None if scope is None else Run(scope, job, worker)
 
@@ -231,15 +239,10 @@ def _told(job: RqJob, queue: str, attempt: int) -> Job:
     return Job(_name(job) or "unreadable", str(job.id), queue, max_retries, "rq")
 
 
-@guarded
 def _joined(job: RqJob) -> list[Joined]:
-    """Return the jobs that a job has waited for, with the spans that they were enqueued in."""
-    waited_for = job._dependency_ids[:MAX_JOINED]
-    if not waited_for:
-        return []
-    found = type(job).fetch_many(waited_for, job.connection, serializer=job.serializer)
-    messages = {one.id: _carried(one) or {} for one in found if one is not None}
-    return [Joined(one, messages.get(one, {}).get("traceparent")) for one in waited_for]
+    """Return the jobs that a job waits for, with the spans that they were enqueued in, where RQ has read them."""
+    known = vars(job).get(FOUND) or {}
+    return [Joined(one, known.get(one)) for one in map(str, job._dependency_ids[:MAX_JOINED])]
 
 
 def _arguments(job: RqJob) -> Arguments:

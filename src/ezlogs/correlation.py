@@ -58,6 +58,8 @@ BAGGAGE_MEMBERS = {
 }
 """The opaque ids that travel to other processes, and the names of their W3C baggage members."""
 
+_STORY = BAGGAGE_MEMBERS["correlation_id"]
+
 _CHOSEN = frozenset({"flow_id", "session_id"})
 
 _BAGGAGE = next(iter(baggage.set_baggage("key", "value", Context())))
@@ -130,7 +132,13 @@ def new_story() -> Correlation:
     return Correlation(correlation_id=f"{new_trace_id():032x}")
 
 
-def placed(correlation: Correlation, ctx: Context | None = None, also: Mapping[str, object] = _NOTHING) -> Context:
+def placed(
+    correlation: Correlation,
+    ctx: Context | None = None,
+    also: Mapping[str, object] = _NOTHING,
+    *,
+    in_baggage: bool | None = None,
+) -> Context:
     """Return a context that holds a correlation, with its ids in the baggage; the user's own baggage is untouched.
 
     Any client sends the baggage, to whomever it calls: in ids that the application chose, privacy is asked first.
@@ -139,9 +147,15 @@ def placed(correlation: Correlation, ctx: Context | None = None, also: Mapping[s
         correlation: The correlation.
         ctx: The context to begin with; the current one when left out.
         also: What else is put into it, by context key: each copy of a context costs as much as the first.
+        in_baggage: Whether the baggage is to have the ids. Left out, it has them unless there is a story in the
+            context already that was kept out of it.
     """
     before = context.get_current() if ctx is None else ctx
     members = dict(baggage.get_all(before))
+    if in_baggage is None:
+        in_baggage = _STORY in members or type(before.get(CORRELATION)) is not Correlation
+    if not in_baggage:
+        return Context({**before, CORRELATION: correlation, **also})
     for field, name in BAGGAGE_MEMBERS.items():
         value = getattr(correlation, field)
         if value is not None and field in _CHOSEN:
@@ -156,6 +170,17 @@ def placed(correlation: Correlation, ctx: Context | None = None, also: Mapping[s
     if members or _BAGGAGE in before:
         values[_BAGGAGE] = members
     return Context({**before, **values, **also})
+
+
+def in_baggage(ctx: Context | None = None) -> bool:
+    """Return whether the baggage of a context has a story's id."""
+    return _STORY in baggage.get_all(ctx)
+
+
+def carrying(ctx: Context) -> Context:
+    """Return a context whose baggage has the ids of its scope: the same one, unless they were kept out of it."""
+    found = ctx.get(CORRELATION)
+    return ctx if type(found) is not Correlation or in_baggage(ctx) else placed(found, ctx, in_baggage=True)
 
 
 def removed(ctx: Context | None = None) -> Context:

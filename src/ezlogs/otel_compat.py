@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
@@ -68,6 +69,20 @@ def links_jobs(instrumentor: object) -> bool:
     There is no public way to ask; without an answer they are children, as they are by default.
     """
     return bool(getattr(instrumentor, "_use_span_links", False))
+
+
+def is_switched_off(module: str, name: str) -> bool:
+    """Return whether an instrumentor of contrib's was active in this process and was taken back.
+
+    There is no public way to ask without making one; without an answer it never was.
+
+    Args:
+        module: Its module, which is not imported.
+        name: Its class.
+    """
+    instrumentor = getattr(getattr(sys.modules.get(module), name, None), "_instance", None)
+    has_begun = hasattr(instrumentor, "_tracer")
+    return has_begun and getattr(instrumentor, "is_instrumented_by_opentelemetry", True) is False
 
 
 def reads_w3c_only(propagator: object) -> bool:

@@ -14,12 +14,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.instrumentors.working import Working
 from tests.servers import Address, Redis, Server, mariadb, postgresql, rabbitmq_server, redis_server
 
+_SLOW = {"rabbitmq", "start_worker", "work"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests on RabbitMQ more time: one of them waits until it has started."""
+    """Give tests with workers more time, which a busy machine needs: RabbitMQ's also wait until it has started."""
     for item in items:
-        if "rabbitmq" in item.nodeid or "rabbitmq" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(240))
+        if "rabbitmq" in item.nodeid or _SLOW.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture

@@ -11,11 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import baggage, context, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from tests.unit.test_loaded import Hostile
 
 from ezlogs.actor import Actor, actor, current_actor, with_acting
-from ezlogs.correlation import Correlation, arrived, begun, current, from_mapping, placed, valid_id
+from ezlogs.correlation import (
+    Correlation,
+    arrived,
+    begun,
+    carrying,
+    current,
+    from_mapping,
+    in_baggage,
+    placed,
+    removed,
+    valid_id,
+)
 from ezlogs.event import SYSTEM, UNKNOWN_ACTOR
 from ezlogs.scope import CorrelationManager, Scope
 
@@ -77,6 +89,25 @@ def test_a_context_can_be_cleared_and_comes_back() -> None:
             assert current() is None
             assert baggage.get_all() == {}
         assert current() == story
+
+
+def test_a_story_can_be_kept_out_of_the_baggage() -> None:
+    """What is placed inside it stays out as well, until somebody sends it; the user's own baggage is untouched."""
+    story = Correlation(correlation_id="story-1")
+    apart = placed(story, baggage.set_baggage("tenant", "acme", Context()), in_baggage=False)
+    inside = placed(story.replace(flow_id="checkout:42"), apart)
+
+    assert baggage.get_all(apart) == baggage.get_all(inside) == {"tenant": "acme"}
+    assert current(inside) == story.replace(flow_id="checkout:42")
+    assert not in_baggage(inside)
+    assert baggage.get_all(carrying(inside)) == {
+        "tenant": "acme",
+        "ezlogs.correlation_id": "story-1",
+        "ezlogs.flow_id": "checkout:42",
+    }
+    assert in_baggage(placed(story, removed(inside))), "another story begins"
+    for ctx in (Context(), placed(story, Context())):
+        assert carrying(ctx) is ctx
 
 
 def test_ids_travel_in_standard_baggage_beside_the_users_own() -> None:

@@ -97,6 +97,28 @@ def test_jobs_are_children_where_nobody_says_that_they_are_linked() -> None:
     assert not otel_compat.links_jobs(None)
 
 
+def test_an_instrumentor_is_switched_off_once_it_was_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made and never begun is not switched off, nor is one that is on; nothing is imported or made to find out."""
+
+    class Instrumentor:
+        _instance: Any = None
+        is_instrumented_by_opentelemetry = False
+
+    def off(name: str = "Instrumentor") -> bool:
+        return otel_compat.is_switched_off("contribs", name)
+
+    assert not off()
+    monkeypatch.setitem(sys.modules, "contribs", SimpleNamespace(Instrumentor=Instrumentor))
+    assert not off()
+    Instrumentor._instance = Instrumentor()
+    assert not off()
+    Instrumentor._instance._tracer = object()
+    assert off()
+    assert not off("Other")
+    Instrumentor._instance.is_instrumented_by_opentelemetry = True
+    assert not off()
+
+
 class Renamed(ReadableSpan):
     """A span whose name somebody keeps back, as wrappers of exporters do."""
 

@@ -24,6 +24,7 @@ from ezlogs_instrumentors.celery.signals import (
     in_pool,
     is_last,
     job_of,
+    leaves_spans_to_contrib,
     move_last,
     reserved_for,
 )
@@ -153,7 +154,7 @@ def _hop(signal: Signal) -> Hop:
     """Return who makes the span of the attempt that a signal begins."""
     others = contribs(signal)
     if not others:
-        return Hop.OURS
+        return Hop.CURRENT if leaves_spans_to_contrib(signal) else Hop.OURS
     if is_last(signal, starting):
         return Hop.CURRENT
     return Hop.APART if any(links_jobs(getattr(one, "__self__", None)) for one in others) else Hop.COMING

@@ -1,38 +1,50 @@
-"""Joins: the tasks of a chord's header are linked to and named by its body, which whoever ends last enqueues.
+"""Joins: the tasks of a chord's header are named by its body, which whoever ends last enqueues, and linked to.
 
-What a span is called is known to the process that runs its task alone. It goes into what Celery stores of the task's
-result, and is read by the one that sends the body, as it reads the results; result stores of other kinds than keys and
-values leave it out, and then the tasks are named only.
+Which tasks those are, Celery reads itself before it sends the body, which is looked on at. What their spans are called
+is known to the processes that ran them alone: without asking, only the span of the last one is, which sends the body.
+With the setting ``job_join_links`` each puts its span into what Celery stores of its result, and whoever sends the body
+asks for them; result stores of other kinds than keys and values leave it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import wraps
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
 from ezlogs.emit import guarded
 from ezlogs.trackers import job
-from ezlogs.trackers.job import Joined
-from ezlogs.trackers.job_joins import MAX_JOINED, span_now
+from ezlogs.trackers.job import JobScope, Joined
+from ezlogs.trackers.job_joins import MAX_JOINED, links_wanted, span_now
 from ezlogs_instrumentors.celery.signals import UNLOCK
 from ezlogs_instrumentors.hooks import Hooks
 
 KEY = "ezlogs"
-"""The key of a span in what is stored of a result."""
+"""The key of a span in what is stored of a result, if it is."""
 
-ENDED = "header_ended"
-"""The attribute of an attempt for the ids of the tasks whose results were read in it."""
+SEEN = "header_seen"
+"""The attribute of an attempt for the tasks that Celery has read of in it, by group; None for its own group."""
 
 
 def attach(hooks: Hooks, base: ModuleType) -> None:
-    """Put the spans of a header's tasks beside their results."""
+    """See which tasks are in a header, where Celery reads that; put their spans beside their results, if asked to."""
+    hooks.after(base.Backend, "restore_group", _restored)
     hooks.after(base.Backend, "_get_result_meta", _storing)
 
 
 def attach_to_redis(hooks: Hooks, redis: ModuleType) -> None:
     """See whose results the last task of a header reads: no message says which tasks those are."""
-    hooks.after(redis.RedisBackend, "_unpack_chord_result", _reading)
+
+    def make(unpack: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(unpack)
+        def unpacked(backend: Any, stored: Any, decode: Any, *args: Any, **kwargs: Any) -> Any:
+            return unpack(backend, stored, _noting(decode) if hooks.active else decode, *args, **kwargs)
+
+        return unpacked
+
+    hooks.replace(redis.RedisBackend, "_unpack_chord_result", make)
 
 
 def group_before(request: Any, sent: object) -> str | None:
@@ -53,24 +65,16 @@ def joined(sent: object) -> list[Joined]:
     group = group_before(task.request, sent) if task else None
     if group is None:
         return []
-    ids = list(_ended(task, group))[:MAX_JOINED]
-    spans = _spans(task.backend, ids) or {}
-    return [Joined(one, spans.get(one)) for one in ids]
-
-
-def _ended(task: Any, group: str) -> Iterator[str]:
-    if task.request.task == UNLOCK:
-        for result in (task.request.kwargs or {}).get("result") or ():
-            yield str(result[0][0])
-        return
     attempt = job.running()
-    found = vars(attempt).get(ENDED) if attempt is not None else None
-    if found is None:
-        from celery.result import GroupResult
-
-        restored: Any = GroupResult.restore(group, backend=task.backend)
-        found = [result.id for result in restored or ()]
-    yield from found
+    if task.request.task == UNLOCK:
+        found = [Joined(str(one[0][0])) for one in islice((task.request.kwargs or {}).get("result") or (), MAX_JOINED)]
+    else:
+        seen = {} if attempt is None else _seen(attempt)
+        found = seen.get(group) or seen.get(None) or []
+    if not found or not links_wanted():
+        return found
+    spans = _spans(task.backend, [one.job for one in found]) or {}
+    return [Joined(one.job, spans.get(one.job, one.span)) for one in found]
 
 
 @guarded
@@ -85,12 +89,41 @@ def _spans(backend: Any, ids: list[str]) -> dict[str, str]:
 
 
 def _storing(_: Any, meta: MutableMapping[str, Any], *args: Any, request: Any = None, **__: Any) -> None:
+    if not links_wanted():
+        return
     if getattr(request, "chord", None) and (attempt := job.running()) and attempt.job.id == request.id:
         span = span_now()
         if span is not None:
             meta[KEY] = span
 
 
-def _reading(_: Any, __: Any, stored: Any, decode: Any, *___: Any, **____: Any) -> None:
-    if (attempt := job.running()) is not None:
-        vars(attempt).setdefault(ENDED, []).append(str(decode(stored)[1]))
+def _restored(_: Any, restored: Any, group: object, *args: Any, **__: Any) -> None:
+    attempt = job.running()
+    if attempt is not None and restored is not None:
+        _seen(attempt)[group] = [_as_joined(attempt, one.id) for one in islice(restored, MAX_JOINED)]
+
+
+def _noting(decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decoded(stored: Any) -> Any:
+        found = decode(stored)
+        _note(found)
+        return found
+
+    return decoded
+
+
+@guarded
+def _note(found: Any) -> None:
+    attempt = job.running()
+    if attempt is not None and len(noted := _seen(attempt).setdefault(None, [])) < MAX_JOINED:
+        noted.append(_as_joined(attempt, str(found[1])))
+
+
+def _seen(attempt: JobScope) -> dict[object, list[Joined]]:
+    seen: dict[object, list[Joined]] = vars(attempt).setdefault(SEEN, {})
+    return seen
+
+
+def _as_joined(attempt: JobScope, ended: str) -> Joined:
+    """Return a task of a header; the one that runs is the last, and the only one whose span is known here."""
+    return Joined(ended, span_now() if ended == attempt.job.id else None)

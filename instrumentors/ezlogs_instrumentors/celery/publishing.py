@@ -12,7 +12,15 @@ from ezlogs.emit import guarded
 from ezlogs.trackers import job
 from ezlogs.trackers.job import Arguments, Enqueuing, Job
 from ezlogs_instrumentors.celery.joins import group_before, joined
-from ezlogs_instrumentors.celery.signals import UNLOCK, budget, connect, contribs, move_first
+from ezlogs_instrumentors.celery.signals import (
+    UNLOCK,
+    budget,
+    connect,
+    contribs,
+    leaves_spans_to_contrib,
+    move_first,
+    move_last,
+)
 from ezlogs_instrumentors.celery.worker import headers_after_loss
 from ezlogs_instrumentors.hooks import Hooks
 
@@ -35,6 +43,8 @@ def attach_to_apps(hooks: Hooks, base: ModuleType) -> None:
         @wraps(send_task)
         def call(*args: Any, **kwargs: Any) -> Any:
             begun: list[Enqueuing] = []
+            if hooks.active:
+                _after_contrib()
             token = _sending.set(begun)
             try:
                 return send_task(*args, **kwargs)
@@ -54,6 +64,15 @@ def attach_to_apps(hooks: Hooks, base: ModuleType) -> None:
 
 
 @guarded
+def _after_contrib() -> None:
+    """Be asked after contrib, whose span begins the trace that a story outside any other is named after."""
+    from celery import signals
+
+    if contribs(signals.before_task_publish):
+        move_last(signals.before_task_publish, publishing)
+
+
+@guarded
 def publishing(
     *,
     sender: str,
@@ -68,7 +87,7 @@ def publishing(
     from celery import signals
 
     message = headers if "id" in headers else body  # before protocol 2 the body held what headers hold now
-    eta, traced = message.get("eta"), bool(contribs(signals.before_task_publish))
+    eta, traced = message.get("eta"), leaves_spans_to_contrib(signals.before_task_publish)
     if sender == UNLOCK:
         headers.update(job.passed_on(traced=traced))
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import propagate
 
 from ezlogs.ids import EVENT_ID_PREFIX
+from ezlogs.otel_compat import is_switched_off
 from ezlogs.propagation.header import HEADER
 from ezlogs.trackers.job import Job
 from ezlogs_instrumentors.hooks import Hooks
@@ -52,6 +53,14 @@ def connect(hooks: Hooks, signal: Signal, receiver: Callable[..., None]) -> None
 def contribs(signal: Signal) -> list[Callable[..., None]]:
     """Return those receivers of a signal that are contrib's instrumentation."""
     return [receiver for _, receiver in signal.receivers if getattr(receiver, "__module__", None) == CONTRIB]
+
+
+def leaves_spans_to_contrib(signal: Signal) -> bool:
+    """Return whether spans are contrib's affair: it listens to a signal, or did until somebody took it back.
+
+    Whoever did wants no such spans, ezlogs' as little as contrib's.
+    """
+    return bool(contribs(signal)) or is_switched_off(CONTRIB, "CeleryInstrumentor")
 
 
 def is_last(signal: Signal, receiver: Callable[..., None]) -> bool:

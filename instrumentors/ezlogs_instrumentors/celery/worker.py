@@ -15,6 +15,7 @@ from ezlogs.emit import guarded, tracking
 from ezlogs.ids import new_event_id
 from ezlogs.launch.start import end
 from ezlogs.runtime import current_runtime
+from ezlogs.scope import Scope
 from ezlogs.trackers import job
 from ezlogs.trackers.job import Job
 from ezlogs_instrumentors.celery.attempts import under_way
@@ -29,6 +30,7 @@ from ezlogs_instrumentors.celery.signals import (
     reserved_for,
 )
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.jobs import around
 
 if TYPE_CHECKING:
     from celery.app.task import Context, Task
@@ -55,9 +57,14 @@ def attach(hooks: Hooks, _celery: ModuleType) -> None:
 
 
 def attach_to_requests(hooks: Hooks, requests: ModuleType) -> None:
-    """See messages that go back to the broker because their process died: Celery has no signal for that."""
+    """See messages that go back to the broker because their process died: Celery has no signal for that.
+
+    What the main process does because an attempt has failed, such as to send ``link_error`` tasks, follows from it.
+    """
     hooks.after(requests.Request, "reject", _rejected)
     hooks.after(requests.Request, "on_failure", _failed)
+    for name in ("on_failure", "on_timeout", "_announce_revoked"):
+        around(hooks, requests.Request, name, _dealing_with, lambda *_: None)
 
 
 @guarded
@@ -193,6 +200,14 @@ def _tell(
         event_id=reserved,
         severity=severity,
     )
+
+
+def _dealing_with(request: Request, *_: object, **__: object) -> Scope | None:
+    """Enter the story of an attempt that has ended otherwise than by itself."""
+    if job.running() is not None:
+        return None
+    context = _context(request)
+    return job.continued(headers_of(context), reserved_for(context))
 
 
 def _rejected(request: Request, _result: object, requeue: bool = False) -> None:

@@ -13,7 +13,7 @@ from opentelemetry import context, propagate
 from opentelemetry.context import Context
 
 from ezlogs.actor import current_actor
-from ezlogs.correlation import BAGGAGE_MEMBERS, current
+from ezlogs.correlation import BAGGAGE_MEMBERS, carrying, current
 from ezlogs.emit import is_suppressed, listening
 from ezlogs.propagation.clean import clean_actor
 from ezlogs.propagation.header import HEADER
@@ -68,11 +68,14 @@ def departing(headers: Iterable[Header], host: str, *, injecting: bool = True) -
     may_know_actor = all(is_named(one, told) for one in hosts)
     if not may_know_actor and not all(is_near(one) or is_named(one, known) for one in hosts):
         return _changed(sent, _without_story)
-    added = _missing(names, ctx) if running and injecting else []
+    whole = carrying(ctx) if running else ctx
+    added = _missing(names, whole) if running and injecting else []
     actor = _actor(ctx) if running and may_know_actor else None
     sampling = _sampling(ctx) if running and runtime and runtime.sampler else None
 
     def as_it_is_now(name: str, value: str) -> str | None:
+        if name == BAGGAGE and whole is not ctx and injecting:
+            value = _with_story(value, whole)
         with_actor = _with_actor(name, value, actor)
         return with_actor if with_actor is None or name == HEADER else _with_sampling(with_actor, sampling)
 
@@ -115,6 +118,16 @@ def _changed(headers: list[Header], change: Change) -> list[Header] | None:
 
 def _without_story(name: str, value: str) -> str | None:
     return None if name == HEADER else _without_members(value, lambda key: key.startswith("ezlogs."))
+
+
+def _with_story(value: str, whole: Context) -> str:
+    """Say beside the application's own members which story it is, where its ids were kept out of the baggage."""
+    if _without_members(value, lambda key: key == _STORY) != value:
+        return value
+    carried: dict[str, str] = {}
+    propagate.inject(carried, whole)
+    ours = [member for member in carried.get(BAGGAGE, "").split(",") if _key(member).startswith("ezlogs.")]
+    return ",".join([value, *ours])
 
 
 def _with_actor(name: str, value: str, actor: str | None) -> str | None:

@@ -465,6 +465,9 @@ class Jobs(Group):
     job_results: Annotated[Changes, Setting(_CHANGES)] = "none"
     """The same of what a job returns; names stands for its type."""
 
+    job_join_links: Annotated[bool, Setting(Boolean())] = False
+    """Whether a Celery chord's body links to all spans of its header, stored with its results and asked for."""
+
 
 class Exceptions(Group):
     """What is told of exceptions.

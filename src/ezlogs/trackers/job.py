@@ -18,7 +18,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from ezlogs.actor import current_actor, with_acting
-from ezlogs.correlation import Correlation, current, new_story, placed
+from ezlogs.correlation import Correlation, current, in_baggage, new_story, placed
 from ezlogs.emit import caused, guarded, record, tracking
 from ezlogs.event import Subject, failure_of
 from ezlogs.facts import FAILURES
@@ -105,8 +105,12 @@ def again(
     return headers_for(caused(sent.correlation, EXECUTION, event_id), ctx, eta, traced)
 
 
-def continued(headers: Mapping[str, object]) -> Scope | None:
+def continued(headers: Mapping[str, object], event_id: str | None = None) -> Scope | None:
     """Enter the story that a message carries, without telling anything; the scope is to be closed.
+
+    Args:
+        headers: The message's headers.
+        event_id: The id of the event of an attempt that another process began, whose end is dealt with here.
 
     Returns:
         The scope, or None when nothing listens or the message carries no story.
@@ -114,7 +118,9 @@ def continued(headers: Mapping[str, object]) -> Scope | None:
     sent = read(headers.get(HEADER))
     if not tracking() or sent is None:
         return None
-    return Scope(placed(sent.correlation, with_acting(arrived(headers), inherited=sent.acting)))
+    ctx = with_acting(arrived(headers), inherited=sent.acting)
+    correlation = sent.correlation if event_id is None else caused(sent.correlation, EXECUTION, event_id)
+    return Scope(placed(correlation, ctx, in_baggage=in_baggage(ctx)))
 
 
 def started(
@@ -356,7 +362,9 @@ class JobScope:
         self._span = span
         self._outer = correlation.replace(job_id=job.id, attempt=attempt, transaction_id=None)
         inner = caused(self._outer, EXECUTION, self.event_id)
-        self._context = context.set_value(_KEY, self, placed(inner, rooted(ctx, self.event_id)))
+        # A job's story travels in a header of its own: its baggage is what the message's baggage was.
+        inside = placed(inner, rooted(ctx, self.event_id), in_baggage=in_baggage(ctx))
+        self._context = context.set_value(_KEY, self, inside)
         self._scope = Scope(self._context)
         self._begin = perf_counter()
         self._told = False

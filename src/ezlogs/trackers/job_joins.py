@@ -13,6 +13,7 @@ from ezlogs.correlation import valid_id
 from ezlogs.emit import guarded
 from ezlogs.expressions import expression
 from ezlogs.propagation.clean import clean_id
+from ezlogs.runtime import current_runtime
 
 MAX_JOINED = 32
 """Jobs that are named and linked to; with them the header is as long as it may be."""
@@ -38,6 +39,12 @@ def span_now() -> str | None:
     if not found.is_valid:
         return None
     return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
+
+
+def links_wanted() -> bool:
+    """Return whether a job is to link to spans that have to be asked for, by the setting ``job_join_links``."""
+    runtime = current_runtime()
+    return runtime is not None and runtime.settings.job_join_links
 
 
 def joined_in(texts: object) -> tuple[Joined, ...]:

@@ -61,7 +61,7 @@ def headers_for(
     """Return the headers of a message: ezlogs' own, and unless another makes them those of the global propagator."""
     carried: dict[str, str] = {}
     if not traced:
-        _inject(carried, placed(correlation, ctx))
+        _inject(carried, placed(correlation, ctx, in_baggage=True))
     at = max(time_ns(), _nanoseconds(eta))
     text = written(correlation, acting=_travelling_actor(ctx), at=at, joins=job_joins.written(joins))
     if text is not None:

@@ -143,7 +143,7 @@ def test_each_end_of_a_job_is_told(captured: Captured, pool: Pool, start: Start)
     assert ends(ids["nobody"]) == [("nobody.failure", "failure", "JobExecutionFailed")]
 
     async def abort(redis: ArqRedis) -> bool:
-        return await Job(running, redis, _queue_name=pool.queue).abort(timeout=20, poll_delay=0.05)
+        return await Job(running, redis, _queue_name=pool.queue).abort(timeout=50, poll_delay=0.05)
 
     assert pool(abort)
     assert ends(running) == [("aborted.abort", "failure", "CancelledError")]
@@ -281,7 +281,7 @@ def test_the_users_own_hooks_are_called(captured: Captured, pool: Pool) -> None:
     async def main(redis: ArqRedis) -> Any:
         job = await redis.enqueue_job("plain", _defer_until=datetime.now())
         await (await burst(redis, on_job_start=on_job_start)).main()
-        return await job.result(timeout=5)
+        return await job.result(timeout=50)
 
     assert pool(main) == "done"
     assert seen == [1]
@@ -322,7 +322,7 @@ def test_a_redis_that_fails_costs_a_cause_and_no_job(captured: Captured, pool: P
 
         redis.set = refusing  # type: ignore[method-assign]
         await worker.main()
-        return await job.result(timeout=5)
+        return await job.result(timeout=50)
 
     assert pool(main) is None
     enqueue, retry, success = captured.events
@@ -345,7 +345,7 @@ def test_jobs_run_while_nothing_listens(pool: Pool, monkeypatch: pytest.MonkeyPa
             ArqInstrumentor().uninstrument()
             jobs.append(await redis.enqueue_job("plain"))
         await worker.main()
-        return [await redis.exists(f"arq:ezlogs:{job.job_id}") for job in jobs], await jobs[0].result(timeout=5)
+        return [await redis.exists(f"arq:ezlogs:{job.job_id}") for job in jobs], await jobs[0].result(timeout=50)
 
     kept, result = pool(main)
     assert (sum(kept), result) == (0, "done")

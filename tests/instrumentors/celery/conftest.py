@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import pools
+from tests.instrumentors.working import DEADLINE
 
 from ezlogs_instrumentors.celery import CeleryInstrumentor
 
 HERE = Path(__file__).parent
-DEADLINE = 40
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +130,7 @@ class Worker:
         """End the worker as an operator does."""
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(DEADLINE)
         finally:
             self.process.kill()
             self.process.wait()

@@ -7,11 +7,10 @@ import os
 import signal
 import time
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
-import kombu.transport.redis
 import msgspec
-import redis
 from celery import Celery, shared_task
 from celery.exceptions import Ignore, Reject
 from celery.signals import worker_process_init
@@ -28,12 +27,18 @@ from ezlogs_instrumentors.celery import CeleryInstrumentor
 HOME = Path(os.environ.get("JOBS_HOME", "."))
 
 
-if redis.VERSION < (6, 1):  # kombu wants a newer one, arq an older one; with this both work
+def _with_any_redis():
+    """Let kombu take the redis-py that there is: it wants a newer one than arq does, and both work."""
+    from kombu.transport import redis
 
     def _get_client(channel):
-        return partial(kombu.transport.redis.PrefixedStrictRedis, global_keyprefix=channel.global_keyprefix)
+        return partial(redis.PrefixedStrictRedis, global_keyprefix=channel.global_keyprefix)
 
-    kombu.transport.redis.Channel._get_client = _get_client
+    redis.Channel._get_client = _get_client
+
+
+if find_spec("redis"):
+    _with_any_redis()
 
 
 class JsonLines:
@@ -185,14 +190,14 @@ def slow(seconds=30):
         time.sleep(0.05)
 
 
-@shared_task(name="limited", time_limit=1)
+@shared_task(name="limited", time_limit=3)  # it must have begun by then
 def limited():
     """Take more time than it is given."""
     record("probe.action", "began")
     time.sleep(30)
 
 
-@shared_task(name="softly", soft_time_limit=1)
+@shared_task(name="softly", soft_time_limit=2)
 def softly():
     """Take more time than it is given, and be told so."""
     time.sleep(30)
@@ -236,6 +241,12 @@ def auto(self):
     """Fail once, and be retried without asking for it."""
     if not self.request.retries:
         raise TimeoutError("away")
+
+
+@shared_task(name="mourning")
+def mourning(job_id):
+    """Follow from a task that failed."""
+    return job_id
 
 
 @shared_task(name="add")

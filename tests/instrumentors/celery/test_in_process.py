@@ -6,10 +6,12 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -18,12 +20,13 @@ from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Retry
 from celery.schedules import crontab, schedule
 from kombu.exceptions import EncodeError, OperationalError
+from kombu.utils.encoding import bytes_to_str
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ezlogs.actor import actor
 from ezlogs.correlation import Correlation, current, placed
 from ezlogs.scope import Scope
-from ezlogs.testing import Captured
+from ezlogs.testing import Captured, capture
 from ezlogs_instrumentors.celery import CeleryInstrumentor
 from ezlogs_instrumentors.celery.publishing import published
 from ezlogs_instrumentors.celery.signals import CONTRIB, connect
@@ -118,10 +121,20 @@ def test_each_step_of_a_chain_is_enqueued_by_the_one_before(
     assert {event.actor.id for event in captured.events} == {"7"}
 
 
-def test_a_join_names_its_group_and_links_to_each_of_it_where_the_last_sends_the_body(
-    captured: Captured, shop: Celery, worker: Callable[[], None], spans: Spans
-) -> None:
-    """With a result store that counts, the last task of the header enqueues the body; outside any story all is one."""
+class Chords(NamedTuple):
+    """A chord of three tasks."""
+
+    shop: Celery
+    start: Callable[[], Any]
+    """Enqueues it."""
+    sums: list[int]
+    """What came of it, as soon as its body runs."""
+
+
+@pytest.fixture
+def chords(shop: Celery) -> Chords:
+    """A chord that can be enqueued again and again."""
+    sums: list[int] = []
 
     @shop.task(shared=False, name="piece")
     def piece(number: int) -> int:
@@ -129,11 +142,69 @@ def test_a_join_names_its_group_and_links_to_each_of_it_where_the_last_sends_the
 
     @shop.task(shared=False, name="whole")
     def whole(numbers: list[int]) -> int:
-        return sum(numbers)
+        sums.append(sum(numbers))
+        return sums[-1]
 
+    return Chords(shop, lambda: chord([piece.s(1), piece.s(2), piece.s(3)])(whole.s()), sums)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def stored(shop: Celery, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep results in memory, and in a real Redis, to which nothing stays connected."""
+    pools: list[Any] = []
+    if request.param == "redis":
+        shop.conf.result_backend = request.getfixturevalue("redis").url.replace("unix://", "redis+socket://")
+        kind = import_module("celery.backends.redis").RedisBackend
+        make = kind._get_pool
+
+        def keep(backend: Any, **options: Any) -> Any:
+            pools.append((backend, make(backend, **options)))
+            return pools[-1][1]
+
+        monkeypatch.setattr(kind, "_get_pool", keep)
+    yield
+    for backend, pool in pools:
+        backend.result_consumer.subscribed_to.clear()  # results that are forgotten later would connect anew
+        pool.disconnect()
+
+
+@pytest.fixture
+def asked(shop: Celery, stored: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that are read from the result store, as they are read."""
+    asked: list[str] = []
+    kind = type(shop.backend)
+    get, mget = kind.get, kind.mget
+
+    def seeing_get(backend: Any, key: Any) -> Any:
+        asked.append(bytes_to_str(key))
+        return get(backend, key)
+
+    def seeing_mget(backend: Any, keys: Any) -> Any:
+        asked.extend(bytes_to_str(key) for key in keys)
+        return mget(backend, keys)
+
+    monkeypatch.setattr(kind, "get", seeing_get)
+    monkeypatch.setattr(kind, "mget", seeing_mget)
+    return asked
+
+
+def spans_linked(span: ReadableSpan) -> dict[Any, int]:
+    """Return the ids of the spans that a span links to, by their jobs."""
+    return {link.attributes["messaging.message.id"]: link.context.span_id for link in span.links}
+
+
+def spans_of(spans: Spans, name: str) -> dict[Any, int]:
+    """Return the ids of the spans of a name, by their jobs."""
+    return {span.attributes["messaging.message.id"]: span.context.span_id for span in spans() if span.name == name}
+
+
+def test_a_join_names_its_group_where_the_last_sends_the_body(
+    captured: Captured, chords: Chords, worker: Callable[[], None]
+) -> None:
+    """With a result store that counts, the last task of the header enqueues the body; outside any story all is one."""
     worker()
     assert current() is None
-    body = chord([piece.s(1), piece.s(2), piece.s(3)])(whole.s())
+    body = chords.start()
     assert body.get(timeout=30) == 6
     ended(captured, 4)
 
@@ -143,19 +214,54 @@ def test_a_join_names_its_group_and_links_to_each_of_it_where_the_last_sends_the
     members = {child.id for child in body.parent.children}
     for joining in ("whole.enqueue", "whole.success"):
         assert set(told[joining].metadata["joined"]) == members
-    for name in ("create whole", "process whole"):
-        span = the_span(spans, name)
-        of = {
-            one.attributes["messaging.message.id"]: one.context.span_id
-            for one in spans()
-            if one.name == "process piece"
-        }
-        assert {one.attributes["messaging.message.id"]: one.context.span_id for one in span.links} == of
-        assert set(of) == members
     assert {event.metadata["group"] for event in header} == {body.parent.id}
     assert told["whole.enqueue"].correlation.parent_event_id in {event.event_id for event in header}
     assert len({event.correlation.correlation_id for event in captured.events}) == 1
     assert current() is None
+
+
+def test_a_join_asks_nothing_and_stores_nothing(
+    captured: Captured, chords: Chords, asked: list[str], worker: Callable[[], None], spans: Spans
+) -> None:
+    """The result store is asked as without ezlogs, and the last task's span is the one that is known for nothing."""
+    backend = chords.shop.backend
+    worker()
+    told = chords.start()
+    ended(captured, 4)
+    with_ezlogs = Counter(key for key in asked if told.id not in key)
+    members = {child.id for child in told.parent.children}
+
+    assert set(by_action(captured)["whole.success"].metadata["joined"]) == members
+    last = by_action(captured)["whole.enqueue"].correlation.parent_event_id
+    (of_last,) = (event.correlation.job_id for event in captured.events if event.event_id == last)
+    for name in ("create whole", "process whole"):
+        assert spans_linked(the_span(spans, name)) == {of_last: spans_of(spans, "process piece")[of_last]}
+    metas = [backend.decode(backend.get(backend.get_key_for_task(one))) for one in members]
+    assert not [meta for meta in metas if "ezlogs" in meta]
+
+    asked.clear()
+    CeleryInstrumentor().uninstrument()
+    untold = chords.start()
+    end = time.monotonic() + 30
+    while len(chords.sums) < 2:
+        assert time.monotonic() < end, chords.sums
+        time.sleep(0.02)
+    without = Counter(key for key in asked if untold.id not in key)
+    assert sorted(with_ezlogs.values()) == sorted(without.values())
+
+
+def test_a_join_links_to_each_of_its_header_where_that_is_asked_for(
+    chords: Chords, stored: None, worker: Callable[[], None], spans: Spans
+) -> None:
+    """The spans are stored beside the results."""
+    with capture(job_join_links=True) as captured:
+        worker()
+        body = chords.start()
+        ended(captured, 4)
+        linked = [spans_linked(the_span(spans, name)) for name in ("create whole", "process whole")]
+
+    assert linked == [spans_of(spans, "process piece")] * 2
+    assert set(linked[0]) == {child.id for child in body.parent.children}
 
 
 def test_of_the_task_that_watches_a_header_nothing_is_told(
@@ -184,9 +290,7 @@ def test_of_the_task_that_watches_a_header_nothing_is_told(
     told = by_action(captured)
     assert told["whole.enqueue"].metadata["joins"] == body.parent.id
     assert set(told["whole.success"].metadata["joined"]) == {child.id for child in body.parent.children}
-    span = the_span(spans, "process whole")
-    of_header = {one.context.span_id for one in spans() if one.name == "process piece"}
-    assert {one.context.span_id for one in span.links} == of_header
+    assert not the_span(spans, "process whole").links
     assert told["whole.enqueue"].correlation.parent_event_id == "evt_request"
     assert {event.correlation.correlation_id for event in captured.events} == {STORY}
     assert {event.actor.id for event in captured.events} == {"7"}

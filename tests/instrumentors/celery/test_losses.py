@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from celery import Task
@@ -50,8 +51,9 @@ def test_a_job_revoked_before_it_began_is_told_once(captured: Captured, tasks: M
     """An operator revokes what waits; the worker tells when it comes to it."""
     worker.attempts(tasks.plain.delay().id, 1)  # it listens
     captured.clear()
-    job_id = tasks.plain.apply_async(countdown=2).id
-    worker.app.control.revoke(job_id)
+    job_id = str(uuid4())
+    assert worker.app.control.revoke(job_id, reply=True, limit=1, timeout=30)  # before it could begin
+    tasks.plain.apply_async(task_id=job_id)
     (revoked,) = worker.attempts(job_id, 1)
 
     assert (revoked["action"], revoked["outcome"]) == ("plain.revoked", "failure")
@@ -122,6 +124,26 @@ def test_a_lost_attempt_that_the_main_process_retries_is_the_next_one_s_parent(
     assert lost["correlation"]["parent_event_id"] == captured.events[0].event_id
     assert success["correlation"]["parent_event_id"] == lost["event_id"]
     assert not [event for event in worker.events() if event.get("action") == "repeated.enqueue"]
+
+
+@pytest.mark.parametrize("name", ["broken", "killed", "limited"])
+def test_what_follows_a_failure_has_it_as_its_parent(
+    captured: Captured, tasks: ModuleType, worker: Any, name: str
+) -> None:
+    """Whether the attempt itself enqueues it or the worker's main process, for the attempt's own has died."""
+    failing = getattr(tasks, name)
+    job_id = failing.apply_async(link_error=tasks.mourning.s()).id
+    (failed,) = worker.attempts(job_id, 1)
+
+    def following(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        enqueued = [event for event in events if event.get("action") == "mourning.enqueue"]
+        return [event for event in enqueued if event["correlation"].get("parent_event_id") == failed["event_id"]]
+
+    enqueued = following(worker.wait(following))[0]  # after a hard limit Celery itself sends it twice
+    (mourned,) = worker.attempts(enqueued["subject"]["id"], 1)
+    story = captured.events[0].correlation.correlation_id
+    assert mourned["correlation"]["parent_event_id"] == enqueued["event_id"]
+    assert {event["correlation"]["correlation_id"] for event in (failed, enqueued, mourned)} == {story}
 
 
 def test_a_retry_that_the_task_did_not_ask_for_is_told_with_why_and_when(

@@ -14,7 +14,7 @@ from celery import Celery, signals
 from celery.app.trace import build_tracer
 from celery.exceptions import Retry, WorkerLostError
 from celery.utils.dispatch import Signal
-from opentelemetry import context, trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -236,6 +236,7 @@ def beside_contrib(first: str, tasks: ModuleType, home: Any, **options: Any) -> 
         app.close()
         for instrumentor, _ in order:
             instrumentor.uninstrument()
+        type(contrib())._instance = None  # what was switched off would stay so, for other tests as well
 
 
 @pytest.fixture(params=["contrib first", "ezlogs first"])
@@ -277,6 +278,48 @@ def test_beside_contrib_its_spans_are_the_hops(
     assert {span.parent.span_id for span in consumers} == {producer.context.span_id}
     probes = [event for event in captured.events if event.action == "seen"]
     assert {event.metadata["span"] for event in probes} == {f"{producer.context.trace_id:032x}"}
+
+
+def test_beside_contrib_a_story_is_named_after_its_trace(
+    spans: InMemorySpanExporter, captured: Captured, tasks: ModuleType, both: Celery
+) -> None:
+    """From the first message on, whoever was called first; and the task has the baggage that its message has."""
+    sent: list[dict[str, Any]] = []
+    keep = signals.after_task_publish.connect(lambda headers, **_: sent.append(dict(headers)), weak=False)
+    with Scope(baggage.set_baggage("tenant", "acme")):
+        tasks.plain.delay()
+    signals.after_task_publish.disconnect(keep)
+    seen: list[object] = []
+    see = signals.task_success.connect(lambda **_: seen.append(dict(baggage.get_all())), weak=False)
+    work(both, tasks.plain, sent[0])
+    signals.task_success.disconnect(see)
+
+    producer, consumer = spans.get_finished_spans()
+    assert {event.correlation.correlation_id for event in captured.events} == {f"{producer.context.trace_id:032x}"}
+    assert consumer.parent is not None
+    assert consumer.parent.span_id == producer.context.span_id
+    assert seen == [{"tenant": "acme"}]
+
+
+def test_spans_that_were_switched_off_are_not_made_instead(
+    spans: InMemorySpanExporter, captured: Captured, tasks: ModuleType, both: Celery
+) -> None:
+    """Whoever takes contrib back wants no spans; the story goes on in its header."""
+    contrib().uninstrument()
+    sent: list[dict[str, Any]] = []
+    keep = signals.after_task_publish.connect(lambda headers, **_: sent.append(dict(headers)), weak=False)
+    with Scope(placed(FROM_A_REQUEST)):
+        tasks.plain.delay()
+        tasks.plain.apply()
+    signals.after_task_publish.disconnect(keep)
+    work(both, tasks.plain, sent[0])
+
+    assert spans.get_finished_spans() == ()
+    assert "traceparent" not in sent[0]
+    enqueue, *rest = captured.events
+    executions = [event for event in rest if event.event_type == "job.execution"]
+    assert [event.correlation.parent_event_id for event in executions] == ["evt_request", enqueue.event_id]
+    assert {event.correlation.correlation_id for event in captured.events} == {STORY}
 
 
 def test_beside_contrib_jobs_in_traces_of_their_own_stay_there(

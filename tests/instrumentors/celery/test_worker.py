@@ -162,7 +162,7 @@ def test_worker_processes_deliver_before_they_end(captured: Captured, tasks: Mod
     worker.app.set_current()
     (execution,) = worker.attempts(tasks.plain.delay().id, 1)
     worker.process.terminate()
-    worker.process.wait(20)
+    worker.process.wait(60)
 
     ends = [event for event in worker.events() if event.get("pid") == execution["pid"]][-1:]
     assert [event["event_type"] for event in ends] == ["test.shutdown"]

@@ -8,7 +8,7 @@ import time
 from functools import partial
 
 import dramatiq
-from dramatiq.middleware import AsyncIO, CurrentMessage, Interrupt
+from dramatiq.middleware import AsyncIO, CurrentMessage, GroupCallbacks, Interrupt
 from tests.instrumentors.working import instrumented, leak, seen
 
 from ezlogs_instrumentors.dramatiq import DramatiqInstrumentor
@@ -26,6 +26,10 @@ else:
 
     broker = RedisBroker(url=os.environ["JOBS_REDIS"], namespace=os.environ["JOBS_NAME"], heartbeat_timeout=1000)
 actor = partial(dramatiq.actor, queue_name=QUEUE)
+if "JOBS_REDIS" in os.environ:
+    from dramatiq.rate_limits.backends import RedisBackend as Counting
+
+    broker.add_middleware(GroupCallbacks(Counting(url=os.environ["JOBS_REDIS"])))
 broker.add_middleware(CurrentMessage())
 broker.add_middleware(AsyncIO())
 dramatiq.set_broker(broker)

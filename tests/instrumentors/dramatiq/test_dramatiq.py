@@ -227,6 +227,31 @@ def test_pipelines_groups_and_delays(captured: Captured, actors: ModuleType, sta
     assert len(fanned) == 2
 
 
+@pytest.mark.parametrize("environ", ["redis"], indirect=True)
+def test_what_follows_a_group_names_it(captured: Captured, actors: ModuleType, start: Start) -> None:
+    """It is enqueued by the last of the group, over a retry as well; what an actor itself sends follows nothing."""
+    after = actors.plain.message()
+    group = dramatiq.group([actors.plain.message(), actors.flaky.message(1), actors.outer.message()])
+    group.add_completion_callback(after)
+    with in_story():
+        group.run()
+    worker = start()
+    (followed,) = worker.attempts(after.message_id)
+    members = [event for one in group.children for event in worker.attempts(one.message_id)]
+    enqueues = {event["subject"]["id"]: event for event in worker.events() if event["event_type"] == "job.enqueue"}
+
+    joining = enqueues.pop(after.message_id)
+    (name,) = {event["metadata"]["group"] for event in members}
+    assert len(members) == 4
+    assert [event.metadata["group"] for event in captured.events] == [name] * 3
+    assert joining["metadata"]["joins"] == name
+    assert joining["correlation"]["parent_event_id"] in {event["event_id"] for event in members}
+    assert followed["correlation"]["parent_event_id"] == joining["event_id"]
+    assert followed["correlation"]["correlation_id"] == STORY
+    assert not {"group", "joins"} & {key for event in (followed, *enqueues.values()) for key in event["metadata"]}
+    assert len(enqueues) == 1
+
+
 def test_nothing_leaks_into_the_next_message(captured: Captured, actors: ModuleType, start: Start) -> None:
     """After actors that forgot a context, messages of a producer without ezlogs begin stories of their own."""
     worker = start()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,7 +16,7 @@ pytest.importorskip("huey", reason="no Huey")
 
 from huey import Huey, MemoryHuey  # after the skip
 from huey.api import TaskLock
-from huey.exceptions import HueyException
+from huey.exceptions import CancelExecution, HueyException
 from huey.registry import Message
 from tests.instrumentors.working import STORY, Working, in_story, on_top, tasks_in
 
@@ -167,7 +168,55 @@ def test_pipelines_and_chords_stay_in_the_story(captured: Captured, tasks: Modul
     assert enqueues[second.id]["correlation"]["parent_event_id"] == before["event_id"]
     assert after["correlation"]["parent_event_id"] == enqueues[second.id]["event_id"]
     assert enqueues[callback.id]["correlation"]["parent_event_id"] in {event["event_id"] for event in fanned}
+    (group,) = {event["metadata"]["group"] for event in fanned}
+    assert [event.metadata.get("group") for event in captured.events] == [None, group, group, group]
+    assert enqueues[callback.id]["metadata"]["joins"] == group
+    assert "group" not in enqueues[callback.id]["metadata"]
     assert {event["correlation"]["correlation_id"] for event in (after, joined, *fanned)} == {STORY}
+
+
+@pytest.mark.parametrize("ends", ["revoked", "expired", "cancelled"])
+def test_a_chord_that_goes_on_without_its_last_member_stays_in_the_story(
+    captured: Captured, instrumented: None, ends: str
+) -> None:
+    """The callback's parent is the event that tells how that member ended; a pipeline's later tasks report for it."""
+    from huey.api import chord
+
+    huey = MemoryHuey(utc=False)
+
+    @huey.task()
+    def member(number: int = 1) -> int:
+        """Return something."""
+        return number
+
+    @huey.task()
+    def callback(results: list[Any]) -> int:
+        """Take what the others returned."""
+        return len(results)
+
+    if ends == "cancelled":
+
+        @huey.pre_execute()
+        def cancel(task: Any) -> None:
+            if task.args == (2,):
+                raise CancelExecution
+
+    last = member.s(2) if ends == "cancelled" else member.s()
+    if ends == "expired":
+        last = member.s(expires=timedelta(seconds=-5)).then(member)
+    with in_story():
+        huey.enqueue(chord([member.s(), last], callback.s()))
+    if ends == "revoked":
+        huey.revoke(last)
+    while (task := huey.dequeue()) is not None:
+        huey.execute(task)
+
+    (joined,) = (event for event in captured.events if event.action.endswith("callback.enqueue"))
+    (without,) = (event for event in captured.of("job.execution") if event.outcome == "failure")
+    assert joined.correlation.parent_event_id == without.event_id
+    assert joined.metadata["joins"] == captured.events[0].metadata["group"]
+    assert captured.events[-1].action.endswith("callback.success")
+    assert {event.correlation.correlation_id for event in captured.events} == {STORY}
 
 
 def test_a_job_of_a_job_stays_in_the_story(captured: Captured, tasks: ModuleType, start: Start) -> None:
@@ -224,7 +273,7 @@ def test_a_killed_consumer_leaves_what_was_under_way(captured: Captured, tasks: 
     worker = start(JOBS_JOURNAL="1")
     job_id = tasks.killed().id
     (opened,) = worker.wait(lambda events: [event for event in events if event["event_type"].startswith("opened")])
-    worker.process.wait(20)
+    worker.process.wait(60)
 
     assert (opened["outcome"], opened["metadata"]["reason"]) == ("unknown", "interrupted")
     assert opened["correlation"]["job_id"] == job_id

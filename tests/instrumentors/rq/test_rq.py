@@ -196,9 +196,36 @@ def test_a_job_that_waited_for_others_names_and_links_to_them(
     assert [event.action for event in told] == ["rq_tasks.plain.enqueue", "rq_tasks.plain.success"]
     assert [set(event.metadata["joined"]) for event in told] == [{other.id for other in others}] * 2
     created = {span.attributes["messaging.message.id"]: span for span in spans() if span.name.startswith("create")}
-    (process,) = [span for span in spans() if span.links]
-    assert process.attributes["messaging.message.id"] == joining.id
-    assert {link.context.span_id for link in process.links} == {created[one.id].context.span_id for one in others}
+    linked = [span for span in spans() if span.links]
+    assert {span.name for span in linked} == {"create rq_tasks.plain", "process rq_tasks.plain"}
+    for span in linked:
+        assert span.attributes["messaging.message.id"] == joining.id
+        assert {link.context.span_id for link in span.links} == {created[one.id].context.span_id for one in others}
+
+
+def test_a_job_that_waited_for_others_asks_nothing_of_redis(
+    captured: Captured, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they are called is read by RQ itself, before the job is enqueued."""
+
+    def commands() -> dict[str, int]:
+        asked = queue.connection.info("commandstats")
+        return {name: facts["calls"] for name, facts in asked.items() if name in ("cmdstat_hgetall", "cmdstat_hget")}
+
+    def run() -> dict[str, int]:
+        before = commands()
+        others = [queue.enqueue("rq_tasks.plain") for _ in range(2)]
+        queue.enqueue("rq_tasks.plain", depends_on=others)
+        worker = rq.SimpleWorker([queue], connection=queue.connection)
+        monkeypatch.setattr(worker, "_install_signal_handlers", lambda: None)
+        worker.work(burst=True)
+        return {name: calls - before.get(name, 0) for name, calls in commands().items()}
+
+    monkeypatch.setattr(sys, "path", [*sys.path, str(HERE)])
+    told = run()
+    RqInstrumentor().uninstrument()
+    assert told == run()
+    assert len(captured.of("job.execution")) == 3
 
 
 def test_what_rq_scheduler_is_given_waits_from_when_it_was_due(

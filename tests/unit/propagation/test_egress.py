@@ -156,6 +156,37 @@ def test_given_baggage_is_kept(captured: Captured) -> None:
     assert found == [("Baggage", "mine=1"), ("traceparent", TRACEPARENT)]
 
 
+def apart() -> Scope:
+    """Begin a story that its ids are kept out of the baggage of, as in a job, beside baggage of the application's."""
+    ctx = baggage.set_baggage("tenant", "7", trace.set_span_in_context(NonRecordingSpan(SPAN), Context()))
+    return Scope(placed(Correlation(correlation_id=STORY), ctx, in_baggage=False))
+
+
+def test_a_story_that_is_kept_out_of_the_baggage_goes_along(captured: Captured) -> None:
+    """Whether or not somebody has injected already; not to a host that must not know it."""
+    given = [("traceparent", TRACEPARENT), ("baggage", "tenant=8")]
+    with apart():
+        put_in = departing([], "localhost")
+        beside = departing(given, "localhost")
+        with_it = [("traceparent", TRACEPARENT), ("baggage", f"tenant=8,{MEMBER}")]
+        assert departing(with_it, "localhost") is None
+        assert departing(given, FAR) is None
+        assert departing(given, "localhost", injecting=False) is None
+
+    assert put_in is not None
+    assert members(dict(put_in)["baggage"]) == [MEMBER, "tenant=7"]
+    assert beside == [("traceparent", TRACEPARENT), ("baggage", f"tenant=8,{MEMBER}")]
+
+
+def test_the_actor_goes_with_a_story_that_was_kept_out_of_the_baggage() -> None:
+    """To a named host, whoever has written the header."""
+    with capture(propagate_actor_to="localhost"), apart(), actor("user", 7):
+        found = departing([("traceparent", TRACEPARENT), ("baggage", "tenant=8")], "localhost")
+
+    assert found is not None
+    assert members(dict(found)["baggage"]) == ["ezlogs.actor=user%3A7", MEMBER, "tenant=8"]
+
+
 def test_nothing_is_injected_where_nothing_is_to_tell(captured: Captured) -> None:
     """Outside any story and span, or when told not to."""
     assert departing([("a", "b")], "localhost") is None

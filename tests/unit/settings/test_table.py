@@ -102,6 +102,7 @@ EXAMPLES = {
     "error_locals": "on",
     "job_arguments": "full",
     "job_results": "safe",
+    "job_join_links": "on",
     "instrument": "django,celery",
     "excluded_commands": "flask run,shop serve",
     "command_options": "dry-run,limit",

@@ -21,6 +21,7 @@ from ezlogs.actor import actor, current_actor
 from ezlogs.correlation import Correlation, current, placed
 from ezlogs.emit import record
 from ezlogs.event import Actor
+from ezlogs.propagation.egress import departing
 from ezlogs.propagation.header import HEADER
 from ezlogs.scope import Scope
 from ezlogs.testing import Captured, capture
@@ -218,6 +219,30 @@ def test_a_header_that_is_foreign_damaged_or_unsafe_is_ignored(captured: Capture
     assert captured.events[0].correlation == Correlation(
         correlation_id=STORY, session_id="s-1", job_id="j-1", attempt=1
     )
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_the_baggage_of_a_job_is_that_of_its_message(captured: Captured, traced: bool) -> None:
+    """A story that came in its own header alone is kept out of it; what the job enqueues or calls has it."""
+    given = baggage.set_baggage("mine", "1")
+    headers = job.enqueued(RECEIPT, traced=True)
+    if traced:
+        propagate.inject(headers, given)
+    else:
+        with Scope(given):
+            headers = job.enqueued(RECEIPT)
+    with attempt(headers):
+        found = dict(baggage.get_all())
+        again = job.enqueued(Job("tidy", "j-2"))
+        assert departing([], "localhost") is not None
+        sent = dict(departing([], "localhost") or ())
+
+    assert found.pop("mine") == "1"
+    story = captured.events[-1].correlation.correlation_id
+    assert ("ezlogs.correlation_id" in found) is not traced
+    assert bool(found) is not traced
+    for out in (again, sent):
+        assert f"ezlogs.correlation_id={story}" in str(out["baggage"])
 
 
 def test_a_worker_begins_a_new_story_for_a_job_without_one(captured: Captured) -> None:
