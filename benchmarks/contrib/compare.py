@@ -142,7 +142,11 @@ def _cells(row: Row) -> list[str]:
 def _notes(rows: list[Row]) -> list[str]:
     failing = {(row.suite.name, test) for row in rows for test, one in row.without.outcomes.items() if one == "failed"}
     known = sorted(
-        {(row.suite.name, test, row.suite.differing.get(test, "")) for row in rows for test in row.difference.known}
+        {
+            (row.suite.name, test, row.suite.counting_spans.get(test, ""))
+            for row in rows
+            for test in row.difference.known
+        }
     )
     counting = [f"  {suite}: {test}" for suite, test, reason in known if not reason]
     others = [f"  {suite}: {test}: {reason}" for suite, test, reason in known if reason]
@@ -156,7 +160,7 @@ def _notes(rows: list[Row]) -> list[str]:
     return [
         *_part("Fail without ezlogs, and do not count:", [f"  {suite}: {test}" for suite, test in sorted(failing)]),
         *_part("Known to count the events of spans, and to differ where events are on spans:", counting),
-        *_part("Known to differ in every mode:", others),
+        *_part("Known to count all spans, and to differ where ezlogs opens some:", others),
         *_part("Differed once and not again:", flaky),
         *_part("ezlogs logged:", said),
         *_part("Not as it should be:", wrong),

@@ -98,6 +98,10 @@ class AsgiMiddleware:
             raise
         exchange.end(None)
 
+    def _opens_spans(self) -> bool:
+        """Return whether requests are to have spans where none is open."""
+        return True
+
     @guarded
     def _begin(self, scope: AsgiScope, receive: Receive, send: Send) -> Exchange | None:
         is_session = scope["type"] == "websocket"
@@ -105,7 +109,13 @@ class AsgiMiddleware:
         span = trace.get_current_span().get_span_context()
         arrival = AsgiArrival(scope)
         is_excluded = self._exclude is not None and self._exclude(arrival)
-        request = self._tracker.begin(arrival, method=method, peek=self._peek(scope), is_excluded=is_excluded)
+        request = self._tracker.begin(
+            arrival,
+            method=method,
+            peek=self._peek(scope),
+            opens_span=self._opens_spans(),
+            is_excluded=is_excluded,
+        )
         if request is None:
             return None
         exchange = (Session if is_session else Exchange)(request, scope, receive, send, self._route)

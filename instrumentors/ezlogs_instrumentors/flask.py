@@ -18,6 +18,7 @@ from opentelemetry import context
 
 from ezlogs.emit import guarded
 from ezlogs.event import Actor
+from ezlogs.otel_compat import is_switched_off, was_taken_in_hand
 from ezlogs.stored import instance_dict
 from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked
 from ezlogs.trackers.http.arrival import MOUNTED
@@ -208,7 +209,7 @@ class _Handling:
         self._tracked = _tracker.begin(
             CgiArrival(environ),
             peek=self._user,
-            opens_span=not _had_contrib(self._app),
+            opens_span=not (was_taken_in_hand(self._app) or is_switched_off(_CONTRIB, "FlaskInstrumentor")),
             routes_soon=_opens_sessions_at_once(self._app),
         )
 
@@ -326,11 +327,6 @@ def _is_page(source: object) -> bool:
 
 def _has_contrib(app: Any) -> bool:
     return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
-
-
-def _had_contrib(app: Any) -> bool:
-    """Return whether OpenTelemetry's instrumentor has an application in its hands, or was taken away from it."""
-    return hasattr(app, "_is_instrumented_by_opentelemetry")
 
 
 def _opens_sessions_at_once(app: Any) -> bool:

@@ -81,8 +81,15 @@ def is_switched_off(module: str, name: str) -> bool:
         name: Its class.
     """
     instrumentor = getattr(getattr(sys.modules.get(module), name, None), "_instance", None)
-    has_begun = hasattr(instrumentor, "_tracer")
-    return has_begun and getattr(instrumentor, "is_instrumented_by_opentelemetry", True) is False
+    return getattr(instrumentor, "__dict__", {}).get(_INSTRUMENTED) is False  # its class says so until it is begun
+
+
+def was_taken_in_hand(application: object) -> bool:
+    """Return whether contrib's instrumentor has, or had, one application in its hands; it leaves a mark on each."""
+    return hasattr(application, _INSTRUMENTED)
+
+
+_INSTRUMENTED = "_is_instrumented_by_opentelemetry"
 
 
 def reads_w3c_only(propagator: object) -> bool:

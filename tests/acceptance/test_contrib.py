@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(180)  # some start a pytest of their own
 
 ROOT = Path(__file__).parents[2]
 ATTACHED, LOG, SPAN, NO_ENDPOINT = MODES
-SUITE = Suite("flask", counting_events=("test_a.py::test_events",), differing={"test_a.py::test_baggage": "reads it"})
+SUITE = Suite("flask", counting_events=("test_a.py::test_events",), counting_spans={"test_a.py::test_spans": "counts"})
 FINE = {
     "running": True,
     "events": {},
@@ -161,15 +161,15 @@ def test_known_tests_must_fail() -> None:
     assert not found.is_expected
 
 
-def test_those_who_count_events_differ_only_where_events_are_on_spans() -> None:
+def test_those_who_count_events_or_spans_differ_only_where_ezlogs_has_some() -> None:
     """In the other modes the same test must pass."""
-    events, baggage = "test_a.py::test_events", "test_a.py::test_baggage"
+    events, spans = "test_a.py::test_events", "test_a.py::test_spans"
 
     assert {mode.name: SUITE.known(mode) for mode in MODES} == {
-        "attached": (baggage,),
-        "log": (baggage,),
-        "span": (baggage, events),
-        "span, no endpoint": (baggage, events),
+        "attached": (),
+        "log": (),
+        "span": (spans, events),
+        "span, no endpoint": (spans, events),
     }
 
 
@@ -239,9 +239,9 @@ def test_a_suite_most_of_which_fails_without_ezlogs_measures_nothing() -> None:
 
 def test_the_table_names_what_differs_and_why() -> None:
     """By suite and test, and what is not as it should be comes last."""
-    events, baggage = "test_a.py::test_events", "test_a.py::test_baggage"
-    without = {events: "passed", baggage: "passed", "old": "failed", **dict.fromkeys(map(str, range(18)), "passed")}
-    found = row(without, {**without, events: "failed", baggage: "failed", "1": "failed"}, SPAN)
+    events, spans = "test_a.py::test_events", "test_a.py::test_spans"
+    without = {events: "passed", spans: "passed", "old": "failed", **dict.fromkeys(map(str, range(18)), "passed")}
+    found = row(without, {**without, events: "failed", spans: "failed", "1": "failed"}, SPAN)
 
     text = table([found])
 
@@ -257,8 +257,8 @@ def test_the_table_names_what_differs_and_why() -> None:
         "Known to count the events of spans, and to differ where events are on spans:",
         f"  flask: {events}",
         "",
-        "Known to differ in every mode:",
-        f"  flask: {baggage}: reads it",
+        "Known to count all spans, and to differ where ezlogs opens some:",
+        f"  flask: {spans}: counts",
         "",
         "Not as it should be:",
         "  flask (span): differs: 1",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -48,6 +49,22 @@ def spans(provider: TracerProvider) -> Callable[[], tuple[ReadableSpan, ...]]:
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     return exporter.get_finished_spans
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_switched_off() -> Iterator[None]:
+    """Forget OpenTelemetry's instrumentors that a test took back: ezlogs opens no spans in their place from then on."""
+    yield
+    instrumentors = [BaseInstrumentor]
+    for kind in instrumentors:  # which grows meanwhile
+        instrumentors += kind.__subclasses__()
+        made = kind.__dict__.get("_instance")
+        if (
+            made is not None
+            and kind.__module__.startswith("opentelemetry.")
+            and not made.is_instrumented_by_opentelemetry
+        ):
+            kind._instance = None
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from opentelemetry.util._once import Once
 
 import ezlogs
 from ezlogs.dev.receiver import Receiver
+from ezlogs.trackers import job
+from ezlogs.trackers.http import HttpTracker, PlainArrival
 
 from .orders import UseProvider, arrived, place, start
 
@@ -172,6 +174,39 @@ def test_without_an_endpoint_a_span_that_does_not_record_loses_its_event(use_pro
     with trace.use_span(NonRecordingSpan(SpanContext(1, 2, is_remote=True))):
         place()
     assert ezlogs.health()["lost"] == {"no_recording_span": 1}
+
+
+def tracked() -> None:
+    """Have a request, a job and a command, in which something happens."""
+    request = HttpTracker("example").begin(PlainArrival("POST", "/orders/42", {}))
+    assert request is not None
+    pack = job.Job("pack", "j-1", system="example")
+    with job.perform(pack, headers=job.enqueued(pack)), ezlogs.command("import"):
+        place()
+    request.finish(201)
+
+
+@pytest.mark.parametrize("carrier", ["span", "log"])
+def test_another_pipelines_spans_stay_as_they_are(receiver: Receiver, use_provider: UseProvider, carrier: str) -> None:
+    """Where one delivers the application's spans, ezlogs adds none to them: it tells its events, in their stories."""
+    provider, foreign = use_provider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(foreign))
+    start(receiver, carrier=carrier)
+    tracked()
+    assert ezlogs.flush()
+    assert foreign.get_finished_spans() == ()
+    on_spans = {event.name for span in receiver.spans for event in span.events}
+    told = {"http.request", "job.enqueue", "job.execution", "cli.command", "order.action"}
+    assert (on_spans or {log.event_name for log in receiver.logs}) == told
+
+
+def test_where_ezlogs_delivers_spans_it_opens_some(receiver: Receiver, use_provider: UseProvider) -> None:
+    """Of requests, jobs and commands, for which nobody else has."""
+    use_provider()
+    start(receiver)
+    tracked()
+    assert ezlogs.flush()
+    assert {"POST", "create pack", "process pack", "import"} <= {span.name for span in receiver.spans}
 
 
 def reset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def test_an_instrumentor_is_switched_off_once_it_was_on(monkeypatch: pytest.Monk
 
     class Instrumentor:
         _instance: Any = None
-        is_instrumented_by_opentelemetry = False
+        _is_instrumented_by_opentelemetry = False
 
     def off(name: str = "Instrumentor") -> bool:
         return otel_compat.is_switched_off("contribs", name)
@@ -112,11 +112,11 @@ def test_an_instrumentor_is_switched_off_once_it_was_on(monkeypatch: pytest.Monk
     assert not off()
     Instrumentor._instance = Instrumentor()
     assert not off()
-    Instrumentor._instance._tracer = object()
+    Instrumentor._instance._is_instrumented_by_opentelemetry = True
+    assert not off()
+    Instrumentor._instance._is_instrumented_by_opentelemetry = False
     assert off()
     assert not off("Other")
-    Instrumentor._instance.is_instrumented_by_opentelemetry = True
-    assert not off()
 
 
 class Renamed(ReadableSpan):

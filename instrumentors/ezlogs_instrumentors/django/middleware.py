@@ -8,6 +8,7 @@ from types import ModuleType, TracebackType
 from typing import Any, cast
 
 from ezlogs.emit import guarded
+from ezlogs.otel_compat import is_switched_off
 from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked
 from ezlogs_instrumentors.asgi import AsyncBody
 from ezlogs_instrumentors.django.routes import template
@@ -16,7 +17,8 @@ from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.wsgi import Body
 
 MIDDLEWARE = f"{__name__}.StoryMiddleware"
-CONTRIB_MIDDLEWARE = "opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"
+_CONTRIB = "opentelemetry.instrumentation.django"
+CONTRIB_MIDDLEWARE = f"{_CONTRIB}.middleware.otel_middleware._DjangoMiddleware"
 
 _tracker = HttpTracker("django")
 _last: list[Hooks] = []
@@ -124,8 +126,8 @@ class _Handling:
     def _begin(self) -> None:
         request = self._request
         arrival = CgiArrival(request.META, method=request.method or "", path=request.path, scheme=_scheme(request))
-        peek = peek_at_user(request)
-        self._tracked = _tracker.begin(arrival, peek=peek, opens_span=self._opens_span, routes_soon=True)
+        opens_span = self._opens_span and not is_switched_off(_CONTRIB, "DjangoInstrumentor")
+        self._tracked = _tracker.begin(arrival, peek=peek_at_user(request), opens_span=opens_span, routes_soon=True)
 
     def parsed(self, body: Any) -> None:
         """Tell what the application has read of the body."""

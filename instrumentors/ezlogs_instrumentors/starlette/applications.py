@@ -10,6 +10,7 @@ from typing import Any
 
 from ezlogs import runtime as process
 from ezlogs.emit import guarded
+from ezlogs.otel_compat import was_taken_in_hand
 from ezlogs.trackers.http import tracked_in
 from ezlogs_instrumentors.asgi import AsgiApplication, AsgiMiddleware, AsgiScope, Exchange, Receive, Send
 from ezlogs_instrumentors.hooks import Hooks
@@ -27,12 +28,15 @@ class StoryMiddleware(AsgiMiddleware):
     Inside of OpenTelemetry's middleware it tells none that this one excludes.
     """
 
-    def __init__(self, app: AsgiApplication, hooks: Hooks, framework: str, contrib: Any = None) -> None:
+    def __init__(self, app: AsgiApplication, hooks: Hooks, framework: str, whole: object, contrib: Any = None) -> None:
         super().__init__(app, framework=framework)
-        self._hooks = hooks
+        self._hooks, self._whole = hooks, whole
         self._error_status = None if contrib is None else 500  # by the stack's outermost middleware, further out
         if (excluded := getattr(contrib, "excluded_urls", None)) is not None:
             self._exclude = lambda arrival: excluded.url_disabled(arrival.url())
+
+    def _opens_spans(self) -> bool:
+        return not was_taken_in_hand(self._whole)
 
     def _begin(self, scope: AsgiScope, receive: Receive, send: Send) -> Exchange | None:
         exchange = super()._begin(scope, receive, send) if self._hooks.active else None
@@ -84,11 +88,11 @@ def _placed(hooks: Hooks, app: Any, original: Call) -> _Place:
     contrib = next((one for one in reversed(layers) if type(one).__module__.startswith(_CONTRIB)), None)
     if contrib is None:
         stack = app.middleware_stack
-        return _Place(hooks, stack, StoryMiddleware(original.__get__(app, kind), hooks, framework))
+        return _Place(hooks, stack, StoryMiddleware(original.__get__(app, kind), hooks, framework, app))
     inner = contrib.app
     while type(inner) is StoryMiddleware:  # of an instrumentor that was taken back
         inner = inner.app
-    contrib.app = StoryMiddleware(inner, hooks, framework, contrib)
+    contrib.app = StoryMiddleware(inner, hooks, framework, app, contrib)
     return _Place(hooks, app.middleware_stack, None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures.thread  # noqa: F401  # see below
 import os
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path

@@ -107,9 +107,7 @@ def producer(job: Job, traced: bool, joins: Sequence[Joined] = ()) -> tuple[Cont
 
 
 @guarded
-def open_span(
-    job: Job, operation: str, kind: SpanKind, ctx: Context, joins: Sequence[Joined] = ()
-) -> Span | None:
+def open_span(job: Job, operation: str, kind: SpanKind, ctx: Context, joins: Sequence[Joined] = ()) -> Span | None:
     """Return a new span with the attributes of OpenTelemetry's semantic conventions for messaging."""
     attributes = {
         "messaging.system": job.system,

@@ -236,7 +236,6 @@ def beside_contrib(first: str, tasks: ModuleType, home: Any, **options: Any) -> 
         app.close()
         for instrumentor, _ in order:
             instrumentor.uninstrument()
-        type(contrib())._instance = None  # what was switched off would stay so, for other tests as well
 
 
 @pytest.fixture(params=["contrib first", "ezlogs first"])

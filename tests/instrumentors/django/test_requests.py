@@ -359,6 +359,18 @@ def test_at_the_edge_a_request_begins_its_own_story_and_trace(client, spans):
     assert [f"{link.context.trace_id:032x}" for link in span.links] == [TRACE]
 
 
+def test_spans_that_were_switched_off_stay_off(contrib, provider, captured, spans, client):
+    """A request is told without one, in its own story."""
+    instrumentor = contrib.DjangoInstrumentor()
+    before = list(settings.MIDDLEWARE)
+    instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
+    instrumentor.uninstrument()
+    settings.MIDDLEWARE = before
+    client.get("/orders/42/", headers={"traceparent": TRACEPARENT})
+    assert spans() == ()
+    assert {event.correlation.correlation_id for event in captured.events} == {TRACE}
+
+
 @pytest.mark.usefixtures("beside_contrib")
 def test_at_the_edge_beside_opentelemetrys_instrumentor_the_story_alone_begins_anew(spans):
     """Its span is in the caller's trace already."""

@@ -54,6 +54,17 @@ def told(monkeypatch):
     return found
 
 
+def test_spans_that_were_switched_off_stay_off(provider, captured, spans):
+    """Of new applications as well: a request is told without one, in its own story."""
+    instrumentor = contrib.FlaskInstrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    instrumentor.uninstrument()
+    shop.create_app().test_client().get("/", headers={"traceparent": TRACEPARENT})
+    assert spans() == ()
+    assert {event.correlation.correlation_id for event in captured.events} == {TRACE}
+    assert [event.action for event in captured.of("http.request")] == ["GET /"]
+
+
 @pytest.mark.parametrize(
     ("path", "action"),
     [
