@@ -75,7 +75,9 @@ def _losses(tree: Tree, language: Language) -> Iterator[str]:
         )
         if counts:
             reasons = language.listed([words(str(name)) for name in counts])
-            yield language.say("note.lost", number=language.number(sum(counts.values())), reasons=reasons)
+            number = sum(counts.values())
+            message = "note.loss" if number == 1 else "note.losses"
+            yield language.say(message, number=language.number(number), reasons=reasons)
 
 
 def _last_runs(tree: Tree) -> dict[str, UniversalEvent]:

@@ -226,7 +226,8 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
         "note.clocks": "The clocks of its hosts disagree.",
         "note.partial": "Sampling kept a part of it.",
         "note.sampled": "Sampling may have left out parts of it.",
-        "note.lost": "{number} events were lost by then ({reasons}).",
+        "note.loss": "1 event was lost by then ({reasons}).",
+        "note.losses": "{number} events were lost by then ({reasons}).",
         "goes_on": "Goes on from: {stories}.",
     }
 )

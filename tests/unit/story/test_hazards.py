@@ -133,6 +133,16 @@ def losses_reported(scene: Any) -> None:
 
 
 @hazard
+def one_loss_reported(scene: Any) -> None:
+    """Of a single one."""
+    checkout(scene)
+    scene.tell(
+        "system.error", "dropped", actor=Actor("system"), metadata={"lost": {"queue_full": 1}},
+        where={"parent_event_id": scene.received[0].event.correlation.parent_event_id, "job_id": None},
+    )  # fmt: skip
+
+
+@hazard
 def fan_in(scene: Any) -> None:
     """Three jobs of a group, and one that runs when all of them have."""
     with scene.request("POST /report/", 202, 0.05):
