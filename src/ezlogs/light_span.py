@@ -112,6 +112,12 @@ class LightSpan(Span):
                 made.end(self._ended_at)
         return made
 
+    def __getattr__(self, name: str) -> Any:
+        """Return what only the SDK's own has: people look at private fields, too."""
+        if name.startswith("__") or "_taken_over" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self._real(), name)
+
     def get_span_context(self) -> SpanContext:
         """Return what it is known by."""
         return self._known_by

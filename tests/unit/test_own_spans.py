@@ -283,6 +283,17 @@ def test_events_are_on_them_for_who_comes_later(monkeypatch: pytest.MonkeyPatch)
         assert (found.attributes or {})["late"] is True
 
 
+def test_private_fields_are_there_for_who_looks_at_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As others' instrumentation does, which knows the SDK's spans only."""
+    kept = provided(monkeypatch)
+    span: Any = SpanSource("ezlogs.test").start("POST", Context(), SpanKind.SERVER, FACTS)
+    assert dict(span._attributes) == FACTS
+    assert (span._start_time, span._name, hasattr(span, "_nobody_has_it")) == (span.start_time, "POST", False)
+    span._attributes["late"] = True
+    span.end()
+    assert (kept.spans[0].attributes or {})["late"] is True
+
+
 def test_whoever_counts_spans_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's metrics of its own spans, where they are switched on."""
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
