@@ -35,6 +35,8 @@ ROOT = Path(__file__).parents[2]
 class JsonLines:
     """A carrier that appends each event to a file, in the process that emitted it."""
 
+    opens_spans = True
+
     def __init__(self, notes_openings: bool = False) -> None:
         self.notes_openings = notes_openings
 
@@ -46,6 +48,10 @@ class JsonLines:
         """Write what a killed process leaves."""
         facts = msgspec.to_builtins(event.facts)
         self._write(facts | {"metadata": dict(event.metadata), "event_type": f"opened.{event.event_type}"})
+
+    def awaited(self, event_id: str, note: Callable[[bool], object]) -> None:
+        """Have it noted at once."""
+        note(True)
 
     def closed(self, event_id: str) -> None:
         """Its event is told."""

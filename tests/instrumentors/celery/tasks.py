@@ -44,12 +44,17 @@ if find_spec("redis"):
 class JsonLines:
     """A carrier that appends each event to a file, in the process that emitted it."""
 
+    opens_spans = True
     notes_openings = "JOBS_JOURNAL" in os.environ
 
     def opened(self, event, ctx):
         """Write what a killed process leaves."""
         facts = msgspec.to_builtins(event.facts) | {"metadata": dict(event.metadata), "pid": os.getpid()}
         self._write(facts | {"event_type": f"opened.{event.event_type}"})
+
+    def awaited(self, event_id, note):
+        """Have it noted at once."""
+        note(True)
 
     def closed(self, event_id):
         """Its event is told."""
