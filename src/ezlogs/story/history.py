@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from ezlogs.event import Actor, Change, Subject, UniversalEvent
-from ezlogs.story.cast import Cast
+from ezlogs.story.cast import Cast, task
 from ezlogs.story.phrases import schedule_name
 from ezlogs.story.rows import called, shown
 from ezlogs.story.tree import Told, distinct, grow
@@ -156,15 +156,15 @@ def _entries(story: list[Told], named: list[UniversalEvent], kind: str, id: str)
             deed=_deed(event),
             details=tuple(_details(event)),
             inside=inside,
-            place=_place(inside, cast) if inside is not None else "",
+            place=_place(inside) if inside is not None else "",
         )
 
 
-def _place(event: UniversalEvent, cast: Cast) -> str:
+def _place(event: UniversalEvent) -> str:
     """Return a request, job, command or schedule in a few words."""
     if event.event_type == "job.execution":
         attempt = event.correlation.attempt or 1
-        return f"job {cast.job(event)}" + (f" #{attempt}" if attempt > 1 else "")
+        return f"job {task(event)}" + (f" #{attempt}" if attempt > 1 else "")
     if event.event_type == "schedule.run":
         return f"schedule {schedule_name(event)}"
     return f"command {event.action}" if event.event_type == "cli.command" else event.action
