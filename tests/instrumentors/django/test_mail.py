@@ -105,6 +105,7 @@ def test_django_over_smtplib_is_one_event_for_each_message(captured: Captured, p
     assert len(postbox.messages) == 3
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Django 4.2 leaves a socket open
 def test_what_the_server_refuses_is_told_with_its_code(captured: Captured, postbox: Postbox) -> None:
     """Partly, and of the whole; the application's exceptions are as ever."""
     send("ada@example.com", "bob@refused.test")
