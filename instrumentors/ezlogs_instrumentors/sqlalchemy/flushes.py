@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from time import time_ns
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
+from opentelemetry.context import Context
 from sqlalchemy.orm import LoaderCallableStatus
 
-from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe, watching
+from ezlogs.otel_compat import current_context
+from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, Transaction, moment, observe, watching
 from ezlogs.trackers.data.alike import PLAIN
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy import alike
 from ezlogs_instrumentors.sqlalchemy.documents import changed
 from ezlogs_instrumentors.sqlalchemy.flushing import Flush, begin, end, forget, running
 from ezlogs_instrumentors.sqlalchemy.kept import Plan, keep_created, keep_updated, plan_of
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, key_of, policy_of_shape, same
-from ezlogs_instrumentors.sqlalchemy.transactions import writer
+from ezlogs_instrumentors.sqlalchemy.transactions import writer, writes_of
 
 _NOTHING: Mapping[str, object] = {}
 _NOTHING_BEFORE = (_NOTHING, _NOTHING)
@@ -57,33 +61,43 @@ def see_flush(session: Any, flush_context: Any) -> None:
     flush = end(session)
     if flush is None:
         return
-    before, states = flush.before, flush_context.states
+    before, states, timestamp, ctx = flush.before, flush_context.states, time_ns(), current_context()
     replaced = _replaced_in(states) if len(states) > 1 else None
     models: dict[Any, _Model] = {}
-    at = moment()
+    at: Moment | None = None
     for state, (deleted, listed) in states.items():
         if listed:
             continue
         model = models.get(state.class_)
         if model is None:
-            model = models[state.class_] = _model(session, flush, state.mapper)
+            model = models[state.class_] = _model(session, flush, state.mapper, ctx)
         if not model.policy.told:
             continue
+        loaded, history = before.get(state, _NOTHING_BEFORE)
+        if model.present is not None and not deleted and not replaced:
+            if state.key is None:
+                is_kept = alike.keep_created(state, model.present, model.writes, timestamp)
+            else:
+                is_kept = alike.keep_updated(state, model.present, model.writes, timestamp, loaded, history)
+            if is_kept:
+                continue
+        at = at or moment()._replace(timestamp=timestamp)
         keep, database = model.writer or writer(session.connection_callable(model.mapper, state.obj()))
         row: Row | Later | bool | None = None
         if not deleted and not replaced:
             if state.key is None:
                 row = keep_created(state, model.plan, model.policy, at, database)
             else:
-                loaded, history = before.get(state, _NOTHING_BEFORE)
                 row = keep_updated(state, model.plan, model.policy, at, database, loaded, history)
         if not row:
             row = _row(state, deleted, before, replaced, model, database, at=at)
         if row and row is not True:
             keep(row)
+            if model.present is None and model.connection is not None:
+                models[state.class_] = _learned(model, database, at)
     links_of = {model.mapper: model.plan.shape.links for model in models.values() if model.plan.shape.links}
     for links in written_links(states, links_of) if links_of else ():
-        model = models.get(links.owner.class_) or _model(session, flush, links.owner.mapper)
+        model = models.get(links.owner.class_) or _model(session, flush, links.owner.mapper, ctx)
         if model.policy.told and not model.policy.leaves_out((Field(links.relationship.key),)):
             keep, database = model.writer or writer(session.connection_callable(model.mapper, links.owner.obj()))
             keep(links.row(database, model.policy))
@@ -100,19 +114,42 @@ class _Model(NamedTuple):
     mapper: Any
     plan: Plan
     policy: ModelPolicy
-    writer: tuple[Callable[[Row | Later], None], str] | None
+    writer: tuple[Callable[[Row | Later], None], str] | None = None
     """What keeps its rows, and the database's name; None in sharded sessions, where that depends on the row."""
+    connection: Any = None
+    """Where they were written; None in sharded sessions, too."""
+    writes: Transaction | None = None
+    present: alike.Present | None = None
+    """The transaction, and what further rows have in common with some that were kept in it."""
 
 
-def _model(session: Any, flush: Flush, mapper: Any) -> _Model:
+def _model(session: Any, flush: Flush, mapper: Any, ctx: Context) -> _Model:
+    is_sharded = session.connection_callable is not None
+    if flush.connections == 1 and not is_sharded and (writes := writes_of(flush.connection)) is not None:
+        present = alike.known(writes, mapper, ctx)
+        if present is not None:
+            model = present.model
+            keeping = writer(flush.connection)
+            return _Model(mapper, model.plan, model.policy, keeping, flush.connection, writes, present)
     plan = plan_of(mapper)
     policy = policy_of_shape(mapper, plan.shape)
-    if session.connection_callable is not None or not policy.told:
-        return _Model(mapper, plan, policy, None)
+    if is_sharded or not policy.told:
+        return _Model(mapper, plan, policy)
     connection = flush.connection
     if flush.connections != 1:
         connection = session.connection(bind_arguments={"mapper": mapper})
-    return _Model(mapper, plan, policy, writer(connection))
+    return _Model(mapper, plan, policy, writer(connection), connection)
+
+
+def _learned(model: _Model, database: str, at: Moment) -> _Model:
+    """Return a model with what its further rows have in common with one that was just kept, in a transaction."""
+    writes = writes_of(model.connection)
+    if writes is None:
+        return model._replace(connection=None)
+    present = alike.known(writes, model.mapper, at.context) or alike.learn(
+        writes, model.mapper, model.plan, model.policy, database, at
+    )
+    return model._replace(writes=writes, present=present)
 
 
 def _row(  # noqa: PLR0917  # all that is known of one write

@@ -69,7 +69,14 @@ class Transaction:
         """Return what takes rows that are alike, until the transaction ends; None where each has to be added."""
         return None if len(self._rows) >= self._most or self._prepared is not None else self._rows
 
-    def count(self, alike: Alike, form: Form, timestamp: int, owner: Any, undo: Callable[[Any], object]) -> bool:
+    def count(
+        self,
+        alike: Alike,
+        form: Form,
+        timestamp: int,
+        owner: Any = None,
+        undo: Callable[[Any], object] | None = None,
+    ) -> bool:
         """Count a row that is like others, and that there is no `room` for; return False where it has to be added.
 
         Args:
@@ -77,7 +84,7 @@ class Transaction:
             form: What would be told of it.
             timestamp: When it was written.
             owner: Whom it is undone for; see `ezlogs.trackers.data.observe`.
-            undo: What undoes it.
+            undo: What undoes it, where there is anything to undo.
         """
         if len(self._rows) < self._most:
             return False
@@ -85,7 +92,8 @@ class Transaction:
         level = self._levels[-1]
         if not level.tally(alike, form, timestamp):
             return False
-        level.remember_owner(owner, undo)
+        if undo is not None:
+            level.remember_owner(owner, undo)
         return True
 
     def level(self) -> object:
