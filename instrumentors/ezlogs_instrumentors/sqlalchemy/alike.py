@@ -18,11 +18,13 @@ from sqlalchemy import TypeDecorator
 from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.types import TypeEngine
 
+from ezlogs.emit import guarded
 from ezlogs.trackers.data import ModelPolicy, Moment, Row, Transaction
-from ezlogs.trackers.data.alike import Alike, AlikeRow, Columns, Form, Forms, form_of_written
+from ezlogs.trackers.data.alike import LONGEST_KEPT, Alike, AlikeRow, Columns, Form, Forms, form_of_written
 from ezlogs.trackers.data.circumstances import Circumstances, circumstances_of
 from ezlogs.trackers.soft_deletes import marks
 from ezlogs_instrumentors.sqlalchemy.kept import (
+    TEXTS,
     Change,
     Plan,
     is_long,
@@ -36,6 +38,13 @@ from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, key_text_of
 _MOST_TAKINGS = 1024
 """Sets of attributes of one model that were changed together."""
 
+Captured = tuple["Form | None", Sequence[Any], Sequence[Any], Sequence[str]]
+"""What is kept of a row: its form, its values before and after, and the names that they go by."""
+
+_NONE: Captured = (None, (), (), ())
+"""For a row that is not like others."""
+
+_NOTHING_BEFORE: tuple[Mapping[str, object], Mapping[str, object]] = ({}, {})
 _UNKNOWN = type(UNSET)
 _NOTHING = frozenset({LoaderCallableStatus, _UNKNOWN})
 """The types of values that are not known."""
@@ -47,16 +56,14 @@ _NUMBERS = frozenset({float, Decimal})
 class Taking(NamedTuple):
     """What is taken of a row that was updated, by which of its attributes were changed."""
 
-    positions: tuple[int, ...]
-    """Of the attributes in the shape: of those that were changed in their order, and then of what that entails."""
-    changed: int
-    """How many were changed."""
+    is_all: bool
+    """Whether these are all that an update writes: there is nothing that it entails."""
     values: Callable[[Mapping[str, object]], tuple[Any, ...]]
-    """Takes their values out of a row that has them all."""
+    """Takes their values out of a row that has them all, and of what an update entails."""
     long: tuple[int, ...]
     """Which of them may be long."""
     forms: Forms
-    """By the types of the values, of those from before, and by whether they differ."""
+    """By the types of the values and of those from before, and then by whether they differ."""
 
 
 class Model(NamedTuple):
@@ -85,7 +92,9 @@ class Present(msgspec.Struct, eq=False):
 _models: WeakKeyDictionary[Any, Model] = WeakKeyDictionary()
 
 
-def learn(writes: Transaction, mapper: Any, plan: Plan, policy: ModelPolicy, database: str, at: Moment) -> Present:
+def learn(  # noqa: PLR0917  # all that is known of a row
+    writes: Transaction, mapper: Any, plan: Plan, policy: ModelPolicy, database: str, at: Moment
+) -> Present:
     """Find out what further rows of a model have in common with the one that was just kept.
 
     Args:
@@ -109,89 +118,28 @@ def known(writes: Transaction, mapper: Any, ctx: Any) -> Present | None:
     return found if found is not None and found.circumstances.hold(ctx) else None
 
 
-def keep_created(state: Any, present: Present, writes: Transaction, timestamp: int) -> bool:
-    """Keep a new row, if it is like one before it; return whether it was.
+@guarded
+def keep(state: Any, present: Present, writes: Transaction, timestamp: int, flushed: Mapping[Any, Any]) -> bool:
+    """Keep a row, if it is like one before it; return whether it was.
 
     Args:
         state: The row.
         present: What it has in common with others.
         writes: Where it is kept.
         timestamp: When it was flushed.
+        flushed: What was known, before the flush, of the rows that it updated; see `Flush.before`.
     """
     model = present.model
-    plan = model.plan
-    try:
-        values = plan.values(state.dict)
-    except KeyError:
-        values = plan.values({**plan.unknown, **state.dict})
-    form = model.created[tuple(map(type, values))]
-    if form is None:
-        return False
-    for at in plan.long:
-        if is_long(values[at]):
-            return False
-    alike = present.creates or _creates(present, writes)
-    return _keep(writes, alike, form, timestamp, (), values, plan.names)
-
-
-def keep_updated(  # noqa: PLR0917  # all that is known of one write
-    state: Any,
-    present: Present,
-    writes: Transaction,
-    timestamp: int,
-    loaded: Mapping[str, object],
-    history: Mapping[str, object],
-) -> bool:
-    """Keep a row that was updated, if it is like one before it; return whether it was.
-
-    Args:
-        state: The row.
-        present: What it has in common with others.
-        writes: Where it is kept.
-        timestamp: When it was flushed.
-        loaded: Its values before.
-        history: What SQLAlchemy knew of changed ones before.
-    """
-    model, now, names, key = present.model, state.dict, tuple(history), state.key[1]
-    try:
-        taking = model.takings[names]
-    except KeyError:
-        taking = _keep_taking(model, names)
-    if taking is None or type(key) is not tuple or state.committed_state.keys() != history.keys():
-        return False
-    if taking.changed < len(taking.positions):
-        before = taking.values({**model.plan.unknown, **loaded, **history})
+    is_new = state.key is None
+    if is_new:
+        form, before, values, names = _created(state.dict, model)
     else:
-        before = taking.values(history)
-    try:
-        values = taking.values(now)
-    except KeyError:
-        values = taking.values({**model.plan.unknown, **now})
-    try:
-        differs = tuple(map(ne, values, before))
-    except Exception:  # a value's own code
-        return False
-    form = taking.forms[tuple(map(type, values)), tuple(map(type, before)), differs]
+        form, before, values, names = _updated(state, model, *flushed.get(state, _NOTHING_BEFORE))
     if form is None:
         return False
     if not form.is_told:
         return True
-    for at in taking.long:
-        if is_long(values[at]) or is_long(before[at]):
-            return False
-    alike = present.updates or _updates(present, writes)
-    return _keep(writes, alike, form, timestamp, key + before, key + values, names)
-
-
-def _keep(  # noqa: PLR0917  # all that is known of one write
-    writes: Transaction,
-    alike: Alike,
-    form: Form,
-    timestamp: int,
-    before: Sequence[Any],
-    values: Sequence[Any],
-    names: Sequence[str],
-) -> bool:
+    alike = (present.creates if is_new else present.updates) or _begun(present, writes, is_new=is_new)
     room = writes.room()
     if room is None:
         return writes.count(alike, form, timestamp)
@@ -199,49 +147,78 @@ def _keep(  # noqa: PLR0917  # all that is known of one write
     return True
 
 
-def _creates(present: Present, writes: Transaction) -> Alike:
-    plan, policy = present.model.plan, present.model.policy
-    present.creates = _begun(
-        present,
-        writes,
-        "create",
-        len(plan.created) if len(plan.shape.keys) == 1 else -1,
-        partial(key_of_created, plan),
-        partial(_made_created, plan, policy, present.database),
+def _created(now: Mapping[str, Any], model: Model) -> Captured:
+    plan = model.plan
+    try:
+        values = plan.values(now)
+    except KeyError:
+        values = plan.values({**plan.unknown, **now})
+    for at in plan.long:
+        value = values[at]
+        if type(value) in TEXTS and len(value) > LONGEST_KEPT:
+            return _NONE
+    return model.created[tuple(map(type, values))], (), values, plan.names
+
+
+def _updated(state: Any, model: Model, loaded: Mapping[str, object], history: Mapping[str, object]) -> Captured:
+    """Return what is kept of a row that was updated.
+
+    Args:
+        state: The row.
+        model: Its model.
+        loaded: Its values before.
+        history: What SQLAlchemy knew of changed ones before.
+    """
+    now, names, key = state.dict, tuple(history), state.key[1]
+    try:
+        taking = model.takings[names]
+    except KeyError:
+        taking = _keep_taking(model, names)
+    if taking is None or type(key) is not tuple or state.committed_state.keys() != history.keys():
+        return _NONE
+    take = taking.values
+    before = take(history if taking.is_all else {**model.plan.unknown, **loaded, **history})
+    try:
+        values = take(now)
+    except KeyError:
+        values = take({**model.plan.unknown, **now})
+    for at in taking.long:
+        if is_long(values[at]) or is_long(before[at]):
+            return _NONE
+    forms = taking.forms[tuple(map(type, values)), tuple(map(type, before))]
+    if forms is None:
+        return _NONE
+    try:
+        form = forms[tuple(map(ne, values, before))]
+    except Exception:  # a value's own code, as that of a time zone
+        return _NONE
+    return form, key + before, key + values, names
+
+
+def _begun(present: Present, writes: Transaction, *, is_new: bool) -> Alike:
+    """Return what new rows have in common from now on, or updated ones."""
+    model, database, at = present.model, present.database, present.at
+    shape, keys = model.plan.shape, len(model.plan.shape.keys)
+    alike = Alike(
+        model=shape.model,
+        verb="create" if is_new else "update",
+        at=at,
+        correlation=writes.story(at.correlation, at.context),
+        where=partial(dict, table=shape.name, database=database),
+        key_at=-1 if keys > 1 else len(model.plan.created) if is_new else 0,
+        key_of=partial(key_of_created, model.plan) if is_new else lambda values: key_text_of(values[:keys]),
+        make=partial(_made_created if is_new else _made_updated, model, database),
     )
-    return present.creates
-
-
-def _updates(present: Present, writes: Transaction) -> Alike:
-    number = len(present.model.plan.shape.keys)
-    present.updates = _begun(
-        present,
-        writes,
-        "update",
-        0 if number == 1 else -1,
-        lambda values: key_text_of(values[:number]),
-        partial(_made_updated, present.model, present.database),
-    )
-    return present.updates
-
-
-def _begun(  # noqa: PLR0917  # all that rows have in common
-    present: Present,
-    writes: Transaction,
-    verb: str,
-    key_at: int,
-    key_of: Callable[[Sequence[Any]], str | None],
-    make: Callable[[AlikeRow], Row | None],
-) -> Alike:
-    at, shape = present.at, present.model.plan.shape
-    where = partial(dict, table=shape.name, database=present.database)
-    alike = Alike(shape.model, verb, at, writes.story(at.correlation, at.context), where, key_at, key_of, make)
     writes.begin(alike)
+    if is_new:
+        present.creates = alike
+    else:
+        present.updates = alike
     return alike
 
 
-def _made_created(plan: Plan, policy: ModelPolicy, database: str, row: AlikeRow) -> Row:
-    return row_created(plan, policy, database, row.values, _moment_of(row))
+def _made_created(model: Model, database: str, row: AlikeRow) -> Row | None:
+    return row_created(model.plan, model.policy, database, row.values, _moment_of(row))
 
 
 def _made_updated(model: Model, database: str, row: AlikeRow) -> Row | None:
@@ -287,11 +264,10 @@ def _taking(model: Model, names: tuple[str, ...]) -> Taking | None:
         return None
     keys = [attribute.key for attribute in attributes]
     return Taking(
-        positions,
-        changed,
+        changed == len(positions),
         itemgetter(*keys, *keys[:1]),  # of one name alone it would be no tuple
         tuple(at for at, attribute in enumerate(attributes) if not is_short(attribute.type)),
-        Forms(lambda key: _form_of_updated(plan, model.policy, attributes, changed, *key)),
+        Forms(lambda kinds: _forms_of_updated(plan, model.policy, attributes, changed, *kinds)),
     )
 
 
@@ -310,32 +286,36 @@ def _is_usual(attribute: Attribute) -> bool:
     return not (attribute.is_primary or attribute.is_document or is_compared)
 
 
-def _form_of_updated(  # noqa: PLR0917  # all that a form follows from
+def _forms_of_updated(  # noqa: PLR0917  # all that forms follow from
     plan: Plan,
     policy: ModelPolicy,
     attributes: Sequence[Attribute],
     changed: int,
     after: Sequence[type],
     before: Sequence[type],
-    differs: Sequence[bool],
-) -> Form | None:
+) -> Forms | None:
+    """Return the forms of rows whose values are of some types; None where these have to be looked at."""
     if not plan.plain.issuperset(after) or not plan.plain.union(_NOTHING).issuperset(before):
+        return None
+    kinds = [(_UNKNOWN if was in _NOTHING else was, kind) for was, kind in zip(before, after, strict=True)]
+    if any(was is kind and kind in _NUMBERS for was, kind in kinds[changed : len(attributes)]):
         return None
     tables = {attribute.table for attribute in attributes[:changed]}
     first = len(plan.shape.keys)
-    written: list[tuple[int, type, type]] = []
-    for at, attribute in enumerate(attributes):
-        was, kind = _UNKNOWN if before[at] in _NOTHING else before[at], after[at]
-        if at >= changed:
-            if not written:
-                break
-            if was is kind and kind in _NUMBERS:
-                return None
-            if was is _UNKNOWN and not (attribute.is_version or attribute.changes_with in tables):
-                continue
-        if was is _UNKNOWN or kind is _UNKNOWN or differs[at]:
-            written.append((first + at, was, kind))
-    return form_of_written(_columns(attributes, first), policy, marks(), written, is_created=False)
+    columns = _columns(attributes, first)
+
+    def form(differs: Sequence[bool]) -> Form | None:
+        written = [
+            (first + at, was, kind)
+            for at, (attribute, (was, kind)) in enumerate(zip(attributes, kinds, strict=False))
+            if was is _UNKNOWN or kind is _UNKNOWN or differs[at]
+            if at < changed or was is not _UNKNOWN or attribute.is_version or attribute.changes_with in tables
+        ]
+        if not written or written[0][0] >= first + changed:  # what an update entails is no change by itself
+            written.clear()
+        return form_of_written(columns, policy, marks(), written, is_created=False)
+
+    return Forms(form)
 
 
 def _columns(attributes: Sequence[Attribute], first: int = 0) -> Columns:

@@ -63,6 +63,23 @@ def running() -> Flush | None:
     return flushes[-1] if flushes else None
 
 
+def sees_own_statement(connection: Any) -> bool:
+    """Tell whether the unit of work is what has executed a statement here: its rows are told one by one.
+
+    It remembers where. All of it is inline: it is asked for each statement that writes.
+    """
+    flushes = _flushes.get()
+    if not flushes:
+        return False
+    flush = flushes[-1]
+    session = flush.session()
+    if flush.updated is not None or session is None or not session._flushing:
+        return False
+    if flush.connection is not connection:
+        flush.see(connection)
+    return True
+
+
 def end(session: Any) -> Flush | None:
     """Return the flush of a session that has written its rows; None if it began before anybody was watching."""
     flushes = _flushes.get()

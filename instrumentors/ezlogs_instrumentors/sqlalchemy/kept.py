@@ -22,7 +22,7 @@ from ezlogs_instrumentors.sqlalchemy.documents import changed
 from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, bind_of, key_text_of, same, shape_of
 
 _SHORT = (Boolean, Date, DateTime, Enum, Float, Integer, Interval, Numeric, Time, Uuid)
-_TEXTS = frozenset({str, bytes})
+TEXTS = frozenset({str, bytes})
 
 Change = tuple[int, object, object]
 """An attribute's position, and its values before and after."""
@@ -38,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     """What is told of a new row."""
     names: tuple[str, ...]
     """Their names, and those of the key."""
-    values: Callable[[Mapping[str, object]], tuple[object, ...]]
+    values: Callable[[Mapping[str, object]], tuple[Any, ...]]
     """Takes the values of these out of a row that has them all."""
     long: tuple[int, ...]
     """Which of them may be long."""
@@ -154,7 +154,7 @@ def _is_kept(value: Any, plain: frozenset[type]) -> bool:
 
 def is_long(value: Any) -> bool:
     """Tell whether a value is too long a text to be kept."""
-    return type(value) in _TEXTS and len(value) > LONGEST_KEPT
+    return type(value) in TEXTS and len(value) > LONGEST_KEPT
 
 
 def _made_of_created(later: Later) -> Row:

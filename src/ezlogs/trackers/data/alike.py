@@ -86,19 +86,20 @@ class Form(msgspec.Struct, eq=False):
     """What encodes its rows, made when first needed."""
 
 
-class Forms(dict[Any, "Form | None"]):
-    """The forms of a model's rows, by the types of their values, and of updates by what differs; None as of `form_of`.
+class Forms(dict[Any, Any]):
+    """The forms of a model's rows, by what they follow from, as the types of their values; None as of `form_of`.
 
     Args:
-        make: Makes the form of such a key. There may be many of them: any field may hold nothing, or be changed.
+        make: Makes the form of such a key, or the forms of all that begin with it. There may be many of them: any
+            field may hold nothing, or be changed.
     """
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[Any], Form | None]) -> None:
+    def __init__(self, make: Callable[[Any], Form | Forms | None]) -> None:
         self._make = make
 
-    def __missing__(self, key: object) -> Form | None:
+    def __missing__(self, key: object) -> Form | Forms | None:
         if len(self) >= _MOST_FORMS:
             self.clear()
         form = self[key] = self._make(key)
