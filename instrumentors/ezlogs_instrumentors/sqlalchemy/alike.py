@@ -174,7 +174,7 @@ def _updated(state: Any, model: Model, loaded: Mapping[str, object], history: Ma
         taking = model.takings[names]
     except KeyError:
         taking = _keep_taking(model, names)
-    if taking is None or type(key) is not tuple or state.committed_state.keys() != history.keys():
+    if taking is None or state.committed_state.keys() != history.keys():
         return _NONE
     take = taking.values
     before = take(history if taking.is_all else {**model.plan.unknown, **loaded, **history})
@@ -188,11 +188,7 @@ def _updated(state: Any, model: Model, loaded: Mapping[str, object], history: Ma
     forms = taking.forms[tuple(map(type, values)), tuple(map(type, before))]
     if forms is None:
         return _NONE
-    try:
-        form = forms[tuple(map(ne, values, before))]
-    except Exception:  # a value's own code, as that of a time zone
-        return _NONE
-    return form, key + before, key + values, names
+    return forms[tuple(map(ne, values, before))], key + before, key + values, names
 
 
 def _begun(present: Present, writes: Transaction, *, is_new: bool) -> Alike:
