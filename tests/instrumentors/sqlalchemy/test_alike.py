@@ -48,7 +48,7 @@ from ezlogs_instrumentors.sqlalchemy.transactions import writes_of
 from tests.preparing import as_one, as_sent, capture_prepared
 
 from .conftest import changes, told
-from .shop import Depot, Order, Tag
+from .shop import Depot, Order, Seat, Tag
 
 
 class Lower(TypeDecorator):
@@ -463,6 +463,20 @@ def test_values_with_code_of_their_own_are_told_all_the_same(memory):
         session.commit()
     assert [event.action for event in captured.events] == [*["thing.create"] * 3, *["thing.update"] * 5]
     assert changes(captured.events[-1]) == {"size": (1, 2)}
+
+
+def test_what_an_update_entails_is_no_change_by_itself(session):
+    """A row that was given the values that it had is not told, whatever is not known of it."""
+    with capture(changes="full") as captured:
+        session.add_all(seats := [Seat(row=number, letter="a", taken=True) for number in range(3)])
+        session.flush()
+        session.expire(seats[0], ["version"])
+        for seat in seats[:2]:
+            seat.taken = seat.taken
+        seats[2].taken = False
+        session.commit()
+    assert sorted(told(captured)) == [*[("seat.create", f"{row},a") for row in range(3)], ("seat.update", "2,a")]
+    assert changes(captured.events[-1]) == {"taken": (True, False), "version": (1, 2)}
 
 
 def test_what_fails_is_told_one_by_one(session, monkeypatch):
