@@ -20,11 +20,10 @@ from sqlalchemy.types import TypeEngine
 
 from ezlogs.emit import guarded
 from ezlogs.trackers.data import ModelPolicy, Moment, Row, Transaction
-from ezlogs.trackers.data.alike import LONGEST_KEPT, Alike, AlikeRow, Columns, Form, Forms, form_of_written
+from ezlogs.trackers.data.alike import LONGEST_KEPT, TEXTS, Alike, AlikeRow, Columns, Form, Forms, form_of_written
 from ezlogs.trackers.data.circumstances import Circumstances, circumstances_of
 from ezlogs.trackers.soft_deletes import marks
 from ezlogs_instrumentors.sqlalchemy.kept import (
-    TEXTS,
     Change,
     Plan,
     is_long,

@@ -16,13 +16,12 @@ from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Interval, 
 from sqlalchemy.orm import LoaderCallableStatus
 
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, observe
-from ezlogs.trackers.data.alike import LONGEST_KEPT, PLAIN
+from ezlogs.trackers.data.alike import LONGEST_KEPT, PLAIN, TEXTS
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.sqlalchemy.documents import changed
 from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, bind_of, key_text_of, same, shape_of
 
 _SHORT = (Boolean, Date, DateTime, Enum, Float, Integer, Interval, Numeric, Time, Uuid)
-TEXTS = frozenset({str, bytes})
 
 Change = tuple[int, object, object]
 """An attribute's position, and its values before and after."""

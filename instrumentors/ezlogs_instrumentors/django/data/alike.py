@@ -18,16 +18,14 @@ from msgspec import UNSET
 from ezlogs.emit import guarded
 from ezlogs.otel_compat import current_context
 from ezlogs.trackers.data import ModelPolicy, Moment, Row
-from ezlogs.trackers.data.alike import Alike, AlikeRow, Columns, Forms, form_of, still_known
+from ezlogs.trackers.data.alike import LONGEST_KEPT, TEXTS, Alike, AlikeRow, Columns, Forms, form_of, still_known
 from ezlogs.trackers.data.circumstances import Circumstances, circumstances_of
 from ezlogs.trackers.soft_deletes import marks
 from ezlogs_instrumentors.django.data.fixtures import loading
 from ezlogs_instrumentors.django.data.loaded import Loaded
-from ezlogs_instrumentors.django.data.shapes import LONGEST_KEPT, Shape, key_of
+from ezlogs_instrumentors.django.data.shapes import Shape, key_of
 from ezlogs_instrumentors.django.data.told import where
 from ezlogs_instrumentors.django.transactions import Seen, open_transaction, open_transactions
-
-_TEXTS = frozenset({str, bytes})
 
 
 class Plan(NamedTuple):
@@ -116,7 +114,7 @@ def keep(  # noqa: PLR0917  # as Django passes them; inline: for each row that i
     if form is None:
         return False
     for at in plan.texts:
-        if kinds[at] in _TEXTS and len(values[at]) > LONGEST_KEPT:
+        if kinds[at] in TEXTS and len(values[at]) > LONGEST_KEPT:
             return False
     if updated:
         for at in form.floats:

@@ -29,6 +29,9 @@ PLAIN: Final = frozenset(
 LONGEST_KEPT: Final = 255
 """Characters or bytes of a text that is kept as it is until its transaction ends."""
 
+TEXTS: Final = frozenset({str, bytes})
+"""Types of values that may be long."""
+
 _MOST_FORMS: Final = 1024
 _NOTHING: Final = frozenset({type(None), type(UNSET)})
 _UNKNOWN: Final = type(UNSET)
