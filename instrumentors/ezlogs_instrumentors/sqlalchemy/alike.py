@@ -23,6 +23,7 @@ from ezlogs.trackers.data import ModelPolicy, Moment, Row, Transaction
 from ezlogs.trackers.data.alike import LONGEST_KEPT, TEXTS, Alike, AlikeRow, Columns, Form, Forms, form_of_written
 from ezlogs.trackers.data.circumstances import Circumstances, circumstances_of
 from ezlogs.trackers.soft_deletes import marks
+from ezlogs_instrumentors.sqlalchemy.flushing import NOTHING_BEFORE
 from ezlogs_instrumentors.sqlalchemy.kept import (
     Change,
     Plan,
@@ -43,7 +44,6 @@ Captured = tuple["Form | None", Sequence[Any], Sequence[Any], Sequence[str]]
 _NONE: Captured = (None, (), (), ())
 """For a row that is not like others."""
 
-_NOTHING_BEFORE: tuple[Mapping[str, object], Mapping[str, object]] = ({}, {})
 _UNKNOWN = type(UNSET)
 _NOTHING = frozenset({LoaderCallableStatus, _UNKNOWN})
 """The types of values that are not known."""
@@ -133,7 +133,7 @@ def keep(state: Any, present: Present, writes: Transaction, timestamp: int, flus
     if is_new:
         form, before, values, names = _created(state.dict, model)
     else:
-        form, before, values, names = _updated(state, model, *flushed.get(state, _NOTHING_BEFORE))
+        form, before, values, names = _updated(state, model, *flushed.get(state, NOTHING_BEFORE))
     if form is None:
         return False
     if not form.is_told:

@@ -18,7 +18,7 @@ from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy import alike
 from ezlogs_instrumentors.sqlalchemy.documents import changed
-from ezlogs_instrumentors.sqlalchemy.flushing import Flush, begin, end, forget, running
+from ezlogs_instrumentors.sqlalchemy.flushing import NOTHING_BEFORE, Flush, begin, end, forget, running
 from ezlogs_instrumentors.sqlalchemy.kept import Plan, keep_created, keep_updated, plan_of
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
@@ -26,7 +26,6 @@ from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, key_of, policy_of_
 from ezlogs_instrumentors.sqlalchemy.transactions import writer, writes_of
 
 _NOTHING: Mapping[str, object] = {}
-_NOTHING_BEFORE = (_NOTHING, _NOTHING)
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
@@ -130,7 +129,7 @@ class _OneByOne(msgspec.Struct, eq=False):
             if state.key is None:
                 row = keep_created(state, model.plan, model.policy, at, database)
             else:
-                row = keep_updated(state, model.plan, model.policy, at, database, *before.get(state, _NOTHING_BEFORE))
+                row = keep_updated(state, model.plan, model.policy, at, database, *before.get(state, NOTHING_BEFORE))
         if not row:
             row = _row(state, deleted, before, self.replaced, model, database, at=at)
         if not row or row is True:
@@ -190,7 +189,7 @@ def _row(  # noqa: PLR0917  # all that is known of one write
         if shape.cascades_in_database:
             metadata["cascade"] = "db"
     elif state.key is not None:
-        verb, fields = "update", updated(state, shape.attributes, *before.get(state, _NOTHING_BEFORE))
+        verb, fields = "update", updated(state, shape.attributes, *before.get(state, NOTHING_BEFORE))
     else:
         old = replaced.get(state.mapper.identity_key_from_instance(state.obj())) if replaced else None
         verb = "create" if old is None else "update"

@@ -10,6 +10,9 @@ from weakref import ref
 
 import msgspec
 
+NOTHING_BEFORE: tuple[Mapping[str, object], Mapping[str, object]] = ({}, {})
+"""What is known of a row that no update was announced of."""
+
 
 class Flush(msgspec.Struct, eq=False):
     """A flush on its way, with the rows that it updates as they were before it."""
@@ -17,6 +20,7 @@ class Flush(msgspec.Struct, eq=False):
     session: Any
     """Weakly: what is left of a flush that failed keeps no session."""
     before: dict[Any, tuple[Mapping[str, object], Mapping[str, object]]] = {}
+    """Their values, and what SQLAlchemy knew of changed ones before."""
     updated: Counter[Any] | None = None
     """How many rows of each table its statements updated, where that is to be counted."""
     connection: Any = None
