@@ -254,6 +254,24 @@ def test_what_an_update_entails_is_no_change_by_itself(session):
     assert changes(captured.events[-1]) == {"taken": (True, False), "version": (1, 2)}
 
 
+def test_a_number_that_an_update_entails_may_be_none(memory):
+    """Such a one differs from itself: whether it was given anew, only a look at it tells."""
+    model = model_of(("number", "weighed"), "id", False)
+    model.metadata.create_all(memory)
+    with capture(changes="full") as captured, Session(memory) as session:
+        session.add_all(things := [model(number=1, weighed=weight) for weight in (float("nan"), 0.5, 2.5)])
+        session.flush()
+        for thing in things:
+            thing.number = 2
+        session.flush()
+        for thing in things:
+            thing.number = 2
+        session.commit()
+    found = [changes(event) for event in captured.of("data.change")[3:]]
+    assert sorted(map(len, found)) == [1, 2, 2]
+    assert all(change["number"] == (1, 2) for change in found)
+
+
 def test_what_fails_is_told_one_by_one(session, monkeypatch):
     """An error of ezlogs' own costs no event."""
 

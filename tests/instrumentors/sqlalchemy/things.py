@@ -96,7 +96,7 @@ KINDS = {
     "wait": (Interval, {}, st.timedeltas(timedelta(0), timedelta(9))),
     "token": (Uuid, {}, st.uuids()),
     "data": (LargeBinary, {}, st.binary(max_size=3)),
-    "mood": (Enum(Mood), {}, st.sampled_from(Mood)),
+    "mood": (Enum(Mood, native_enum=False), {}, st.sampled_from(Mood)),
     "word": (Enum("new", "old", native_enum=False), {}, st.sampled_from(["new", "old"])),
     "extra": (JSON, {}, st.one_of(st.dictionaries(st.sampled_from("ab"), st.integers(0, 3)), st.just("a"))),
     "pickled": (PickleType, {}, st.one_of(st.integers(0, 3), st.lists(st.integers(0, 2)))),
