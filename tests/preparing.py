@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,11 +14,35 @@ from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.prepared import Preparation, Way
 from ezlogs.delivery.sealed import EncodedResource
 from ezlogs.delivery.sealed_rows import SealedRows
+from ezlogs.dev.decode import decode_request
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Found, adopt
+from ezlogs.otlp import encode_request
 from ezlogs.privacy import Scrubber
 from ezlogs.runtime import Ledger, current_runtime
 from ezlogs.testing import Captured, capture
+from ezlogs.wire import scrubbed_attributes
+
+OWN = {"ezlogs.event.id", "ezlogs.sequence", "ezlogs.transaction.id", "ezlogs.correlation.id", "ezlogs.parent_event.id"}
+"""What no two events have in common, or no two transactions."""
+
+
+def as_one(rows: Iterable[SealedRows]) -> list[tuple[str, dict[str, object]]]:
+    """Return what was delivered together, each event by its id, which begins with its time."""
+    body = encode_request([(b"", "", [(b"", "", [each.body for each in rows])])])
+    events = [event for span in decode_request(body) for event in span.events]
+    return [(str(event.attributes["ezlogs.event.id"]), comparable(event.attributes)) for event in events]
+
+
+def as_sent(events: Iterable[UniversalEvent]) -> list[tuple[str, dict[str, object]]]:
+    """Return single events the same way."""
+    return [(event.event_id, comparable(scrubbed_attributes(event, Scrubber()))) for event in events]
+
+
+def comparable(attributes: Mapping[str, object]) -> dict[str, object]:
+    """Return attributes that two events may have in common."""
+    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in attributes.items()}
+    return {key: value for key, value in listed.items() if key not in OWN}
 
 
 class Journaled:

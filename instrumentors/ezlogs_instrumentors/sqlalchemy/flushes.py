@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import time_ns
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import UNSET
 from sqlalchemy.orm import LoaderCallableStatus
 
+from ezlogs.otel_compat import current_context
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe, watching
 from ezlogs.trackers.data.alike import PLAIN
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
+from ezlogs_instrumentors.sqlalchemy import alike
 from ezlogs_instrumentors.sqlalchemy.documents import changed
-from ezlogs_instrumentors.sqlalchemy.flushing import Flush, begin, end, forget, running
+from ezlogs_instrumentors.sqlalchemy.flushing import NOTHING_BEFORE, Flush, begin, end, forget, running
 from ezlogs_instrumentors.sqlalchemy.kept import Plan, keep_created, keep_updated, plan_of
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
 from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, key_of, policy_of_shape, same
-from ezlogs_instrumentors.sqlalchemy.transactions import writer
+from ezlogs_instrumentors.sqlalchemy.transactions import writer, writes_of
 
 _NOTHING: Mapping[str, object] = {}
-_NOTHING_BEFORE = (_NOTHING, _NOTHING)
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
-    """See what flushes write. Listeners to the class hear every session, whatever class or maker it is from."""
+    """See what flushes write. Listeners to the class hear every session, whatever class or maker it is from.
+
+    What `see_update` returns is nobody's; ``retval`` has SQLAlchemy call it as it is, for each row.
+    """
     session = module.Session
     listen(hooks, session, "before_flush", see_beginning)
-    listen(hooks, module.Mapper, "before_update", see_update, raw=True)
+    listen(hooks, module.Mapper, "before_update", see_update, raw=True, retval=True)
     listen(hooks, session, "after_flush", see_flush)
     listen(hooks, session, "after_soft_rollback", see_failure)
 
@@ -57,36 +63,29 @@ def see_flush(session: Any, flush_context: Any) -> None:
     flush = end(session)
     if flush is None:
         return
-    before, states = flush.before, flush_context.states
+    states, ctx = flush_context.states, current_context()
     replaced = _replaced_in(states) if len(states) > 1 else None
-    models: dict[Any, _Model] = {}
-    at = moment()
+    one_by_one = _OneByOne(session, flush, replaced, time_ns())
+    can_be_alike = flush.connections == 1 and session.connection_callable is None and not replaced
+    writes = writes_of(flush.connection) if can_be_alike else None
+    presents: dict[Any, alike.Present] = {}
     for state, (deleted, listed) in states.items():
         if listed:
             continue
-        model = models.get(state.class_)
-        if model is None:
-            model = models[state.class_] = _model(session, flush, state.mapper)
-        if not model.policy.told:
-            continue
-        keep, database = model.writer or writer(session.connection_callable(model.mapper, state.obj()))
-        row: Row | Later | bool | None = None
-        if not deleted and not replaced:
-            if state.key is None:
-                row = keep_created(state, model.plan, model.policy, at, database)
-            else:
-                loaded, history = before.get(state, _NOTHING_BEFORE)
-                row = keep_updated(state, model.plan, model.policy, at, database, loaded, history)
-        if not row:
-            row = _row(state, deleted, before, replaced, model, database, at=at)
-        if row and row is not True:
-            keep(row)
-    links_of = {model.mapper: model.plan.shape.links for model in models.values() if model.plan.shape.links}
-    for links in written_links(states, links_of) if links_of else ():
-        model = models.get(links.owner.class_) or _model(session, flush, links.owner.mapper)
-        if model.policy.told and not model.policy.leaves_out((Field(links.relationship.key),)):
-            keep, database = model.writer or writer(session.connection_callable(model.mapper, links.owner.obj()))
-            keep(links.row(database, model.policy))
+        if writes is not None and not deleted:
+            present = presents.get(state.class_)
+            if present is None and (present := alike.known(writes, state.mapper, ctx)) is not None:
+                presents[state.class_] = present
+                one_by_one.see_links(state.mapper, present.model.plan)
+            if present is not None and alike.keep(state, present, writes, one_by_one.timestamp, flush.before):
+                continue
+        told = one_by_one.keep(state, deleted)
+        if told is not None and can_be_alike and not (writes and state.class_ in presents):
+            writes = writes_of(flush.connection)
+            if writes is not None:
+                alike.learn(writes, state.mapper, *told)
+    if one_by_one.links_of:
+        one_by_one.keep_links(states)
 
 
 def _replaced_in(states: Mapping[Any, tuple[bool, bool]]) -> Mapping[Any, Any]:
@@ -102,6 +101,64 @@ class _Model(NamedTuple):
     policy: ModelPolicy
     writer: tuple[Callable[[Row | Later], None], str] | None
     """What keeps its rows, and the database's name; None in sharded sessions, where that depends on the row."""
+
+
+class _OneByOne(msgspec.Struct, eq=False):
+    """Keeps rows of a flush each of which has to be looked at."""
+
+    session: Any
+    flush: Flush
+    replaced: Mapping[Any, Any] | None
+    """The rows, by key, whose deletion became an update by a new row."""
+    timestamp: int
+    at: Moment | None = None
+    models: dict[Any, _Model] = {}
+    """By class."""
+    links_of: dict[Any, Sequence[Any]] = {}
+    """The relationships over association tables of each mapper that has any."""
+
+    def keep(self, state: Any, deleted: bool) -> tuple[Plan, ModelPolicy, str, Moment] | None:
+        """Keep a row; return its plan, policy, database and moment, unless it is not told."""
+        model, before = self._model(state.class_, state.mapper), self.flush.before
+        if not model.policy.told:
+            return None
+        keep, database = self._writer(model, state)
+        at = self.at = self.at or moment()._replace(timestamp=self.timestamp)
+        row: Row | Later | bool | None = None
+        if not deleted and not self.replaced:
+            if state.key is None:
+                row = keep_created(state, model.plan, model.policy, at, database)
+            else:
+                row = keep_updated(state, model.plan, model.policy, at, database, *before.get(state, NOTHING_BEFORE))
+        if not row:
+            row = _row(state, deleted, before, self.replaced, model, database, at=at)
+        if not row or row is True:
+            return None
+        keep(row)
+        return model.plan, model.policy, database, at
+
+    def see_links(self, mapper: Any, plan: Plan) -> None:
+        """Take note of the relationships of a model that was written."""
+        if plan.shape.links:
+            self.links_of[mapper] = plan.shape.links
+
+    def keep_links(self, states: Mapping[Any, tuple[bool, bool]]) -> None:
+        """Keep what was written to association tables."""
+        for links in written_links(states, self.links_of):
+            model = self._model(links.owner.class_, links.owner.mapper)
+            if model.policy.told and not model.policy.leaves_out((Field(links.relationship.key),)):
+                keep, database = self._writer(model, links.owner)
+                keep(links.row(database, model.policy))
+
+    def _model(self, kind: type, mapper: Any) -> _Model:
+        model = self.models.get(kind)
+        if model is None:
+            model = self.models[kind] = _model(self.session, self.flush, mapper)
+            self.see_links(mapper, model.plan)
+        return model
+
+    def _writer(self, model: _Model, state: Any) -> tuple[Callable[[Row | Later], None], str]:
+        return model.writer or writer(self.session.connection_callable(model.mapper, state.obj()))
 
 
 def _model(session: Any, flush: Flush, mapper: Any) -> _Model:
@@ -132,7 +189,7 @@ def _row(  # noqa: PLR0917  # all that is known of one write
         if shape.cascades_in_database:
             metadata["cascade"] = "db"
     elif state.key is not None:
-        verb, fields = "update", updated(state, shape.attributes, *before.get(state, _NOTHING_BEFORE))
+        verb, fields = "update", updated(state, shape.attributes, *before.get(state, NOTHING_BEFORE))
     else:
         old = replaced.get(state.mapper.identity_key_from_instance(state.obj())) if replaced else None
         verb = "create" if old is None else "update"

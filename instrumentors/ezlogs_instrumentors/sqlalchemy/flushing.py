@@ -10,6 +10,9 @@ from weakref import ref
 
 import msgspec
 
+NOTHING_BEFORE: tuple[Mapping[str, object], Mapping[str, object]] = ({}, {})
+"""What is known of a row that no update was announced of."""
+
 
 class Flush(msgspec.Struct, eq=False):
     """A flush on its way, with the rows that it updates as they were before it."""
@@ -17,6 +20,7 @@ class Flush(msgspec.Struct, eq=False):
     session: Any
     """Weakly: what is left of a flush that failed keeps no session."""
     before: dict[Any, tuple[Mapping[str, object], Mapping[str, object]]] = {}
+    """Their values, and what SQLAlchemy knew of changed ones before."""
     updated: Counter[Any] | None = None
     """How many rows of each table its statements updated, where that is to be counted."""
     connection: Any = None
@@ -61,6 +65,23 @@ def running() -> Flush | None:
     """Return the flush that began last."""
     flushes = _flushes.get()
     return flushes[-1] if flushes else None
+
+
+def sees_own_statement(connection: Any) -> bool:
+    """Tell whether the unit of work is what has executed a statement here: its rows are told one by one.
+
+    It remembers where. All of it is inline: it is asked for each statement that writes.
+    """
+    flushes = _flushes.get()
+    if not flushes:
+        return False
+    flush = flushes[-1]
+    session = flush.session()
+    if flush.updated is not None or session is None or not session._flushing:
+        return False
+    if flush.connection is not connection:
+        flush.see(connection)
+    return True
 
 
 def end(session: Any) -> Flush | None:

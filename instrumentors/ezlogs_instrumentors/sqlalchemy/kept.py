@@ -5,7 +5,7 @@ Only plain and short values are kept so, for they cannot change until then; a ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,15 +16,12 @@ from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Interval, 
 from sqlalchemy.orm import LoaderCallableStatus
 
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, observe
-from ezlogs.trackers.data.alike import PLAIN
+from ezlogs.trackers.data.alike import LONGEST_KEPT, PLAIN, TEXTS
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.sqlalchemy.documents import changed
 from ezlogs_instrumentors.sqlalchemy.mapped import Attribute, Shape, bind_of, key_text_of, same, shape_of
 
 _SHORT = (Boolean, Date, DateTime, Enum, Float, Integer, Interval, Numeric, Time, Uuid)
-_TEXTS = frozenset({str, bytes})
-_LONGEST = 255
-"""Characters or bytes of a value that is kept."""
 
 Change = tuple[int, object, object]
 """An attribute's position, and its values before and after."""
@@ -40,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     """What is told of a new row."""
     names: tuple[str, ...]
     """Their names, and those of the key."""
-    values: Callable[[Mapping[str, object]], tuple[object, ...]]
+    values: Callable[[Mapping[str, object]], tuple[Any, ...]]
     """Takes the values of these out of a row that has them all."""
     long: tuple[int, ...]
     """Which of them may be long."""
@@ -50,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     """What an update gives a value by itself, of which SQLAlchemy keeps no history: names and positions."""
     plain: frozenset[type]
     """Types whose values may be kept."""
+    unknown: Mapping[str, object]
+    """A row of which nothing is known."""
 
 
 _plans: WeakKeyDictionary[Any, Plan] = WeakKeyDictionary()
@@ -74,7 +73,7 @@ def _plan(shape: Shape) -> Plan:
         created=created,
         names=names,
         values=itemgetter(*names, *names[:1]),  # of one name alone it would be no tuple
-        long=tuple(at for at, attribute in enumerate(created) if not _is_short(attribute.type)),
+        long=tuple(at for at, attribute in enumerate(created) if not is_short(attribute.type)),
         positions={attribute.key: at for at, attribute in enumerate(attributes)},
         entailed=tuple(
             (attribute.key, at)
@@ -82,11 +81,13 @@ def _plan(shape: Shape) -> Plan:
             if attribute.is_version or attribute.changes_with is not None
         ),
         plain=PLAIN.union(kind for kind in enums if isinstance(kind, type)),
+        unknown=dict.fromkeys((*(attribute.key for attribute in attributes), *shape.keys), UNSET),
     )
 
 
-def _is_short(kind: Any) -> bool:
-    return isinstance(kind, _SHORT) or (isinstance(kind, String) and (kind.length or _LONGEST + 1) <= _LONGEST)
+def is_short(kind: Any) -> bool:
+    """Tell whether values of a type are never long."""
+    return isinstance(kind, _SHORT) or (isinstance(kind, String) and (kind.length or LONGEST_KEPT + 1) <= LONGEST_KEPT)
 
 
 def keep_created(state: Any, plan: Plan, policy: ModelPolicy, at: Moment, database: str) -> Later | None:
@@ -95,13 +96,11 @@ def keep_created(state: Any, plan: Plan, policy: ModelPolicy, at: Moment, databa
     try:
         values = plan.values(now)
     except KeyError:
-        values = tuple([now.get(name, UNSET) for name in plan.names])
+        values = plan.values({**plan.unknown, **now})
     if not plan.plain.issuperset(map(type, values)):
         return None
-    for number in plan.long:
-        value = values[number]
-        if type(value) in _TEXTS and len(value) > _LONGEST:  # type: ignore[arg-type]  # a text
-            return None
+    if any(is_long(values[number]) for number in plan.long):
+        return None
     given = (plan, policy, plan.bind or database, values)
     return Later(plan.shape.model, at, at.correlation, given, _made_of_created)
 
@@ -149,25 +148,61 @@ def keep_updated(  # noqa: PLR0917  # all that is known of one write
 
 
 def _is_kept(value: Any, plain: frozenset[type]) -> bool:
-    kind = type(value)
-    return kind in plain and (kind not in _TEXTS or len(value) <= _LONGEST)
+    return type(value) in plain and not is_long(value)
+
+
+def is_long(value: Any) -> bool:
+    """Tell whether a value is too long a text to be kept."""
+    return type(value) in TEXTS and len(value) > LONGEST_KEPT
 
 
 def _made_of_created(later: Later) -> Row:
     plan, policy, database, values = later.given
+    return row_created(plan, policy, database, values, later.at)
+
+
+def _made_of_updated(later: Later) -> Row | None:
+    plan, policy, database, key, changes, along = later.given
+    return row_updated(plan, policy, database, key, changes, along, later.at)
+
+
+def row_created(plan: Plan, policy: ModelPolicy, database: str, values: Sequence[Any], at: Moment) -> Row:
+    """Return a new row that was kept by its values, in the order of the plan's names."""
     fields = [
         Field(attribute.key, UNSET, value, attribute.is_harmless, attribute.is_secret)
         for attribute, value in zip(plan.created, values, strict=False)
         if value is not None and (value is not UNSET or attribute.has_server_default)
     ]
-    first = len(plan.created)
-    key = key_text_of([None if value is UNSET else value for value in values[first : len(plan.names)]])
     metadata = {"table": plan.shape.name, "database": database}
-    return observe(later.model, "create", id=key, fields=fields, metadata=metadata, at=later.at, policy=policy)
+    key = key_of_created(plan, values)
+    return observe(plan.shape.model, "create", id=key, fields=fields, metadata=metadata, at=at, policy=policy)
 
 
-def _made_of_updated(later: Later) -> Row | None:
-    plan, policy, database, key, changes, along = later.given
+def key_of_created(plan: Plan, values: Sequence[Any]) -> str | None:
+    """Return the key of a new row with some values."""
+    return key_text_of([None if value is UNSET else value for value in values[len(plan.created) : len(plan.names)]])
+
+
+def row_updated(  # noqa: PLR0917  # all that is known of one write
+    plan: Plan,
+    policy: ModelPolicy,
+    database: str,
+    key: Sequence[Any],
+    changes: Sequence[Change],
+    along: Sequence[Change],
+    at: Moment,
+) -> Row | None:
+    """Return a row that was kept by what was updated of it; None where nothing was after all.
+
+    Args:
+        plan: How it was kept.
+        policy: That of the model.
+        database: The database's name.
+        key: Its key.
+        changes: What the application changed.
+        along: What that entails.
+        at: The moment of the update.
+    """
     attributes = plan.shape.attributes
     fields: list[Field] = []
     for number, before, after in changes:
@@ -184,7 +219,7 @@ def _made_of_updated(later: Later) -> Row | None:
         return None
     verb, marked = verb_of("update", fields)
     metadata = {"table": plan.shape.name, "database": database, **marked}
-    return observe(later.model, verb, id=key_text_of(key), fields=fields, metadata=metadata, at=later.at, policy=policy)
+    return observe(plan.shape.model, verb, id=key_text_of(key), fields=fields, metadata=metadata, at=at, policy=policy)
 
 
 def _tell(attribute: Attribute, before: object, after: object, fields: list[Field]) -> None:

@@ -27,7 +27,7 @@ from ezlogs_instrumentors.sqlalchemy.capturing import (
     names_of,
     policy_of_statement,
 )
-from ezlogs_instrumentors.sqlalchemy.flushing import in_flush, running
+from ezlogs_instrumentors.sqlalchemy.flushing import in_flush, running, sees_own_statement
 from ezlogs_instrumentors.sqlalchemy.mapped import (
     database_of,
     entity_of,
@@ -58,7 +58,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see, see_own, see_other = guarded(_see_executed), guarded(see_own_statement), guarded(_see_other)
+    see, see_own, see_other = guarded(_see_executed), guarded(sees_own_statement), guarded(_see_other)
     see_coming = guarded(partial(_see_coming, hooks, WeakSet()))
 
     @wraps(original)
@@ -85,7 +85,7 @@ def _see_executed(connection: Any, parameters: Any, result: Any) -> None:
 
 def _listen(hooks: Hooks) -> None:
     """Listen to events, where connections have not the method."""
-    see, see_own, see_other = guarded(see_statement), guarded(see_own_statement), guarded(_see_other)
+    see, see_own, see_other = guarded(see_statement), guarded(sees_own_statement), guarded(_see_other)
 
     def after_execute(  # noqa: PLR0917  # as SQLAlchemy passes them
         connection: Any, clause: Any, multiparams: Any, params: Any, options: Any, result: Any
@@ -135,15 +135,6 @@ def _remember_rows(cursor: Any, context: Any) -> None:
     rows = cursor.rowcount
     if rows >= 0:  # of a large insert for each part of it
         context.ezlogs_rows = getattr(context, "ezlogs_rows", 0) + rows
-
-
-def see_own_statement(connection: Any) -> bool:
-    """Tell whether the unit of work is what executes a statement here; its rows are told one by one."""
-    flush = running()
-    if flush is None or flush.updated is not None or not flush.is_running():
-        return False
-    flush.see(connection)
-    return True
 
 
 def see_statement(connection: Any, statement: Any, multiparams: Any, options: Mapping[str, Any], result: Any) -> None:

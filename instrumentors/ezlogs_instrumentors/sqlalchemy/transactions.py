@@ -87,6 +87,12 @@ def writer(connection: Any) -> tuple[Callable[[data.Row | data.Later], None], st
     return state.writes.add, state.database
 
 
+def writes_of(connection: Any) -> data.Transaction | None:
+    """Return the transaction of a connection that something was written in; None where nothing was."""
+    state = _open.get(connection)
+    return None if state is None else state.writes
+
+
 def write(row: data.Row | data.Later, connection: Any) -> None:
     """Tell a write at once in autocommit mode, else when its transaction has committed."""
     state = _open.get(connection)

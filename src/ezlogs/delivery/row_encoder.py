@@ -231,7 +231,9 @@ def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Enc
         return text
     if kind is int:
         return _Integers(of_key).__getitem__
-    if kind is bool or kind is float:
+    if kind is bool:
+        return {value: encode(value) for value in (False, True)}.__getitem__
+    if kind is float:
         return encode
     if kind is Decimal:
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import UNSET
 
@@ -10,6 +10,12 @@ from ezlogs.runtime import current_runtime
 from ezlogs.trackers.data import Field
 
 _DELETED = {"update": "destroy", "bulk_update": "bulk_delete"}
+
+
+def marks() -> Collection[str]:
+    """Return the fields by which rows are marked as deleted."""
+    runtime = current_runtime()
+    return runtime.settings.soft_deletes if runtime else ()
 
 
 def verb_of(verb: str, fields: Iterable[Field]) -> tuple[str, dict[str, object]]:
@@ -33,10 +39,9 @@ def verb_of(verb: str, fields: Iterable[Field]) -> tuple[str, dict[str, object]]
         ('update', {'restored': 'deleted_at'})
         ('update', {})
     """
-    runtime = current_runtime()
-    marks = runtime.settings.soft_deletes if runtime else ()
-    for field in fields if marks else ():
-        if field.name not in marks or field.after is UNSET or (verb == "update" and field.before is UNSET):
+    names = marks()
+    for field in fields if names else ():
+        if field.name not in names or field.after is UNSET or (verb == "update" and field.before is UNSET):
             continue
         before = field.before is not UNSET and bool(field.before)
         if field.after and not before:

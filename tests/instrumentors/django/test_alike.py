@@ -8,16 +8,11 @@ import pytest
 from django.db import connection, transaction
 
 import ezlogs
-from ezlogs.dev.decode import decode_request
-from ezlogs.otlp import encode_request
 from ezlogs.testing import capture
 from ezlogs_instrumentors.django.transactions import open_transaction
-from tests.preparing import capture_prepared
+from tests.preparing import as_one, as_sent, capture_prepared
 
 from .shop.models import Item, Ledger, Order, Tag
-
-OWN = {"ezlogs.event.id", "ezlogs.sequence", "ezlogs.transaction.id", "ezlogs.correlation.id", "ezlogs.parent_event.id"}
-"""What no two events have in common, or no two transactions."""
 
 
 class UndoError(Exception):
@@ -61,27 +56,6 @@ def write() -> None:
             ledger.save()
 
 
-def together(rows) -> list[tuple[str, dict[str, object]]]:
-    """Return what was delivered together, by its id, which begins with its time."""
-    body = encode_request([(b"", "", [(b"", "", [each.body for each in rows])])])
-    events = [event for span in decode_request(body) for event in span.events]
-    return [(event.attributes["ezlogs.event.id"], plain(event.attributes)) for event in events]
-
-
-def plain(attributes) -> dict[str, object]:
-    """Return attributes that two events may have in common."""
-    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in attributes.items()}
-    return {key: value for key, value in listed.items() if key not in OWN}
-
-
-def as_sent(events) -> list[tuple[str, dict[str, object]]]:
-    """Return single events the same way."""
-    from ezlogs.privacy import Scrubber
-    from ezlogs.wire import scrubbed_attributes
-
-    return [(event.event_id, plain(scrubbed_attributes(event, Scrubber()))) for event in events]
-
-
 @pytest.mark.parametrize("takes_rows", [True, False], ids=["together", "one by one after all"])
 def test_rows_that_are_alike_are_told_as_each_by_itself(database, instrumented, takes_rows):
     """In the same order, with the same values, whoever takes them in the end."""
@@ -94,7 +68,7 @@ def test_rows_that_are_alike_are_told_as_each_by_itself(database, instrumented, 
         journaled.takes_rows = takes_rows
         write()
         assert journaled.waiting() == 0
-    told = sorted([*together(journaled.rows), *as_sent(others.of("data.change"))], key=lambda one: one[0])
+    told = sorted([*as_one(journaled.rows), *as_sent(others.of("data.change"))], key=lambda one: one[0])
     assert bool(journaled.rows) == takes_rows
     assert len(told) == len(expected)
     for (_, one), other in zip(told, expected, strict=True):

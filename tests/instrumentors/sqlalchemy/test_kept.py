@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import func
+from msgspec import UNSET
+from sqlalchemy import ForeignKey, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+import ezlogs
 from ezlogs.testing import capture
 from ezlogs_instrumentors.sqlalchemy import flushes
 
+from .conftest import changes
 from .shop import Customer, Depot, Manager, Order, Point, Seat, Status
 
 
@@ -24,6 +28,27 @@ class Text(Texts):
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]
     data: Mapped[bytes]
+
+
+class Animal(Texts):
+    """Of two tables, of which one has columns that an update of it gives a value."""
+
+    __tablename__ = "animals"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    age: Mapped[int] = mapped_column(default=0)
+    weight: Mapped[float] = mapped_column(default=0.5, onupdate=lambda: 0.5)
+    story: Mapped[str] = mapped_column(default="", onupdate=lambda: "x" * 300)
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}
+
+
+class Dog(Animal):
+    __tablename__ = "dogs"
+
+    id: Mapped[int] = mapped_column(ForeignKey("animals.id"), primary_key=True)
+    name: Mapped[str]
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_identity": "dog"}
 
 
 def orders(session):
@@ -127,3 +152,40 @@ def test_long_values(session, captured):
     session.commit()
     assert [event.action for event in captured.events] == ["text.create", "text.update", "text.update", "text.create"]
     assert [change.field for change in captured.events[1].changes] == ["text"]
+
+
+@pytest.mark.parametrize("rows", [1, 3], ids=["the first", "and what is like it"])
+def test_what_an_update_entails(rows, session):
+    """Is told where its table was updated, however long it is, and whatever was known of it before."""
+    Texts.metadata.create_all(session.connection())
+    session.add_all(dogs := [Dog(name="a") for _ in range(rows)])
+    session.commit()
+    with capture(changes="full") as captured:
+        for dog in dogs:
+            dog.name = "b"  # expired, so that nothing is known of it
+        session.commit()
+        for dog in dogs:
+            assert (dog.story, dog.age) == ("", 0)
+            dog.age = 3
+        session.flush()
+        for dog in dogs:
+            dog.age = 4
+        session.commit()
+    found = [set(changes(event)) for event in captured.events]
+    assert found == [{"name"}] * rows + [{"age", "story"}] * rows + [{"age"}] * rows
+
+
+def test_what_is_not_told_of_the_first_row_of_a_transaction(session):
+    """Is not told of it alone either; and that a document is there no more is told as that."""
+    session.add(order := Order(note="a", extra={"a": 1}))
+    session.commit()
+    ezlogs.audit(Order, exclude=["note", "touched"])
+    try:
+        with capture(changes="full") as captured:
+            order.note = "b"
+            session.commit()
+            order.extra = None
+            session.commit()
+    finally:
+        ezlogs.audit(Order)
+    assert [changes(event) for event in captured.events] == [{"extra": (UNSET, None)}]

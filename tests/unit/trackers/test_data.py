@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ import ezlogs
 from ezlogs.event import Failure
 from ezlogs.testing import capture
 from ezlogs.trackers import data
-from ezlogs.trackers.data import Field, Transaction, emit, invalid, observe, told
+from ezlogs.trackers.data import Field, Transaction, alike, emit, invalid, observe, told
 
 
 def actions(captured):
@@ -224,3 +225,21 @@ def test_outside_of_any_story_a_transaction_is_one() -> None:
         transaction.commit()
         ezlogs.event("order.action", "placed")
     assert len({event.correlation.correlation_id for event in captured.events}) == 1
+
+
+def test_no_id_of_a_transaction_could_be_a_number_of_somebodys() -> None:
+    """Privacy takes many digits in a row for a card's, and would keep the id back."""
+    ids = {Transaction("default").id for _ in range(2000)}
+    assert len(ids) == 2000
+    assert max(len(digits) for one in ids for digits in re.findall(r"[0-9]+", one)) <= 8
+
+
+def test_forms_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be any number of them."""
+    monkeypatch.setattr(alike, "_MOST_FORMS", 2)
+    made: list[int] = []
+    forms = alike.Forms(lambda key: made.append(key) or alike.Form())
+    for key in (1, 2, 1, 3, 1):
+        assert forms[key].is_told
+    assert made == [1, 2, 3, 1]
+    assert len(forms) <= 2

@@ -14,26 +14,18 @@ from weakref import WeakKeyDictionary, ref
 
 import msgspec
 from msgspec import UNSET
-from opentelemetry.context import Context
 
-from ezlogs import runtime as process
-from ezlogs.actor import acting, current_actor
 from ezlogs.emit import guarded
 from ezlogs.otel_compat import current_context
-from ezlogs.runtime import Runtime
 from ezlogs.trackers.data import ModelPolicy, Moment, Row
-from ezlogs.trackers.data.alike import Alike, AlikeRow, Columns, Form, form_of, still_known
-from ezlogs.trackers.data.policy import latest
+from ezlogs.trackers.data.alike import LONGEST_KEPT, TEXTS, Alike, AlikeRow, Columns, Forms, form_of, still_known
+from ezlogs.trackers.data.circumstances import Circumstances, circumstances_of
+from ezlogs.trackers.soft_deletes import marks
 from ezlogs_instrumentors.django.data.fixtures import loading
 from ezlogs_instrumentors.django.data.loaded import Loaded
-from ezlogs_instrumentors.django.data.shapes import LONGEST_KEPT, Shape, key_of
+from ezlogs_instrumentors.django.data.shapes import Shape, key_of
 from ezlogs_instrumentors.django.data.told import where
 from ezlogs_instrumentors.django.transactions import Seen, open_transaction, open_transactions
-
-_MOST_FORMS = 1024
-"""Of the rows of one model: any field may hold nothing, or be changed."""
-
-_TEXTS = frozenset({str, bytes})
 
 
 class Plan(NamedTuple):
@@ -41,16 +33,16 @@ class Plan(NamedTuple):
 
     shape: Shape
     policy: ModelPolicy
-    columns: Columns
     values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     """Returns the values of an instance; raises a KeyError where one is not loaded."""
     texts: tuple[int, ...]
     """The positions of columns whose texts may be of any length."""
     keys: tuple[int, ...]
     """Those of the key."""
-    created: dict[object, Form | None]
-    updated: dict[object, Form | None]
-    """The forms of rows, by the types of their values; of updates also by those from before, and by what differs."""
+    created: Forms
+    """By the types of the values."""
+    updated: Forms
+    """By these, by those of the values from before, and by whether they differ."""
     names: list[object]
     """The latest names of a loaded row that are those of all its columns, in their order."""
 
@@ -58,24 +50,20 @@ class Plan(NamedTuple):
 class Present(msgspec.Struct, eq=False):
     """What the saves of one model have in common at present."""
 
+    circumstances: Circumstances
     alike: Alike
     plan: Plan
-    forms: dict[object, Form | None]
+    forms: Forms
     concrete: Any
     connection: Callable[[], Any]
     """Returns it, as long as it is there."""
-    ctx: Context
-    runtime: Runtime | None
-    policies: object
-    asks_for_actor: bool
-    """Whether it is the application's user who acts, which may become another one."""
     seen: Seen
 
 
 _plans: WeakKeyDictionary[Any, Plan] = WeakKeyDictionary()
 
 
-def keep(  # noqa: PLR0917, PLR0915  # as Django passes them; inline: for each row that is saved
+def keep(  # noqa: PLR0917  # as Django passes them; inline: for each row that is saved
     instance: Any,
     updated: bool,
     raw: bool = False,
@@ -122,14 +110,11 @@ def keep(  # noqa: PLR0917, PLR0915  # as Django passes them; inline: for each r
         key_of_form: object = (kinds, tuple(map(type, before)), flags)
     else:
         key_of_form = kinds
-    try:
-        form = forms[key_of_form]
-    except KeyError:
-        form = _form(forms, key_of_form, plan, kinds, before, flags)
+    form = forms[key_of_form]
     if form is None:
         return False
     for at in plan.texts:
-        if kinds[at] in _TEXTS and len(values[at]) > LONGEST_KEPT:
+        if kinds[at] in TEXTS and len(values[at]) > LONGEST_KEPT:
             return False
     if updated:
         for at in form.floats:
@@ -159,16 +144,12 @@ def keep(  # noqa: PLR0917, PLR0915  # as Django passes them; inline: for each r
 def _holds(present: Present) -> bool:
     """Tell whether what was found out still holds."""
     blocks = present.connection().atomic_blocks
-    ctx = current_context()
     return (
-        ctx is present.ctx
-        and process.current is present.runtime
-        and latest[0] is present.policies
+        present.circumstances.hold(current_context())
         and bool(blocks)
         and not blocks[0]._from_testcase
         and not loading.get()
         and present.plan.shape.fields is present.concrete._meta.concrete_fields
-        and (not present.asks_for_actor or current_actor(ctx) == present.alike.at.actor)
     )
 
 
@@ -181,22 +162,6 @@ def _is_whole(plan: Plan, known: Any) -> bool:
         return False
     plan.names[0] = names  # of all rows of one query it is the same list
     return True
-
-
-def _form(  # noqa: PLR0917  # as `keep` has them
-    forms: dict[object, Form | None],
-    key: object,
-    plan: Plan,
-    kinds: Sequence[type],
-    before: Sequence[Any],
-    flags: Sequence[bool],
-) -> Form | None:
-    if len(forms) >= _MOST_FORMS:
-        forms.clear()
-    runtime = process.current
-    marks = runtime.settings.soft_deletes if runtime else ()
-    form = forms[key] = form_of(plan.columns, plan.policy, marks, kinds, tuple(map(type, before)), flags)
-    return form
 
 
 @guarded
@@ -242,18 +207,14 @@ def learn(  # noqa: PLR0917  # all that is known of a save
         partial(_key, shape),
         make,
     )
-    who = acting(at.context)
     writes.begin(alike)
     writes.found[model, not created] = Present(
+        circumstances_of(at),
         alike,
         plan,
         plan.created if created else plan.updated,
         model._meta.concrete_model,
         ref(connection),
-        at.context,
-        process.current,
-        latest[0],
-        who.scope is None and who.peek is not None,
         Seen(transaction.rollbacks, transaction.rollbacks.number),
     )
 
@@ -268,23 +229,22 @@ def _plan(model: Any, shape: Shape, policy: ModelPolicy) -> Plan:
 def _made(shape: Shape, policy: ModelPolicy) -> Plan:
     attnames = shape.attnames
     getter = itemgetter(*attnames)
-    columns = shape.columns
+    columns = Columns(
+        [column.name for column in shape.columns],
+        [column.is_written for column in shape.columns],
+        [column.is_harmless for column in shape.columns],
+        [column.is_secret for column in shape.columns],
+        [column.field.get_internal_type() in _OF_TEXTS for column in shape.columns],
+        shape.choices,
+    )
     return Plan(
         shape,
         policy,
-        Columns(
-            [column.name for column in columns],
-            [column.is_written for column in columns],
-            [column.is_harmless for column in columns],
-            [column.is_secret for column in columns],
-            [column.field.get_internal_type() in _OF_TEXTS for column in columns],
-            shape.choices,
-        ),
         getter if len(attnames) > 1 else lambda now: (getter(now),),
         tuple(attnames.index(name) for name in shape.texts),
         tuple(attnames.index(key) for key in shape.keys),
-        {},
-        {},
+        Forms(lambda after: form_of(columns, policy, marks(), after)),
+        Forms(lambda key: form_of(columns, policy, marks(), *key)),
         [None],
     )
 

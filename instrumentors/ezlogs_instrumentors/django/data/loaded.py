@@ -14,9 +14,9 @@ from msgspec import UNSET
 
 from ezlogs.emit import guarded
 from ezlogs.trackers.data import on_audit
-from ezlogs.trackers.data.alike import AlikeRow, still_known
+from ezlogs.trackers.data.alike import LONGEST_KEPT, PLAIN, AlikeRow, still_known
 from ezlogs_instrumentors.django.data.reading import asks, see_read
-from ezlogs_instrumentors.django.data.shapes import LONGEST_KEPT, PLAIN, Shape, shape_of
+from ezlogs_instrumentors.django.data.shapes import Shape, shape_of
 from ezlogs_instrumentors.django.data.told import value_of
 from ezlogs_instrumentors.django.transactions import Seen, seen
 from ezlogs_instrumentors.hooks import Hooks

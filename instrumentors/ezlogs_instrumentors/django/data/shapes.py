@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from uuid import UUID
 from weakref import WeakKeyDictionary
-
-from msgspec import UNSET
 
 from ezlogs.loaded import key_text
 from ezlogs.trackers.data import is_secret_type
-
-PLAIN = frozenset(
-    {bool, int, float, str, bytes, Decimal, date, datetime, time, timedelta, UUID, type(None), type(UNSET)}
-)
-"""Types that are values and nothing else: neither expressions nor files, and never changed in place."""
-
-LONGEST_KEPT = 255
-"""Characters of a text that is kept as it is until its transaction ends."""
+from ezlogs.trackers.data.alike import LONGEST_KEPT
 
 _SHORT = frozenset(
     {

@@ -10,9 +10,10 @@ from msgspec import UNSET
 from ezlogs.event import Change
 from ezlogs.snapshot import Pairs
 from ezlogs.trackers.data import Field
+from ezlogs.trackers.data.alike import PLAIN
 from ezlogs.trackers.json_changes import differences, same
 from ezlogs_instrumentors.django.data import shapes
-from ezlogs_instrumentors.django.data.shapes import PLAIN, Shape, is_key_or_choice, is_secret, names_of, shape_of
+from ezlogs_instrumentors.django.data.shapes import Shape, is_key_or_choice, is_secret, names_of, shape_of
 
 _LONGEST_EXPRESSION = 200
 """Characters of an expression's text."""

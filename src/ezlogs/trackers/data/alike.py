@@ -26,6 +26,13 @@ PLAIN: Final = frozenset(
 )
 """Types that are values and nothing else: neither expressions nor files, and never changed in place."""
 
+LONGEST_KEPT: Final = 255
+"""Characters or bytes of a text that is kept as it is until its transaction ends."""
+
+TEXTS: Final = frozenset({str, bytes})
+"""Types of values that may be long."""
+
+_MOST_FORMS: Final = 1024
 _NOTHING: Final = frozenset({type(None), type(UNSET)})
 _UNKNOWN: Final = type(UNSET)
 
@@ -82,6 +89,26 @@ class Form(msgspec.Struct, eq=False):
     """What encodes its rows, made when first needed."""
 
 
+class Forms(dict[Any, Any]):
+    """The forms of a model's rows, by what they follow from, as the types of their values; None as of `form_of`.
+
+    Args:
+        make: Makes the form of such a key, or the forms of all that begin with it. There may be many of them: any
+            field may hold nothing, or be changed.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[Any], Form | Forms | None]) -> None:
+        self._make = make
+
+    def __missing__(self, key: object) -> Form | Forms | None:
+        if len(self) >= _MOST_FORMS:
+            self.clear()
+        form = self[key] = self._make(key)
+        return form
+
+
 class Alike(msgspec.Struct, eq=False):
     """What rows have in common that are alike."""
 
@@ -128,11 +155,11 @@ class AlikeRow(msgspec.Struct, eq=False, gc=False):
     """Those that it has now."""
     names: Sequence[str]
     """The names of the columns."""
-    seen: Any
+    seen: Any = None
     """The adapter's own."""
-    level: Any
+    level: Any = None
     """What it is taken back with."""
-    prior: Any
+    prior: Any = None
     """What was known of the row before anything was written that is taken back with this."""
     is_undone: bool = False
     """Whether it was taken back."""
@@ -203,10 +230,10 @@ def form_of(  # noqa: PLR0917  # all that a form follows from
         if is_other and (was is not type(None) or (kind is str and not columns.texts[at])):
             return None  # the field says whether it is the same: "9.90" may have been assigned for a decimal
         written.append((at, was, kind))
-    return _told(columns, policy, marks if before else (), written, is_created=not before)
+    return form_of_written(columns, policy, marks, written, is_created=not before)
 
 
-def _told(
+def form_of_written(
     columns: Columns,
     policy: ModelPolicy,
     marks: Collection[str],
@@ -214,6 +241,17 @@ def _told(
     *,
     is_created: bool,
 ) -> Form | None:
+    """Return what is told of rows of which the same columns were written; None where that depends on more than types.
+
+    Args:
+        columns: Those of the model.
+        policy: That of the model.
+        marks: Fields by which rows are marked as deleted.
+        written: The columns, each by its position, with the types of its values before and after.
+        is_created: Whether the rows were created.
+    """
+    if is_created:
+        marks = ()
     changed = [columns.names[at] for at, _, _ in written]
     if any(name in marks for name in changed):
         return None

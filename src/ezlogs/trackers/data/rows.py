@@ -10,6 +10,7 @@ import msgspec
 from opentelemetry import context
 from opentelemetry.context import Context
 
+from ezlogs import runtime as process
 from ezlogs.actor import current_actor
 from ezlogs.correlation import Correlation, begun
 from ezlogs.delivery.together import Together
@@ -93,6 +94,9 @@ def moment() -> Moment:
 
 def watching() -> bool:
     """Return whether writes are told, be it only that they were rolled back."""
+    runtime = process.current
+    if runtime is not None and runtime.carrier is not None and runtime.event_types.get(CHANGE):
+        return True  # as nearly always, and it is asked for each
     return listening(CHANGE) or listening(TRANSACTION)
 
 

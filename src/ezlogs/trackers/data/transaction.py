@@ -19,6 +19,9 @@ from ezlogs.trackers.data.prepared import Prepared, prepare
 from ezlogs.trackers.data.rollup import Level
 from ezlogs.trackers.data.rows import TRANSACTION, Later, Row, emit
 
+_LETTER = 0xA << 28
+"""A letter amid the digits of an id: more of them in a row could be a card's number, which privacy looks for."""
+
 
 class Transaction:
     """The writes of one transaction, until it is known whether they happened.
@@ -43,7 +46,7 @@ class Transaction:
     """
 
     def __init__(self, database: str, *, handling: BaseException | None = None) -> None:
-        self.id = f"txn_{new_span_id():016x}"
+        self.id = f"txn_{new_span_id() | _LETTER:016x}"
         self._database = database
         self._handling = handling
         self._error: BaseException | Failure | None = None
@@ -69,7 +72,14 @@ class Transaction:
         """Return what takes rows that are alike, until the transaction ends; None where each has to be added."""
         return None if len(self._rows) >= self._most or self._prepared is not None else self._rows
 
-    def count(self, alike: Alike, form: Form, timestamp: int, owner: Any, undo: Callable[[Any], object]) -> bool:
+    def count(
+        self,
+        alike: Alike,
+        form: Form,
+        timestamp: int,
+        owner: Any = None,
+        undo: Callable[[Any], object] | None = None,
+    ) -> bool:
         """Count a row that is like others, and that there is no `room` for; return False where it has to be added.
 
         Args:
@@ -77,7 +87,7 @@ class Transaction:
             form: What would be told of it.
             timestamp: When it was written.
             owner: Whom it is undone for; see `ezlogs.trackers.data.observe`.
-            undo: What undoes it.
+            undo: What undoes it, where there is anything to undo.
         """
         if len(self._rows) < self._most:
             return False
@@ -85,7 +95,8 @@ class Transaction:
         level = self._levels[-1]
         if not level.tally(alike, form, timestamp):
             return False
-        level.remember_owner(owner, undo)
+        if undo is not None:
+            level.remember_owner(owner, undo)
         return True
 
     def level(self) -> object:

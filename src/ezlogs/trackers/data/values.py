@@ -95,8 +95,8 @@ def is_secret_type(kind: type) -> bool:
 
 
 def is_harmless_type(kind: type) -> bool:
-    """Tell whether values that are of exactly this type may be told; of other types some may be, too."""
-    return kind in _HARMLESS_TYPES
+    """Tell whether values that are of exactly this type say nothing about anybody."""
+    return kind in _HARMLESS_TYPES or (kind is not str and issubclass(kind, _HARMLESS))
 
 
 def is_harmless(value: object) -> bool:
