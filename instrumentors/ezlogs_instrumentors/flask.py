@@ -210,7 +210,7 @@ class _Handling:
             CgiArrival(environ),
             peek=self._user,
             opens_span=not (was_taken_in_hand(self._app) or is_switched_off(_CONTRIB, "FlaskInstrumentor")),
-            routes_soon=_opens_sessions_at_once(self._app),
+            routes_soon=_opens_at_once(type(self._app.session_interface)),  # type: ignore[arg-type]  # classes are
         )
 
     @guarded
@@ -329,11 +329,12 @@ def _has_contrib(app: Any) -> bool:
     return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
 
 
-def _opens_sessions_at_once(app: Any) -> bool:
+@lru_cache(maxsize=32)
+def _opens_at_once(sessions: type) -> bool:
     """Return whether sessions are in cookies: all else that Flask does before it matches the route takes no time."""
     from flask.sessions import SecureCookieSessionInterface
 
-    return getattr(type(app.session_interface), "open_session", None) is SecureCookieSessionInterface.open_session
+    return getattr(sessions, "open_session", None) is SecureCookieSessionInterface.open_session
 
 
 def _beside(app: Any, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final
 
@@ -49,12 +51,23 @@ def stored(value: object, name: str) -> Any:
 
 def instance_dict(value: object) -> dict[str, Any]:
     """Return an instance's ``__dict__`` whatever its class makes of attribute access; {} where it has none."""
-    for kind in _type_mro(type(value)):
+    kind = type(value)
+    # A class whose own class is no `type` may have code for being a key.
+    found = _known_reader(kind) if type(kind) is type else _reader(kind)  # type: ignore[arg-type]  # it can be one
+    return {} if found is None else found(value)
+
+
+def _reader(of: type) -> Callable[[object], dict[str, Any]] | None:
+    """Return what reads the ``__dict__`` of a class's instances; None where they have none."""
+    for kind in _type_mro(of):
         descriptor = _type_dict(kind).get("__dict__")
         if descriptor is not None:
             is_own = type(descriptor) is GetSetDescriptorType and descriptor.__objclass__ is kind
-            return descriptor.__get__(value) if is_own else {}
-    return {}
+            return descriptor.__get__ if is_own else None
+    return None
+
+
+_known_reader = lru_cache(maxsize=256)(_reader)
 
 
 def declared(kind: type, name: str) -> Any:
