@@ -105,6 +105,8 @@ class _Handling:
         self._request = request
         self._opens_span = opens_span
         self._tracked: Tracked | None = None
+        self._match: Any = None
+        """The route that was told."""
         self.response: Any = None
         self.error: BaseException | None = None
         request._ezlogs = self
@@ -139,15 +141,19 @@ class _Handling:
         """Tell which route matched, and which session the request is of, before its view runs."""
         if self._tracked is None:
             return
-        if (match := self._request.resolver_match) is not None:
-            self._tracked.matched(template(match.route), _parameters(match))
+        self._say_route(self._tracked)
         if (session := vars(self._request).get("session")) is not None:
             self._tracked.in_session(session.session_key)  # which is read from nowhere but the cookie
 
+    def _say_route(self, tracked: Tracked) -> None:
+        match = self._request.resolver_match
+        if match is not None and match is not self._match:
+            self._match = match
+            tracked.matched(template(match.route), _parameters(match))
+
     @guarded
     def _end(self, tracked: Tracked, error: BaseException | None) -> None:
-        if (match := self._request.resolver_match) is not None:
-            tracked.matched(template(match.route), _parameters(match))
+        self._say_route(tracked)
         if form := vars(self._request).get("_post"):
             self.parsed(form)
         response = self.response
@@ -172,14 +178,18 @@ class _Handling:
 
 def _scheme(request: Any) -> str | None:
     """Return the scheme that the client used; None where a wrong setting keeps Django from knowing it."""
-    from django.core.exceptions import ImproperlyConfigured
-
     try:
         return str(request.scheme)
-    except ImproperlyConfigured:
-        return None
+    except Exception as problem:
+        from django.core.exceptions import ImproperlyConfigured  # here: each request would look for it
+
+        if isinstance(problem, ImproperlyConfigured):
+            return None
+        raise
 
 
 def _parameters(match: Any) -> dict[str, object]:
     """Return the values of a route's parameters; unnamed ones as `template` names them: ``0``, ``1`` ..."""
+    if not match.args:
+        return dict(match.kwargs)
     return {**{str(index): value for index, value in enumerate(match.args)}, **match.kwargs}

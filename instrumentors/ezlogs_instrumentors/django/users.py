@@ -23,6 +23,9 @@ def attach_to_anonymous(hooks: Hooks, module: ModuleType) -> None:
     register_identity(module.AnonymousUser, lambda _: Identity("anonymous"))
 
 
+_NAMES = ("user", "_cached_user", "_acached_user")
+
+
 def peek_at_user(request: Any) -> Peek:
     """Return a function that reads the request's user as far as the application has resolved one.
 
@@ -31,11 +34,11 @@ def peek_at_user(request: Any) -> Peek:
 
     def peek() -> Actor | None:
         known = vars(request)
-        for name in ("user", "_cached_user", "_acached_user"):
+        for name in _NAMES:
             given = known.get(name)
-            user = UNRESOLVED if given is None else resolved(given)
-            identity = None if user is UNRESOLVED else identify(user)
-            if identity is not None:
+            if given is None or (user := resolved(given)) is UNRESOLVED:
+                continue
+            if (identity := identify(user)) is not None:
                 return _really(known.get("session"), Actor(*identity))
         return None
 

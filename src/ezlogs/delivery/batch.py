@@ -349,6 +349,9 @@ class SpanEncoder:
         return b"".join(parts)
 
 
+_FEW = 4
+
+
 class Tally:
     """What a batch counts, as its records are made."""
 
@@ -364,12 +367,19 @@ class Tally:
         """Count a record with some events."""
         self._records += 1
         self._spans += is_span
-        self._redactions.update(rules)
-        self._types.update([event.event_type for event in events])
+        types = self._types
+        if rules:
+            self._redactions.update(rules)
+        if len(events) > _FEW:
+            types.update([event.event_type for event in events])
+        else:  # of a request, whose events are counted sooner than `update` begins
+            for event in events:
+                types[event.event_type] += 1
         for event in events:
             if type(event) is SealedRows:
-                self._types[event.event_type] += event.number - 1
-        self._priority = max(self._priority, priority)
+                types[event.event_type] += event.number - 1
+        if priority > self._priority:
+            self._priority = priority
 
     def batch(self, body: bytes) -> Batch:
         """Return the batch of an encoded request."""
