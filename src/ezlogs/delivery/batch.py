@@ -378,8 +378,7 @@ class Tally:
         for event in events:
             if type(event) is SealedRows:
                 types[event.event_type] += event.number - 1
-        if priority > self._priority:
-            self._priority = priority
+        self._priority = max(self._priority, priority)
 
     def batch(self, body: bytes) -> Batch:
         """Return the batch of an encoded request."""
