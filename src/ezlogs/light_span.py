@@ -2,7 +2,8 @@
 
 Half of what a span costs is that the SDK looks at each attribute, takes locks, and makes lists and a copy for its
 processors. A span that ezlogs opens, and on which nobody else does anything, needs none of that. As soon as somebody
-does, one of the SDK's own takes over, with its limits, its warnings and whatever else it is that it does.
+does, one of the SDK's own takes over, with its limits, its warnings and whatever else it is that it does. Where spans
+of the SDK's can do more than is known here, none is made: see `IS_WHOLE`.
 """
 
 from __future__ import annotations
@@ -74,11 +75,11 @@ class LightSpan(Span):
         self._ended_at: int | None = None
         self._started_at: int = time_ns()
 
-    def facts(self) -> dict[str, Any] | None:
+    def only_facts(self) -> dict[str, Any] | None:
         """Return its attributes, if it has nothing else: neither status nor links nor events of anybody's."""
         return None if self._taken_over else self._facts
 
-    def put(self, attributes: Mapping[str, Any]) -> bool:
+    def put_facts(self, attributes: Mapping[str, Any]) -> bool:
         """Take attributes that are texts and numbers; return whether it did."""
         if self._taken_over or self._ended_at is not None:
             return False

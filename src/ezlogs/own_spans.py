@@ -97,6 +97,6 @@ def put(span: Span, attributes: Mapping[str, str | int]) -> None:
         span: The span.
         attributes: The attributes.
     """
-    take = getattr(span, "put", None)
+    take = getattr(span, "put_facts", None)  # of a light span alone
     if take is None or not take(attributes):
         span.set_attributes(attributes)

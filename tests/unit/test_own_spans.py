@@ -27,9 +27,11 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from ezlogs import light_span
+from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.processor import EzlogsSpanProcessor
 from ezlogs.otel_compat import append_event
 from ezlogs.own_spans import SpanSource, put, span_source
+from ezlogs.privacy import Scrubber
 from ezlogs.version import __version__
 
 FACTS: dict[str, str | int] = {"http.request.method": "POST", "url.path": "/orders", "server.port": 443}
@@ -292,6 +294,18 @@ def test_private_fields_are_there_for_who_looks_at_them(monkeypatch: pytest.Monk
     span._attributes["late"] = True
     span.end()
     assert (kept.spans[0].attributes or {})["late"] is True
+
+
+def test_what_was_kept_back_on_them_is_counted_as_on_the_tracers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where somebody has said so himself, once a span of the SDK's has taken over."""
+    kept = provided(monkeypatch)
+    source = SpanSource("ezlogs.test")
+    for start in (source.start, trace.get_tracer("ezlogs.test").start_span):
+        span: Any = start("POST", Context(), SpanKind.SERVER, FACTS)
+        span.set_attribute("ezlogs.redacted", ("attributes.note: email",))
+        span.end()
+    own, tracers = (SpanEncoder(Scrubber()).seal_span(span, ()) for span in kept.spans)
+    assert list(own.rules) == list(tracers.rules) == ["email"]
 
 
 def test_whoever_counts_spans_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,8 +224,8 @@ class SpanEncoder:
     def _seal_bare(self, span: ReadableSpan, events: Sequence[Carried], begun: Begun | None) -> SealedSpan | None:
         """Return a span as `_seal_any` does that has nothing but attributes, and nothing to keep back; else None."""
         status, name = span.status, span.name
-        facts = getattr(span, "facts", None)
-        attributes = facts() if facts else None
+        only_facts = getattr(span, "only_facts", None)  # of a light span alone
+        attributes = facts = only_facts() if only_facts else None
         if attributes is None:
             if status.description or span.links or span.dropped_links or span.dropped_events or events_of(span):
                 return None
@@ -242,7 +242,7 @@ class SpanEncoder:
             self._sources.scope(span.instrumentation_scope),
             span.resource,
             events,
-            () if facts else rules_of(attributes),
+            rules_of(attributes) if facts is None else (),
             self._of_span(status.status_code, events),
         )
 
@@ -349,9 +349,6 @@ class SpanEncoder:
         return b"".join(parts)
 
 
-_FEW = 4
-
-
 class Tally:
     """What a batch counts, as its records are made."""
 
@@ -370,14 +367,8 @@ class Tally:
         types = self._types
         if rules:
             self._redactions.update(rules)
-        if len(events) > _FEW:
-            types.update([event.event_type for event in events])
-        else:  # of a request, whose events are counted sooner than `update` begins
-            for event in events:
-                types[event.event_type] += 1
-        for event in events:
-            if type(event) is SealedRows:
-                types[event.event_type] += event.number - 1
+        for event in events:  # sooner done for the few of a request than `Counter.update` begins
+            types[event.event_type] += event.number if type(event) is SealedRows else 1
         self._priority = max(self._priority, priority)
 
     def batch(self, body: bytes) -> Batch:
