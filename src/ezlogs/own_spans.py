@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
 from ezlogs import runtime as process
+from ezlogs.forks import OWN_LOADING
 from ezlogs.otel_compat import ProcessorWatch, samples_blindly, tracer_parts
 from ezlogs.version import __version__
 
 Opener = Callable[[str, Context, SpanKind, Mapping[str, str | int] | None], Span | None]
+
+
+class _Way(NamedTuple):
+    """How spans are opened as long as the provider and its processors stay as they are."""
+
+    get_tracer: object
+    watch: ProcessorWatch
+    tracer: Tracer
+    light: Opener | None
+    """Opens spans at half the cost, where nobody looks at them but ezlogs."""
 
 
 class SpanSource:
@@ -30,11 +42,7 @@ class SpanSource:
 
     def __init__(self, scope: str) -> None:
         self._scope = scope
-        self._get_tracer: object = None
-        self._watch: ProcessorWatch
-        self._tracer: Tracer
-        self._light: Opener | None = None
-        """Opens spans at half the cost, where nobody looks at them but ezlogs."""
+        self._way: _Way | None = None
 
     def start(
         self,
@@ -56,28 +64,25 @@ class SpanSource:
         runtime = process.current
         if runtime is not None and runtime.carrier is not None and not runtime.carrier.opens_spans:
             return None
-        provider = trace.get_tracer_provider()
-        if self._get_tracer is not trace.get_tracer or not self._watch.unchanged(provider):
-            self._look(provider)
-        if self._light is None or links:
-            return self._tracer.start_span(name, ctx, kind, attributes, links)
-        return self._light(name, ctx, kind, attributes) or self._tracer.start_span(name, ctx, kind, attributes)
+        provider, way = trace.get_tracer_provider(), self._way
+        if way is None or way.get_tracer is not trace.get_tracer or not way.watch.unchanged(provider):
+            way = self._way = self._found(provider)
+        if way.light is None or links:
+            return way.tracer.start_span(name, ctx, kind, attributes, links)
+        return way.light(name, ctx, kind, attributes) or way.tracer.start_span(name, ctx, kind, attributes)
 
-    def _look(self, provider: object) -> None:
+    def _found(self, provider: object) -> _Way:
         """Ask for a tracer, once: the SDK has whoever does filter the warnings of the whole process."""
-        self._watch = ProcessorWatch(provider)
-        self._tracer = trace.get_tracer(self._scope, __version__)
-        self._get_tracer = trace.get_tracer
-        self._light = None
-        processors = self._watch.processors
+        watch, tracer, light = ProcessorWatch(provider), trace.get_tracer(self._scope, __version__), None
         if (
-            processors is not None
-            and all(getattr(type(processor), "is_ezlogs_own", False) for processor in processors)
-            and samples_blindly(getattr(self._tracer, "sampler", None))
+            watch.processors is not None
+            and all(getattr(type(processor), "is_ezlogs_own", False) for processor in watch.processors)
+            and samples_blindly(getattr(tracer, "sampler", None))
         ):
-            from ezlogs.light_span import opener  # it loads the SDK, which is there by now
-
-            self._light = opener(tracer_parts(self._tracer, self._watch, provider))
+            with OWN_LOADING:
+                from ezlogs.light_span import opener  # it loads the SDK, which is there by now
+            light = opener(tracer_parts(tracer, watch, provider))
+        return _Way(trace.get_tracer, watch, tracer, light)
 
 
 @lru_cache(maxsize=64)
