@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 from collections.abc import Iterator, Sequence
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
 import click
@@ -24,6 +23,9 @@ from ezlogs.zone import here
 
 EVERY: Final = 0.5
 """Seconds between two looks."""
+ATTENTION: Final = 0.1
+"""Seconds until Ctrl-C is heeded, at most, while nothing is told."""
+
 QUIET: Final = 1.0
 PATIENCE: Final = 5.0
 LONGEST: Final = 10.0
@@ -65,15 +67,20 @@ def tail(*, everything: bool, once: bool, as_json: bool, phrases: Phrases, port:
 def _moments() -> Iterator[float]:
     """Yield now and then, less often where looking takes long, until somebody presses Ctrl-C.
 
-    That is heeded between two moments: as an exception it could be lost in whatever code it comes upon.
+    That is heeded between two moments: as an exception it could be lost in whatever code it comes upon. The handler
+    takes no lock, which the code that it interrupts may have: that of an event that is waited for, say.
     """
-    ended, took = threading.Event(), 0.0
-    before = signal.signal(signal.SIGINT, lambda *_: ended.set())
+    pressed: list[None] = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(None))
+    next_at = monotonic() + EVERY
     try:
-        while not ended.wait(max(EVERY, 5 * took)):
+        while not pressed:
+            if (left := next_at - monotonic()) > 0:
+                sleep(min(left, ATTENTION))
+                continue
             began = monotonic()
             yield began
-            took = monotonic() - began
+            next_at = monotonic() + max(EVERY, 5 * (monotonic() - began))
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -7,7 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -16,6 +19,7 @@ from click.testing import CliRunner, Result
 from tests.unit.exchange.test_exchange import placed
 
 from ezlogs.cli.app import app
+from ezlogs.cli.tail import _moments
 from ezlogs.dev import feed
 from ezlogs.dev.receiver import Receiver
 from ezlogs.exchange.writing import requests
@@ -72,6 +76,31 @@ def test_a_story_is_told_when_it_happens_until_it_is_interrupted(tmp_path: Path)
                 tail.kill()
     assert first in ("Order 2 was placed\n", "Order 1 was placed\n")
     assert tail.returncode == 0
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("line", range(1, 16))
+def test_an_interrupt_is_heeded_whenever_it_comes(line: int) -> None:
+    """At each line of what waits for it, there and in `threading`: nothing that the handler needs may be taken."""
+    before, passed = signal.getsignal(signal.SIGINT), 0
+
+    def interrupt(frame: FrameType, event: str, _arg: object) -> Any:
+        nonlocal passed
+        if frame.f_code.co_filename not in {_moments.__code__.co_filename, threading.__file__}:
+            return None
+        if event == "line" and signal.getsignal(signal.SIGINT) is not before:
+            passed += 1
+            if passed == line:
+                signal.raise_signal(signal.SIGINT)
+        return interrupt
+
+    traced = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        moments = list(_moments())
+    finally:
+        sys.settrace(traced)
+    assert len(moments) <= 1
 
 
 def test_a_feed_goes_on_where_it_was(tmp_path: Path) -> None:
