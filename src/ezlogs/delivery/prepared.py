@@ -23,7 +23,6 @@ from ezlogs.runtime import Ledger
 if TYPE_CHECKING:
     from ezlogs.delivery.batch import SpanEncoder
     from ezlogs.delivery.row_encoder import EncodedRows, RowEncoder
-    from ezlogs.trackers.data.alike import AlikeRow
 
 
 class Way(NamedTuple):
@@ -82,14 +81,13 @@ class Preparation:
         encoder = self._ways[0].encoder
         return None if encoder is None or len(self._ways) > 1 else encoder.rows
 
-    def take_rows(self, encoded: EncodedRows, rows: Sequence[AlikeRow]) -> SealedRows:
+    def take_rows(self, encoded: EncodedRows) -> SealedRows:
         """Journal rows that hold if the transaction is committed.
 
         Args:
             encoded: What the `encoder` made of them.
-            rows: The rows.
         """
-        (way,) = self._ways
+        (way,), rows = self._ways, encoded.rows
         self._enter(rows[0].alike.at.context)
         sealed = way.encoder.seal_rows(encoded.body, rows, self._under[0])  # type: ignore[union-attr]  # as `encoder` says
         way.keeper.prepared_rows(sealed, event_id(rows[0].timestamp, encoded.tails[0]), self._transaction)

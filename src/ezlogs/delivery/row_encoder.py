@@ -7,12 +7,14 @@ What they have in common is encoded once, and of each only its key, its values a
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from functools import partial
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+from opentelemetry.context import Context
 
 from ezlogs.delivery.event_encoder import EventEncoder, OfKey, encoded_value
 from ezlogs.ids import event_digits, sequence_of
@@ -22,12 +24,12 @@ from ezlogs.snapshot import Pairs, freeze
 from ezlogs.wire import METADATA
 
 if TYPE_CHECKING:
-    from ezlogs.trackers.data.alike import Alike, Choice, Form, Side
+    from ezlogs.trackers.data.alike import Alike, AlikeRow, Choice, Form, Side
 
 MOST: Final = 100
 """Rows that are encoded as one: as many events as one span takes."""
 
-_LARGE: Final = 64 << 10
+_LARGE: Final = 128 << 10
 """Bytes from which on they are enough: a record of the journal has its bounds, too."""
 
 _CHOICES: Final = "choices"
@@ -35,17 +37,19 @@ _MOST_CHOSEN: Final = 1024
 _SHORT: Final = 9
 """Numbers with fewer digits are nobody's."""
 
+_encode_json: Final = msgspec.json.Encoder().encode
 _pack_time: Final = struct.Struct("<cQ").pack
 
 Encode = Callable[[Any], "str | None"]
 
 
 class EncodedRows(NamedTuple):
-    """Rows, encoded as the events of a span."""
+    """Rows, encoded as the events of a span; without tails where each of them is to be told in the plain way."""
 
     body: bytes
     tails: Sequence[int]
     """The end of the id of each."""
+    rows: Sequence[Any]
 
 
 class RowEncoder:
@@ -61,60 +65,91 @@ class RowEncoder:
         self._name = event_name(event_type)
         self._fields: Remembered[int, bytes] = Remembered(lambda size: EVENT_OF_SPAN + varint(size))
 
-    def encoded(self, rows: Sequence[Any], start: int, next_tail: Callable[[], int]) -> EncodedRows:
-        """Return the next rows, encoded: those of one context, up to the first one that needs a second look.
+    def encoded(
+        self, rows: Sequence[Any], next_tail: Callable[[], int], admits: Callable[[Context], bool]
+    ) -> Iterator[EncodedRows]:
+        """Yield rows, encoded: those of one context together; those that need a second look are not encoded.
 
         Args:
             rows: The rows.
-            start: The position of the first.
             next_tail: Numbers an event.
+            admits: Whether what happened in a context may be told without asking for each.
         """
-        parts: list[bytes] = []
-        tails: list[int] = []
         from ezlogs.trackers.data.alike import AlikeRow  # whoever has rows has loaded it
 
-        size, fields, events, ctx = 0, self._fields, self._events, rows[start].alike.at.context
-        sequences, encode_integer = events.sequence_heads, events.integer
-        heads, is_short = events.subject_heads, events.knows_short_texts()
-        previous: Alike | None = None
-        constant: str | None = None
-        for row in rows[start : start + MOST]:
-            if type(row) is not AlikeRow:
-                break
-            alike, form, timestamp, after = row.alike, row.form, row.timestamp, row.values
-            if alike is not previous:
-                if alike.at.context is not ctx:
-                    break
-                previous, constant, key_at = alike, self._constant(alike), alike.key_at
-            encoding = form.encoding
-            if encoding is None or encoding.encoder is not self:
-                encoding = form.encoding = _Encoding(self, form)
-            try:
-                key = after[key_at] if key_at >= 0 else None
-                if is_short and type(key) is int and 0 <= key < _FEW:
-                    number = str(key)
-                    subject: str | None = heads[len(number)] + number
+        for start in range(0, len(rows), MOST):
+            some = rows[start : start + MOST]
+            told = self._told([row if type(row) is AlikeRow else None for row in some], admits)
+            at = 0
+            while at < len(some):
+                if told[at] is None:
+                    found = EncodedRows(b"", (), some[at : at + 1])
                 else:
-                    key = alike.key_of(after)
-                    subject = "" if key is None else events.looked_at_subject_id(key)
-                pieces = encoding.told(row.before, after)
-                if pieces is None or constant is None or subject is None:
-                    break
-                told = "".join(pieces)
-            except (KeyError, TypeError):  # a value that is more than its type says
+                    found = self._together(some, told, at, next_tail)
+                yield found
+                at += len(found.rows)
+
+    def _together(
+        self, rows: Sequence[Any], told: Sequence[str | None], at: int, next_tail: Callable[[], int]
+    ) -> EncodedRows:
+        """Return the rows from one on that are of its context and can be told."""
+        events, fields, name = self._events, self._fields, self._name
+        sequences, encode_integer = events.sequence_heads, events.integer
+        parts: list[bytes] = []
+        tails: list[int] = []
+        size, ctx, previous, constant = 0, rows[at].alike.at.context, None, None
+        for row, of_row in zip(rows[at:], told[at:], strict=True):
+            if of_row is None:
                 break
-            tail = next_tail()
+            if row.alike is not previous:
+                if row.alike.at.context is not ctx:
+                    break
+                previous, constant = row.alike, self._constant(row.alike)
+            timestamp, tail = row.timestamp, next_tail()
             sequence = encode_integer(sequence_of(tail))
             attributes = (
-                f"{constant}{event_digits(timestamp, tail)}{sequences[len(sequence)]}{sequence}{subject}{told}"
+                f"{constant}{event_digits(timestamp, tail)}{sequences[len(sequence)]}{sequence}{of_row}"
             ).encode("latin-1")
-            length = 9 + len(self._name) + len(attributes)
-            parts += (fields[length], _pack_time(b"\x09", timestamp), self._name, attributes)
+            length = 9 + len(name) + len(attributes)
+            parts += (fields[length], _pack_time(b"\x09", timestamp), name, attributes)
             tails.append(tail)
             size += length
             if size >= _LARGE:
                 break
-        return EncodedRows(b"".join(parts), tails)
+        return EncodedRows(b"".join(parts), tails, rows[at : at + len(tails)])
+
+    def _told(self, rows: Sequence[AlikeRow | None], admits: Callable[[Context], bool]) -> list[str | None]:
+        """Return what each of some rows tells that others do not: its key and its values; None for a second look."""
+        groups: dict[tuple[Alike, Form], list[int]] = {}
+        for at, row in enumerate(rows):
+            if row is not None:
+                groups.setdefault((row.alike, row.form), []).append(at)
+        told: list[str | None] = [None] * len(rows)
+        for (alike, form), places in groups.items():
+            if self._constant(alike) is None or not admits(alike.at.context):
+                continue
+            encoding = form.encoding
+            if encoding is None or encoding.encoder is not self:
+                encoding = form.encoding = _Encoding(self, form)
+            for at, text in zip(places, encoding.told(alike, [rows[at] for at in places]), strict=True):
+                told[at] = text
+        return told
+
+    def subject_of(self, alike: Alike) -> Encode:
+        """Return what encodes the id of a subject out of the values of a row that is like others."""
+        events, key_at, heads = self._events, alike.key_at, self._events.subject_heads
+        is_short = events.knows_short_texts() and key_at >= 0
+
+        def subject(values: Sequence[Any]) -> str | None:
+            if is_short:
+                key = values[key_at]
+                if type(key) is int and 0 <= key < _FEW:
+                    number = str(key)
+                    return heads[len(number)] + number
+            text = alike.key_of(values)
+            return "" if text is None else events.looked_at_subject_id(text)
+
+        return subject
 
     def _constant(self, alike: Alike) -> str | None:
         known = alike.encoding
@@ -152,13 +187,10 @@ class RowEncoder:
 
 
 class _Encoding:
-    """Encodes what is told of rows of one form."""
+    """Encodes what is told of rows of one form, column by column: what is done for each row is done by C."""
 
     def __init__(self, encoder: RowEncoder, form: Form) -> None:
         self.encoder = encoder
-        self._choices = form.choices
-        self._chosen: dict[tuple[object, ...], str | None] = {}
-        self._before, self._after = _of_choices(form.choices, after=False), _of_choices(form.choices, after=True)
         found = [encoder.encoder_of(side) for side in form.sides]
         keys = [METADATA + _CHOICES] if form.choices else []
         keys += [key for side in form.sides if side.kind is type(None) and (key := encoder.key_of(side))]
@@ -172,46 +204,57 @@ class _Encoding:
         values = [(side, encode) for side, encode in sides if side.kind is not type(None)]
         self._of_before = [(encode, side.at) for side, encode in values if not side.is_after]
         self._of_after = [(encode, side.at) for side, encode in values if side.is_after]
+        self._chosen = _Chosen(encoder, form.choices)
+        self._chosen_before = [choice.at for choice in form.choices if choice.has_before]
+        self._chosen_after = [choice.at for choice in form.choices if choice.has_after]
 
-    def told(self, before: Sequence[Any], after: Sequence[Any]) -> list[str | None] | None:
-        """Return what is told of one row, in pieces of which one that is None needs a second look; or None for all."""
+    def told(self, alike: Alike, rows: Sequence[AlikeRow]) -> list[str | None]:
+        """Return what each of some rows tells that others do not; None for one that needs a second look."""
         if not self._is_plain:
-            return None
-        pieces = [encode(after[at]) for encode, at in self._of_after]
-        pieces.append(self._constant)
-        if self._of_before:
-            pieces += [encode(before[at]) for encode, at in self._of_before]
-        if self._choices:
-            chosen = (*self._before(before), *self._after(after)) if before else self._after(after)
-            try:
-                pieces.append(self._chosen[chosen])
-            except KeyError:
-                pieces.append(self._called(chosen, before, after))
-        return pieces
+            return [None] * len(rows)
+        try:
+            return self._told(alike, rows)
+        except (KeyError, TypeError, ValueError):  # a value that is more than its type says
+            return [None] if len(rows) == 1 else [told for row in rows for told in self.told(alike, [row])]
 
-    def _called(self, chosen: tuple[object, ...], before: Sequence[Any], after: Sequence[Any]) -> str | None:
-        called = Pairs(
-            (
-                choice.field,
-                (
-                    choice.names.get(before[choice.at]) if choice.has_before else None,
-                    choice.names.get(after[choice.at]) if choice.has_after else None,
-                ),
+    def _told(self, alike: Alike, rows: Sequence[AlikeRow]) -> list[str | None]:
+        all_values = [row.values for row in rows]
+        after = tuple(zip(*all_values, strict=True))
+        before = tuple(zip(*[row.before for row in rows], strict=True))
+        pieces = [list(map(self.encoder.subject_of(alike), all_values))]
+        pieces += [list(map(encode, after[at])) for encode, at in self._of_after]
+        pieces += [list(map(encode, before[at])) for encode, at in self._of_before]
+        pieces.append([self._constant] * len(rows))
+        if self._chosen.choices:
+            chosen = zip(
+                *[before[at] for at in self._chosen_before], *[after[at] for at in self._chosen_after], strict=True
             )
-            for choice in self._choices
-        )
-        if len(self._chosen) >= _MOST_CHOSEN:
-            self._chosen.clear()
-        encoded = self._chosen[chosen] = self.encoder.nested(called)
+            pieces.append(list(map(self._chosen.__getitem__, chosen)))
+        try:
+            return list(map("".join, zip(*pieces, strict=True)))
+        except TypeError:  # some need a second look
+            return [None if None in of_row else "".join(of_row) for of_row in zip(*pieces, strict=True)]
+
+
+class _Chosen(dict[tuple[object, ...], "str | None"]):
+    """What people call the choices of a row, encoded: by the values, those from before first."""
+
+    __slots__ = ("_encoder", "choices")
+
+    def __init__(self, encoder: RowEncoder, choices: Sequence[Choice]) -> None:
+        self._encoder = encoder
+        self.choices = choices
+
+    def __missing__(self, values: tuple[object, ...]) -> str | None:
+        rest = iter(values)
+        before = [choice.names.get(next(rest)) if choice.has_before else None for choice in self.choices]
+        after = [choice.names.get(next(rest)) if choice.has_after else None for choice in self.choices]
+        fields = [choice.field for choice in self.choices]
+        called = Pairs(zip(fields, zip(before, after, strict=True), strict=True))
+        if len(self) >= _MOST_CHOSEN:
+            self.clear()
+        encoded = self[values] = self._encoder.nested(called)
         return encoded
-
-
-def _of_choices(choices: Sequence[Choice], *, after: bool) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-    places = [choice.at for choice in choices]
-    if len(places) == 1:
-        at = places[0]
-        return lambda values: (values[at],)
-    return itemgetter(*places) if places else lambda values: ()
 
 
 def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Encode:
@@ -245,7 +288,7 @@ def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Enc
     if kind in (datetime, date, time) and short:
 
         def moment(value: Any) -> str | None:
-            told: str = value.isoformat()
+            told = _moment(value)
             return heads[len(told)] + told
 
         return moment
@@ -255,6 +298,17 @@ def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Enc
         return text(frozen) if type(frozen) is str else encode(frozen)
 
     return others
+
+
+def _moment(value: datetime | date | time) -> str:
+    """Return a moment as ``isoformat`` does, in a quarter of its time where it is one of UTC.
+
+    >>> _moment(datetime(2026, 3, 1, 7, 30, tzinfo=timezone.utc)), _moment(date(2026, 3, 1))
+    ('2026-03-01T07:30:00+00:00', '2026-03-01')
+    """
+    if type(value) is datetime and value.tzinfo is timezone.utc:
+        return _encode_json(value)[1:-2].decode() + "+00:00"
+    return value.isoformat()
 
 
 class _Integers(dict[int, "str | None"]):

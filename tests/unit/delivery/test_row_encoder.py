@@ -181,16 +181,17 @@ def attributes_of(event: bytes | Span.Event) -> dict[str, Any]:
 def compare(scrubber: Scrubber, some: Sequence[AlikeRow]) -> int:
     """Compare what the encoder makes of rows with the plain way; return how many it left to that."""
     encoder, counter = RowEncoder(EventEncoder(scrubber, EVENT_HEADS), ROWS), tails()
-    left = at = 0
-    while at < len(some):
-        encoded = encoder.encoded(some, at, counter.__next__)
+    left, seen = 0, list[AlikeRow]()
+    for encoded in encoder.encoded(some, counter.__next__, lambda _: True):
+        seen += encoded.rows
+        if not encoded.tails:
+            left += len(encoded.rows)
+            continue
         span = Span.FromString(encoded.body)
-        assert len(span.events) == len(encoded.tails)
-        for event, tail, row in zip(span.events, encoded.tails, some[at:], strict=False):
+        for event, tail, row in zip(span.events, encoded.tails, encoded.rows, strict=True):
             assert (event.name, event.time_unix_nano) == (ROWS, row.timestamp)
             assert attributes_of(event) == attributes_of(plain_event(scrubber, row, tail))
-        left += not encoded.tails
-        at += len(encoded.tails) or 1
+    assert seen == list(some), "each of them, in their order"
     return left
 
 
@@ -232,11 +233,27 @@ def test_more_rows_than_a_span_takes_are_several() -> None:
     columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {"state": STATES})
     some = written(columns, ModelPolicy(), [[number, "new", 1, "n", "p", 2, 3, True] for number in range(MOST + 5)])
     encoder = RowEncoder(EventEncoder(Scrubber(), EVENT_HEADS), ROWS)
-    counter = tails()
-    first = encoder.encoded(some, 0, counter.__next__)
-    assert len(first.tails) <= MOST
-    rest = encoder.encoded(some, len(first.tails), counter.__next__)
-    assert len(first.tails) + len(rest.tails) == MOST + 5 or len(rest.tails) > 0
+    numbers = [len(encoded.tails) for encoded in encoder.encoded(some, tails().__next__, lambda _: True)]
+    assert numbers == [MOST, 5]
+
+
+def test_rows_of_several_kinds_and_contexts_keep_their_order() -> None:
+    """What is told in one go is of one context; what is unlike the others stands where it was."""
+    columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {"state": STATES})
+    some = [
+        written(columns, ModelPolicy(), [[number, state, total, "n", "p", 2, 3, True]])[0]
+        for number, (state, total) in enumerate([("new", 1), ("paid", None), ("new", 1.5), ("ada@example.com", 2)] * 4)
+    ]
+    here, there = Context(), Context({"there": "too"})
+    for number, row in enumerate(some):
+        row.alike.at = row.alike.at._replace(context=here if number < 6 else there)
+    rows: list[Any] = [*some[:2], "another", *some[2:]]
+    encoder = RowEncoder(EventEncoder(Scrubber(), EVENT_HEADS), ROWS)
+    found = list(encoder.encoded(rows, tails().__next__, lambda _: True))
+    assert [row for encoded in found for row in encoded.rows] == rows
+    assert [len(encoded.tails) for encoded in found] == [2, 0, 1, 0, 2, 1, 0, 3, 0, 3, 0]
+    told = list(encoder.encoded(rows, tails().__next__, lambda ctx: ctx is here))
+    assert [len(encoded.tails) for encoded in told if encoded.tails] == [2, 1, 2]
 
 
 def sealed(number: int) -> SealedRows:
@@ -244,7 +261,7 @@ def sealed(number: int) -> SealedRows:
     columns = Columns(NAMES, [False] + [True] * 7, [True] * 8, [False] * 8, [True] * 8, {"state": STATES})
     some = written(columns, ModelPolicy(), [[at, "new", 1, "n", "p", 2, 3, True] for at in range(number)])
     spans = SpanEncoder(Scrubber())
-    encoded = spans.rows.encoded(some, 0, tails().__next__)
+    (encoded,) = spans.rows.encoded(some, tails().__next__, lambda _: True)
     return spans.seal_rows(encoded.body, some, UNDER)
 
 

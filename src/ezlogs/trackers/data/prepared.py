@@ -72,17 +72,16 @@ class Prepared:
 
     def _take(self, rows: Sequence[Any]) -> None:
         encoder = self._encoder()
-        at = 0
-        while at < len(rows):
-            row = rows[at]
-            if type(row) is AlikeRow:
-                many = None if encoder is None else self._many(encoder, rows, at)
-                if many is not None:
-                    self._taken.append(many)
-                    at += len(many.rows)
-                    continue
-            self._alone(row)
-            at += 1
+        if encoder is None:
+            for row in rows:
+                self._alone(row)
+            return
+        for some in encoder.encoded(rows, self._runtime.ledger.next_tail, _are_told):
+            if some.tails:
+                self._taken.append(_Many(some.rows, some.tails, self._preparation.take_rows(some)))
+            else:
+                for row in some.rows:
+                    self._alone(row)
 
     def _encoder(self) -> RowEncoder | None:
         """Return what encodes rows that are alike, where nothing has to be asked of each."""
@@ -90,15 +89,6 @@ class Prepared:
         if runtime.sampler is not None or runtime.settings.strict or not runtime.admits(CHANGE):
             return None
         return self._preparation.encoder()
-
-    def _many(self, encoder: RowEncoder, rows: Sequence[Any], at: int) -> _Many | None:
-        if is_suppressed(rows[at].alike.at.context):
-            return None
-        encoded = encoder.encoded(rows, at, self._runtime.ledger.next_tail)
-        if not encoded.tails:
-            return None
-        taken = rows[at : at + len(encoded.tails)]
-        return _Many(taken, encoded.tails, self._preparation.take_rows(encoded, taken))
 
     def _alone(self, row: Any) -> None:
         made = made_of(row)
@@ -172,6 +162,10 @@ class Prepared:
         except Exception as problem:  # of one event; the others are told all the same
             self._runtime.ledger.note("lost.internal_error")
             self._runtime.report("an event was lost", problem)
+
+
+def _are_told(ctx: Context) -> bool:
+    return not is_suppressed(ctx)
 
 
 def prepare(rows: Sequence[Any], tell: Tell) -> Prepared | None:
