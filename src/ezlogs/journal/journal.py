@@ -25,6 +25,9 @@ _SCARCE: Final = 1 << 20
 _SOON: Final = 256 << 10
 """Bytes that may be written before the worker looks again, though little was written so far."""
 
+_WORTHWHILE: Final = 256 << 10
+"""Bytes of a segment that are to be written before it is left for the next one."""
+
 _SETTLED: Final = 0.5
 """Seconds that one thread waits for another to mark what was acknowledged."""
 
@@ -165,7 +168,10 @@ class Journal(Writer):
             if self._verdicts and (settled := self._verdicts.settled(self._is_done)):
                 self._acks.append(settled)
                 self._mark_acks()
+            left = self._left_early()
             self._shelf.tidy()
+            if left:
+                self._make_ready()
         except Exception as problem:
             self._shelf.has_problem(problem)
         finally:
@@ -259,8 +265,7 @@ class Journal(Writer):
             # Who has it may go on yet, and writes where it was: nobody else may write there any more.
             segment, self._segment = self._segment, None
             if segment is not None:
-                self._passed += segment.position
-                self._shelf.seal(segment)
+                self._leave(segment)
             self._baton, self._missed = [None], None
             self._tally.note("baton_replaced")
         return False
@@ -289,6 +294,26 @@ class Journal(Writer):
         self._idle = self._idle + 1 if not flow and len(self._ready) > 1 else 0
         if self._idle > _IDLE:
             self._shelf.discard(self._ready.pop())
+
+    def _left_early(self) -> bool:
+        """Go on to the next segment if all is done with in the present one, whose pages are there; return whether.
+
+        It is used again after that. To have it filled first would take a page of memory more for each page written.
+        """
+        segment = self._segment
+        if segment is None or segment.memory is None or segment.waiting or not self._ready:
+            return False
+        if segment.position < _WORTHWHILE:
+            return False
+        if not self._take_baton():
+            return False
+        try:
+            if segment is self._segment and not segment.waiting and not self._deferred:
+                self._leave(segment)
+                self._segment = self._ready.popleft()
+        finally:
+            self._baton.append(None)
+        return segment is not self._segment
 
     def _populate(self, soon: int) -> None:
         for segment in (self._segment, *self._ready):

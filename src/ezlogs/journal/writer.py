@@ -229,10 +229,14 @@ class Writer(ABC):
             if not self._ready or not self._ready[0].fits(size):
                 return None
             if segment is not None:
-                self._passed += segment.position
-                self._shelf.seal(segment)
+                self._leave(segment)
             segment = self._segment = self._ready.popleft()
         return segment
+
+    def _leave(self, segment: Segment) -> None:
+        """Go on to another segment. The caller has the baton."""
+        self._passed += segment.position
+        self._shelf.seal(segment)
 
     def _write(self, body: bytes) -> int:
         """Append a record; return its position, or 0 where it has no room. The caller has the baton."""

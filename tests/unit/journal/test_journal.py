@@ -701,6 +701,31 @@ def test_segments_are_used_again(make_journal: MakeJournal, directory: Directory
     assert abandoned.close()
 
 
+def test_pages_in_which_all_is_done_are_used_again_before_more_are_made(
+    make_journal: MakeJournal, directory: Directory, how: Writing
+) -> None:
+    """Where files are mapped: a page costs as much as what is written to it. What waits stays where it is."""
+    journal = make_journal(how=how, segment_size=8 << 20, largest_segment=8 << 20)
+    written, most = 0, 0
+    for index in range(100):
+        receipts = [journal.append(Kind.EVENT, number(4 * index + part), bytes(64 << 10)) for part in range(4)]
+        assert all(receipts)
+        journal.prepare()
+        journal.ack(receipts)
+        journal.prepare()
+        segment = journal._segment
+        assert segment is not None
+        written, most = written + (256 << 10), max(most, segment.position)
+    assert (most < 1 << 20) is (how is Writing.MAPPED), "of a segment of 8 MiB"
+    assert journal._progress() >= written, "what was written is counted all the same"
+    journal.append(Kind.EVENT, b"waits", bytes(512 << 10))
+    present = journal._segment
+    for _ in range(3):
+        journal.prepare()
+    assert journal._segment is present
+    assert set(left_by(journal, directory)) == {b"waits"}
+
+
 def test_what_is_not_mapped_is_not_used_again(directory: Directory) -> None:
     """It would be no cheaper than a new file."""
     with directory.opened(create=True) as within:
