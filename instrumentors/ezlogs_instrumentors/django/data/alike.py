@@ -5,12 +5,12 @@ What they have in common was found out when the first one was saved, and is foun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter, ne
 from time import time_ns
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary, ref
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import UNSET
@@ -26,6 +26,10 @@ from ezlogs_instrumentors.django.data.loaded import Loaded
 from ezlogs_instrumentors.django.data.shapes import Shape, key_of
 from ezlogs_instrumentors.django.data.told import where
 from ezlogs_instrumentors.django.transactions import Seen, open_transaction, open_transactions
+
+
+_GIVEN: Final = 6
+"""As many arguments Django saves a row with: any other number is of another version, or of somebody else's call."""
 
 
 class Plan(NamedTuple):
@@ -55,25 +59,25 @@ class Present(msgspec.Struct, eq=False):
     plan: Plan
     forms: Forms
     concrete: Any
-    connection: Callable[[], Any]
-    """Returns it, as long as it is there."""
+    meta: Any
+    """What Django knows of it."""
     seen: Seen
 
 
 _plans: WeakKeyDictionary[Any, Plan] = WeakKeyDictionary()
 
 
-def keep(  # noqa: PLR0917  # as Django passes them; inline: for each row that is saved
-    instance: Any,
-    updated: bool,
-    raw: bool = False,
-    cls: Any = None,
-    force_insert: object = False,
-    force_update: bool = False,
-    using: str = "default",
-    update_fields: Collection[str] | None = None,
-) -> bool:
-    """Keep a row that was saved, if it is like one before it; return whether it was."""
+def keep(instance: Any, updated: bool, given: Sequence[Any]) -> bool:
+    """Keep a row that was saved, if it is like one before it; return whether it was.
+
+    Args:
+        instance: The row.
+        updated: Whether there was one.
+        given: What Django says besides: its arguments, in their order.
+    """
+    if len(given) != _GIVEN:
+        return False
+    raw, cls, _, _, using, update_fields = given
     transaction = open_transactions.writing.get(using)
     if transaction is None or transaction.writes is None or raw or update_fields is not None:
         return False
@@ -143,13 +147,10 @@ def keep(  # noqa: PLR0917  # as Django passes them; inline: for each row that i
 
 def _holds(present: Present) -> bool:
     """Tell whether what was found out still holds."""
-    blocks = present.connection().atomic_blocks
     return (
         present.circumstances.hold(current_context())
-        and bool(blocks)
-        and not blocks[0]._from_testcase
         and not loading.get()
-        and present.plan.shape.fields is present.concrete._meta.concrete_fields
+        and present.plan.shape.fields is present.meta.concrete_fields
     )
 
 
@@ -190,8 +191,8 @@ def learn(  # noqa: PLR0917  # all that is known of a save
     if found is None or shape.holds_documents or shape.fields is not model._meta.concrete_model._meta.concrete_fields:
         return
     connection, transaction = found
-    writes = transaction.writes
-    if writes is None:
+    writes, blocks = transaction.writes, connection.atomic_blocks
+    if writes is None or not blocks or blocks[0]._from_testcase:
         return
     known: Present | None = writes.found.get((model, not created))
     if known is not None and _holds(known):
@@ -214,7 +215,7 @@ def learn(  # noqa: PLR0917  # all that is known of a save
         plan,
         plan.created if created else plan.updated,
         model._meta.concrete_model,
-        ref(connection),
+        model._meta.concrete_model._meta,
         Seen(transaction.rollbacks, transaction.rollbacks.number),
     )
 

@@ -30,7 +30,7 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
 
     @wraps(original)
     def execute(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
-        if not hooks.active:
+        if sending.depth or not hooks.active:  # what the ORM writes is told as that, and commits nothing
             return original(cursor, sql, *args, **kwargs)
         if cursor.db.vendor == "mysql" and commits(cursor.db, sql):
             try:
@@ -41,7 +41,7 @@ def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
             see_commit(cursor.db)
             return result
         result = original(cursor, sql, *args, **kwargs)
-        if not sending.depth and raw.watching() and hooks.active:
+        if raw.watching() and hooks.active:
             see(cursor, sql)
         return result
 

@@ -39,7 +39,7 @@ def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
         updated = original(instance, *args, **kwargs)
         if hooks.active:
             try:
-                if keep(instance, updated, *args, **kwargs):
+                if not kwargs and keep(instance, updated, args):
                     return updated
             except Exception as problem:
                 failed(problem)
