@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ezlogs.emit import guarded
+from ezlogs.trackers import raw
 from ezlogs_instrumentors.django.data.operations import running
 from ezlogs_instrumentors.hooks import Hooks
 
@@ -21,7 +22,7 @@ class _Sending(local):
     """The alias that the last statement was sent to."""
 
     depth = 0
-    """How many of the ORM's writes are being sent, one inside the other."""
+    """How many of the ORM's writes are being sent, one inside the other; not counted where nobody asks."""
 
 
 sending = _Sending()
@@ -68,6 +69,8 @@ def _inserting(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
         if not hooks.active:
             return original(compiler, *args, **kwargs)
         operation = running.get()
+        if operation is None and not raw.watching():
+            return original(compiler, *args, **kwargs)  # an instance that is saved, as nearly always
         if operation is None or not _may_skip(compiler.query):
             result, counts = sent(compiler.using, original, compiler, *args, **kwargs), []
         else:
@@ -126,8 +129,11 @@ def _updating(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
     def execute_sql(compiler: Any, *args: Any, **kwargs: Any) -> Any:
         if not hooks.active:
             return original(compiler, *args, **kwargs)
-        rows = sent(compiler.using, original, compiler, *args, **kwargs)
         operation = running.get()
+        if operation is None and not raw.watching():
+            sending.using = compiler.using
+            return original(compiler, *args, **kwargs)
+        rows = sent(compiler.using, original, compiler, *args, **kwargs)
         if operation is not None and rows and not is_of_orm():
             note(operation, compiler, rows)
         return rows
