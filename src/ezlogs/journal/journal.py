@@ -9,6 +9,7 @@ from typing import Final
 from ezlogs.journal.directory import Directory
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.record import BODY_AT, DONE, STATE_AT, Record
+from ezlogs.journal.segment import Segment
 from ezlogs.journal.shelf import Shelf
 from ezlogs.journal.writer import SERIAL, Deferred, Receipt, Writer
 
@@ -300,20 +301,24 @@ class Journal(Writer):
 
         It is used again after that. To have it filled first would take a page of memory more for each page written.
         """
-        segment = self._segment
-        if segment is None or segment.memory is None or segment.waiting or not self._ready:
-            return False
-        if segment.position < _WORTHWHILE:
-            return False
-        if not self._take_baton():
+        if self._spent() is None or not self._take_baton():
             return False
         try:
-            if segment is self._segment and not segment.waiting and not self._deferred:
-                self._leave(segment)
-                self._segment = self._ready.popleft()
+            segment = self._spent()
+            if segment is None:  # somebody wrote meanwhile
+                return False
+            self._leave(segment)
+            self._segment = self._ready.popleft()
+            return True
         finally:
             self._baton.append(None)
-        return segment is not self._segment
+
+    def _spent(self) -> Segment | None:
+        """Return the present segment if it can be left early: only what is mapped is used again."""
+        segment = self._segment
+        if segment is None or segment.memory is None or segment.waiting or segment.position < _WORTHWHILE:
+            return None
+        return segment if self._ready and not self._deferred else None
 
     def _populate(self, soon: int) -> None:
         for segment in (self._segment, *self._ready):

@@ -10,7 +10,7 @@ from functools import partial
 from operator import itemgetter, ne
 from time import time_ns
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import msgspec
 from msgspec import UNSET
@@ -27,9 +27,8 @@ from ezlogs_instrumentors.django.data.shapes import Shape, key_of
 from ezlogs_instrumentors.django.data.told import where
 from ezlogs_instrumentors.django.transactions import Seen, open_transaction, open_transactions
 
-
-_GIVEN: Final = 6
-"""As many arguments Django saves a row with: any other number is of another version, or of somebody else's call."""
+_ARGUMENTS: Final = 6
+"""That Django saves a row with; any other number is of another version, or of somebody else's call."""
 
 
 class Plan(NamedTuple):
@@ -59,25 +58,25 @@ class Present(msgspec.Struct, eq=False):
     plan: Plan
     forms: Forms
     concrete: Any
-    meta: Any
-    """What Django knows of it."""
+    connection: Callable[[], Any]
+    """Returns it, as long as it is there."""
     seen: Seen
 
 
 _plans: WeakKeyDictionary[Any, Plan] = WeakKeyDictionary()
 
 
-def keep(instance: Any, updated: bool, given: Sequence[Any]) -> bool:
+def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     """Keep a row that was saved, if it is like one before it; return whether it was.
 
     Args:
         instance: The row.
         updated: Whether there was one.
-        given: What Django says besides: its arguments, in their order.
+        arguments: The others that Django saved it with, in their order.
     """
-    if len(given) != _GIVEN:
+    if len(arguments) != _ARGUMENTS:
         return False
-    raw, cls, _, _, using, update_fields = given
+    raw, cls, _, _, using, update_fields = arguments
     transaction = open_transactions.writing.get(using)
     if transaction is None or transaction.writes is None or raw or update_fields is not None:
         return False
@@ -150,7 +149,8 @@ def _holds(present: Present) -> bool:
     return (
         present.circumstances.hold(current_context())
         and not loading.get()
-        and present.plan.shape.fields is present.meta.concrete_fields
+        and present.connection() is not None
+        and present.plan.shape.fields is present.concrete._meta.concrete_fields
     )
 
 
@@ -215,7 +215,7 @@ def learn(  # noqa: PLR0917  # all that is known of a save
         plan,
         plan.created if created else plan.updated,
         model._meta.concrete_model,
-        model._meta.concrete_model._meta,
+        ref(connection),
         Seen(transaction.rollbacks, transaction.rollbacks.number),
     )
 
