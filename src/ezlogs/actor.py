@@ -13,6 +13,7 @@ from opentelemetry.context import Context
 from ezlogs.event import SYSTEM, UNKNOWN_ACTOR, Actor, InvalidEvent, type_and_id
 from ezlogs.identity import describe, id_text, identify
 from ezlogs.loaded import UNRESOLVED, resolved
+from ezlogs.otel_compat import current_context
 from ezlogs.runtime import current_runtime
 from ezlogs.scope import Scope
 
@@ -39,8 +40,8 @@ _NOBODY = Acting()
 
 def acting(ctx: Context | None = None) -> Acting:
     """Return what a context knows about who acts."""
-    found = context.get_value(_KEY, ctx)
-    return found if isinstance(found, Acting) else _NOBODY
+    found = (current_context() if ctx is None else ctx).get(_KEY)
+    return found if type(found) is Acting else _NOBODY
 
 
 def with_acting(ctx: Context | None = None, *, peek: Peek | None = None, inherited: Actor | None = None) -> Context:

@@ -12,6 +12,7 @@ from opentelemetry.context import Context
 from ezlogs.expressions import expression
 from ezlogs.ids import new_trace_id
 from ezlogs.origin import started_in
+from ezlogs.otel_compat import current_context, current_span
 
 
 class Correlation(msgspec.Struct, gc=False, frozen=True, cache_hash=True, kw_only=True, omit_defaults=True):
@@ -89,9 +90,16 @@ def member_id(value: object) -> str | None:
     return valid_id(str.partition(value, ";")[0].strip(" \t"))  # type: ignore[arg-type]  # a str
 
 
+def members_of(ctx: Context) -> Mapping[str, object]:
+    """Return the baggage of a context, as ``baggage.get_all`` does at a fifth of the cost."""
+    found = ctx.get(_BAGGAGE)
+    return found if isinstance(found, dict) else _NOTHING
+
+
 def current(ctx: Context | None = None) -> Correlation | None:
     """Return the correlation of a context: a scope's, else what arrived in baggage, else the current trace's."""
-    found = (context.get_current() if ctx is None else ctx).get(CORRELATION)
+    ctx = current_context() if ctx is None else ctx
+    found = ctx.get(CORRELATION)
     return found if type(found) is Correlation else arrived(ctx)
 
 
@@ -101,17 +109,19 @@ def arrived(ctx: Context | None = None) -> Correlation | None:
     Baggage whose story is not safe to repeat is not believed in anything else either: the trace's story stands in, or
     where there is no trace a new one.
     """
-    span = trace.get_current_span(ctx).get_span_context()
-    members = baggage.get_all(ctx)
+    ctx = current_context() if ctx is None else ctx
+    span = current_span(ctx)
+    under = trace.INVALID_SPAN_CONTEXT if span is None else span.get_span_context()
+    members = members_of(ctx)
     if not members:  # as most requests from outside
-        return Correlation(correlation_id=f"{span.trace_id:032x}") if span.is_valid else None
+        return Correlation(correlation_id=f"{under.trace_id:032x}") if under.is_valid else None
     ids: dict[str, Any] = {
         field: member_id(members[name]) for field, name in BAGGAGE_MEMBERS.items() if name in members
     }
     correlation_id = ids.pop("correlation_id", "")
     if correlation_id is None:
         ids = {}
-    correlation_id = correlation_id or (f"{span.trace_id:032x}" if span.is_valid else None)
+    correlation_id = correlation_id or (f"{under.trace_id:032x}" if under.is_valid else None)
     if correlation_id is None:
         return None
     flow_id = ids.get("flow_id")
@@ -150,8 +160,8 @@ def placed(
         in_baggage: Whether the baggage is to have the ids. Left out, it has them unless there is a story in the
             context already that was kept out of it.
     """
-    before = context.get_current() if ctx is None else ctx
-    members = dict(baggage.get_all(before))
+    before = current_context() if ctx is None else ctx
+    members = dict(members_of(before))
     if in_baggage is None:
         in_baggage = _STORY in members or type(before.get(CORRELATION)) is not Correlation
     if not in_baggage:
@@ -174,7 +184,7 @@ def placed(
 
 def in_baggage(ctx: Context | None = None) -> bool:
     """Return whether the baggage of a context has a story's id."""
-    return _STORY in baggage.get_all(ctx)
+    return _STORY in members_of(current_context() if ctx is None else ctx)
 
 
 def carrying(ctx: Context) -> Context:

@@ -29,7 +29,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import Attributes, AttributeValue
 
-from ezlogs.otel_compat import append_event
+from ezlogs.otel_compat import append_event, current_span, verdict_without_parent
 
 if TYPE_CHECKING:
     from ezlogs.otel_compat import TracerParts
@@ -300,6 +300,7 @@ def opener(parts: TracerParts | None) -> Callable[..., trace.Span | None] | None
         return None
     tracer = parts.tracer
     ids, sampler = tracer.id_generator, tracer.sampler
+    without_parent = verdict_without_parent(sampler)
 
     def opened(
         name: str, ctx: Context, kind: SpanKind, attributes: Mapping[str, str | int] | None
@@ -307,14 +308,16 @@ def opener(parts: TracerParts | None) -> Callable[..., trace.Span | None] | None
         """Return a span, or None where the tracer does not make one like any other."""
         if not parts.is_enabled() or (attributes and not _PLAIN.issuperset(map(type, attributes.values()))):
             return None
-        parent: SpanContext | None = trace.get_current_span(ctx).get_span_context()
-        if type(parent) is not SpanContext:
+        outer = current_span(ctx)
+        parent: SpanContext | None = None if outer is None else outer.get_span_context()
+        if parent is not None and type(parent) is not SpanContext:
             return None
-        if not parent.is_valid:
-            parent, trace_id = None, ids.generate_trace_id()
+        if parent is None or not parent.is_valid:
+            parent, trace_id, verdict = None, ids.generate_trace_id(), without_parent
         else:
-            trace_id = parent.trace_id
-        verdict = sampler.should_sample(ctx, trace_id, name, kind, attributes, ())
+            trace_id, verdict = parent.trace_id, None
+        if verdict is None:
+            verdict = sampler.should_sample(ctx, trace_id, name, kind, attributes, ())
         flags = int(verdict.decision.is_sampled())
         if parts.has_random_ids:
             flags |= _RANDOM * int(ids.is_trace_id_random() if parent is None else parent.trace_flags.random_trace_id)

@@ -18,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 if TYPE_CHECKING:  # the SDK is loaded by whoever needs one: `import ezlogs` stays light
     from opentelemetry.sdk.trace import Event, Span, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.sampling import SamplingResult
 
     from ezlogs.readable import EventLike, SpanLike
 
@@ -100,7 +101,7 @@ def reads_w3c_only(propagator: object) -> bool:
     """
     if type(propagator) is not CompositePropagator:
         return False
-    return all(type(one) in _W3C for one in getattr(propagator, "_propagators", (None,)))
+    return _W3C.issuperset(map(type, getattr(propagator, "_propagators", (None,))))
 
 
 def append_event(span: Span, event: Event) -> bool:
@@ -195,6 +196,18 @@ def samples_blindly(sampler: object) -> bool:
     parts = ("root", "remote_parent_sampled", "remote_parent_not_sampled")
     local = ("local_parent_sampled", "local_parent_not_sampled")
     return all(type(getattr(sampler, f"_{part}", None)) in simple for part in (*parts, *local))
+
+
+def verdict_without_parent(sampler: Any) -> SamplingResult | None:
+    """Return what a sampler that `samples_blindly` says of every span without a parent.
+
+    Returns:
+        The verdict, but for the attributes; None where it is another one for each trace.
+    """
+    from opentelemetry.sdk.trace.sampling import ParentBased, StaticSampler
+
+    root = getattr(sampler, "_root", None) if type(sampler) is ParentBased else sampler
+    return root.should_sample(Context(), 1, "") if type(root) is StaticSampler else None
 
 
 def current_span(ctx: Context) -> Span | None:

@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 from ezlogs.correlation import Correlation, begun, current, from_mapping, new_story, placed, removed, valid_id
 from ezlogs.identity import id_text
 from ezlogs.origin import started_in
+from ezlogs.otel_compat import current_context
 from ezlogs.sampling.root import ended, rooted, unrooted
 from ezlogs.snapshot import text
 
@@ -58,17 +59,17 @@ class Scope:
     def __init__(self, ctx: Context) -> None:
         self.context = ctx
         self.correlation = current(ctx)
-        before = context.get_current()
+        before = current_context()
         self._mark = _Mark(before.get(_KEY))
         self._back: tuple[Token[None], Token[Context], Context] | None = (
             _home.set(None),
-            context.attach(context.set_value(_KEY, self._mark, ctx)),
+            context.attach(Context({**ctx, _KEY: self._mark})),
             before,
         )
 
     def close(self) -> None:
         """Restore the context that was current before the scope."""
-        innermost: Any = context.get_current().get(_KEY)
+        innermost: Any = current_context().get(_KEY)
         mark = innermost
         while mark is not None and mark is not self._mark:
             mark = mark.outer

@@ -144,6 +144,24 @@ def test_what_is_sampled_out_is_no_span(monkeypatch: pytest.MonkeyPatch) -> None
     assert not span.is_recording()
 
 
+@pytest.mark.parametrize(
+    "sampler", [ALWAYS_ON, ALWAYS_OFF, ParentBased(ALWAYS_ON), ParentBased(ALWAYS_OFF), TraceIdRatioBased(0.5)]
+)
+def test_a_sampler_is_asked_wherever_its_verdict_is_not_always_the_same(
+    monkeypatch: pytest.MonkeyPatch, sampler: Sampler
+) -> None:
+    """Each trace has its own, and a parent decides for its children."""
+    provided(monkeypatch, sampler=sampler)
+    for flags in (None, 0, 1):
+        parent = SpanContext(2, 8, is_remote=True, trace_flags=TraceFlags(flags or 0))
+        ctx = Context() if flags is None else trace.set_span_in_context(NonRecordingSpan(parent), Context())
+        for _ in range(20):
+            known_by = SpanSource("ezlogs.test").start("POST", ctx, SpanKind.SERVER, FACTS).get_span_context()
+            verdict = sampler.should_sample(ctx, known_by.trace_id, "POST", SpanKind.SERVER, FACTS)
+            assert known_by.trace_flags.sampled == verdict.decision.is_sampled()
+            assert known_by.trace_state == (verdict.trace_state or {})
+
+
 def test_others_see_attributes_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor of somebody else's finds them where the tracer puts them, also one that came late."""
     kept, looking = provided(monkeypatch), Looking()

@@ -17,7 +17,8 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, default_getter
 
 from ezlogs import otel_compat
-from ezlogs.correlation import BAGGAGE_MEMBERS, member_id, valid_id
+from ezlogs.correlation import BAGGAGE_MEMBERS, member_id, members_of, valid_id
+from ezlogs.otel_compat import current_context
 from ezlogs.party import Actor
 from ezlogs.runtime import current_runtime
 
@@ -98,7 +99,7 @@ def claimed_actor(ctx: Context | None = None) -> Actor | None:
         >>> claimed_actor(extract({"baggage": "ezlogs.actor=user:7"}, Context()))
         Actor(type='user', id='7', label=None, on_behalf_of=None)
     """
-    claim = context.get_value(_CLAIM, ctx)
+    claim = (current_context() if ctx is None else ctx).get(_CLAIM)
     if not isinstance(claim, str):
         return None
     kind, _, actor_id = claim.partition(":")
@@ -107,7 +108,7 @@ def claimed_actor(ctx: Context | None = None) -> Actor | None:
 
 def claim_kept(ctx: Context) -> Context:
     """Return a context in which who acts in the caller's words is kept apart, and travels no further as baggage."""
-    said = baggage.get_baggage(ACTOR, ctx)
+    said = members_of(ctx).get(ACTOR)
     if said is not None:
         ctx = baggage.remove_baggage(ACTOR, ctx)
     elif ctx.get(_CLAIM) is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 
@@ -13,6 +12,7 @@ from ezlogs.actor import Peek
 from ezlogs.correlation import valid_id
 from ezlogs.emit import tracking
 from ezlogs.ids import new_trace_id
+from ezlogs.otel_compat import SPAN_KEY, current_context, current_span
 from ezlogs.own_spans import SpanSource
 from ezlogs.propagation.edge import Edge, entered, entered_in_span
 from ezlogs.propagation.inbound import extract
@@ -88,7 +88,7 @@ class HttpTracker:
         runtime = process.current
         if runtime is None or not tracking():
             return None
-        ctx, mount = context.get_current(), arrival.mount()
+        ctx, mount = current_context(), arrival.mount()
         outer = _outer(arrival, ctx)
         if outer is not None:
             if mount:
@@ -109,7 +109,7 @@ class HttpTracker:
             ctx = edge.context
             if opens_span and not is_excluded:
                 span = self._opened(arrival, method, edge)
-                ctx = ctx if span is None else trace.set_span_in_context(span, ctx)
+                ctx = ctx if span is None else Context({**ctx, SPAN_KEY: span})
         story = edge.story(ctx)
         if request_id := valid_id(arrival.header("x-request-id")):
             story = story.replace(request_id=request_id)
@@ -170,5 +170,5 @@ def _outer(arrival: Arrival, ctx: Context) -> HttpRequest | None:
 
 
 def _in_local_span(ctx: Context) -> bool:
-    span = trace.get_current_span(ctx).get_span_context()
-    return span.is_valid and not span.is_remote
+    span = current_span(ctx)
+    return span is not None and (known_by := span.get_span_context()).is_valid and not known_by.is_remote
