@@ -99,8 +99,10 @@ def watched(
     def begin_response(status: str, headers: list[tuple[str, str]], *rest: Any, **named: Any) -> Any:
         if match is not None:
             match()
-        _fails(request, rest[0] if rest else named.get("exc_info"))
-        headers = _with_id(request, headers) or headers
+        if rest or named:
+            _fails(request, rest[0] if rest else named.get("exc_info"))
+        if request.sends_id:
+            headers = _with_id(request, headers) or headers
         write = start_response(status, headers, *rest, **named)
         _begins(request, status, headers)
         return _counted(write, request) if callable(write) else write
@@ -116,8 +118,8 @@ def _fails(request: Tracked, exc_info: object) -> None:
 
 @guarded
 def _with_id(request: Tracked, headers: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
-    """Return the headers and the request's id, where it is to be said: in a list of its own, for lists are shared."""
-    if not request.sends_id or not request.request_id or any(name.lower() == "x-request-id" for name, _ in headers):
+    """Return the headers and the request's id, unless they have one: in a list of its own, for lists are shared."""
+    if not request.request_id or any(name.lower() == "x-request-id" for name, _ in headers):
         return None
     return [*headers, ("X-Request-ID", request.request_id)]
 

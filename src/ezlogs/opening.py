@@ -21,6 +21,8 @@ from ezlogs.party import Subject
 ENDING = context.create_key("ezlogs-ending")
 """What a context has in which something is told last, as its span is about to end: nobody will find that open."""
 
+_TEXTS = frozenset({str})
+
 _NO_SEQUENCE = 0
 """Such an event takes no number from those that are told."""
 
@@ -58,7 +60,7 @@ def opened(
         return
     facts = {**(metadata or {}), "reason": "interrupted"}
     actor = current_actor(ctx)
-    if (subject is None or type(subject) is Subject) and all(type(fact) is str for fact in facts.values()):
+    if (subject is None or type(subject) is Subject) and _TEXTS.issuperset(map(type, facts.values())):
         note = UniversalEvent(
             event_type,
             action,

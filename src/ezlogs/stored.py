@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Callable
 from functools import lru_cache
 from types import GetSetDescriptorType, MemberDescriptorType
@@ -52,8 +53,8 @@ def stored(value: object, name: str) -> Any:
 def instance_dict(value: object) -> dict[str, Any]:
     """Return an instance's ``__dict__`` whatever its class makes of attribute access; {} where it has none."""
     kind = type(value)
-    # A class whose own class is no `type` may have code for being a key.
-    found = _known_reader(kind) if type(kind) is type else _reader(kind)  # type: ignore[arg-type]  # it can be one
+    # A class whose own class is none of these may have code for being a key.
+    found = _known_reader(kind) if type(kind) in _OF_CLASSES else _reader(kind)  # type: ignore[arg-type]  # it can be one
     return {} if found is None else found(value)
 
 
@@ -68,6 +69,7 @@ def _reader(of: type) -> Callable[[object], dict[str, Any]] | None:
 
 
 _known_reader = lru_cache(maxsize=256)(_reader)
+_OF_CLASSES: Final = (type, ABCMeta)
 
 
 def declared(kind: type, name: str) -> Any:

@@ -171,7 +171,7 @@ class EventEncoder:
             if (
                 self._kinds[event.said_action, event.said_outcome, event.said_severity] is None
                 or self._actors[event.said_actor] is None
-                or self._correlations[event.correlation] is None
+                or not self._is_plain_story(event.correlation)
             ):
                 return False
             if subject is not None:
@@ -204,6 +204,12 @@ class EventEncoder:
                 elif kind is not bool:
                     return False
         return True
+
+    def _is_plain_story(self, correlation: Correlation) -> bool:
+        """Return whether there is nothing to keep back in a correlation; that of a request is not worth remembering."""
+        story, cause = correlation.correlation_id, correlation.parent_event_id
+        is_of_ours = correlation == Correlation(correlation_id=story, parent_event_id=cause)
+        return is_of_ours or self._correlations[correlation] is not None
 
     def constant(
         self, action: str, actor: Actor, correlation: Correlation, subject_type: str, metadata: Mapping[str, object]

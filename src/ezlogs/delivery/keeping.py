@@ -126,11 +126,12 @@ class Keeper:
             event: The event.
             under: The span that it will happen under.
         """
-        self.awaited.pop(event.event_id, None)
-        receipt = self._journaling.open_scope(self._sealer.seal(event, under), event.event_id)
-        receipts = self._notes.setdefault(event.event_id, [])
+        event_id = event.event_id
+        self.awaited.pop(event_id, None)
+        receipt = self._journaling.open_scope(self._sealer.seal(event, under), event_id)
+        receipts = self._notes.setdefault(event_id, [])
         receipts.append(receipt)
-        if self._notes.get(event.event_id) is not receipts:  # another thread has taken it back meanwhile
+        if self._notes.get(event_id) is not receipts:  # another thread has taken it back meanwhile
             self._journaling.done([receipt])
         self._work()  # it may be taken back before anything is handed over
 
@@ -145,9 +146,10 @@ class Keeper:
         Returns:
             A receipt for `keep_span`.
         """
-        self.awaited.pop(event.event_id, None)
-        receipt = self._journaling.open_work(span, under, self._sealer.seal(event, under), event.event_id)
-        self._noted_with_spans.add(event.event_id)
+        event_id = event.event_id
+        self.awaited.pop(event_id, None)
+        receipt = self._journaling.open_work(span, under, self._sealer.seal(event, under), event_id)
+        self._noted_with_spans.add(event_id)
         self._work()
         return receipt
 
@@ -176,9 +178,9 @@ class Keeper:
             if self.awaited.pop(event_id, None) is not None:
                 note(False)
 
-    def awaits(self, event_id: str) -> bool:
-        """Return whether an event has not come that was journaled with its span."""
-        return event_id in self._noted_with_spans
+    def awaits(self, note: UniversalEvent) -> bool:
+        """Return whether the event has not come of which a note was journaled with its span."""
+        return bool(self._noted_with_spans) and note.event_id in self._noted_with_spans
 
     def take_back(self, event_id: str) -> None:
         """Take back what was journaled by `note`; what was with a span is the span's to acknowledge."""

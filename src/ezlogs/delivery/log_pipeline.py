@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 
-from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.logs import ForeignLogs, LogEncoder, hand_over, span_context
 from ezlogs.delivery.pipeline import Pipeline
 from ezlogs.delivery.riders import LoggedRidingEvent
@@ -57,6 +56,8 @@ class LogPipeline(Pipeline):
     def _journal(self, resource: Resource) -> None:
         super()._journal(resource)
         keeper = self._logs.keeper
+        if not self._signal.copies:
+            self._note_by(keeper)
         if keeper is not None:
             from ezlogs.delivery.prepared import Way
 
@@ -75,10 +76,6 @@ class LogPipeline(Pipeline):
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         return ((self._logs, self._logs_endpoint),)
-
-    @property
-    def _keeper_of_events(self) -> Keeper | None:
-        return self._keeper if self._signal.copies else self._logs.keeper
 
     def _pending_events(self) -> int:
         copies = self._signal.copies

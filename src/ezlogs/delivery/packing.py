@@ -12,11 +12,9 @@ import msgspec
 from ezlogs.correlation import Correlation
 from ezlogs.event import UniversalEvent
 from ezlogs.facts import Sampled
-from ezlogs.otlp.values import Remembered
 from ezlogs.party import Actor
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode_correlation: Final = msgspec.msgpack.Decoder(Correlation).decode
 
 _Fields = tuple[
     str,  # event type
@@ -30,14 +28,10 @@ _Fields = tuple[
     Any,  # id
     int,  # timestamp
     int,  # tail
-    bytes,  # correlation
+    Correlation,
     Sampled | None,
 ]
 _decode: Final = msgspec.msgpack.Decoder(_Fields).decode
-
-_correlations: Final[Remembered[Correlation, msgspec.Raw]] = Remembered(
-    lambda correlation: msgspec.Raw(_encode(_encode(correlation)))  # as bytes: many events have the same
-)
 
 
 def packed(event: UniversalEvent) -> bytes | None:
@@ -70,7 +64,7 @@ def packed(event: UniversalEvent) -> bytes | None:
                 event.said_id,
                 event.timestamp,
                 event.said_tail,
-                _correlations[event.correlation],
+                event.correlation,
                 event.sampling,
             )
         )
@@ -94,7 +88,7 @@ def unpacked(data: bytes) -> UniversalEvent:
         metadata,
         outcome,
         duration,
-        _decode_correlation(correlation),
+        correlation,
         (),
         None,
         severity,

@@ -72,6 +72,10 @@ class Pipeline:
         self._put = self._worker.put
         self._keeper: Keeper | None = None
         """Journals what is handed over before the application goes on, where there is a journal."""
+        self._keeper_of_events: Keeper | None = None
+        """The same of events alone."""
+        self.notes_openings = False
+        """Whether events are journaled, and so what will be told of them later."""
         self._span_ways: tuple[Way, ...] = ()
         self._preparation: type[Preparation]
         wanted = not matches(loaded.settings.disabled_events, "system.error")
@@ -131,9 +135,15 @@ class Pipeline:
         self._preparation = Preparation
         _ = self._spans.rows
         keeper = self._keeper = self._worker.keeper
+        self._note_by(keeper)
         if keeper is not None:
             carry = partial(Pipeline.carry, self)
             self._span_ways = (Way(keeper, _under, self._deliver_prepared, carry, self._spans, self._deliver_rows),)
+
+    def _note_by(self, keeper: Keeper | None) -> None:
+        """Have it noted by a keeper what will be told later."""
+        self._keeper_of_events = keeper
+        self.notes_openings = keeper is not None
 
     def _addresses(self) -> Iterable[tuple[Worker, str]]:
         """The workers, and where each of them sends to."""
@@ -163,11 +173,6 @@ class Pipeline:
         """Whether spans are ezlogs' to open: where it delivers them, or its events need one to ride on."""
         return self.owned() or not self._endpoint_given
 
-    @property
-    def notes_openings(self) -> bool:
-        """Whether events are journaled, and so what will be told of them later."""
-        return self._keeper_of_events is not None
-
     def opened(self, note: UniversalEvent, ctx: Context, *, with_span: bool = False) -> None:
         """Journal what is to be delivered if this process does not get to the event of the same id."""
         keeper = self._keeper_of_events
@@ -185,13 +190,15 @@ class Pipeline:
 
     def awaited(self, event_id: str, note: Callable[[bool], object]) -> None:
         """Have it noted before anything that it causes, and if it takes longer than a moment; see `ezlogs.opening`."""
-        if self._keeper_of_events is not None:
-            self._keeper_of_events.wait_to_note(event_id, note)
+        keeper = self._keeper_of_events
+        if keeper is not None:
+            keeper.wait_to_note(event_id, note)
 
     def closed(self, event_id: str) -> None:
         """Take back what was journaled for an event, which is journaled itself by now, or will never be."""
-        if self._keeper_of_events is not None:
-            self._keeper_of_events.take_back(event_id)
+        keeper = self._keeper_of_events
+        if keeper is not None:
+            keeper.take_back(event_id)
 
     def preparing(self) -> Preparation | None:
         """Return where a transaction's events are journaled before it is committed; None where nothing is."""
@@ -223,10 +230,6 @@ class Pipeline:
             return True
         self._keeper.done([rows.receipt])
         return False
-
-    @property
-    def _keeper_of_events(self) -> Keeper | None:
-        return self._keeper
 
     def _kept_on(  # by position, from one place
         self, keeper: Keeper, event: UniversalEvent, span: trace.Span, riders: Riders | None, ctx: Context
@@ -272,18 +275,20 @@ class Pipeline:
 
     def owned(self) -> bool:
         """Return whether ezlogs' processor is the current provider's only exporter; cheap while nothing changes."""
-        if self._settings.pipeline != "auto":
-            return self._settings.pipeline == "owned"
         provider = trace.get_tracer_provider()
         if not self._watch.unchanged(provider):
             self._watch = otel_compat.ProcessorWatch(provider)
-            processors = self._watch.processors
-            self._owned = (
-                processors is not None
-                and self.processor in processors
-                and not any(_exports(processor) for processor in processors if processor is not self.processor)
-            )
+            self._owned = self._is_to_own(self._watch.processors)
         return self._owned
+
+    def _is_to_own(self, processors: Sequence[SpanProcessor] | None) -> bool:
+        if self._settings.pipeline != "auto":
+            return self._settings.pipeline == "owned"
+        return (
+            processors is not None
+            and self.processor in processors
+            and not any(_exports(processor) for processor in processors if processor is not self.processor)
+        )
 
     def flush(self, timeout: float) -> bool:
         """Deliver what was handed over within ``timeout`` seconds; return whether all of it went out."""
@@ -333,7 +338,7 @@ class Pipeline:
 
     def ended(self, span: ReadableSpan, riders: Riders) -> None:
         """Take a sampled span that ended, and what rode on it."""
-        if self._keeper and riders.note is not None and self._keeper.awaits(riders.note.event_id):
+        if self._keeper and riders.note is not None and self._keeper.awaits(riders.note):
             self._keeper.note(riders.note, riders.under)  # somebody has ended the span before its time
         if self.owned():
             item = EndedSpan(span, riders.close())

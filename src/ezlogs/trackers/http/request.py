@@ -23,7 +23,7 @@ from ezlogs.propagation.inbound import claimed_actor
 from ezlogs.sampling.root import ended, rooted, routed
 from ezlogs.scope import Scope
 from ezlogs.stored import declared, stored
-from ezlogs.trackers.auth import denied, refusal_anew, route_of
+from ezlogs.trackers.auth import REASONS, denied, refusal_anew, route_of
 from ezlogs.trackers.error import unhandled
 from ezlogs.trackers.http.arrival import Arrival
 from ezlogs.trackers.http.details import (
@@ -99,6 +99,7 @@ class HttpRequest:
         "_response",
         "_route",
         "_scope",
+        "_secrets",
         "_span",
         "context",
         "is_open",
@@ -130,6 +131,8 @@ class HttpRequest:
         self._noted: str | None = None
         """The route that the journal knows it by."""
         self._parameters: dict[str, object] = {}
+        self._secrets: Mapping[str, tuple[str, str | None]] = {}
+        """Those parameters of which privacy keeps something back: the value, and what stands in its place."""
         self._response = Response()
         self._error: BaseException | None = None
         self._facts: dict[str, object] = {}
@@ -338,7 +341,8 @@ class HttpRequest:
                 duration=duration,
                 error=error,
             )
-        denied(status=status, subject=route_of(self._method, route), ctx=self.context)
+        if status in REASONS:
+            denied(status=status, subject=route_of(self._method, route), ctx=self.context)
         ended(self.context, self._event_id, outcome, duration)
         if self._is_told:
             closed(self._event_id)
@@ -355,17 +359,17 @@ class HttpRequest:
         if not parameters:
             return
         self._parameters.update(parameters)
-        if self._span is not None and (secrets := self._secrets()):
-            self._span.set_attribute("url.path", without(self._path, secrets))
+        runtime = process.current
+        if runtime is not None:
+            self._secrets = hidden(self._parameters, runtime.scrubber)
+            if self._secrets and self._span is not None:
+                self._span.set_attribute("url.path", without(self._path, self._secrets))
 
     def _shown(self) -> Mapping[str, object]:
         """Return the parameters, with what privacy puts in the place of secrets."""
-        shown = {name: value for name, (_, value) in self._secrets().items()}
-        return {**self._parameters, **shown} if shown else self._parameters
-
-    def _secrets(self) -> Mapping[str, tuple[str, str | None]]:
-        runtime = process.current
-        return {} if runtime is None or not self._parameters else hidden(self._parameters, runtime.scrubber)
+        if not self._secrets:
+            return self._parameters
+        return {**self._parameters, **{name: shown for name, (_, shown) in self._secrets.items()}}
 
     def _metadata(self, route: str | None, reason: str | None) -> dict[str, Any]:
         found: dict[str, Any] = {"method": self._method}
