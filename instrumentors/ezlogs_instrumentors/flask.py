@@ -18,7 +18,7 @@ from opentelemetry import context
 
 from ezlogs.emit import guarded
 from ezlogs.event import Actor
-from ezlogs.otel_compat import is_switched_off, was_taken_in_hand
+from ezlogs.otel_compat import current_context, is_switched_off, was_taken_in_hand
 from ezlogs.stored import instance_dict
 from ezlogs.trackers.http import CgiArrival, HttpTracker, Tracked
 from ezlogs.trackers.http.arrival import MOUNTED
@@ -81,7 +81,8 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
                 return original(app, *args, **kwargs)
             handling.dispatches(begins=not _has_contrib(app))
             result = original(app, *args, **kwargs)
-            handling.dispatches()  # at the latest: whatever OpenTelemetry's instrumentation did or did not do
+            if not handling.is_dispatched:  # whatever OpenTelemetry's instrumentation did or did not do
+                handling.dispatches()
             return result
 
         return preprocess_request
@@ -159,11 +160,16 @@ class _Handling:
         """Return whether it is in this application's hands."""
         return self._app is app
 
+    @property
+    def is_dispatched(self) -> bool:
+        """Whether it is known which route the application has matched."""
+        return self._context is not None
+
     def serve(
         self, application: Any, environ: Environ, start_response: Callable[..., Any], *, begins: bool
     ) -> Iterable[bytes]:
         """Answer the request, from here on or from where it begins inside."""
-        before, outer = context.get_current(), environ.get(_HANDLING)
+        before, outer = current_context(), environ.get(_HANDLING)
         environ[_HANDLING] = self
         if begins:
             self._begin(environ)
@@ -182,7 +188,7 @@ class _Handling:
         if self._tracked is None:
             return body
         body = self._answered(self._tracked, body, environ)
-        if type(body) is Body and context.get_current() is not before:
+        if type(body) is Body and current_context() is not before:
             # OpenTelemetry's span is yet to be left, by what makes the body, in the body's own context.
             context.attach(before)
         return body
@@ -285,12 +291,14 @@ class _User:
         return actor_of(user)
 
 
-@guarded
-def _handling(app: Any) -> _Handling | None:
+def _found(app: Any) -> _Handling | None:
     """Return the handling of the present request by an application."""
     current = _current()
     found = None if current is None else current.request.environ.get(_HANDLING)
     return found if isinstance(found, _Handling) and found.is_of(app) else None
+
+
+_handling = guarded(_found)
 
 
 def _current() -> Any:
@@ -314,7 +322,7 @@ def _variables() -> tuple[ContextVar[Any], ContextVar[Any]]:
 
 
 def _finalized(app: Any, response: Any, *args: Any, **kwargs: Any) -> None:
-    if (handling := _handling(app)) is not None:
+    if (handling := _found(app)) is not None:
         handling.finalized(response, args)
 
 

@@ -40,7 +40,7 @@ def listening(event_type: str | None = None) -> bool:
 
     A tracker that would work for nothing asks first.
     """
-    runtime = current_runtime()
+    runtime = process.current
     if runtime is None or runtime.carrier is None:
         return False
     return event_type is None or runtime.admits(event_type) is not False

@@ -13,15 +13,19 @@ from opentelemetry.trace import Link, Span, SpanKind, Tracer
 from ezlogs import runtime as process
 from ezlogs.forks import OWN_LOADING
 from ezlogs.otel_compat import ProcessorWatch, samples_blindly, tracer_parts
+from ezlogs.runtime import Carrier
 from ezlogs.version import __version__
 
 Opener = Callable[[str, Context, SpanKind, Mapping[str, str | int] | None], Span | None]
 
 
 class _Way(NamedTuple):
-    """How spans are opened as long as the provider and its processors stay as they are."""
+    """How spans are opened as long as the carrier, the provider and its processors stay as they are."""
 
     get_tracer: object
+    carrier: Carrier | None
+    opens: bool
+    """Whether spans are opened at all."""
     watch: ProcessorWatch
     tracer: Tracer
     light: Opener | None
@@ -62,17 +66,24 @@ class SpanSource:
             links: To other spans.
         """
         runtime = process.current
-        if runtime is not None and runtime.carrier is not None and not runtime.carrier.opens_spans:
-            return None
+        carrier = None if runtime is None else runtime.carrier
         provider, way = trace.get_tracer_provider(), self._way
-        if way is None or way.get_tracer is not trace.get_tracer or not way.watch.unchanged(provider):
-            way = self._way = self._found(provider)
+        if (
+            way is None
+            or way.carrier is not carrier
+            or way.get_tracer is not trace.get_tracer
+            or not way.watch.unchanged(provider)
+        ):
+            way = self._way = self._found(provider, carrier)
+        if not way.opens:
+            return None
         if way.light is None or links:
             return way.tracer.start_span(name, ctx, kind, attributes, links)
         return way.light(name, ctx, kind, attributes) or way.tracer.start_span(name, ctx, kind, attributes)
 
-    def _found(self, provider: object) -> _Way:
+    def _found(self, provider: object, carrier: Carrier | None) -> _Way:
         """Ask for a tracer, once: the SDK has whoever does filter the warnings of the whole process."""
+        opens = carrier is None or carrier.opens_spans
         watch, tracer, light = ProcessorWatch(provider), trace.get_tracer(self._scope, __version__), None
         if (
             watch.processors is not None
@@ -82,7 +93,7 @@ class SpanSource:
             with OWN_LOADING:
                 from ezlogs.light_span import opener  # it loads the SDK, which is there by now
             light = opener(tracer_parts(tracer, watch, provider))
-        return _Way(trace.get_tracer, watch, tracer, light)
+        return _Way(trace.get_tracer, carrier, opens, watch, tracer, light)
 
 
 @lru_cache(maxsize=64)

@@ -125,7 +125,7 @@ class Journaling:
         if on_span or tail is None or event.said_id:
             item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(at, tail)
             owner = sealed.trace_id + sealed.span_id.to_bytes(8, "big") if on_span else b""
-            receipt = self._journal.append(_EVENT, item_id, sealed.head() + body, sealed.priority, owner=owner)
+            receipt = self._append(_EVENT, item_id, sealed.head() + body, sealed.priority, owner=owner)
         else:  # the same, packed at once: most events are such
             head = _LOOSE(
                 _LOOSE_SIZE + len(body),
@@ -143,9 +143,9 @@ class Journaling:
                 at,
             )
             receipt = self._journal.append_body(head + body)
+            if not receipt and receipt != 0:
+                self.wait_for(receipt)
         sealed.receipt = receipt
-        if not receipt and receipt != 0:
-            self.wait_for(receipt)
         if sealed.plain is not None:
             sealed.body = b""  # it is made again from the event
 
@@ -263,7 +263,13 @@ class Journaling:
         return sealed.payload(written)
 
     def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int, *, owner: bytes = b"") -> Receipt:
-        receipt = self._journal.append(kind, item_id, payload, priority, owner=owner)
+        id_size, owner_size = len(item_id), len(owner)
+        size = HEAD_SIZE + id_size + owner_size + len(payload)
+        try:
+            head = pack_head(size, kind, priority, id_size, owner_size, time_ns())
+        except struct.error:
+            return self._journal.append(kind, item_id, payload, priority, owner=owner)  # which counts what is no record
+        receipt = self._journal.append_body(b"".join((head, item_id, owner, payload)))
         if not receipt and receipt != 0:
             self.wait_for(receipt)
         return receipt

@@ -8,9 +8,9 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link
 
+from ezlogs import runtime as process
 from ezlogs.correlation import CORRELATION, Correlation, arrived, current, new_story, placed, removed
 from ezlogs.propagation.inbound import claim_dropped, claim_kept
-from ezlogs.runtime import current_runtime
 from ezlogs.scope import outside
 
 
@@ -63,5 +63,5 @@ def _id(story: Correlation | None) -> str | None:
 
 
 def _links() -> bool:
-    runtime = current_runtime()
+    runtime = process.current
     return runtime is not None and runtime.settings.trust_inbound == "link"

@@ -248,7 +248,6 @@ class HttpRequest:
         """Remember what is about to become a response."""
         self._error = error
 
-    @guarded
     def responds(self, status: int, header: Callable[[str], str | None] | None = None) -> None:
         """Say how the response begins.
 

@@ -10,7 +10,7 @@ from opentelemetry.trace import Span, SpanKind
 from ezlogs import runtime as process
 from ezlogs.actor import Peek
 from ezlogs.correlation import valid_id
-from ezlogs.emit import tracking
+from ezlogs.emit import is_suppressed
 from ezlogs.ids import new_trace_id
 from ezlogs.otel_compat import SPAN_KEY, current_context, current_span
 from ezlogs.own_spans import SpanSource
@@ -86,9 +86,10 @@ class HttpTracker:
             The request, or None where nothing listens or instrumentation is suppressed.
         """
         runtime = process.current
-        if runtime is None or not tracking():
+        ctx = current_context()
+        if runtime is None or runtime.carrier is None or is_suppressed(ctx):
             return None
-        ctx, mount = current_context(), arrival.mount()
+        mount = arrival.mount()
         outer = _outer(arrival, ctx)
         if outer is not None:
             if mount:
