@@ -70,7 +70,9 @@ def current_actor(ctx: Context | None = None) -> Actor:
     In a request whose user nobody has resolved yet it is ``unknown``; the application knows an ``anonymous`` one.
     """
     known = acting(ctx)
-    who = known.scope or _seen(known) or known.inherited or (SYSTEM if known.peek is None else UNKNOWN_ACTOR)
+    who = known.scope or (known.peek and _seen(known.peek)) or known.inherited
+    if who is None:
+        who = SYSTEM if known.peek is None else UNKNOWN_ACTOR
     if known.on_behalf_of is not None and who.on_behalf_of is None:
         return msgspec.structs.replace(who, on_behalf_of=known.on_behalf_of)
     return who
@@ -131,11 +133,9 @@ def _once_resolved(lazy: object) -> Actor | None:
     return None if resolved(lazy) is UNRESOLVED else _named(lazy)
 
 
-def _seen(known: Acting) -> Actor | None:
-    if known.peek is None:
-        return None
+def _seen(peek: Peek) -> Actor | None:
     try:
-        return known.peek()
+        return peek()
     except Exception as problem:  # the application's own objects: an event is worth more than its actor
         runtime = current_runtime()
         if runtime is not None:

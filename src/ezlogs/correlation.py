@@ -174,8 +174,8 @@ def placed(
             value = clean_id(value)
         if value is not None:
             members[name] = value
-        else:
-            members.pop(name, None)
+        elif name in members:
+            del members[name]
     values: dict[str, object] = {CORRELATION: correlation}
     if members or _BAGGAGE in before:
         values[_BAGGAGE] = members

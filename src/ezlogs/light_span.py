@@ -32,6 +32,8 @@ from opentelemetry.util.types import Attributes, AttributeValue
 from ezlogs.otel_compat import append_event, current_span, verdict_without_parent
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TraceState
+
     from ezlogs.otel_compat import TracerParts
 
 _UNSET: Final = Status(StatusCode.UNSET)
@@ -300,7 +302,8 @@ def opener(parts: TracerParts | None) -> Callable[..., trace.Span | None] | None
         return None
     tracer = parts.tracer
     ids, sampler = tracer.id_generator, tracer.sampler
-    without_parent = verdict_without_parent(sampler)
+    always = verdict_without_parent(sampler)
+    without_parent = None if always is None else _judged(always)
 
     def opened(
         name: str, ctx: Context, kind: SpanKind, attributes: Mapping[str, str | int] | None
@@ -313,22 +316,28 @@ def opener(parts: TracerParts | None) -> Callable[..., trace.Span | None] | None
         if parent is not None and type(parent) is not SpanContext:
             return None
         if parent is None or not parent.is_valid:
-            parent, trace_id, verdict = None, ids.generate_trace_id(), without_parent
+            parent, trace_id, judged = None, ids.generate_trace_id(), without_parent
         else:
-            trace_id, verdict = parent.trace_id, None
-        if verdict is None:
-            verdict = sampler.should_sample(ctx, trace_id, name, kind, attributes, ())
-        flags = int(verdict.decision.is_sampled())
+            trace_id, judged = parent.trace_id, None
+        is_recording, flags, trace_state = judged or _judged(
+            sampler.should_sample(ctx, trace_id, name, kind, attributes, ())
+        )
         if parts.has_random_ids:
             flags |= _RANDOM * int(ids.is_trace_id_random() if parent is None else parent.trace_flags.random_trace_id)
-        known_by = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags], verdict.trace_state)
-        if not verdict.decision.is_recording():
+        known_by = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags], trace_state)
+        if not is_recording:
             return NonRecordingSpan(known_by)
         span = LightSpan(parts, name, known_by, parent, kind, dict(attributes or ()))
         parts.begin(span, ctx)
         return span
 
     return opened
+
+
+def _judged(verdict: Any) -> tuple[bool, int, TraceState | None]:
+    """Return what a sampler's verdict says of a span: whether it records, its flags, and its trace state."""
+    decision = verdict.decision
+    return decision.is_recording(), int(decision.is_sampled()), verdict.trace_state
 
 
 _PLAIN: Final = frozenset({str, int})

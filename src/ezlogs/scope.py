@@ -54,11 +54,10 @@ class Scope:
         ctx: The context to attach.
     """
 
-    __slots__ = ("_back", "_mark", "context", "correlation")
+    __slots__ = ("_back", "_mark", "context")
 
     def __init__(self, ctx: Context) -> None:
         self.context = ctx
-        self.correlation = current(ctx)
         before = current_context()
         self._mark = _Mark(before.get(_KEY))
         self._back: tuple[Token[None], Token[Context], Context] | None = (
@@ -66,6 +65,11 @@ class Scope:
             context.attach(Context({**ctx, _KEY: self._mark})),
             before,
         )
+
+    @property
+    def correlation(self) -> Correlation | None:
+        """The story, flow and cause that it is in."""
+        return current(self.context)
 
     def close(self) -> None:
         """Restore the context that was current before the scope."""

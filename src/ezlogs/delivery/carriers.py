@@ -89,9 +89,21 @@ def place_of(event: UniversalEvent, under: SpanContext | None) -> tuple[bytes, i
         event: The event.
         under: The span that it happened under.
     """
-    if under is not None and under.is_valid:
-        return under.trace_id.to_bytes(16, "big"), under.span_id
-    return TRACE_IDS[event.correlation.correlation_id], 0
+    place = None if under is None else place_under(under)
+    return place or (TRACE_IDS[event.correlation.correlation_id], 0)
+
+
+def place_under(span: SpanContext) -> tuple[bytes, int] | None:
+    """Return the place of what belongs under a span; None where that is no valid one."""
+    known_by, place = _last_place[0]
+    if known_by is not span:  # most often it is the span of the event before
+        place = (span.trace_id.to_bytes(16, "big"), span.span_id) if span.is_valid else None
+        _last_place[0] = span, place
+    return place
+
+
+_last_place: Final[list[tuple[SpanContext, tuple[bytes, int] | None]]] = [(INVALID_SPAN_CONTEXT, None)]
+"""In one piece, which threads replace as they come."""
 
 
 def _trace_id_of(correlation_id: str) -> bytes:

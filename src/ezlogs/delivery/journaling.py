@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.trace import SpanContext
 
 from ezlogs.delivery.batch import Batch
+from ezlogs.delivery.carriers import place_under
 from ezlogs.delivery.heir import Heir, Left
 from ezlogs.delivery.sealed import HEAD as SEALED_HEAD
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, SealedSpan
@@ -396,7 +397,8 @@ def _is_interrupting() -> bool:
 
 def _key(span: SpanContext) -> bytes:
     """Return what a span is known by in the journal."""
-    return span.trace_id.to_bytes(16, "big") + span.span_id.to_bytes(8, "big")
+    trace_id, span_id = place_under(span) or (bytes(16), 0)
+    return trace_id + span_id.to_bytes(8, "big")
 
 
 def journaling(

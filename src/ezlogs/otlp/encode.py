@@ -217,7 +217,10 @@ def _ids_of(context: SpanContext, parent: SpanContext | None) -> list[bytes]:
 
 
 def _kind_field(kind: SpanKind) -> bytes:
-    return b"\x30" + VARINTS[kind.value + 1]
+    return _KINDS[kind]
+
+
+_KINDS = {kind: b"\x30" + VARINTS[kind.value + 1] for kind in SpanKind}
 
 
 def encode_span_end(end_time_unix_nano: int, attributes: Mapping[str, Any]) -> bytes:
