@@ -355,14 +355,13 @@ class HttpRequest:
             self.peeks.settle()
 
     def _learn(self, parameters: Mapping[str, object] | None) -> None:
-        if not parameters:
+        runtime = process.current
+        if not parameters or runtime is None:
             return
         self._parameters.update(parameters)
-        runtime = process.current
-        if runtime is not None:
-            self._secrets = hidden(self._parameters, runtime.scrubber)
-            if self._secrets and self._span is not None:
-                self._span.set_attribute("url.path", without(self._path, self._secrets))
+        self._secrets = hidden(self._parameters, runtime.scrubber)
+        if self._secrets and self._span is not None:
+            self._span.set_attribute("url.path", without(self._path, self._secrets))
 
     def _shown(self) -> Mapping[str, object]:
         """Return the parameters, with what privacy puts in the place of secrets."""
