@@ -14,6 +14,8 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from wrapt import FunctionWrapper, register_post_import_hook
 
 from ezlogs.emit import guarded
+from ezlogs.runtime import current_runtime, on_settings
+from ezlogs.settings import Settings
 
 
 class Hooks:
@@ -71,6 +73,24 @@ class Hooks:
         receiver = guarded(receiver)
         signal.connect(receiver, weak=False)
         self._undo.append(lambda: signal.disconnect(receiver))
+
+    def when(self, wanted: Callable[[Settings], bool], attach: Callable[[Hooks], object]) -> None:
+        """Attach what only some settings want as soon as there are such: where nobody wants it, it costs nothing.
+
+        Args:
+            wanted: Whether these settings do.
+            attach: Called once.
+        """
+        attach = guarded(attach)
+
+        def look(settings: Settings) -> None:
+            if self.active and wanted(settings) and end():
+                attach(self)
+
+        end = on_settings(look)
+        self._undo.append(end)
+        if (runtime := current_runtime()) is not None:
+            look(runtime.settings)
 
     def on_undo(self, call: Callable[[], object]) -> None:
         """Have something else taken back by `undo`; what is called last is taken back last."""

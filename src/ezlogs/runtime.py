@@ -334,4 +334,29 @@ def install(runtime: Runtime | None) -> Runtime | None:
     """Make a runtime the process's own; return the one that was."""
     global current
     current, before = runtime, current
+    if runtime is not None:
+        for look in tuple(_looks.values()):
+            look(runtime.settings)
     return before
+
+
+def on_settings(look: Callable[[Settings], object]) -> Callable[[], bool]:
+    """Have the process's settings looked at whenever there are others.
+
+    Args:
+        look: Called with the settings; it must not raise.
+
+    Returns:
+        What ends that; it returns True to the first who calls it.
+    """
+    key = next(_keys)
+    _looks[key] = look
+
+    def end() -> bool:
+        return _looks.pop(key, None) is not None
+
+    return end
+
+
+_keys = count()
+_looks: dict[int, Callable[[Settings], object]] = {}

@@ -15,7 +15,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.deletion import Collector
 from django.db.models.fields import related_descriptors
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
-from django.db.models.sql.compiler import SQLInsertCompiler, SQLUpdateCompiler
+from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.db.models.sql.subqueries import DeleteQuery, UpdateQuery
 from django.forms.forms import BaseForm
 from django.forms.formsets import BaseFormSet
@@ -34,22 +34,26 @@ HOOKED = [
     *((BaseDatabaseWrapper, name) for name in ("commit", "rollback", "close", "savepoint", "savepoint_commit")),
     (BaseDatabaseWrapper, "savepoint_rollback"),
     (BaseDatabaseWrapper, "set_autocommit"),
-    *((QuerySet, name) for name in ("update", "bulk_create", "bulk_update", "_raw_delete")),
+    *((QuerySet, name) for name in ("update", "bulk_create", "bulk_update", "_batched_insert", "_raw_delete")),
     *((Model, name) for name in ("from_db", "refresh_from_db", "_save_table", "full_clean")),
     (Collector, "delete"),
-    *((kind, "execute_sql") for kind in (SQLInsertCompiler, SQLUpdateCompiler)),
     (DeleteQuery, "delete_batch"),
     (UpdateQuery, "update_batch"),
     (related_descriptors, "create_forward_many_to_many_manager"),
-    *((CursorWrapper, name) for name in ("execute", "executemany")),
     (BaseFormSet, "full_clean"),
     (BaseForm, "full_clean"),
 ]
 
+HOOKED_FOR_RAW = [
+    *((kind, "execute_sql") for kind in (SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler)),
+    *((CursorWrapper, name) for name in ("execute", "executemany")),
+]
+"""These are in the way of every statement, so only of applications that want to know of theirs."""
 
-def hooked():
+
+def hooked(places=HOOKED):
     """Return what is in the places that are hooked."""
-    return [vars(owner)[name] for owner, name in HOOKED]
+    return [vars(owner)[name] for owner, name in places]
 
 
 def test_everything_is_hooked_and_put_back():
@@ -60,6 +64,27 @@ def test_everything_is_hooked_and_put_back():
     assert all(now is not then for now, then in zip(hooked(), before, strict=True))
     instrumentor.uninstrument()
     assert all(now is then for now, then in zip(hooked(), before, strict=True))
+
+
+def test_only_who_asks_for_raw_statements_has_them_hooked():
+    """Once for all, however often it is asked for; and not again after uninstrument()."""
+    before = hooked(HOOKED_FOR_RAW)
+    instrumentor = DjangoInstrumentor()
+    instrumentor.instrument()
+    with capture():
+        assert hooked(HOOKED_FOR_RAW) == before
+    with capture(raw_statements=True):
+        asked = hooked(HOOKED_FOR_RAW)
+        assert all(now is not then for now, then in zip(asked, before, strict=True))
+    with capture(raw_statements=True):
+        assert hooked(HOOKED_FOR_RAW) == asked
+    instrumentor.uninstrument()
+    with capture(raw_statements=True):
+        assert hooked(HOOKED_FOR_RAW) == before
+        instrumentor.instrument()
+        assert all(now is not then for now, then in zip(hooked(HOOKED_FOR_RAW), before, strict=True))
+        instrumentor.uninstrument()
+    assert hooked(HOOKED_FOR_RAW) == before
 
 
 def test_signals_that_cost_queries_have_no_receiver(instrumented):

@@ -19,7 +19,7 @@ from ezlogs_instrumentors.django.data.fixtures import watching
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
 from ezlogs_instrumentors.django.data.policies import is_left_out, policy_for
 from ezlogs_instrumentors.django.data.shapes import is_key_or_choice, is_secret
-from ezlogs_instrumentors.django.data.statements import counting, sent
+from ezlogs_instrumentors.django.data.statements import counting
 from ezlogs_instrumentors.django.data.told import value_of, where
 from ezlogs_instrumentors.django.transactions import write
 from ezlogs_instrumentors.django.users import loaded_key
@@ -175,7 +175,7 @@ def deleting_fast(hooks: Hooks, original: Callable[..., int]) -> Callable[..., i
         if not hooks.active:
             return original(queryset, using)
         before = read(queryset, using)
-        rows: int = sent(using, original, queryset, using)
+        rows: int = original(queryset, using)
         if rows:
             see(queryset.model, rows, using, before)
         return rows
@@ -201,9 +201,10 @@ def _detaching(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]
 
         if not hooks.active or not isinstance(running.get(), Deletion):
             return original(query, pk_list, values, using)
-        with counting(connections[using]) as counts:
+        connection = connections[using]
+        with counting(connection) as counts:
             result = original(query, pk_list, values, using)
-        see(query.model, counts, values, using)
+        see(query.model, counts[connection], values, using)
         return result
 
     return update_batch

@@ -32,9 +32,6 @@ class Operation:
             rows: How many rows the database says it wrote; None where it does not say.
         """
 
-    def updated(self, model: Any, rows: int) -> None:
-        """Note how many rows one statement updated."""
-
     def deleted(self, model: Any, rows: int) -> None:
         """Note how many rows one statement deleted."""
 

@@ -21,14 +21,14 @@ from ezlogs_instrumentors.django.data.loaded import known, remember
 from ezlogs_instrumentors.django.data.operations import Operation, run, running
 from ezlogs_instrumentors.django.data.policies import is_left_out, policy_for
 from ezlogs_instrumentors.django.data.shapes import is_key_or_choice, is_secret
-from ezlogs_instrumentors.django.data.statements import last_alias
+from ezlogs_instrumentors.django.data.statements import Alias
 from ezlogs_instrumentors.django.data.told import expressions, value_of
 from ezlogs_instrumentors.hooks import Hooks
 
 
 def attach(hooks: Hooks, module: ModuleType) -> None:
     """See what is written without any signal."""
-    hooks.replace(module.QuerySet, "update", partial(_updating, hooks))
+    hooks.replace(module.QuerySet, "update", partial(_updating, hooks, Alias(hooks, "SQLUpdateCompiler")))
     hooks.replace(module.QuerySet, "bulk_create", partial(_creating, hooks))
     hooks.replace(module.QuerySet, "bulk_update", partial(_updating_many, hooks))
     hooks.replace(module.QuerySet, "_raw_delete", partial(deletion.deleting_fast, hooks))
@@ -69,8 +69,9 @@ class BulkUpdate(Operation):
         self._names = names
         self._rows = 0
 
-    def updated(self, model: Any, rows: int) -> None:
+    def updated(self, using: str, rows: int) -> None:
         """Add up how many rows were updated."""
+        self.using = using
         self._rows += rows
 
     def tell(self) -> None:
@@ -95,38 +96,41 @@ class BulkUpdate(Operation):
                 remember(one, tuple(row), tuple(row.values()), self.using)
 
 
-def _updating(hooks: Hooks, original: Callable[..., int]) -> Callable[..., int]:
-    see = guarded(see_update)
+def _updating(hooks: Hooks, alias: Alias, original: Callable[..., int]) -> Callable[..., int]:
+    see = guarded(partial(_see_update, alias))
 
     @wraps(original)
     def update(queryset: Any, /, **values: Any) -> int:
-        before = read(queryset, None, values) if hooks.active and not _is_bulk_update() else None
+        before = None
+        if hooks.active:
+            alias.prepare(queryset)
+            if not isinstance(running.get(), BulkUpdate):
+                before = read(queryset, None, values)
         rows = original(queryset, **values)
         if hooks.active and rows:
-            see(queryset.model, rows, values, before)
+            see(queryset, rows, values, before)
         return rows
 
     return update
 
 
-def _is_bulk_update() -> bool:
-    return isinstance(running.get(), BulkUpdate)
-
-
-def see_update(model: Any, rows: int, values: Mapping[str, object], before: Read | None = None) -> None:
+def _see_update(alias: Alias, queryset: Any, rows: int, values: Mapping[str, object], before: Read | None) -> None:
     """Tell that rows of a queryset were updated, unless it is a part of something that is told as a whole."""
+    model, operation = queryset.model, running.get()
+    if isinstance(operation, BulkUpdate):
+        operation.updated(alias.of(queryset), rows)
+        return
     policy = policy_for(model)
-    if not policy.told or not watching() or _is_bulk_update():
+    if not policy.told or not watching():
         return
     fields = [_assigned(model, name, value) for name, value in values.items()]
     verb, marked = verb_of("bulk_update", fields)
     names = {field.name: value for field, value in zip(fields, values.values(), strict=True)}
     further = expressions({name: value for name, value in names.items() if policy.tells(name)})
-    operation = running.get()
     if isinstance(operation, deletion.Deletion) and operation.detaches(model, values):
         further["cause"] = "cascade"
     captured = updated(before, names, policy)
-    write_bulk(model, last_alias(), verb, rows, fields, further=further, marked=marked, captured=captured)
+    write_bulk(model, alias.of(queryset), verb, rows, fields, further=further, marked=marked, captured=captured)
 
 
 def _assigned(model: Any, name: str, value: object) -> Field:

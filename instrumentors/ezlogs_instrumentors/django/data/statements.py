@@ -1,37 +1,25 @@
-"""The statements that the ORM sends: what they wrote is noted for the operation that they belong to."""
+"""The statements of one call that sends several: what they wrote is noted for the operation that they belong to.
+
+An instance that is saved sends none of these, so that nothing of this is in its way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial, wraps
 from threading import local
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from ezlogs.emit import guarded
-from ezlogs.trackers import raw
 from ezlogs_instrumentors.django.data.operations import running
 from ezlogs_instrumentors.hooks import Hooks
 
 
-class _Sending(local):
-    """What a thread sends."""
-
-    using = "default"
-    """The alias that the last statement was sent to."""
-
-    depth = 0
-    """How many of the ORM's writes are being sent, one inside the other; not counted where nobody asks."""
-
-
-sending = _Sending()
-
-
 def attach(hooks: Hooks, module: ModuleType) -> None:
-    """See inserts and updates."""
-    hooks.replace(module.SQLInsertCompiler, "execute_sql", partial(_inserting, hooks))
-    hooks.replace(module.SQLUpdateCompiler, "execute_sql", partial(_updating, hooks))
+    """See inserts of many rows."""
+    hooks.replace(module.QuerySet, "_batched_insert", partial(_inserting, hooks, Alias(hooks, "SQLInsertCompiler")))
 
 
 def attach_to_deletes(hooks: Hooks, module: ModuleType) -> None:
@@ -39,111 +27,130 @@ def attach_to_deletes(hooks: Hooks, module: ModuleType) -> None:
     hooks.replace(module.DeleteQuery, "delete_batch", partial(_deleting, hooks))
 
 
-def is_of_orm() -> bool:
-    """Tell whether what this thread sends to a database is one of the ORM's own writes."""
-    return sending.depth > 0
+class Alias:
+    """Where querysets have written to: where routers say so, nobody asks them but Django itself.
+
+    Args:
+        hooks: What takes hooks back.
+        compiler: The class of what executes such statements: it is hooked once there are routers.
+    """
+
+    def __init__(self, hooks: Hooks, compiler: str) -> None:
+        self._hooks = hooks
+        self._compiler = compiler
+        self._is_noting = False
+        self._last = _Last()
+
+    @guarded
+    def prepare(self, queryset: Any) -> None:
+        """Have noted where a queryset is about to write to."""
+        if self._is_routed(queryset) and not self._is_noting:
+            from django.db.models.sql import compiler
+
+            self._is_noting = True
+            self._hooks.replace(getattr(compiler, self._compiler), "execute_sql", self._noting)
+
+    def of(self, queryset: Any) -> str:
+        """Return where a queryset has just written to."""
+        alias: str = self._last.alias if self._is_routed(queryset) else queryset.db
+        return alias
+
+    def _is_routed(self, queryset: Any) -> bool:
+        from django.db import router
+
+        return queryset._db is None and bool(router.routers)
+
+    def _noting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        last = self._last
+
+        @wraps(original)
+        def execute_sql(compiler: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(compiler, *args, **kwargs)
+            finally:
+                last.alias = compiler.using
+
+        return execute_sql
 
 
-def last_alias() -> str:
-    """Return where the last write of this thread went."""
-    return sending.using
+class _Last(local):
+    alias = "default"
 
 
-def sent(using: str, send: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Send one of the ORM's own writes."""
-    of_thread = sending.__dict__  # that of this thread, looked up once
-    depth = of_thread.get("depth", 0)
-    of_thread["depth"] = depth + 1
-    try:
-        return send(*args, **kwargs)
-    finally:
-        of_thread["depth"] = depth
-        of_thread["using"] = using
-
-
-def _inserting(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    note = guarded(_note_insert)
+def _inserting(hooks: Hooks, alias: Alias, original: Callable[..., Any]) -> Callable[..., Any]:
+    note = guarded(partial(_note_insert, alias))
 
     @wraps(original)
-    def execute_sql(compiler: Any, *args: Any, **kwargs: Any) -> Any:
-        if not hooks.active:
-            return original(compiler, *args, **kwargs)
-        operation = running.get()
-        if operation is None and not raw.watching():
-            return original(compiler, *args, **kwargs)  # an instance that is saved, as nearly always
-        if operation is None or not _may_skip(compiler.query):
-            result, counts = sent(compiler.using, original, compiler, *args, **kwargs), []
-        else:
-            with counting(compiler.connection) as counts:
-                result = sent(compiler.using, original, compiler, *args, **kwargs)
-        if operation is not None:
-            note(operation, compiler, result, counts)
+    def _batched_insert(
+        queryset: Any, objs: Sequence[Any], fields: Any, batch_size: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        if not hooks.active or running.get() is None:
+            return original(queryset, objs, fields, batch_size, *args, **kwargs)
+        alias.prepare(queryset)
+        on_conflict = args[0] if args else kwargs.get("on_conflict")
+        if on_conflict is None:
+            result = original(queryset, objs, fields, batch_size, *args, **kwargs)
+            note(queryset, objs, len(objs))  # or it would have raised
+            return result
+        with _counting_all() as counts:
+            result = original(queryset, objs, fields, batch_size, *args, **kwargs)
+        note(queryset, objs, len(result) if result else None, counts, on_conflict)
         return result
 
-    return execute_sql
+    return _batched_insert
 
 
-def _note_insert(operation: Any, compiler: Any, result: Any, counts: list[int]) -> None:
-    query = compiler.query
-    rows: int | None = len(query.objs)
-    if _may_skip(query):
-        if result:
-            rows = len(result)
-        else:
-            is_exact = counts and min(counts) >= 0 and _counts_rows(query, compiler.connection)
-            rows = sum(counts) if is_exact else None
-    operation.using = compiler.using
-    operation.inserted(query.model, query.objs, rows)
+def _note_insert(  # noqa: PLR0917  # as much as is known
+    alias: Alias,
+    queryset: Any,
+    instances: Sequence[Any],
+    rows: int | None,
+    counts: Mapping[Any, Sequence[int]] = MappingProxyType({}),
+    on_conflict: Any = None,
+) -> None:
+    operation = running.get()
+    if operation is None:
+        return
+    operation.using = alias.of(queryset)
+    if rows is None:
+        from django.db import connections
+
+        connection = connections[operation.using]
+        rows = _written(counts.get(connection, ()), on_conflict, connection)
+    operation.inserted(queryset.model, instances, rows)
 
 
-def _may_skip(query: Any) -> bool:
-    return getattr(query, "on_conflict", None) is not None
+def _written(counts: Sequence[int], on_conflict: Any, connection: Any) -> int | None:
+    """Return how many rows were inserted or updated; None where nobody says: MySQL counts one that it updates twice."""
+    is_exact = counts and min(counts) >= 0 and (connection.vendor != "mysql" or on_conflict.name == "IGNORE")
+    return sum(counts) if is_exact else None
 
 
-def _counts_rows(query: Any, connection: Any) -> bool:
-    """Tell whether the database counts each row once: MySQL counts one that it updates twice."""
-    return bool(connection.vendor != "mysql" or query.on_conflict.name == "IGNORE")
+def _counting_all() -> AbstractContextManager[Mapping[Any, Sequence[int]]]:
+    """Have the counts noted of whichever connection is used: it is open already, and routers say which it is."""
+    from django.db import connections
+
+    return counting(*connections.all(initialized_only=True))
 
 
 @contextmanager
-def counting(connection: Any) -> Iterator[list[int]]:
-    """Have the driver's counts noted, which Django does not ask for."""
-    counts: list[int] = []
-
-    def execute(run: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-        result = run(sql, params, many, context)
-        counts.append(context["cursor"].rowcount)
-        return result
-
-    connection.execute_wrappers.append(execute)
+def counting(*connections: Any) -> Iterator[Mapping[Any, Sequence[int]]]:
+    """Have the driver's counts noted by connection, which Django does not ask for."""
+    counts: dict[Any, list[int]] = {connection: [] for connection in connections}
+    executing = [(connection.execute_wrappers, partial(_count, counts[connection])) for connection in connections]
+    for wrappers, execute in executing:
+        wrappers.append(execute)
     try:
         yield counts
     finally:
-        connection.execute_wrappers.remove(execute)
+        for wrappers, execute in executing:
+            wrappers.remove(execute)
 
 
-def _updating(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    note = guarded(_note_update)
-
-    @wraps(original)
-    def execute_sql(compiler: Any, *args: Any, **kwargs: Any) -> Any:
-        if not hooks.active:
-            return original(compiler, *args, **kwargs)
-        operation = running.get()
-        if operation is None and not raw.watching():
-            sending.using = compiler.using
-            return original(compiler, *args, **kwargs)
-        rows = sent(compiler.using, original, compiler, *args, **kwargs)
-        if operation is not None and rows and not is_of_orm():
-            note(operation, compiler, rows)
-        return rows
-
-    return execute_sql
-
-
-def _note_update(operation: Any, compiler: Any, rows: int) -> None:
-    operation.using = compiler.using
-    operation.updated(compiler.query.model, rows)
+def _count(counts: list[int], run: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:  # noqa: PLR0917  # as Django passes them
+    result = run(sql, params, many, context)
+    counts.append(context["cursor"].rowcount)
+    return result
 
 
 def _deleting(hooks: Hooks, original: Callable[..., int]) -> Callable[..., int]:
@@ -151,10 +158,9 @@ def _deleting(hooks: Hooks, original: Callable[..., int]) -> Callable[..., int]:
 
     @wraps(original)
     def delete_batch(query: Any, pk_list: Any, using: str) -> int:
-        if not hooks.active:
-            return original(query, pk_list, using)
-        rows: int = sent(using, original, query, pk_list, using)
-        note(query.model, rows, using)
+        rows = original(query, pk_list, using)
+        if hooks.active and rows:
+            note(query.model, rows, using)
         return rows
 
     return delete_batch
@@ -162,6 +168,6 @@ def _deleting(hooks: Hooks, original: Callable[..., int]) -> Callable[..., int]:
 
 def _note_delete(model: Any, rows: int, using: str) -> None:
     operation = running.get()
-    if operation is not None and rows:
+    if operation is not None:
         operation.using = using
         operation.deleted(model, rows)
