@@ -14,7 +14,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from wrapt import FunctionWrapper, register_post_import_hook
 
 from ezlogs.emit import guarded
-from ezlogs.runtime import current_runtime, on_settings
+from ezlogs.runtime import Runtime, current_runtime, on_install
 from ezlogs.settings import Settings
 
 
@@ -83,14 +83,13 @@ class Hooks:
         """
         attach = guarded(attach)
 
-        def look(settings: Settings) -> None:
-            if self.active and wanted(settings) and end():
+        def look(runtime: Runtime | None) -> None:
+            if runtime is not None and self.active and wanted(runtime.settings) and end():
                 attach(self)
 
-        end = on_settings(look)
+        end = on_install(look)
         self._undo.append(end)
-        if (runtime := current_runtime()) is not None:
-            look(runtime.settings)
+        look(current_runtime())
 
     def on_undo(self, call: Callable[[], object]) -> None:
         """Have something else taken back by `undo`; what is called last is taken back last."""

@@ -334,17 +334,16 @@ def install(runtime: Runtime | None) -> Runtime | None:
     """Make a runtime the process's own; return the one that was."""
     global current
     current, before = runtime, current
-    if runtime is not None:
-        for look in tuple(_looks.values()):
-            look(runtime.settings)
+    for look in tuple(_looks.values()):
+        look(runtime)
     return before
 
 
-def on_settings(look: Callable[[Settings], object]) -> Callable[[], bool]:
-    """Have the process's settings looked at whenever there are others.
+def on_install(look: Callable[[Runtime | None], object]) -> Callable[[], bool]:
+    """Have the process's runtime looked at whenever it is another one.
 
     Args:
-        look: Called with the settings; it must not raise.
+        look: Called with it; it must not raise.
 
     Returns:
         What ends that; it returns True to the first who calls it.
@@ -359,4 +358,4 @@ def on_settings(look: Callable[[Settings], object]) -> Callable[[], bool]:
 
 
 _keys = count()
-_looks: dict[int, Callable[[Settings], object]] = {}
+_looks: dict[int, Callable[[Runtime | None], object]] = {}

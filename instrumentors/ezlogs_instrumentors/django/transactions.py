@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial, wraps
 from threading import local
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -22,7 +22,7 @@ _LONGEST_CHAIN = 10
 """How many errors are looked at, each raised while the one before was handled."""
 
 
-class Rollbacks(msgspec.Struct, eq=False):
+class Rollbacks(msgspec.Struct, gc=False, eq=False):
     """How often something was taken back on a connection, or may have been."""
 
     number: int = 0
@@ -37,7 +37,7 @@ class Open(msgspec.Struct, eq=False):
     """The identity of the error that a commit lost its connection by: it was told, so a rollback by it is not."""
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, gc=False, frozen=True, eq=False):
     """A moment in a transaction: what was read of the database then holds until something is taken back."""
 
     counter: Rollbacks
@@ -52,6 +52,12 @@ class Seen(NamedTuple):
 class _Thread(local):
     def __init__(self) -> None:
         self.writing: dict[str, Open] = {}
+
+    def forget(self) -> None:
+        """Have found out anew what rows have in common."""
+        for transaction in self.writing.values():
+            if transaction.writes is not None:
+                transaction.writes.found.clear()
 
 
 _open: WeakKeyDictionary[Any, Open] = WeakKeyDictionary()

@@ -51,15 +51,22 @@ class Plan(NamedTuple):
 
 
 class Present(msgspec.Struct, eq=False):
-    """What the saves of one model have in common at present."""
+    """What the saves of one model have in common at present; what all of them need is at hand here."""
 
     circumstances: Circumstances
     alike: Alike
     plan: Plan
+    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    texts: tuple[int, ...]
+    attnames: tuple[str, ...]
     forms: Forms
     concrete: Any
+    model: Mapping[str, Any]
+    """What Django knows of the concrete model."""
+    fields: object
+    """The fields that it had."""
     connection: Callable[[], Any]
-    """Returns it, as long as it is there."""
+    """Has all of this forgotten when the connection goes."""
     seen: Seen
 
 
@@ -78,15 +85,13 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
         return False
     raw, cls, _, _, using, update_fields = arguments
     transaction = open_transactions.writing.get(using)
-    if transaction is None or transaction.writes is None or raw or update_fields is not None:
+    if transaction is None or raw or update_fields is not None or (writes := transaction.writes) is None:
         return False
-    writes = transaction.writes
     present: Present | None = writes.found.get((type(instance), updated))
     if present is None or cls is not present.concrete or not _holds(present):
         return False
-    plan = present.plan
     try:
-        values = plan.values(instance.__dict__)
+        values = present.values(instance.__dict__)
     except KeyError:
         return False
     kinds = tuple(map(type, values))
@@ -101,6 +106,7 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     before: Sequence[Any] = ()
     flags: tuple[bool, ...] = ()
     if updated:
+        plan = present.plan
         if known is None or not _is_whole(plan, known) or using != state.db:
             return False
         if known.seen is not None and not known.seen.holds:
@@ -116,7 +122,7 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     form = forms[key_of_form]
     if form is None:
         return False
-    for at in plan.texts:
+    for at in present.texts:
         if kinds[at] in TEXTS and len(values[at]) > LONGEST_KEPT:
             return False
     if updated:
@@ -127,31 +133,26 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     if seen.number != seen.counter.number:
         seen = present.seen = Seen(seen.counter, seen.counter.number)
     if not form.is_told:
-        state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
+        state.ezlogs_loaded = Loaded(present.attnames, values, seen)
         return True
     room = writes.room()
     if room is None:
         if not writes.count(present.alike, form, time_ns(), state, partial(_known_again, known)):
             return False
-        state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
+        state.ezlogs_loaded = Loaded(present.attnames, values, seen)
         return True
     level = writes.level()
     prior = known.prior if type(known) is AlikeRow and known.level is level else known
     row = state.ezlogs_loaded = AlikeRow(
-        present.alike, form, time_ns(), before, values, plan.shape.attnames, seen, level, prior
+        present.alike, form, time_ns(), before, values, present.attnames, seen, level, prior
     )
     room.append(row)
     return True
 
 
 def _holds(present: Present) -> bool:
-    """Tell whether what was found out still holds."""
-    return (
-        present.circumstances.hold(current_context())
-        and not loading.get()
-        and present.connection() is not None
-        and present.plan.shape.fields is present.concrete._meta.concrete_fields
-    )
+    """Tell whether what was found out still holds; what else could change has it forgotten."""
+    return present.model.get("concrete_fields") is present.fields and present.circumstances.hold(current_context())
 
 
 def _is_whole(plan: Plan, known: Any) -> bool:
@@ -187,8 +188,8 @@ def learn(  # noqa: PLR0917  # all that is known of a save
         make: Makes a row like any other.
         created: Whether it was inserted.
     """
-    found = open_transaction(using)
-    if found is None or shape.holds_documents or shape.fields is not model._meta.concrete_model._meta.concrete_fields:
+    found, concrete = open_transaction(using), model._meta.concrete_model
+    if found is None or shape.holds_documents or shape.fields is not concrete._meta.concrete_fields or loading.get():
         return
     connection, transaction = found
     writes, blocks = transaction.writes, connection.atomic_blocks
@@ -209,13 +210,19 @@ def learn(  # noqa: PLR0917  # all that is known of a save
         make,
     )
     writes.begin(alike)
-    writes.found[model, not created] = Present(
+    all_found = writes.found
+    all_found[model, not created] = Present(
         circumstances_of(at),
         alike,
         plan,
+        plan.values,
+        plan.texts,
+        shape.attnames,
         plan.created if created else plan.updated,
-        model._meta.concrete_model,
-        ref(connection),
+        concrete,
+        vars(concrete._meta),
+        shape.fields,
+        ref(connection, lambda _: all_found.clear()),
         Seen(transaction.rollbacks, transaction.rollbacks.number),
     )
 

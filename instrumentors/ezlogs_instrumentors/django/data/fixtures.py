@@ -10,6 +10,7 @@ from typing import Any
 
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import data
+from ezlogs_instrumentors.django.transactions import open_transactions
 from ezlogs_instrumentors.hooks import Hooks
 
 loading: ContextVar[bool] = ContextVar("ezlogs_djangoloading", default=False)
@@ -35,6 +36,7 @@ def _marking(hooks: Hooks, original: Callable[..., None]) -> Callable[..., None]
     @wraps(original)
     def save(loaded: Any, *args: Any, **kwargs: Any) -> None:
         token = loading.set(hooks.active)
+        open_transactions.forget()
         try:
             original(loaded, *args, **kwargs)
         finally:

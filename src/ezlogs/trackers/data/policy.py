@@ -11,7 +11,7 @@ from weakref import ref
 import msgspec
 
 from ezlogs.privacy import KeyMatcher
-from ezlogs.runtime import Runtime, current_runtime
+from ezlogs.runtime import Runtime, current_runtime, on_install
 from ezlogs.settings import Settings
 from ezlogs.settings.table import Changes
 from ezlogs.trackers.data.audit import Audit, Capture, on_audit, own_problem, said_of
@@ -156,7 +156,7 @@ class _Known:
 
 
 latest = [_Known(None)]
-"""Those under the present settings."""
+"""Those under the present settings: other ones with any other runtime."""
 
 
 def policy_of(model: type | None, label: str, table: str | None = None) -> ModelPolicy:
@@ -262,8 +262,9 @@ def _specificity(glob: str) -> tuple[bool, int]:
     return not any(sign in glob for sign in "*?["), len(glob)
 
 
-def _forget_policies(_: type) -> None:
+def _forget_policies(_: object) -> None:
     latest[0] = _Known(current_runtime())
 
 
 on_audit(_forget_policies)
+on_install(_forget_policies)
