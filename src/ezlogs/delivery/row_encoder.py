@@ -38,9 +38,10 @@ _SHORT: Final = 9
 """Numbers with fewer digits are nobody's."""
 
 _encode_json: Final = msgspec.json.Encoder().encode
-_pack_time: Final = struct.Struct("<cQ").pack
+_time: Final = struct.Struct("<Q")
 
-Encode = Callable[[Any], "str | None"]
+Encode = Callable[[Sequence[Any]], "list[str | None]"]
+"""Encodes the values of one column; None where one needs a second look."""
 
 
 class EncodedRows(NamedTuple):
@@ -63,7 +64,10 @@ class RowEncoder:
     def __init__(self, events: EventEncoder, event_type: str) -> None:
         self._events = events
         self._name = event_name(event_type)
-        self._fields: Remembered[int, bytes] = Remembered(lambda size: EVENT_OF_SPAN + varint(size))
+        self._heads: Remembered[int, bytes] = Remembered(
+            lambda size: EVENT_OF_SPAN + varint(1 + _time.size + size) + b"\x09"
+        )
+        """What stands in front of an event's time, by the size of what comes after it."""
 
     def encoded(
         self, rows: Sequence[Any], next_tail: Callable[[], int], admits: Callable[[Context], bool]
@@ -93,25 +97,23 @@ class RowEncoder:
         self, rows: Sequence[Any], told: Sequence[str | None], at: int, next_tail: Callable[[], int]
     ) -> EncodedRows:
         """Return the rows from one on that are of its context and can be told."""
-        events, fields, name = self._events, self._fields, self._name
-        sequences, encode_integer = events.sequence_heads, events.integer
+        heads, sequence_heads, integer = self._heads, self._events.sequence_heads, self._events.integer
+        pack_time = _time.pack
         parts: list[bytes] = []
         tails: list[int] = []
-        size, ctx, previous, constant = 0, rows[at].alike.at.context, None, None
+        size, ctx, previous, constant = 0, rows[at].alike.at.context, None, b""
         for row, of_row in zip(rows[at:], told[at:], strict=True):
             if of_row is None:
                 break
             if row.alike is not previous:
                 if row.alike.at.context is not ctx:
                     break
-                previous, constant = row.alike, self._constant(row.alike)
+                previous, constant = row.alike, self._constant(row.alike) or b""
             timestamp, tail = row.timestamp, next_tail()
-            sequence = encode_integer(sequence_of(tail))
-            attributes = (
-                f"{constant}{event_digits(timestamp, tail)}{sequences[len(sequence)]}{sequence}{of_row}"
-            ).encode("latin-1")
-            length = 9 + len(name) + len(attributes)
-            parts += (fields[length], _pack_time(b"\x09", timestamp), name, attributes)
+            sequence = integer(sequence_of(tail))
+            own = f"{event_digits(timestamp, tail)}{sequence_heads[len(sequence)]}{sequence}{of_row}".encode("latin-1")
+            length = len(constant) + len(own)
+            parts += (heads[length], pack_time(timestamp), constant, own)
             tails.append(tail)
             size += length
             if size >= _LARGE:
@@ -136,35 +138,38 @@ class RowEncoder:
         return told
 
     def subject_of(self, alike: Alike) -> Encode:
-        """Return what encodes the id of a subject out of the values of a row that is like others."""
+        """Return what encodes the ids of subjects out of the values of rows that are alike."""
         events, key_at, heads = self._events, alike.key_at, self._events.subject_heads
         is_short = events.knows_short_texts() and key_at >= 0
 
         def subject(values: Sequence[Any]) -> str | None:
-            if is_short:
-                key = values[key_at]
-                if type(key) is int and 0 <= key < _FEW:
-                    number = str(key)
-                    return heads[len(number)] + number
             text = alike.key_of(values)
             return "" if text is None else events.looked_at_subject_id(text)
 
-        return subject
+        def subjects(rows: Sequence[Sequence[Any]]) -> list[str | None]:
+            if is_short:
+                keys = [values[key_at] for values in rows]
+                if set(map(type, keys)) == _WHOLE and min(keys) >= 0 and max(keys) < _FEW:
+                    return [heads[len(number)] + number for number in map(str, keys)]
+            return list(map(subject, rows))
 
-    def _constant(self, alike: Alike) -> str | None:
+        return subjects
+
+    def _constant(self, alike: Alike) -> bytes | None:
+        """Return what rows have in common that are alike, from the event's name to the beginning of its id."""
         known = alike.encoding
         if known is None or known[0] is not self:
             known = alike.encoding = (self, self._encoded_constant(alike))
-        encoded: str | None = known[1]
+        encoded: bytes | None = known[1]
         return encoded
 
-    def _encoded_constant(self, alike: Alike) -> str | None:
+    def _encoded_constant(self, alike: Alike) -> bytes | None:
         action = f"{alike.model}.{alike.verb}"
         told = self._events.constant(action, alike.at.actor, alike.correlation, alike.model, alike.where())
-        return None if told is None else told + self._events.own_id_head
+        return None if told is None else self._name + (told + self._events.own_id_head).encode("latin-1")
 
     def encoder_of(self, side: Side) -> Encode | None:
-        """Return what encodes a value of a field; None where none is told as it is."""
+        """Return what encodes the values of a field; None where none is told as it is."""
         of_key = self._events.side(side.field, is_after=side.is_after)
         return None if of_key is None else _encoder(self._events, side.field, of_key, side.kind)
 
@@ -200,7 +205,7 @@ class _Encoding:
         sides = [(side, encode) for side, encode in zip(form.sides, found, strict=True) if encode is not None]
         for side, encode in sides:
             if side.kind is type(None):
-                self._constant += encode(None) or ""
+                self._constant += encode([None])[0] or ""
         values = [(side, encode) for side, encode in sides if side.kind is not type(None)]
         self._of_before = [(encode, side.at) for side, encode in values if not side.is_after]
         self._of_after = [(encode, side.at) for side, encode in values if side.is_after]
@@ -221,9 +226,9 @@ class _Encoding:
         all_values = [row.values for row in rows]
         after = tuple(zip(*all_values, strict=True))
         before = tuple(zip(*[row.before for row in rows], strict=True))
-        pieces = [list(map(self.encoder.subject_of(alike), all_values))]
-        pieces += [list(map(encode, after[at])) for encode, at in self._of_after]
-        pieces += [list(map(encode, before[at])) for encode, at in self._of_before]
+        pieces = [self.encoder.subject_of(alike)(all_values)]
+        pieces += [encode(after[at]) for encode, at in self._of_after]
+        pieces += [encode(before[at]) for encode, at in self._of_before]
         pieces.append([self._constant] * len(rows))
         if self._chosen.choices:
             chosen = zip(
@@ -258,11 +263,11 @@ class _Chosen(dict[tuple[object, ...], "str | None"]):
 
 
 def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Encode:
-    """Return what encodes values of exactly one type; it returns None where one needs a second look."""
+    """Return what encodes values of exactly one type."""
     texts, heads, short = of_key.texts, of_key.texts.heads, events.knows_short_texts()
     encode = partial(encoded_value, of_key)
     if kind is type(None):
-        return lambda _: of_key.nothing
+        return lambda values: [of_key.nothing] * len(values)
 
     def text(value: str) -> str | None:
         known = texts[value]
@@ -271,44 +276,45 @@ def _encoder(events: EventEncoder, field: str, of_key: OfKey, kind: type) -> Enc
         return known
 
     if kind is str:
-        return text
+        return _by_one(text)
     if kind is int:
-        return _Integers(of_key).__getitem__
+        return _by_one(_Integers(of_key).__getitem__)
     if kind is bool:
-        return {value: encode(value) for value in (False, True)}.__getitem__
+        return _by_one({value: encode(value) for value in (False, True)}.__getitem__)
     if kind is float:
-        return encode
+        return _by_one(encode)
     if kind is Decimal:
 
-        def decimal(value: Decimal) -> str | None:
-            told = str(value)
-            return heads[len(told)] + told if short and len(told) < _SHORT else text(told)
+        def decimals(values: Sequence[Decimal]) -> list[str | None]:
+            told = list(map(str, values))
+            if short:
+                return [heads[len(one)] + one if len(one) < _SHORT else text(one) for one in told]
+            return list(map(text, told))
 
-        return decimal
+        return decimals
     if kind in (datetime, date, time) and short:
-
-        def moment(value: Any) -> str | None:
-            told = _moment(value)
-            return heads[len(told)] + told
-
-        return moment
+        return lambda values: [heads[len(told)] + told for told in _moments(values)]
 
     def others(value: object) -> str | None:
         frozen = freeze(value)
         return text(frozen) if type(frozen) is str else encode(frozen)
 
-    return others
+    return _by_one(others)
 
 
-def _moment(value: datetime | date | time) -> str:
-    """Return a moment as ``isoformat`` does, in a quarter of its time where it is one of UTC.
+def _by_one(encode: Callable[[Any], str | None]) -> Encode:
+    return lambda values: list(map(encode, values))
 
-    >>> _moment(datetime(2026, 3, 1, 7, 30, tzinfo=timezone.utc)), _moment(date(2026, 3, 1))
-    ('2026-03-01T07:30:00+00:00', '2026-03-01')
+
+def _moments(values: Sequence[Any]) -> list[str]:
+    """Return moments as ``isoformat`` does, in a fraction of its time where all are datetimes of UTC.
+
+    >>> _moments([datetime(2026, 3, 1, 7, 30, tzinfo=timezone.utc)]), _moments([date(2026, 3, 1)])
+    (['2026-03-01T07:30:00+00:00'], ['2026-03-01'])
     """
-    if type(value) is datetime and value.tzinfo is timezone.utc:
-        return _encode_json(value)[1:-2].decode() + "+00:00"
-    return value.isoformat()
+    if type(values[0]) is datetime and {value.tzinfo for value in values} == _UTC:
+        return [told + "+00:00" for told in _encode_json(values)[2:-3].decode().split('Z","')]
+    return [value.isoformat() for value in values]
 
 
 class _Integers(dict[int, "str | None"]):
@@ -326,6 +332,8 @@ class _Integers(dict[int, "str | None"]):
         return encoded
 
 
+_UTC: Final = {timezone.utc}
+_WHOLE: Final = {int}
 _SMALL: Final = 1000
 _FEW: Final = 10**8
 """Keys below this have too few digits to be looked at."""

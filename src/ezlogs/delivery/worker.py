@@ -43,7 +43,7 @@ _LOOK = 0.005
 _LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
 
-_USUAL_REQUEST = 1 << 20
+_USUAL_REQUEST = 2 << 20
 """Bytes of a request, about, before compression: large events come fewer in one."""
 
 
