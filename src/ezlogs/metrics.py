@@ -196,7 +196,7 @@ def instruments(meter: Meter) -> None:
     emitting = meter.create_histogram(
         "ezlogs.emit.duration",
         "s",
-        "How long calls that make events took; 20 a second are timed.",
+        "How long calls that make events took; ten a second are timed.",
         explicit_bucket_boundaries_advisory=_EMIT_BOUNDS,
     )
     delivering = meter.create_histogram(

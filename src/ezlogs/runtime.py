@@ -118,7 +118,7 @@ class Ledger:
         self.emitting = Latency()
         """How long the application waited for a call that made an event, of those that were timed."""
         self.timing = False
-        """Whether the next such call is timed. The worker asks for one each time that it looks around: 20 a second."""
+        """Whether the next such call is timed. The worker asks for one each time that it looks around: ten a second."""
         self.turns_away: Callable[[str], Callable[[], object] | None] | None = None
         """While there is no room: returns what counts an event of a type as lost, which then need not be looked at."""
         self.delivering = Latency()

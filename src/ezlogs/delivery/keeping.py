@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
 
 
-_MOMENT: Final = 0.1
+_MOMENT: Final = 0.05
 """Seconds in which a request should be known by its route."""
 
 

@@ -36,7 +36,13 @@ if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
     from ezlogs.journal import Directory
 
-_POLL = 0.05
+_POLL = 0.1
+"""Seconds between two turns. A thread that waits for the interpreter makes a system call of each moment in which another
+lets go of it, as database drivers do for each statement: so it is not to wait often."""
+
+_SHORT = 0.005
+"""The same while the journal is short of room."""
+
 _LOOK = 0.005
 """Seconds between two looks at whether all has gone out, by who waits for it."""
 
@@ -314,7 +320,7 @@ class Worker:
                 self._sender.start()
                 self._ledger.timing = True
                 if self._journaling is not None and self._journaling.is_short_of_room():
-                    pause = _POLL / 10
+                    pause = _SHORT
             time.sleep(pause)  # by its module's name: gevent may take its place after this file was imported
 
     def _turn(self) -> None:

@@ -51,6 +51,8 @@ class Journal(Writer):
         cap: Bytes in ``directory``, all processes together.
         max_age: Seconds after which a record that nobody acknowledged is given up.
         how: How files are written; by default as the file system allows.
+        look: Seconds between two looks at whether the files are still there. Each has the worker let go of the
+            interpreter, for which it then waits with all others.
 
     Example:
         >>> import tempfile
@@ -74,7 +76,9 @@ class Journal(Writer):
         cap: int = 256 << 20,
         max_age: float = 7 * 86_400.0,
         how: Writing | None = None,
+        look: float = 0.25,
     ) -> None:
+        self._look = look
         super().__init__(
             Shelf(
                 directory,
@@ -91,6 +95,7 @@ class Journal(Writer):
         """Begin with nothing, as a new process does."""
         self._seen = 0
         self._idle = 0
+        self._looked_at = -self._look
         self._missed: tuple[float, int] | None = None
         self._preparing: list[None] = [None]
         super()._begin()
@@ -161,7 +166,7 @@ class Journal(Writer):
         try:
             if self._closed:
                 return
-            if self._shelf.lost_home():
+            if self._looks_at_home() and self._shelf.lost_home():
                 self._move_out()
             self._make_ready()
             self._drain_all()
@@ -177,6 +182,14 @@ class Journal(Writer):
             self._shelf.has_problem(problem)
         finally:
             turn.append(None)
+
+    def _looks_at_home(self) -> bool:
+        """Return whether it is time to look whether the files are there: that asks the system, with others waiting."""
+        now = time.monotonic()
+        if now < self._looked_at + self._look:
+            return False
+        self._looked_at = now
+        return True
 
     def is_roomy(self) -> bool:
         """Return whether no record is in danger of being given up."""

@@ -34,7 +34,7 @@ def make_journal(directory: Directory) -> Iterator[Callable[..., Journal]]:
     made = []
 
     def make(**options: Any) -> Journal:
-        journal = Journal(directory, **{"segment_size": 4096, "largest_segment": 65_536, **options})
+        journal = Journal(directory, **{"segment_size": 4096, "largest_segment": 65_536, "look": 0.0, **options})
         made.append(journal)
         journal.prepare()
         return journal

@@ -437,6 +437,20 @@ def test_a_removed_directory_is_made_again(make_journal: MakeJournal, directory:
     assert b"new" in left_by(journal, directory)
 
 
+def test_the_system_is_asked_for_the_home_now_and_then(
+    make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks it lets go of the interpreter, and waits for it again, in each turn of the worker."""
+    asked: list[float] = []
+    journal = make_journal(look=0.25)
+    monkeypatch.setattr(journal._shelf, "lost_home", lambda: asked.append(time.monotonic()))
+    begun = time.monotonic()
+    while time.monotonic() < begun + 0.6:
+        journal.prepare()
+    assert 2 <= len(asked) <= 4
+    assert all(after - before >= 0.25 for before, after in itertools.pairwise(asked))
+
+
 def test_what_a_removed_directory_held_is_moved(make_journal: MakeJournal, directory: Directory, how: Writing) -> None:
     """The open files still have it: it can be read again and acknowledged, and a kill leaves it, in new files."""
     import shutil
