@@ -174,7 +174,9 @@ class Keeper:
                 getattr(self, name)(given)
 
     def there(self):
-        return [row for row in self.rows if inspect(row).persistent]
+        """Return the rows that can be changed: nothing can be loaded of one that is to be deleted, and so flushed."""
+        going = self.session.deleted
+        return [row for row in self.rows if (at := inspect(row)).persistent and not (at.expired and row in going)]
 
     def add(self, given):
         one_by_one = len(given) > 2
