@@ -83,6 +83,8 @@ class Present(msgspec.Struct, eq=False):
     model: Model
     database: str
     at: Moment
+    links: tuple[Any, ...]
+    """The relationships over an association table."""
     creates: Alike | None = None
     updates: Alike | None = None
     """What new rows have in common, and what updated ones have, once there is one."""
@@ -107,13 +109,14 @@ def learn(  # noqa: PLR0917  # all that is known of a row
     model = _models.get(mapper)
     if model is None or model.policy is not policy:
         model = _models[mapper] = Model(plan, policy, Forms(partial(_form_of_created, plan, policy)), {})
-    found = writes.found[mapper] = Present(circumstances_of(at), model, plan.bind or database, at)
+    circumstances = circumstances_of(at)
+    found = writes.found[mapper.class_] = Present(circumstances, model, plan.bind or database, at, plan.shape.links)
     return found
 
 
-def known(writes: Transaction, mapper: Any, ctx: Any) -> Present | None:
-    """Return what was found out of a model's rows in a transaction, if it still holds."""
-    found: Present | None = writes.found.get(mapper)
+def known(writes: Transaction, kind: type, ctx: Any) -> Present | None:
+    """Return what was found out of the rows of a class in a transaction, if it still holds."""
+    found: Present | None = writes.found.get(kind)
     return found if found is not None and found.circumstances.hold(ctx) else None
 
 
@@ -129,34 +132,33 @@ def keep(state: Any, present: Present, writes: Transaction, timestamp: int, flus
         flushed: What was known, before the flush, of the rows that it updated; see `Flush.before`.
     """
     model = present.model
-    is_new = state.key is None
-    if is_new:
-        form, before, values, names = _created(state.dict, model)
-    else:
+    before: Sequence[Any] = ()
+    if state.key is not None:
         form, before, values, names = _updated(state, model, *flushed.get(state, NOTHING_BEFORE))
+        alike = present.updates
+    else:  # all of it is inline: there may be a flush for each new row
+        plan, now, alike = model.plan, state.dict, present.creates
+        names = plan.names
+        try:
+            values = plan.values(now)
+        except KeyError:
+            values = plan.values({**plan.unknown, **now})
+        for at in plan.long:
+            value = values[at]
+            if type(value) in TEXTS and len(value) > LONGEST_KEPT:
+                return False
+        form = model.created[tuple(map(type, values))]
     if form is None:
         return False
     if not form.is_told:
         return True
-    alike = (present.creates if is_new else present.updates) or _begun(present, writes, is_new=is_new)
+    if alike is None:
+        alike = _begun(present, writes, is_new=state.key is None)
     room = writes.room()
     if room is None:
         return writes.count(alike, form, timestamp)
     room.append(AlikeRow(alike, form, timestamp, before, values, names))
     return True
-
-
-def _created(now: Mapping[str, Any], model: Model) -> Captured:
-    plan = model.plan
-    try:
-        values = plan.values(now)
-    except KeyError:
-        values = plan.values({**plan.unknown, **now})
-    for at in plan.long:
-        value = values[at]
-        if type(value) in TEXTS and len(value) > LONGEST_KEPT:
-            return _NONE
-    return model.created[tuple(map(type, values))], (), values, plan.names
 
 
 def _updated(state: Any, model: Model, loaded: Mapping[str, object], history: Mapping[str, object]) -> Captured:

@@ -63,28 +63,30 @@ def see_flush(session: Any, flush_context: Any) -> None:
     flush = end(session)
     if flush is None:
         return
-    states, ctx = flush_context.states, current_context()
+    states, ctx, timestamp = flush_context.states, current_context(), time_ns()
     replaced = _replaced_in(states) if len(states) > 1 else None
-    one_by_one = _OneByOne(session, flush, replaced, time_ns())
     can_be_alike = flush.connections == 1 and session.connection_callable is None and not replaced
     writes = writes_of(flush.connection) if can_be_alike else None
-    presents: dict[Any, alike.Present] = {}
+    one_by_one: _OneByOne | None = None
+    kind = present = None
     for state, (deleted, listed) in states.items():
         if listed:
             continue
         if writes is not None and not deleted:
-            present = presents.get(state.class_)
-            if present is None and (present := alike.known(writes, state.mapper, ctx)) is not None:
-                presents[state.class_] = present
-                one_by_one.see_links(state.mapper, present.model.plan)
-            if present is not None and alike.keep(state, present, writes, one_by_one.timestamp, flush.before):
+            if state.class_ is not kind:
+                kind, present = state.class_, alike.known(writes, state.class_, ctx)
+            if present is not None and alike.keep(state, present, writes, timestamp, flush.before):
+                if present.links:
+                    one_by_one = one_by_one or _OneByOne(session, flush, replaced, timestamp)
+                    one_by_one.links_of[state.mapper] = present.links
                 continue
+        one_by_one = one_by_one or _OneByOne(session, flush, replaced, timestamp)
         told = one_by_one.keep(state, deleted)
-        if told is not None and can_be_alike and not (writes and state.class_ in presents):
+        if told is not None and can_be_alike and not deleted and (present is None or state.class_ is not kind):
             writes = writes_of(flush.connection)
             if writes is not None:
-                alike.learn(writes, state.mapper, *told)
-    if one_by_one.links_of:
+                kind, present = state.class_, alike.learn(writes, state.mapper, *told)
+    if one_by_one is not None and one_by_one.links_of:
         one_by_one.keep_links(states)
 
 

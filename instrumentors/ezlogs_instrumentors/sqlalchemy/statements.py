@@ -58,20 +58,23 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see, see_own, see_other = guarded(_see_executed), guarded(sees_own_statement), guarded(_see_other)
+    see, see_other = guarded(_see_executed), guarded(_see_other)
     see_coming = guarded(partial(_see_coming, hooks, WeakSet()))
 
     @wraps(original)
     def execute(connection: Any, statement: Any, parameters: Any, options: Any) -> Any:
         if statement.is_select or not hooks.active:
             return original(connection, statement, parameters, options)
-        if "compiled_cache" not in options and statement.is_insert:
+        if "compiled_cache" in options:
+            if sees_own_statement(connection):
+                return original(connection, statement, parameters, options)
+        elif statement.is_insert:
             see_coming(connection, statement)
         result = original(connection, statement, parameters, options)
-        if not statement.is_dml:
-            see_other(connection, result, statement)
-        elif "compiled_cache" not in options or not see_own(connection):
+        if statement.is_dml:
             see(connection, parameters, result)
+        else:
+            see_other(connection, result, statement)
         return result
 
     return execute
