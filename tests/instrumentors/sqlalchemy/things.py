@@ -204,7 +204,7 @@ class Keeper:
         for row in self.there()[at : at + 1]:
             self.number += 1
             name = "code" if hasattr(self.model, "code") else "id"
-            setattr(row, name, f"r{self.number}" if name == "code" else 1000 + self.number)
+            setattr(row, name, f"r{self.number}" if name == "code" else 1000 * self.number)
 
     def remove(self, at):
         for row in self.there()[at : at + 1]:
