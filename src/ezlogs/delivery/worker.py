@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from ezlogs.journal import Directory
 
 _POLL = 0.1
-"""Seconds between two turns. A thread that waits for the interpreter makes a system call of each moment in which another
-lets go of it, as database drivers do for each statement: so it is not to wait often."""
+"""Seconds between two turns. While a thread waits for the interpreter, it costs the others a system call each time that
+they let go of it, as database drivers do for each statement: so it is not to wait often."""
 
 _SHORT = 0.005
 """The same while the journal is short of room."""

@@ -23,8 +23,8 @@ def health() -> dict[str, object]:
 
     What privacy kept back is counted as ``redacted``, and by rule as ``redacted_by``; ``privacy_errors`` is how often a
     rule, or a function that decides about findings, raised: what it was about was redacted. ``latency`` tells, in
-    seconds, how long calls that make events took (ten a second are timed), and how old the oldest event of a request was
-    when the collector had it.
+    seconds, how long calls that make events took (ten a second are timed), and how old the oldest event of a request
+    was when the collector had it.
     """
     return health_of(current_runtime())
 
