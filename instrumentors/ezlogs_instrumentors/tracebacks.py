@@ -8,6 +8,8 @@ from types import TracebackType
 def without_frames_of(error: BaseException, modules: frozenset[str]) -> None:
     """Take the frames of some modules out of an error's traceback, before it is raised further.
 
+    Python 3.10 puts back the frame that raises it further.
+
     Args:
         error: The error; its traceback is changed in place.
         modules: The names of the modules.

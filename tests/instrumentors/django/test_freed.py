@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -98,6 +99,7 @@ def test_nothing_is_left_of_what_is_answered_in_parts_or_by_others(left: Callabl
     assert [kind for kind in found if kind.startswith("ezlogs")] == []
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks of Python 3.10 keep their contexts in the cycle, too")
 @pytest.mark.parametrize("path", ["/async/orders/1/", "/async/who/"])
 def test_nothing_of_an_asynchronous_request_is_left(left: Callable[[], list[str]], path: str) -> None:
     """Django's own handler keeps the request in a cycle with its tasks; of ezlogs nothing is in it."""

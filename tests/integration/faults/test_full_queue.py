@@ -52,7 +52,7 @@ def emitted(order: Iterator[str], pause_after: int = 100) -> dict[str, set[str]]
         event_type, said = KINDS[kind]
         ids[kind].update(emit(1, event_type, **said))
         if number % pause_after == 0:
-            time.sleep(0.06)
+            time.sleep(0.12)
     return ids
 
 
