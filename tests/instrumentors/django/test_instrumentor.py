@@ -68,7 +68,7 @@ def test_everything_is_hooked_and_put_back():
 
 def test_only_who_asks_for_raw_statements_has_them_hooked(monkeypatch):
     """Once for all, however often it is asked for; and not again after uninstrument()."""
-    monkeypatch.delitem(sys.modules, "django.db.backends.mysql.base", raising=False)  # of which some commit by themselves
+    monkeypatch.delitem(sys.modules, "django.db.backends.mysql.base", raising=False)  # which has its own
     before = hooked(HOOKED_FOR_RAW)
     instrumentor = DjangoInstrumentor()
     instrumentor.instrument()
