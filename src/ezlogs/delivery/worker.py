@@ -40,8 +40,14 @@ _POLL = 0.1
 """Seconds between two turns. While a thread waits for the interpreter, it costs the others a system call each time that
 they let go of it, as database drivers do for each statement: so it is not to wait often."""
 
+_BUSY = 0.05
+"""The same while many items come: those that wait for longer are in none of the processor's caches any more."""
+
+_MANY = 128
+"""Items between two turns."""
+
 _SHORT = 0.005
-"""The same while the journal is short of room."""
+"""Seconds between two turns while the journal is short of room."""
 
 _LOOK = 0.005
 """Seconds between two looks at whether all has gone out, by who waits for it."""
@@ -313,15 +319,22 @@ class Worker:
             self._starting.release()
 
     def _run(self) -> None:
+        came = 0
         while not self._intake.stopped:
             pause = _POLL
             with suppress(Exception):  # whatever it is, such as no memory: this thread must live
                 self._turn()
                 self._sender.start()
                 self._ledger.timing = True
-                if self._journaling is not None and self._journaling.is_short_of_room():
-                    pause = _SHORT
+                came, before = self._intake.sealed_items + len(self._intake.items), came
+                pause = self._pause(came - before)
             time.sleep(pause)  # by its module's name: gevent may take its place after this file was imported
+
+    def _pause(self, came: int) -> float:
+        """Return the seconds to the next turn, where so many items came since the one before."""
+        if self._journaling is not None and self._journaling.is_short_of_room():
+            return _SHORT
+        return _BUSY if came > _MANY else _POLL
 
     def _turn(self) -> None:
         """Seal what is due. One thread at a time: the worker's, or at exit the one that shuts down."""
