@@ -14,6 +14,8 @@ from ezlogs.journal import Directory, Journal, adopt, journal_directory
 from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.story import Found
 
+MakeJournal = Callable[..., Journal]
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Directory:
@@ -29,7 +31,7 @@ def how(request: pytest.FixtureRequest) -> Writing:
 
 
 @pytest.fixture
-def make_journal(directory: Directory) -> Iterator[Callable[..., Journal]]:
+def make_journal(directory: Directory) -> Iterator[MakeJournal]:
     """Make journals that have room, and are closed in the end."""
     made = []
 
@@ -44,6 +46,16 @@ def make_journal(directory: Directory) -> Iterator[Callable[..., Journal]]:
         journal.close()
 
 
+def number(value: int) -> bytes:
+    """Return an item id."""
+    return value.to_bytes(16, "big")
+
+
+def end_without_closing(journal: Journal) -> None:
+    """Let go of the lock, as the end of the process does."""
+    journal._shelf._home.release()  # type: ignore[union-attr]
+
+
 def left_in(directory: Directory, **options: Any) -> list[Found]:
     """Adopt what is left in a directory, acknowledge all of it, and return it."""
     found: list[Found] = []
@@ -53,6 +65,15 @@ def left_in(directory: Directory, **options: Any) -> list[Found]:
             abandoned.ack(item.receipts)
         assert abandoned.close()
     return found
+
+
+def left_by(journal: Journal, directory: Directory, **options: Any) -> dict[bytes, bytes]:
+    """Return the payloads that another process would find if this one were dead, by item id."""
+    end_without_closing(journal)
+    found = left_in(directory, **options)
+    payloads = {item.item_id: item.payload for item in found}
+    assert len(payloads) == len(found), "something was found twice"
+    return payloads
 
 
 def in_a_fork(question: Callable[[], object]) -> bool:

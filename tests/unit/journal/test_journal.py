@@ -8,42 +8,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import ezlogs.journal
-from ezlogs.journal import Directory, Journal, Kind, Priority, adopt, process
+from ezlogs.journal import Directory, Journal, Kind, Priority
 from ezlogs.journal import journal as journal_module
-from ezlogs.journal import segment as segment_module
 from ezlogs.journal import writer as writer_module
 from ezlogs.journal.filesystems import Writing
-from ezlogs.journal.segment import Segment
 from ezlogs.journal.story import Ending
 
-from .conftest import in_a_fork, left_in
-
-MakeJournal = Callable[..., Journal]
-
-
-def number(value: int) -> bytes:
-    """Return an item id."""
-    return value.to_bytes(16, "big")
-
-
-def end_without_closing(journal: Journal) -> None:
-    """Let go of the lock, as the end of the process does."""
-    journal._shelf._home.release()  # type: ignore[union-attr]
-
-
-def left_by(journal: Journal, directory: Directory, **options: Any) -> dict[bytes, bytes]:
-    """Return the payloads that another process would find if this one were dead, by item id."""
-    end_without_closing(journal)
-    found = left_in(directory, **options)
-    payloads = {item.item_id: item.payload for item in found}
-    assert len(payloads) == len(found), "something was found twice"
-    return payloads
+from .conftest import MakeJournal, end_without_closing, left_by, left_in, number
 
 
 def test_what_was_appended_is_left(make_journal: MakeJournal, directory: Directory, how: Writing) -> None:
@@ -57,23 +33,6 @@ def test_what_was_appended_is_left(make_journal: MakeJournal, directory: Directo
     assert (found.kind, found.item_id, found.payload) == (Kind.EVENT, b"id", b"payload")
     assert (found.priority, found.owner, found.resource) == (Priority.AUDIT, b"span", b"the resource")
     assert directory.entries() == []
-
-
-def test_a_mapped_file_has_all_its_room(make_journal: MakeJournal) -> None:
-    """A sparse file would end the process when the disk is full."""
-    journal = make_journal(how=Writing.MAPPED, segment_size=1 << 20, largest_segment=1 << 20)
-    (file,) = [path for path in os.scandir(str(journal.health()["directory"])) if path.name.endswith(".journal")]
-    status = file.stat()
-    assert status.st_blocks * 512 >= status.st_size >= 1 << 20
-
-
-def test_records_go_on_in_the_next_segment(make_journal: MakeJournal, directory: Directory, how: Writing) -> None:
-    """It was made before it was needed; the thread that needs it opens no file."""
-    journal = make_journal(how=how)
-    for index in range(200):
-        assert journal.append(Kind.EVENT, number(index), bytes(100)) or index
-        journal.prepare()
-    assert len(left_by(journal, directory)) == 200
 
 
 def test_without_room_a_record_waits_for_the_worker(make_journal: MakeJournal, directory: Directory) -> None:
@@ -108,33 +67,6 @@ def test_what_is_acknowledged_before_it_is_journaled_never_is(make_journal: Make
     journal.prepare()
     assert journal.health()["waiting"] == 0
     assert left_by(journal, directory) == {}
-
-
-def test_segments_that_are_done_with_are_removed(make_journal: MakeJournal) -> None:
-    """So that the disk holds what waits, and no more."""
-    journal = make_journal()
-    for _ in range(30):
-        journal.ack([journal.append(Kind.EVENT, number(index), bytes(1000)) for index in range(3)])
-        journal.prepare()
-    names = [name for name in os.listdir(str(journal.health()["directory"])) if name.endswith(".journal")]
-    assert len(names) <= 3
-
-
-def test_a_long_lived_record_does_not_keep_its_segment(make_journal: MakeJournal, directory: Directory) -> None:
-    """What still waits is moved together; its receipt still counts."""
-    journal = make_journal(how=Writing.MAPPED)
-    long_lived = [journal.append(Kind.SPAN_OPEN, number(index), b"open") for index in range(2)]
-    for index in range(100):
-        journal.append(Kind.SCOPE_OPEN, number(1000 + index), bytes(100))  # one of these stays in each segment
-        journal.ack([journal.append(Kind.EVENT, number(1 << 40), bytes(300)) for _ in range(3)])
-        journal.prepare()
-    assert journal.health()["waiting"] == 102
-    assert len(journal._shelf.segments) < 12
-    journal.ack(long_lived[:1])
-    journal.prepare()
-    assert number(0) not in (left := left_by(journal, directory))
-    assert left[number(1)] == b"open"
-    assert len(left) == 101
 
 
 def test_closing_leaves_nothing_where_nothing_waits(make_journal: MakeJournal, directory: Directory) -> None:
@@ -282,19 +214,6 @@ def test_a_write_that_fails_is_no_record(
     assert list(left_by(journal, directory)) == [b"before", b"torn"]
 
 
-def test_a_record_larger_than_a_segment_gets_one_of_its_size(make_journal: MakeJournal, directory: Directory) -> None:
-    """Up to the largest; beyond it is counted."""
-    journal = make_journal()
-    large = journal.append(Kind.SPAN_CLOSE, b"large", bytes(50_000))
-    journal.append(Kind.EVENT, b"small", b"")
-    assert not journal.append(Kind.SPAN_CLOSE, b"too large", bytes(70_000))
-    journal.prepare()
-    journal.prepare()
-    assert large
-    assert journal.health()["not_journaled"] == {"too_large": 1}
-    assert {key: len(value) for key, value in left_by(journal, directory).items()} == {b"large": 50_000, b"small": 0}
-
-
 @pytest.mark.parametrize(
     "arguments", [(2, bytes(256), b""), (2, "text", b""), (2, b"id", "text"), (300, b"id", b""), (2, b"id", b"", -1)]
 )
@@ -421,144 +340,6 @@ def test_the_resource_may_change(make_journal: MakeJournal, directory: Directory
     assert [item.resource for item in left_in(directory)][::19] == [b"first", b"second"]
 
 
-def test_a_removed_directory_is_made_again(make_journal: MakeJournal, directory: Directory) -> None:
-    """Somebody cleaned up below a living process."""
-    import shutil
-
-    journal = make_journal()
-    shutil.rmtree(directory.base)
-    for index in range(20):
-        journal.append(Kind.EVENT, number(index), bytes(1000))
-    for _ in range(3):
-        journal.prepare()
-        journal._shelf._retry_at = 0.0
-    journal.append(Kind.EVENT, b"new", b"")
-    journal.prepare()
-    assert b"new" in left_by(journal, directory)
-
-
-def test_the_system_is_asked_for_the_home_now_and_then(
-    make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever asks it lets go of the interpreter, and waits for it again, in each turn of the worker."""
-    asked: list[float] = []
-    journal = make_journal(look=0.25)
-    monkeypatch.setattr(journal._shelf, "lost_home", lambda: asked.append(time.monotonic()))
-    begun = time.monotonic()
-    while time.monotonic() < begun + 0.6:
-        journal.prepare()
-    assert 2 <= len(asked) <= 4
-    assert all(after - before >= 0.25 for before, after in itertools.pairwise(asked))
-
-
-def test_what_a_removed_directory_held_is_moved(make_journal: MakeJournal, directory: Directory, how: Writing) -> None:
-    """The open files still have it: it can be read again and acknowledged, and a kill leaves it, in new files."""
-    import shutil
-
-    journal = make_journal(how=how)
-    receipts = []
-    for index in range(200):
-        receipts.append(journal.append(Kind.EVENT, number(index), bytes(1000)))
-        journal.prepare()
-    assert all(receipts)
-    shutil.rmtree(directory.base)
-    journal.ack(receipts[:50])
-    for index in range(200, 300):
-        receipts.append(journal.append(Kind.EVENT, number(index), bytes(1000)))
-        journal.prepare()
-        journal._shelf._retry_at = 0.0
-    assert [record.item_id for record in journal.read(receipts[50:200]) or ()] == [*map(number, range(50, 200))]
-    assert journal.health()["waiting"] == 250
-    assert (
-        0
-        < int(str(journal.health()["bytes"]))
-        == sum(
-            file.stat().st_size
-            for file in os.scandir(str(journal.health()["directory"]))
-            if file.name.endswith("journal")
-        )
-    )
-    journal.ack(receipts[50:100])
-    journal.prepare()
-    assert set(left_by(journal, directory)) == {*map(number, range(100, 300))}
-
-
-def test_a_home_whose_lock_was_closed_is_left(make_journal: MakeJournal, directory: Directory) -> None:
-    """A process that becomes a daemon closes the files that it did not open: others may adopt its home at any time."""
-    journal = make_journal()
-    journal.append(Kind.EVENT, b"before", b"")
-    before = journal.health()["directory"]
-    os.close(journal._shelf._home._lock._descriptor)  # type: ignore[union-attr]
-    journal.prepare()
-    journal.append(Kind.EVENT, b"after", b"")
-    journal.prepare()
-    assert journal.health()["directory"] != before
-    end_without_closing(journal)
-    assert {item.item_id for item in left_in(directory)} == {b"after"} | {b"before"}
-
-
-def test_room_that_a_burst_needed_is_given_back(make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When nothing was written for a while."""
-    monkeypatch.setattr(journal_module, "_IDLE", 3)
-    journal = make_journal()
-    journal.ack([journal.append(Kind.EVENT, number(index), bytes(1000)) for index in range(60)])
-    journal.prepare()
-    journal.prepare()
-    assert len(journal._ready) > 1
-    for _ in range(30):
-        journal.prepare()
-    assert len(journal._ready) == 1
-
-
-def test_a_segment_that_could_not_be_made_leaves_nothing(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a file nor a descriptor."""
-
-    def refuse(*_args: object, **_named: object) -> None:
-        raise OSError(errno.EIO, "broken")
-
-    with directory.opened(create=True) as within:
-        before = len(os.listdir("/proc/self/fd"))
-        monkeypatch.setattr(os, "rename", refuse)
-        with pytest.raises(OSError, match="broken"):
-            Segment(within, 1, 4096, started=0, created=0, resource=b"", how=Writing.WRITTEN)
-        assert os.listdir(within) == []
-        assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_a_fork_begins_anew(make_journal: MakeJournal, directory: Directory) -> None:
-    """Whatever it does first: append, acknowledge, prepare or close; what its parent deferred stays the parent's."""
-    journal = make_journal()
-    receipt = journal.append(Kind.EVENT, b"parent", b"")
-    deferred = [journal.append(Kind.EVENT, number(index), bytes(1000)) for index in range(9)]
-
-    def child(first: Callable[[], object]) -> bool:
-        first()
-        journal.prepare()
-        waiting = journal.health()["waiting"]
-        journal.append(Kind.EVENT, str(os.getpid()).encode(), b"")
-        journal.ack([receipt, *deferred])
-        journal.prepare()
-        return waiting == 0 and journal.health()["waiting"] == 1
-
-    assert in_a_fork(lambda: child(lambda: journal.ack([receipt])))
-    assert in_a_fork(lambda: child(journal.prepare))
-    assert in_a_fork(lambda: child(journal.close))
-    assert in_a_fork(lambda: child(journal.forget))
-    assert in_a_fork(lambda: journal.append(Kind.EVENT, b"the first thing it does", b""))
-    assert len(left_in(directory)) == 5
-    journal.prepare()
-    assert len(left_by(journal, directory)) == 10
-
-
-def test_where_memory_is_not_wiped_process_ids_tell_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernels without it, and other systems."""
-    monkeypatch.setattr(process, "_WIPE_ON_FORK", -1)
-    mark = process.process_mark()
-    assert mark[0] == 1
-    assert in_a_fork(lambda: mark[0] == 0 and process.process_mark()[0] == 1)
-    assert mark[0] == 1
-
-
 def test_a_worker_that_closes_while_another_prepares_leaves_the_rest(
     make_journal: MakeJournal, directory: Directory
 ) -> None:
@@ -587,20 +368,6 @@ def test_acknowledgements_wait_for_who_writes(make_journal: MakeJournal, directo
     assert left_by(journal, directory) == {}
 
 
-def test_a_home_cannot_be_left_while_a_thread_writes(make_journal: MakeJournal) -> None:
-    """The next turn does it."""
-    journal = make_journal()
-    journal.append(Kind.EVENT, b"id", b"")
-    before = journal.health()["directory"]
-    end_without_closing(journal)
-    journal._baton.pop()
-    journal.prepare()
-    assert journal.health()["directory"] == before
-    journal._baton.append(None)
-    journal.prepare()
-    assert journal.health()["directory"] != before
-
-
 def test_a_journal_that_never_prepared_has_nothing_to_close(directory: Directory) -> None:
     """Where its first try fails there is no home."""
     journal = Journal(directory)
@@ -618,47 +385,6 @@ def test_closing_never_raises(make_journal: MakeJournal, monkeypatch: pytest.Mon
     journal.close()
     assert journal.health()["problem"] == "division by zero"
     end_without_closing(journal)
-
-
-def test_a_fork_writes_nothing_where_its_parent_writes(make_journal: MakeJournal, directory: Directory) -> None:
-    """Though it has the same memory mapped, with room in it."""
-    journal = make_journal()
-    assert journal.append(Kind.EVENT, b"parent", b"")
-    assert in_a_fork(lambda: journal.append(Kind.EVENT, b"child", b""))
-    assert [item.item_id for item in left_in(directory)] == [b"child"]
-    assert list(left_by(journal, directory)) == [b"parent"]
-
-
-def test_a_fork_that_ends_after_its_first_record_leaves_it(make_journal: MakeJournal, directory: Directory) -> None:
-    """No worker has run in it: it makes its own room, but where the worker is at that, or may have to wait."""
-    journal = make_journal()
-    assert in_a_fork(lambda: journal.append(Kind.EVENT, b"first", b""))
-    assert [item.item_id for item in left_in(directory)] == [b"first"]
-
-    def while_a_worker_prepares() -> bool:
-        journal.forget()
-        journal._preparing.pop()
-        return not journal.append(Kind.EVENT, b"deferred", b"")
-
-    assert in_a_fork(while_a_worker_prepares)
-    slow = make_journal(how=Writing.LATER)
-    assert in_a_fork(lambda: not slow.append(Kind.EVENT, b"on a network", b""))
-
-
-def test_a_fork_that_finds_no_room_goes_on(
-    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever is wrong with the directory, or with this."""
-    journal = make_journal()
-
-    def fail(wanted: int) -> None:
-        raise RuntimeError("something is wrong here")
-
-    def child() -> bool:
-        monkeypatch.setattr(journal._shelf, "fresh", fail)
-        return not journal.append(Kind.EVENT, b"id", b"") and journal.health()["problem"] == "something is wrong here"
-
-    assert in_a_fork(child)
 
 
 def test_what_came_first_is_journaled_first(make_journal: MakeJournal, directory: Directory) -> None:
@@ -689,83 +415,6 @@ def test_a_record_counts_when_all_of_it_is_there(make_journal: MakeJournal, monk
     ((check_and_state, body),) = seen
     assert check_and_state == bytes(8)
     assert body.endswith(b"secondpayload")
-
-
-def test_segments_are_used_again(make_journal: MakeJournal, directory: Directory) -> None:
-    """Nothing of what was in them is found any more, and old receipts mean nothing in them."""
-    journal = make_journal(how=Writing.MAPPED)
-    old, made = [], set()
-    for index in range(60):
-        old.append(journal.append(Kind.EVENT, b"old" + number(index), bytes(1000), owner=bytes(index)))
-        journal.ack(old)
-        journal.prepare()
-        made |= {os.stat(entry).st_ino for entry in os.scandir(str(journal.health()["directory"]))}
-    assert len(made) < 10
-    for index in range(20):
-        assert journal.append(Kind.EVENT, number(index), bytes(index * 50))
-        journal.ack(old)
-        journal.prepare()
-    end_without_closing(journal)
-    abandoned = adopt(directory)
-    assert abandoned is not None
-    found = list(abandoned.found())
-    assert [item.item_id for item in found] == [number(index) for index in range(20)]
-    assert abandoned.counts == {}, "nothing looks torn"
-    abandoned.ack([receipt for item in found for receipt in item.receipts])
-    assert abandoned.close()
-
-
-def test_pages_in_which_all_is_done_are_used_again_before_more_are_made(
-    make_journal: MakeJournal, directory: Directory, how: Writing
-) -> None:
-    """Where files are mapped: a page costs as much as what is written to it. What waits stays where it is."""
-    journal = make_journal(how=how, segment_size=8 << 20, largest_segment=8 << 20)
-    written, most = 0, 0
-    for index in range(100):
-        receipts = [journal.append(Kind.EVENT, number(4 * index + part), bytes(64 << 10)) for part in range(4)]
-        assert all(receipts)
-        journal.prepare()
-        journal.ack(receipts)
-        journal.prepare()
-        segment = journal._segment
-        assert segment is not None
-        written, most = written + (256 << 10), max(most, segment.position)
-    assert (most < 1 << 20) is (how is Writing.MAPPED), "of a segment of 8 MiB"
-    assert journal._progress() >= written, "what was written is counted all the same"
-    journal.append(Kind.EVENT, b"waits", bytes(512 << 10))
-    present = journal._segment
-    for _ in range(3):
-        journal.prepare()
-    assert journal._segment is present
-    assert set(left_by(journal, directory)) == {b"waits"}
-
-
-def test_what_is_not_mapped_is_not_used_again(directory: Directory) -> None:
-    """It would be no cheaper than a new file."""
-    with directory.opened(create=True) as within:
-        segment = Segment(within, 1, 4096, started=0, created=0, resource=b"", how=Writing.WRITTEN)
-        with pytest.raises(OSError, match="only what is mapped"):
-            segment.reuse(within, 2, started=0, created=0, resource=b"")
-        segment.remove(within)
-        segment.remove(within)
-
-
-@pytest.mark.parametrize("advice", [23, -1])
-def test_pages_are_made_ahead_of_who_writes(
-    make_journal: MakeJournal, directory: Directory, monkeypatch: pytest.MonkeyPatch, advice: int
-) -> None:
-    """As many as will be written soon, over the ends of segments; also where the system does not make them itself."""
-    monkeypatch.setattr(segment_module, "_POPULATE_WRITE", advice)
-    journal = make_journal(how=Writing.MAPPED, segment_size=1 << 18, largest_segment=1 << 18)
-    for index in range(2000):
-        assert journal.append(Kind.EVENT, number(index), bytes(200)) or index
-        if index % 100 == 0:
-            journal.prepare()
-    (current, *ready) = (journal._segment, *journal._ready)
-    assert current is not None
-    assert current.populate(1 << 20) == current.position + (1 << 20) - current.size
-    assert all(one.populate(1) == 0 for one in ready)
-    assert len(left_by(journal, directory)) == 2000
 
 
 def test_what_is_for_recovery_is_loaded_when_it_is_asked_for() -> None:

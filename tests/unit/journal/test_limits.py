@@ -19,8 +19,7 @@ from ezlogs.journal.leftovers import Leftovers
 from ezlogs.journal.liveness import homes
 from ezlogs.journal.segment import VERSION, Segment
 
-from .conftest import in_a_fork, left_in
-from .test_journal import end_without_closing, left_by, number
+from .conftest import end_without_closing, in_a_fork, left_by, left_in, number
 
 MakeJournal = Callable[..., Journal]
 

@@ -17,8 +17,7 @@ from ezlogs.journal.record import Record, body_of, record_of, whole
 from ezlogs.journal.segment import encode_header
 from ezlogs.journal.story import found_in
 
-from .conftest import left_in
-from .test_journal import end_without_closing
+from .conftest import end_without_closing, left_in
 
 MakeJournal = Callable[..., Journal]
 

@@ -13,8 +13,7 @@ from ezlogs.journal import Directory, Journal, Kind, Priority
 from ezlogs.journal.segment import VERSION
 from ezlogs.journal.spool import drop_spooled, list_spooled, show_spooled
 
-from .conftest import left_in
-from .test_journal import end_without_closing
+from .conftest import end_without_closing, left_in
 
 MakeJournal = Callable[..., Journal]
 

@@ -11,8 +11,7 @@ from ezlogs.journal.filesystems import Writing
 from ezlogs.journal.verdicts import Verdicts
 from ezlogs.priority import Priority
 
-from .conftest import in_a_fork, left_in
-from .test_journal import end_without_closing
+from .conftest import end_without_closing, in_a_fork, left_in
 
 MakeJournal = Callable[..., Journal]
 
