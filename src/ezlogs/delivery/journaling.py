@@ -264,13 +264,7 @@ class Journaling:
         return sealed.payload(written)
 
     def _append(self, kind: int, item_id: bytes, payload: bytes, priority: int, *, owner: bytes = b"") -> Receipt:
-        id_size, owner_size = len(item_id), len(owner)
-        size = HEAD_SIZE + id_size + owner_size + len(payload)
-        try:
-            head = pack_head(size, kind, priority, id_size, owner_size, time_ns())
-        except struct.error:
-            return self._journal.append(kind, item_id, payload, priority, owner=owner)  # which counts what is no record
-        receipt = self._journal.append_body(b"".join((head, item_id, owner, payload)))
+        receipt = self._journal.append(kind, item_id, payload, priority, owner=owner)
         if not receipt and receipt != 0:
             self.wait_for(receipt)
         return receipt

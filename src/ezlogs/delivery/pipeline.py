@@ -17,6 +17,7 @@ from ezlogs import otel_compat
 from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.breaker import Limits
 from ezlogs.delivery.foreign import exports
+from ezlogs.delivery.hurry import flush
 from ezlogs.delivery.items import EndedSpan, Rider
 from ezlogs.delivery.keeping import Keeper
 from ezlogs.delivery.notices import Notices
@@ -28,7 +29,7 @@ from ezlogs.delivery.sealed_rows import SealedRows
 from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.together import TOGETHER, Together
 from ezlogs.delivery.transport import transport
-from ezlogs.delivery.worker import Encoder, Worker, flush
+from ezlogs.delivery.worker import Encoder, Worker
 from ezlogs.event import UniversalEvent
 from ezlogs.opening import ENDING
 from ezlogs.otel_compat import SPAN_KEY

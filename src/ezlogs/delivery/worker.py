@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
@@ -17,6 +17,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 from ezlogs import forks
 from ezlogs.delivery.batch import Batch
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
+from ezlogs.delivery.hurry import Hurry
 from ezlogs.delivery.intake import Intake, weight_of
 from ezlogs.delivery.items import Item, count_of, receipts_of
 from ezlogs.delivery.keeping import Keeper
@@ -49,23 +50,11 @@ _MANY = 128
 _SHORT = 0.005
 """Seconds between two turns while the journal is short of room."""
 
-_LOOK = 0.005
-"""Seconds between two looks at whether all has gone out, by who waits for it."""
-
 _LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
 
 _USUAL_REQUEST = 2 << 20
 """Bytes of a request, about, before compression: large events come fewer in one."""
-
-
-class Hurry(NamedTuple):
-    """What is to be sent at once."""
-
-    items: int
-    """How many there were, ever."""
-    failures: int
-    """How often sending had failed, ever."""
 
 
 class Encoder(Protocol):
@@ -461,25 +450,3 @@ def _by_priority(items: Sequence[Item], priority: Callable[[Item], int]) -> list
     for item in items:
         groups.setdefault(priority(item), []).append(item)
     return [groups[each] for each in sorted(groups, reverse=True)]
-
-
-def flush(workers: Sequence[Worker], timeout: float, *, ending: bool = False) -> bool:
-    """Have workers send what is pending now, all at the same time; return whether all of it went out.
-
-    Args:
-        workers: Each has its own collector to wait for; one that is away does not cost the others their time.
-        timeout: Seconds to wait at most.
-        ending: Whether the process ends: then a collector that never answered is not waited for, nor one that hangs
-            a second time.
-    """
-    deadline = monotonic() + timeout
-    hurried = [(worker, worker.hurry(ending=ending)) for worker in workers]
-    for _ in range(int(timeout / _LOOK) + 1):  # also where somebody has stopped the clock, as tests do
-        for worker in workers:
-            worker.help()
-        hopeful = [worker for worker, hurry in hurried if worker.hopeful(hurry, ending=ending)]
-        if not hopeful or monotonic() >= deadline:
-            break
-        time.sleep(_LOOK)
-    done = [worker.relax(hurry, ending=ending) for worker, hurry in hurried]
-    return all(done)

@@ -19,9 +19,10 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from ezlogs.delivery import journaling as journaling_module
 from ezlogs.delivery.batch import SpanEncoder
+from ezlogs.delivery.hurry import flush
 from ezlogs.delivery.journaling import Journaling, journaling
 from ezlogs.delivery.sealed import EncodedResource, SealedEvent, opened
-from ezlogs.delivery.worker import Worker, flush
+from ezlogs.delivery.worker import Worker
 from ezlogs.dev.decode import decode_request
 from ezlogs.event import UniversalEvent
 from ezlogs.journal import Directory, Kind, adopt

@@ -10,10 +10,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from ezlogs.delivery.batch import SpanEncoder
+from ezlogs.delivery.hurry import flush
 from ezlogs.delivery.journaling import Journaling
 from ezlogs.delivery.restored import item_of, signal_of
 from ezlogs.delivery.sealed import EncodedScope, SealedEvent, SealedSpan
-from ezlogs.delivery.worker import Worker, flush
+from ezlogs.delivery.worker import Worker
 from ezlogs.dev.decode import decode_request
 from ezlogs.emit import record
 from ezlogs.event import UniversalEvent

@@ -13,9 +13,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from ezlogs.delivery.batch import SpanEncoder
+from ezlogs.delivery.hurry import Hurry, flush
 from ezlogs.delivery.losses import Losses
 from ezlogs.delivery.signal import Signal
-from ezlogs.delivery.worker import Hurry, Worker, flush
+from ezlogs.delivery.worker import Worker
 from ezlogs.facts import Failure
 from ezlogs.otlp import Delivered, Rejected, Retry
 from ezlogs.otlp.split import halves
