@@ -58,7 +58,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see, see_other = guarded(_see_executed), guarded(_see_other)
+    see, see_own, see_other = guarded(_see_executed), guarded(sees_own_statement), guarded(_see_other)
     see_coming = guarded(partial(_see_coming, hooks, WeakSet()))
 
     @wraps(original)
@@ -66,7 +66,7 @@ def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
         if statement.is_select or not hooks.active:
             return original(connection, statement, parameters, options)
         if "compiled_cache" in options:
-            if sees_own_statement(connection):
+            if see_own(connection):
                 return original(connection, statement, parameters, options)
         elif statement.is_insert:
             see_coming(connection, statement)

@@ -126,7 +126,7 @@ class Journaling:
         if on_span or tail is None or event.said_id:
             item_id = event.event_id.encode() if tail is None or event.said_id else _ITEM_ID(at, tail)
             owner = sealed.trace_id + sealed.span_id.to_bytes(8, "big") if on_span else b""
-            receipt = self._append(_EVENT, item_id, sealed.head() + body, sealed.priority, owner=owner)
+            receipt = self._journal.append(_EVENT, item_id, sealed.head() + body, sealed.priority, owner=owner)
         else:  # the same, packed at once: most events are such
             head = _LOOSE(
                 _LOOSE_SIZE + len(body),
@@ -144,9 +144,9 @@ class Journaling:
                 at,
             )
             receipt = self._journal.append_body(head + body)
-            if not receipt and receipt != 0:
-                self.wait_for(receipt)
         sealed.receipt = receipt
+        if not receipt and receipt != 0:
+            self.wait_for(receipt)
         if sealed.plain is not None:
             sealed.body = b""  # it is made again from the event
 

@@ -395,3 +395,20 @@ def test_without_anybody_listening_nothing_is_done(session):
     session.commit()
     session.rollback()
     assert session.get(Order, order.id).count == 2
+
+
+def test_a_mistake_at_a_statement_is_not_the_applications(engine, monkeypatch):
+    """Neither before it is executed nor after."""
+
+    def broken(connection):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ezlogs_instrumentors.sqlalchemy.statements.sees_own_statement", broken)
+    instrumentor = SqlalchemyInstrumentor()
+    instrumentor.uninstrument()
+    instrumentor.instrument()
+    with capture(strict=False), Session(engine) as session:
+        session.add(Depot(size=1))
+        session.commit()
+        assert session.query(Depot).count() == 1
+        assert ezlogs.health()["internal_errors"]

@@ -6,12 +6,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
+from ezlogs.delivery import worker as worker_module
 from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.hurry import Hurry, flush
 from ezlogs.delivery.losses import Losses
@@ -185,6 +187,25 @@ def test_the_thread_outlives_an_error(bench: type[Bench], caplog: pytest.LogCapt
     assert "the delivery worker failed" in caplog.text
     assert made.worker.health()["pending"] == 0
     made.end(1)
+
+
+def test_the_thread_looks_around_as_often_as_there_is_reason_to(
+    bench: type[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look makes others wait for the interpreter: it is rare where little comes."""
+    made, pauses, coming = bench(), list[float](), [0, 1, 500, 0]
+    intake = made.worker._intake
+
+    def sleep(pause: float) -> None:
+        pauses.append(pause)
+        intake.stopped = not coming
+        intake.sealed_items += coming.pop(0) if coming else 0
+
+    monkeypatch.setattr(worker_module, "time", SimpleNamespace(sleep=sleep))
+    made.worker._run()
+    assert pauses == [0.1, 0.1, 0.1, 0.05, 0.1]
+    monkeypatch.setattr(made.worker, "_journaling", SimpleNamespace(is_short_of_room=lambda: True))
+    assert made.worker._pause(0) == 0.005
 
 
 def test_a_batch_that_cannot_be_made_is_counted_and_holds_nothing_up(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter, ne
 from time import time_ns
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from weakref import WeakKeyDictionary, ref
 
 import msgspec
@@ -31,7 +31,7 @@ _ARGUMENTS: Final = 6
 """That Django saves a row with; any other number is of another version, or of somebody else's call."""
 
 
-class Plan(NamedTuple):
+class Plan(msgspec.Struct, frozen=True, eq=False):
     """What is the same for all saves of a model."""
 
     shape: Shape
@@ -51,20 +51,15 @@ class Plan(NamedTuple):
 
 
 class Present(msgspec.Struct, eq=False):
-    """What the saves of one model have in common at present; what all of them need is at hand here."""
+    """What the saves of one model have in common at present."""
 
     circumstances: Circumstances
     alike: Alike
     plan: Plan
-    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    texts: tuple[int, ...]
-    attnames: tuple[str, ...]
     forms: Forms
     concrete: Any
-    model: Mapping[str, Any]
+    known: Mapping[str, Any]
     """What Django knows of the concrete model."""
-    fields: object
-    """The fields that it had."""
     connection: Callable[[], Any]
     """Has all of this forgotten when the connection goes."""
     seen: Seen
@@ -90,8 +85,9 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     present: Present | None = writes.found.get((type(instance), updated))
     if present is None or cls is not present.concrete or not _holds(present):
         return False
+    plan = present.plan
     try:
-        values = present.values(instance.__dict__)
+        values = plan.values(instance.__dict__)
     except KeyError:
         return False
     kinds = tuple(map(type, values))
@@ -106,7 +102,6 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     before: Sequence[Any] = ()
     flags: tuple[bool, ...] = ()
     if updated:
-        plan = present.plan
         if known is None or not _is_whole(plan, known) or using != state.db:
             return False
         if known.seen is not None and not known.seen.holds:
@@ -122,7 +117,7 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     form = forms[key_of_form]
     if form is None:
         return False
-    for at in present.texts:
+    for at in plan.texts:
         if kinds[at] in TEXTS and len(values[at]) > LONGEST_KEPT:
             return False
     if updated:
@@ -133,18 +128,18 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     if seen.number != seen.counter.number:
         seen = present.seen = Seen(seen.counter, seen.counter.number)
     if not form.is_told:
-        state.ezlogs_loaded = Loaded(present.attnames, values, seen)
+        state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
         return True
     room = writes.room()
     if room is None:
         if not writes.count(present.alike, form, time_ns(), state, partial(_known_again, known)):
             return False
-        state.ezlogs_loaded = Loaded(present.attnames, values, seen)
+        state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
         return True
     level = writes.level()
     prior = known.prior if type(known) is AlikeRow and known.level is level else known
     row = state.ezlogs_loaded = AlikeRow(
-        present.alike, form, time_ns(), before, values, present.attnames, seen, level, prior
+        present.alike, form, time_ns(), before, values, plan.shape.attnames, seen, level, prior
     )
     room.append(row)
     return True
@@ -152,7 +147,8 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
 
 def _holds(present: Present) -> bool:
     """Tell whether what was found out still holds; what else could change has it forgotten."""
-    return present.model.get("concrete_fields") is present.fields and present.circumstances.hold(current_context())
+    fields = present.known.get("concrete_fields")
+    return fields is present.plan.shape.fields and present.circumstances.hold(current_context())
 
 
 def _is_whole(plan: Plan, known: Any) -> bool:
@@ -215,13 +211,9 @@ def learn(  # noqa: PLR0917  # all that is known of a save
         circumstances_of(at),
         alike,
         plan,
-        plan.values,
-        plan.texts,
-        shape.attnames,
         plan.created if created else plan.updated,
         concrete,
         vars(concrete._meta),
-        shape.fields,
         ref(connection, lambda _: all_found.clear()),
         Seen(transaction.rollbacks, transaction.rollbacks.number),
     )

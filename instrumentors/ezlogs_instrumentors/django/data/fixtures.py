@@ -8,6 +8,7 @@ from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
+from ezlogs.emit import guarded
 from ezlogs.runtime import current_runtime
 from ezlogs.trackers import data
 from ezlogs_instrumentors.django.transactions import open_transactions
@@ -33,10 +34,13 @@ def are_told() -> bool:
 
 
 def _marking(hooks: Hooks, original: Callable[..., None]) -> Callable[..., None]:
+    forget = guarded(open_transactions.forget)
+
     @wraps(original)
     def save(loaded: Any, *args: Any, **kwargs: Any) -> None:
         token = loading.set(hooks.active)
-        open_transactions.forget()
+        if hooks.active:
+            forget()
         try:
             original(loaded, *args, **kwargs)
         finally:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial, wraps
 from threading import local
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from ezlogs.emit import guarded
@@ -78,7 +78,7 @@ class _Last(local):
 
 
 def _inserting(hooks: Hooks, alias: Alias, original: Callable[..., Any]) -> Callable[..., Any]:
-    note = guarded(partial(_note_insert, alias))
+    note, count = guarded(partial(_note_insert, alias)), guarded(partial(_counted, alias))
 
     @wraps(original)
     def _batched_insert(
@@ -94,34 +94,25 @@ def _inserting(hooks: Hooks, alias: Alias, original: Callable[..., Any]) -> Call
             return result
         with _counting_all() as counts:
             result = original(queryset, objs, fields, batch_size, *args, **kwargs)
-        note(queryset, objs, len(result) if result else None, counts, on_conflict)
+        note(queryset, objs, len(result) if result else count(queryset, counts, on_conflict))
         return result
 
     return _batched_insert
 
 
-def _note_insert(  # noqa: PLR0917  # as much as is known
-    alias: Alias,
-    queryset: Any,
-    instances: Sequence[Any],
-    rows: int | None,
-    counts: Mapping[Any, Sequence[int]] = MappingProxyType({}),
-    on_conflict: Any = None,
-) -> None:
+def _note_insert(alias: Alias, queryset: Any, instances: Sequence[Any], rows: int | None) -> None:
     operation = running.get()
-    if operation is None:
-        return
-    operation.using = alias.of(queryset)
-    if rows is None:
-        from django.db import connections
-
-        connection = connections[operation.using]
-        rows = _written(counts.get(connection, ()), on_conflict, connection)
-    operation.inserted(queryset.model, instances, rows)
+    if operation is not None:
+        operation.using = alias.of(queryset)
+        operation.inserted(queryset.model, instances, rows)
 
 
-def _written(counts: Sequence[int], on_conflict: Any, connection: Any) -> int | None:
+def _counted(alias: Alias, queryset: Any, found: Mapping[Any, Sequence[int]], on_conflict: Any) -> int | None:
     """Return how many rows were inserted or updated; None where nobody says: MySQL counts one that it updates twice."""
+    from django.db import connections
+
+    connection = connections[alias.of(queryset)]
+    counts = found.get(connection, ())
     is_exact = counts and min(counts) >= 0 and (connection.vendor != "mysql" or on_conflict.name == "IGNORE")
     return sum(counts) if is_exact else None
 
