@@ -1,4 +1,4 @@
-"""What connections do, seen below their events: an engine that is listened to works more for each of its statements.
+"""What connections and flushes do, seen below their events: who is listened to works more for each statement, or row.
 
 The names are SQLAlchemy's own and private, and so is their use to this module; where one is missing, the event tells.
 """
@@ -31,9 +31,13 @@ STATEMENTS, DEFINITIONS, COMPILED = "_execute_clauseelement", "_execute_ddl", "_
 """What executes statements, those that define tables, and, in SQLAlchemy 2.0, those that were compiled before."""
 
 
-def is_there(method: str) -> bool:
-    """Tell whether connections have a method."""
-    return callable(vars(Connection).get(method))
+WORK = "execute"
+"""What writes all rows of a flush, of a unit of work: between the events of its beginning and its end."""
+
+
+def is_there(owner: type, method: str) -> bool:
+    """Tell whether a class has a method of its own."""
+    return callable(vars(owner).get(method))
 
 
 def hear(hooks: Hooks, event: str, see: Callable[..., None]) -> None:
@@ -45,7 +49,7 @@ def hear(hooks: Hooks, event: str, see: Callable[..., None]) -> None:
         see: Called with the connection and, where there is one, with the savepoint's name or the transaction's id.
     """
     method = _METHODS[event]
-    if is_there(method):
+    if is_there(Connection, method):
         hooks.replace(Connection, method, partial(_seeing, hooks, guarded(see)))
     else:
         listen(hooks, Engine, event, see)

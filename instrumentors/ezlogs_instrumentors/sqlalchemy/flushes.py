@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, wraps
 from time import time_ns
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -10,13 +11,15 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 from sqlalchemy.orm import LoaderCallableStatus
+from sqlalchemy.orm.unitofwork import UOWTransaction
 
+from ezlogs.emit import guarded
 from ezlogs.otel_compat import current_context
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe, watching
 from ezlogs.trackers.data.alike import PLAIN
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
-from ezlogs_instrumentors.sqlalchemy import alike
+from ezlogs_instrumentors.sqlalchemy import alike, below
 from ezlogs_instrumentors.sqlalchemy.documents import changed
 from ezlogs_instrumentors.sqlalchemy.flushing import NOTHING_BEFORE, Flush, begin, end, forget, running
 from ezlogs_instrumentors.sqlalchemy.kept import Plan, keep_created, keep_updated, plan_of
@@ -34,13 +37,32 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     What `see_update` returns is nobody's; ``retval`` has SQLAlchemy call it as it is, for each row.
     """
     session = module.Session
-    listen(hooks, session, "before_flush", see_beginning)
+    if below.is_there(UOWTransaction, below.WORK):
+        hooks.replace(UOWTransaction, below.WORK, partial(_seeing, hooks))
+    else:
+        listen(hooks, session, "before_flush", lambda session, flush_context, instances: see_beginning(session))
+        listen(hooks, session, "after_flush", see_flush)
     listen(hooks, module.Mapper, "before_update", see_update, raw=True, retval=True)
-    listen(hooks, session, "after_flush", see_flush)
     listen(hooks, session, "after_soft_rollback", see_failure)
 
 
-def see_beginning(session: Any, flush_context: Any, instances: Any) -> None:
+def _seeing(hooks: Hooks, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    start, see = guarded(see_beginning), guarded(see_flush)
+
+    @wraps(original)
+    def execute(flush_context: Any) -> None:
+        if not hooks.active:
+            original(flush_context)
+            return
+        session = flush_context.session
+        start(session)
+        original(flush_context)
+        see(session, flush_context)
+
+    return execute
+
+
+def see_beginning(session: Any) -> None:
     """Remember the flush."""
     if watching():
         begin(session)

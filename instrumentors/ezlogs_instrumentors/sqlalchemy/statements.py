@@ -46,10 +46,10 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     """See statements once they have been executed; of those that read, nothing but their type is looked at."""
     if not hooks.active:
         return
-    if below.is_there(below.STATEMENTS):
+    if below.is_there(Connection, below.STATEMENTS):
         hooks.replace(Connection, below.STATEMENTS, partial(_seeing, hooks))
         for method in (below.DEFINITIONS, below.COMPILED):
-            if below.is_there(method):
+            if below.is_there(Connection, method):
                 hooks.after(Connection, method, _see_other)
     else:
         _listen(hooks)

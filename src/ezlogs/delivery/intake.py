@@ -31,6 +31,10 @@ _OF_AN_EVENT = 400
 _MOST_JOURNALED = 10_000
 """Items that wait in memory to be sealed though they are in the journal: more wait there alone."""
 
+_TO_BE_RUNG_FOR = 512
+"""Items that wait before somebody is told to look: those that wait for longer are in none of the processor's caches any
+more."""
+
 _UNWEIGHED = 200
 """Items that are taken before the first one is weighed."""
 
@@ -46,6 +50,7 @@ class Intake:
         losses: Where that is counted for which there was none.
         priority: Returns whether an item goes before others, where not all can be kept.
         start: Starts the thread that takes them out; called at the first item.
+        ring: Has that thread look at once; called where many wait.
         max_queue_size: Items held in memory.
         max_queue_bytes: Bytes that they may take.
         audit_wait: Seconds that an audit event may make the application wait for room, though never on an event loop.
@@ -57,6 +62,7 @@ class Intake:
         losses: Losses,
         priority: Callable[[Item], int],
         start: Callable[[], object],
+        ring: Callable[[], object],
         *,
         max_queue_size: int,
         max_queue_bytes: int,
@@ -66,6 +72,7 @@ class Intake:
         self._losses = losses
         self._priority = priority
         self._start = start
+        self._ring = ring
         self._max_queue_size = max_queue_size
         self._max_queue_bytes = max_queue_bytes
         self._audit_wait = audit_wait
@@ -91,6 +98,8 @@ class Intake:
         """Whether anybody takes out what is put in."""
         self._room = 0
         """Items that may wait to be sealed without a closer look at each."""
+        self._room_unseen = 0
+        """The same after somebody was told to look."""
         self._whole_room = 0
         """The same of those that are not in the journal."""
         self._last_audit = self._max_queue_size
@@ -132,6 +141,10 @@ class Intake:
         """Take an item that found no room: all of them where there is no thread yet, or no more."""
         if self.stopped:
             self.leave("shut_down", item)
+        elif self._room < self._room_unseen:
+            self._room = self._room_unseen
+            self._ring()
+            self.put(item)
         elif not self.has_thread and self.pending() < self._max_queue_size:
             self.items.append(item)
             self._start()
@@ -183,13 +196,14 @@ class Intake:
         """Find out how many items may wait to be sealed."""
         if not self.usual_size:
             self._whole_room = min(_UNWEIGHED, self._max_queue_size)
-            self._room = 0 if self.stopped else self._whole_room
+            self._room = self._room_unseen = 0 if self.stopped else self._whole_room
             return
         by_size = (self._max_queue_bytes - self._outbox.size()) / self.usual_size
         room = min(self._max_queue_size - self._outbox.in_memory() - self.being_sealed, int(by_size))
         self._whole_room = max(0, room)
         roomy = self.journaling is not None and self.journaling.is_roomy()
-        self._room = min(self._whole_room, _MOST_JOURNALED) if roomy else self._whole_room
+        self._room_unseen = min(self._whole_room, _MOST_JOURNALED) if roomy else self._whole_room
+        self._room = min(self._room_unseen, len(self.items) + _TO_BE_RUNG_FOR)
         if self._audit_wait:
             audits, size = self._outbox.of_audits()
             room = min(self._max_queue_size - audits, int((self._max_queue_bytes - size) / self.usual_size))
@@ -198,7 +212,7 @@ class Intake:
         if len(self.items) < self._full_from:
             self._losses.turn_away(None)
         if self.stopped:  # meanwhile
-            self._room = 0
+            self._room = self._room_unseen = 0
             self._full_from = sys.maxsize
 
     def waiting(self) -> int:
@@ -219,7 +233,7 @@ class Intake:
     def stop(self) -> None:
         """Take nothing any more."""
         self.stopped = True
-        self._room = 0
+        self._room = self._room_unseen = 0
         self._full_from = sys.maxsize
         self._losses.turn_away(None)
 

@@ -108,6 +108,10 @@ class Journaling:
         self._told_at = -_SILENCE
         self._heir = Heir(self._directory, self._max_age, self._complain)
 
+    def have_called(self, worker: Callable[[], object]) -> None:
+        """Have a worker called, by any thread and at any moment, when the next `turn` is to come at once."""
+        self._journal.call_worker = worker
+
     def has_neighbours(self) -> bool:
         """Tell whether other processes have journals in the same place, dead ones or living ones."""
         with suppress(Exception):
@@ -313,6 +317,10 @@ class Journaling:
     def is_short_of_room(self) -> bool:
         """Return whether the next `turn` is to come soon."""
         return self._journal.is_short_of_room()
+
+    def is_written_later(self) -> bool:
+        """Return whether nothing is journaled but by `turn`, since a file may be on a network."""
+        return self._journal.is_written_later()
 
     def turn(self) -> None:
         """Do what takes time. For the worker's thread; never raises."""

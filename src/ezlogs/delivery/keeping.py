@@ -34,12 +34,20 @@ class Keeper:
         journaling: Where to.
         sealer: Makes of an event what is kept.
         work: Has somebody at work on the journal, where that is not so yet.
+        look_soon: Has that one call `note_late` in a moment.
     """
 
-    def __init__(self, journaling: Journaling, sealer: Sealer, work: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        journaling: Journaling,
+        sealer: Sealer,
+        work: Callable[[], object],
+        look_soon: Callable[[], object] = int,
+    ) -> None:
         self._journaling = journaling
         self._sealer = sealer
         self._work = work
+        self._look_soon = look_soon
         self.forget()
 
     def forget(self) -> None:
@@ -161,7 +169,7 @@ class Keeper:
             note: Calls `note` or `note_with_span`. Is given whether the thread is the one in which it began.
         """
         self.awaited[event_id] = monotonic(), note
-        self._work()
+        self._look_soon()
 
     def note_cause(self, event: UniversalEvent) -> None:
         """Have it noted what an event is caused by, if that waits to be: in the journal causes come first."""

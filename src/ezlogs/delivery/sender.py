@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import context
 
 from ezlogs.delivery.batch import Batch
+from ezlogs.delivery.bell import Bell
 from ezlogs.delivery.breaker import Change, CircuitBreaker, Permit
 from ezlogs.delivery.broken_pipes import survived
 from ezlogs.delivery.losses import Losses
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
 
 _POLL = 0.05
+"""Seconds between two looks at what nobody rings for: an answer to a probe, another thread that reads the journal."""
+
+_REST = 60.0
+"""Seconds that the thread waits to be rung for where there is nothing to be sent."""
+
 _LAST_ANSWER = 0.3
 """Seconds that the end waits for an answer that is due."""
 
 
 class Sender:
-    """Sends what is in an outbox; in a thread of its own while there is something, so that nobody waits for a network.
+    """Sends what is in an outbox; in a thread of its own once there is something, so that nobody waits for a network.
 
     Args:
         transport: Where batches go.
@@ -57,6 +63,7 @@ class Sender:
         self._losses = losses
         self._most = most
         self._remade = remade
+        self._bell = Bell()
         self.journaling: Journaling | None = None
         self.begin()
 
@@ -79,7 +86,10 @@ class Sender:
 
     def start(self) -> None:
         """Have what is due be sent, in another thread if one can be started."""
-        if not self._due() or (self._thread is not None and self._thread.is_alive()):
+        if not self._due():
+            return
+        if self._thread is not None and self._thread.is_alive():
+            self._bell.ring()
             return
         thread = threading.Thread(target=self._run, name="ezlogs-sender", daemon=True)
         try:
@@ -119,6 +129,7 @@ class Sender:
             timeout: Seconds to wait for what is done besides.
         """
         self._stopped = True
+        self._bell.ring()
         self._transport.close()
         begun = time.monotonic()
         while not self._sending.acquire(timeout=_POLL):
@@ -130,12 +141,13 @@ class Sender:
         """In a forked child: leave thread and connections to the parent."""
         self._transport.forget()
         self._breaker.forget()
+        self._bell.forget()
         self.begin()
 
     def _run(self) -> None:
-        while not self._stopped and self._due():
+        while not self._stopped:
             self.turn()
-            time.sleep(_POLL)  # by its module's name: gevent may take its place after this file was imported
+            self._bell.rest(max(_POLL, self._breaker.wait()) if self._due() else _REST)
 
     def _due(self) -> bool:
         if self._outbox:

@@ -16,6 +16,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
 from ezlogs import forks
 from ezlogs.delivery.batch import Batch
+from ezlogs.delivery.bell import Bell
 from ezlogs.delivery.breaker import CircuitBreaker, Limits
 from ezlogs.delivery.hurry import Hurry
 from ezlogs.delivery.intake import Intake, weight_of
@@ -37,18 +38,15 @@ if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
     from ezlogs.journal import Directory
 
-_POLL = 0.1
-"""Seconds between two turns. While a thread waits for the interpreter, it costs the others a system call each time that
-they let go of it, as database drivers do for each statement: so it is not to wait often."""
+_REST = 0.5
+"""Seconds between two turns where nobody rings. While a thread waits for the interpreter, it costs the others a system
+call each time that they let go of it, as database drivers do for each statement: so it is not to wait often."""
 
-_BUSY = 0.05
-"""The same while many items come: those that wait for longer are in none of the processor's caches any more."""
-
-_MANY = 128
-"""Items between two turns."""
+_SOON = 0.1
+"""The same while something is begun that is to be noted in a moment."""
 
 _SHORT = 0.005
-"""Seconds between two turns while the journal is short of room."""
+"""The same while the journal is short of room."""
 
 _LAST_TURN = 2.0
 """Seconds that the end waits for the threads to finish what they do."""
@@ -77,7 +75,7 @@ class Encoder(Protocol):
 
 
 class Worker:
-    """Has sealed and sent what the application's threads put in: it polls, and starts at the first item.
+    """Has sealed and sent what the application's threads put in: it starts at the first item, and looks now and then.
 
     One thread seals what was handed over; a second one sends, as long as there is something to send.
 
@@ -111,6 +109,7 @@ class Worker:
         audit_wait: float = 0.0,
         limits: Limits | None = None,
     ) -> None:
+        self._bell = Bell()
         self._ledger = ledger
         self._encoder = encoder
         self._resource = resource
@@ -133,6 +132,7 @@ class Worker:
             self._losses,
             encoder.priority,
             self._start,
+            self._bell.ring,
             max_queue_size=max_queue_size,
             max_queue_bytes=max_queue_bytes,
             audit_wait=audit_wait,
@@ -158,6 +158,7 @@ class Worker:
         self._intake.begin()
         self._sealed_at = monotonic()
         self._urgent = False
+        self._is_to_look_soon = self._rests_long = False
         self._hopeless = False
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -185,7 +186,8 @@ class Worker:
             made = journaling(directory, make, self._no_journal.append)
             self._journaling = self._sender.journaling = self._intake.journaling = made
             if made is not None:
-                self.keeper = Keeper(made, self._encoder, self.work)
+                made.have_called(self._bell.ring)
+                self.keeper = Keeper(made, self._encoder, self.work, self.look_soon)
                 if made.has_neighbours():
                     self._start()  # they may have died: what they left does not wait for events of this process
 
@@ -196,6 +198,15 @@ class Worker:
     def work(self) -> None:
         """Have a thread at work, also where nothing has been handed over yet: on the journal, or to tell of losses."""
         if self._thread is None:
+            self._start()
+
+    def look_soon(self) -> None:
+        """Have a thread look in a moment whether what has begun just now has gone on."""
+        self._is_to_look_soon = True
+        if self._rests_long:
+            self._rests_long = False
+            self._bell.ring()
+        elif self._thread is None:
             self._start()
 
     def is_delivering(self) -> bool:
@@ -214,6 +225,7 @@ class Worker:
         self._sender.ending = ending
         self._breaker.hurry()
         self._urgent = True
+        self._bell.ring()
         return Hurry(self._intake.waiting() + self._intake.sealed_items, self._sender.failures)
 
     def help(self) -> None:
@@ -251,6 +263,7 @@ class Worker:
     def stop(self) -> None:
         """Count what is pending as lost, and take nothing any more."""
         self._intake.stop()
+        self._bell.ring()
         # Where the threads do not come to rest, another process adopts the journal when this one has ended.
         at_rest = self._turning.acquire(timeout=_LAST_TURN)
         self._sender.stop(_LAST_TURN)
@@ -274,6 +287,7 @@ class Worker:
             self.keeper.forget()
         self._losses.forget()
         self._outbox.forget()
+        self._bell.forget()
         self._begin()
 
     def health(self) -> dict[str, object]:
@@ -308,22 +322,29 @@ class Worker:
             self._starting.release()
 
     def _run(self) -> None:
-        came = 0
         while not self._intake.stopped:
-            pause = _POLL
+            pause = _SOON
             with suppress(Exception):  # whatever it is, such as no memory: this thread must live
                 self._turn()
                 self._sender.start()
                 self._ledger.timing = True
-                came, before = self._intake.sealed_items + len(self._intake.items), came
-                pause = self._pause(came - before)
-            time.sleep(pause)  # by its module's name: gevent may take its place after this file was imported
+                pause = self._pause()
+            resting = monotonic()
+            self._bell.rest(pause)
+            self._rests_long = False
+            if monotonic() - resting < _SHORT:  # however often somebody rings, others have their turn
+                time.sleep(_SHORT)  # by its module's name: gevent may take its place after this file was imported
 
-    def _pause(self, came: int) -> float:
-        """Return the seconds to the next turn, where so many items came since the one before."""
+    def _pause(self) -> float:
+        """Return the seconds to the next turn, if nobody rings before."""
         if self._journaling is not None and self._journaling.is_short_of_room():
             return _SHORT
-        return _BUSY if came > _MANY else _POLL
+        self._rests_long = True  # from here on who begins something rings
+        if self._is_to_look_soon or (self._journaling is not None and self._journaling.is_written_later()):
+            self._is_to_look_soon = self._rests_long = False
+            return _SOON
+        due = self._flush_interval - (monotonic() - self._sealed_at) if self._intake.items else self._flush_interval
+        return max(_SOON, min(due, _REST))
 
     def _turn(self) -> None:
         """Seal what is due. One thread at a time: the worker's, or at exit the one that shuts down."""

@@ -205,6 +205,10 @@ class Journal(Writer):
         left = sum(ready.size for ready in tuple(self._ready)) + (segment.size - segment.position if segment else 0)
         return bool(self._deferred) or left < _SCARCE
 
+    def is_written_later(self) -> bool:
+        """Return whether `prepare` alone writes."""
+        return not self._may_write()
+
     def settle(self) -> None:
         """Mark what was acknowledged, now, and not in the next turn of a worker that is at work. For another thread."""
         deadline = time.monotonic() + _SETTLED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import time_ns
 from typing import Final
 from zlib import crc32
@@ -59,6 +59,8 @@ class Writer(ABC):
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self.call_worker: Callable[[], object] = int
+        """Is called, by any thread and at any moment, where `Journal.prepare` is to come at once."""
         self._begin()
 
     def _begin(self) -> None:
@@ -131,7 +133,9 @@ class Writer(ABC):
         try:
             baton.pop()
         except IndexError:  # another thread has it, or this one does: in a signal handler, in __del__
-            return self._defer(body)
+            receipt = self._defer(body)
+            self._catch_up()  # the other one may have looked before
+            return receipt
         try:
             if self._deferred and not self._drain(_MOST_DRAINED):
                 return self._defer(body)
@@ -148,14 +152,14 @@ class Writer(ABC):
             pack_check_into(memory, start, crc32(body, segment.salt) or 1)
             segment.position = end
             segment.appended += 1
-            if self._deferred:
-                self._drain(_MOST_DRAINED)
             return segment.serial << SERIAL | start
         except Exception:
             self._tally.note("failed")
             return 0
         finally:
             baton.append(None)
+            if self._deferred:
+                self._catch_up()
 
     def ack(self, receipts: Iterable[Receipt]) -> None:
         """Acknowledge records: they were delivered, or overtaken by others. ``prepare`` marks them, in this order.
@@ -194,6 +198,25 @@ class Writer(ABC):
             return deferred
         return 0
 
+    def _catch_up(self) -> None:
+        """Journal what others deferred meanwhile, unless another one has the baton: who gives it back looks again."""
+        while self._deferred:
+            try:
+                self._baton.pop()
+            except IndexError:
+                return
+            try:
+                drained = self._drain(_MOST_DRAINED)
+            except Exception:
+                self._tally.note("failed")
+                return
+            finally:
+                self._baton.append(None)
+            if not drained:
+                if self._may_write():
+                    self.call_worker()
+                return
+
     def _drain(self, most: int) -> bool:
         """Journal deferred records, in their order; return whether none is left. The caller has the baton."""
         if self._may_write():
@@ -226,6 +249,7 @@ class Writer(ABC):
         """Return the segment that a body goes to, the next one if need be. The caller has the baton."""
         segment = self._segment
         if segment is None or not segment.fits(size):
+            self.call_worker()
             if not self._ready or not self._ready[0].fits(size):
                 return None
             if segment is not None:

@@ -19,7 +19,7 @@ from .shop import Depot, Order, Tag
 def instrumented(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Instrument SQLAlchemy, with its methods and as if it had none of them."""
     if request.param == "events":
-        monkeypatch.setattr(below, "is_there", lambda method: False)
+        monkeypatch.setattr(below, "is_there", lambda owner, method: False)
     instrumentor = SqlalchemyInstrumentor()
     instrumentor.instrument()
     try:

@@ -286,11 +286,13 @@ def test_listeners_are_taken_back(engine):
 def test_methods_are_as_they_were():
     """After uninstrumenting."""
     from sqlalchemy.engine import Connection, Transaction
+    from sqlalchemy.orm.unitofwork import UOWTransaction
 
+    hooked = (Connection, Transaction, UOWTransaction)
     SqlalchemyInstrumentor().uninstrument()
-    plain = [dict(vars(kind)) for kind in (Connection, Transaction)]
+    plain = [dict(vars(kind)) for kind in hooked]
     SqlalchemyInstrumentor().instrument()
-    assert all(dict(vars(kind)) != was for kind, was in zip((Connection, Transaction), plain, strict=True))
+    assert all(dict(vars(kind)) != was for kind, was in zip(hooked, plain, strict=True))
     SqlalchemyInstrumentor().uninstrument()
-    assert [dict(vars(kind)) for kind in (Connection, Transaction)] == plain
+    assert [dict(vars(kind)) for kind in hooked] == plain
     SqlalchemyInstrumentor().instrument()

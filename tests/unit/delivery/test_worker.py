@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from ezlogs.delivery import worker as worker_module
 from ezlogs.delivery.batch import SpanEncoder
 from ezlogs.delivery.hurry import Hurry, flush
 from ezlogs.delivery.losses import Losses
@@ -193,19 +192,55 @@ def test_the_thread_looks_around_as_often_as_there_is_reason_to(
     bench: type[Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each look makes others wait for the interpreter: it is rare where little comes."""
-    made, pauses, coming = bench(), list[float](), [0, 1, 500, 0]
+    made = bench()
+    worker = made.worker
+    assert worker._pause() == 0.5
+    worker.look_soon()
+    assert [worker._pause(), worker._pause()] == [0.1, 0.5], "a request has begun"
+    monkeypatch.setattr(worker, "_flush_interval", 0.3)
+    made.put()
+    assert 0.1 < worker._pause() <= 0.3, "until what waits is due"
+    monkeypatch.setattr(worker, "_journaling", SimpleNamespace(is_short_of_room=lambda: True))
+    assert worker._pause() == 0.005
+    monkeypatch.undo()
+    made.end(1)
+
+
+def test_many_that_wait_are_rung_for_once(bench: type[Bench]) -> None:
+    """Those that wait for longer are in no cache any more; whoever looks then sees all of them."""
+    made, rung = bench(Delivered()), list[int]()
     intake = made.worker._intake
+    intake.has_thread, intake._max_queue_size, intake._ring = True, 10_000, lambda: rung.append(len(intake.items))
+    made.worker._max_queue_size, made.worker._max_batch_size = 10_000, 10_000
+    intake.weigh(300)
+    intake.measure()
+    made.put(1500)
+    assert rung == [512]
+    intake.measure()
+    made.put(1500)
+    assert rung == [512, 2012], "the worker has looked meanwhile"
+    intake.items.clear()
 
-    def sleep(pause: float) -> None:
-        pauses.append(pause)
-        intake.stopped = not coming
-        intake.sealed_items += coming.pop(0) if coming else 0
 
-    monkeypatch.setattr(worker_module, "time", SimpleNamespace(sleep=sleep))
-    made.worker._run()
-    assert pauses == [0.1, 0.1, 0.1, 0.05, 0.1]
-    monkeypatch.setattr(made.worker, "_journaling", SimpleNamespace(is_short_of_room=lambda: True))
-    assert made.worker._pause(0) == 0.005
+def test_the_thread_that_sends_looks_only_where_it_may(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is rung for when there is something to send; while the collector is left alone it waits that long."""
+    made, pauses = bench(Retry("gone", after=7.0), Delivered()), list[float]()
+    sender = made.worker._sender
+
+    def rest(seconds: float) -> None:
+        pauses.append(seconds)
+        sender._stopped = True
+
+    monkeypatch.setattr(sender, "_bell", SimpleNamespace(rest=rest))
+    sender._run()
+    made.put()
+    made.worker._urgent, sender._stopped = True, False
+    made.worker._turn()
+    sender._run()
+    assert pauses[0] == 60.0
+    assert 5.0 < pauses[1] < 8.0
+    monkeypatch.undo()
+    made.end(0.1)
 
 
 def test_a_batch_that_cannot_be_made_is_counted_and_holds_nothing_up(

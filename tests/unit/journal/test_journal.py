@@ -422,3 +422,49 @@ def test_what_is_for_recovery_is_loaded_when_it_is_asked_for() -> None:
     assert ezlogs.journal.Ending is Ending
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         ezlogs.journal.nothing  # noqa: B018  # the access is the point
+
+
+class _Baton(list[None]):
+    """A baton that something happens to."""
+
+    def __init__(self, *, on_return: Any = None, is_out: bool = False) -> None:
+        super().__init__([None])
+        self._on_return, self._is_out = on_return, is_out
+
+    def append(self, item: None) -> None:
+        """Be given back."""
+        call, self._on_return = self._on_return, None
+        if call is not None:
+            call()
+        super().append(item)
+
+    def pop(self, *_: Any) -> None:
+        """Be taken; the first one comes a moment too early."""
+        if self._is_out:
+            self._is_out = False
+            raise IndexError
+        super().pop()
+
+
+def test_what_comes_as_another_one_ends_is_journaled_at_once(make_journal: MakeJournal, directory: Directory) -> None:
+    """Who gives the baton back looks once more, and so does who found it taken: no record waits for the worker."""
+    journal, inner = make_journal(), list[Any]()
+    journal._baton = _Baton(on_return=lambda: inner.append(journal.append(Kind.EVENT, b"inner", b"payload")))
+    outer = journal.append(Kind.EVENT, b"outer", b"payload")
+    assert (bool(outer), [bool(receipt) for receipt in inner]) == (True, [True])
+    journal._baton = _Baton(is_out=True)
+    assert journal.append(Kind.EVENT, b"late", b"payload")
+    assert list(left_by(journal, directory)) == [b"outer", b"inner", b"late"]
+
+
+def test_the_worker_is_called_where_room_is_taken(make_journal: MakeJournal) -> None:
+    """When the segment that was ready is begun, and where there is none, but not for each record."""
+    journal, calls = make_journal(), list[int]()
+    journal.call_worker = lambda: calls.append(len(receipts))
+    receipts = list[Any]()
+    for index in range(200):
+        receipts.append(journal.append(Kind.EVENT, number(index), bytes(100)))
+    waiting = [at for at, receipt in enumerate(receipts) if not receipt]
+    assert calls
+    assert calls[0] < waiting[0], "before anything had to wait"
+    assert len([at for at in calls if at < waiting[0]]) <= 2
