@@ -268,12 +268,17 @@ def guarded(hook: Callable[P, T]) -> Callable[P, T | None]:
         try:
             return hook(*args, **kwargs)
         except Exception as problem:  # whatever it is, the application must not see it
-            runtime = current_runtime()
-            if runtime is not None:
-                runtime.report(f"{_name_of(hook)} failed", problem)
+            failed(hook, problem)
             return None
 
     return call
+
+
+def failed(hook: object, problem: Exception) -> None:
+    """Report a hook's own error as `guarded` does: for one that is called so often that it looks after itself."""
+    runtime = current_runtime()
+    if runtime is not None:
+        runtime.report(f"{_name_of(hook)} failed", problem)
 
 
 def _name_of(hook: object) -> str:

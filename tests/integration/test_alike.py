@@ -46,7 +46,7 @@ def prepared(number: int) -> Transaction:
     assert form is not None
     assert room is not None
     for key in range(number):
-        room.append(AlikeRow(alike, form, at.timestamp + key, (), (key, 7), (), None, transaction.level(), None))
+        room.append(AlikeRow(alike, form, at.timestamp + key, (), (key, 7), (), None, transaction.mark, None))
     transaction.prepare()
     return transaction
 

@@ -18,7 +18,6 @@ from sqlalchemy import TypeDecorator
 from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.types import TypeEngine
 
-from ezlogs.emit import guarded
 from ezlogs.trackers.data import ModelPolicy, Moment, Row, Transaction
 from ezlogs.trackers.data.alike import LONGEST_KEPT, TEXTS, Alike, AlikeRow, Columns, Form, Forms, form_of_written
 from ezlogs.trackers.data.circumstances import Circumstances, circumstances_of
@@ -120,7 +119,6 @@ def known(writes: Transaction, kind: type, ctx: Any) -> Present | None:
     return found if found is not None and found.circumstances.hold(ctx) else None
 
 
-@guarded
 def keep(state: Any, present: Present, writes: Transaction, timestamp: int, flushed: Mapping[Any, Any]) -> bool:
     """Keep a row, if it is like one before it; return whether it was.
 

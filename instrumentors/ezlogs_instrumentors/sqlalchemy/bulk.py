@@ -17,7 +17,7 @@ from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.capturing import joined
 from ezlogs_instrumentors.sqlalchemy.flushes import created, updated
-from ezlogs_instrumentors.sqlalchemy.flushing import begin, end
+from ezlogs_instrumentors.sqlalchemy.flushing import Flush, begin, end
 from ezlogs_instrumentors.sqlalchemy.mapped import Shape, key_of, policy_of_mapper, shape_of, where
 from ezlogs_instrumentors.sqlalchemy.transactions import write
 
@@ -88,9 +88,12 @@ def _counting_objects(hooks: Hooks, original: Callable[..., Any]) -> Callable[..
         if not hooks.active or not watching():
             return original(session, objects, *args, **kwargs)
         given = Given()
-        begin(session, counting=True)
-        result = original(session, given.objects(objects), *args, **kwargs)
-        _see(session, given)
+        flush = begin(counting=True)
+        try:
+            result = original(session, given.objects(objects), *args, **kwargs)
+        finally:
+            end(flush)
+        _see(session, given, flush)
         return result
 
     return bulk_save_objects
@@ -102,22 +105,22 @@ def _counting_mappings(hooks: Hooks, verb: str, original: Callable[..., Any]) ->
         if not hooks.active or not watching():
             return original(session, mapper, mappings, *args, **kwargs)
         given = Given()
-        begin(session, counting=True)
-        result = original(session, mapper, given.mappings(inspect(mapper), verb, mappings), *args, **kwargs)
-        _see(session, given)
+        flush = begin(counting=True)
+        try:
+            result = original(session, mapper, given.mappings(inspect(mapper), verb, mappings), *args, **kwargs)
+        finally:
+            end(flush)
+        _see(session, given, flush)
         return result
 
     return call
 
 
 @guarded
-def _see(session: Any, given: Given) -> None:
-    flush = end(session)
+def _see(session: Any, given: Given, flush: Flush) -> None:
     for (mapper, verb), count in given.rows.items():
         shape, rows = shape_of(mapper), count
-        if (
-            verb == "bulk_update" and flush is not None and flush.updated is not None
-        ):  # objects that did not change are left out
+        if verb == "bulk_update" and flush.updated is not None:  # objects that did not change are left out
             rows = min(count, max(flush.updated[table] for table in mapper.tables))
         policy = policy_of_mapper(mapper)
         if rows and policy.told:

@@ -18,7 +18,7 @@ from ezlogs.trackers.data import Captured, Field, ModelPolicy, on_audit, said_of
 from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy.documents import changed, is_document
-from ezlogs_instrumentors.sqlalchemy.flushing import in_flush
+from ezlogs_instrumentors.sqlalchemy.flushing import running
 from ezlogs_instrumentors.sqlalchemy.mapped import (
     class_of,
     entity_of,
@@ -86,7 +86,7 @@ def _listener(hooks: Hooks) -> Callable[..., None]:
 def see_coming(connection: Any, statement: Any, multiparams: Any, params: Any, options: Mapping[str, Any]) -> None:
     """Read the rows that an update or delete is about to write, as many as may be told."""
     _read.pop(connection, None)
-    if multiparams or not watching() or in_flush() or not _is_plain(statement):
+    if multiparams or not watching() or running() is not None or not _is_plain(statement):
         return
     policy = policy_of_statement(statement)
     most = to_capture(policy)

@@ -7,13 +7,14 @@ from functools import partial, wraps
 from time import time_ns
 from types import ModuleType
 from typing import Any, NamedTuple
+from weakref import ref
 
 import msgspec
 from msgspec import UNSET
 from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
-from ezlogs.emit import guarded
+from ezlogs.emit import failed, guarded
 from ezlogs.otel_compat import current_context
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe, watching
 from ezlogs.trackers.data.alike import PLAIN
@@ -21,7 +22,7 @@ from ezlogs.trackers.soft_deletes import verb_of
 from ezlogs_instrumentors.hooks import Hooks
 from ezlogs_instrumentors.sqlalchemy import alike, below
 from ezlogs_instrumentors.sqlalchemy.documents import changed
-from ezlogs_instrumentors.sqlalchemy.flushing import NOTHING_BEFORE, Flush, begin, end, forget, running
+from ezlogs_instrumentors.sqlalchemy.flushing import NOTHING_BEFORE, Flush, begin, end, end_of, running
 from ezlogs_instrumentors.sqlalchemy.kept import Plan, keep_created, keep_updated, plan_of
 from ezlogs_instrumentors.sqlalchemy.links import written_links
 from ezlogs_instrumentors.sqlalchemy.listeners import listen
@@ -40,32 +41,46 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
     if below.is_there(UOWTransaction, below.WORK):
         hooks.replace(UOWTransaction, below.WORK, partial(_seeing, hooks))
     else:
-        listen(hooks, session, "before_flush", lambda session, flush_context, instances: see_beginning(session))
-        listen(hooks, session, "after_flush", see_flush)
+        listen(hooks, session, "before_flush", see_beginning)
+        listen(hooks, session, "after_flush", see_end)
+        listen(hooks, session, "after_soft_rollback", see_failure)
     listen(hooks, module.Mapper, "before_update", see_update, raw=True, retval=True)
-    listen(hooks, session, "after_soft_rollback", see_failure)
 
 
 def _seeing(hooks: Hooks, original: Callable[[Any], None]) -> Callable[[Any], None]:
-    start, see = guarded(see_beginning), guarded(see_flush)
+    see = guarded(see_flush)
 
     @wraps(original)
     def execute(flush_context: Any) -> None:
-        if not hooks.active:
+        flush = None
+        try:
+            if hooks.active and watching():
+                flush = begin()
+        except Exception as problem:
+            failed(begin, problem)
+        if flush is None:
             original(flush_context)
             return
-        session = flush_context.session
-        start(session)
-        original(flush_context)
-        see(session, flush_context)
+        try:
+            original(flush_context)
+        finally:
+            end(flush)
+        see(flush_context, flush)
 
     return execute
 
 
-def see_beginning(session: Any) -> None:
-    """Remember the flush."""
+def see_beginning(session: Any, flush_context: Any, instances: Any) -> None:
+    """Remember the flush, where its end is told by an event."""
     if watching():
-        begin(session)
+        begin(session=ref(session))
+
+
+def see_end(session: Any, flush_context: Any) -> None:
+    """Keep what was written, unless the flush began before anybody was watching."""
+    flush = end_of(session)
+    if flush is not None:
+        see_flush(flush_context, flush)
 
 
 def see_update(mapper: Any, connection: Any, state: Any) -> None:
@@ -77,14 +92,12 @@ def see_update(mapper: Any, connection: Any, state: Any) -> None:
 
 def see_failure(session: Any, previous_transaction: Any) -> None:
     """Forget a flush that failed."""
-    forget(session)
+    end_of(session)
 
 
-def see_flush(session: Any, flush_context: Any) -> None:
+def see_flush(flush_context: Any, flush: Flush) -> None:
     """Keep every row that was written until its transaction ends."""
-    flush = end(session)
-    if flush is None:
-        return
+    session = flush_context.session
     states, ctx, timestamp = flush_context.states, current_context(), time_ns()
     replaced = _replaced_in(states) if len(states) > 1 else None
     can_be_alike = flush.connections == 1 and session.connection_callable is None and not replaced
@@ -97,11 +110,14 @@ def see_flush(session: Any, flush_context: Any) -> None:
         if writes is not None and not deleted:
             if state.class_ is not kind:
                 kind, present = state.class_, alike.known(writes, state.class_, ctx)
-            if present is not None and alike.keep(state, present, writes, timestamp, flush.before):
-                if present.links:
-                    one_by_one = one_by_one or _OneByOne(session, flush, replaced, timestamp)
-                    one_by_one.links_of[state.mapper] = present.links
-                continue
+            try:
+                if present is not None and alike.keep(state, present, writes, timestamp, flush.before):
+                    if present.links:
+                        one_by_one = one_by_one or _OneByOne(session, flush, replaced, timestamp)
+                        one_by_one.links_of[state.mapper] = present.links
+                    continue
+            except Exception as problem:  # the row is told all the same
+                failed(alike.keep, problem)
         one_by_one = one_by_one or _OneByOne(session, flush, replaced, timestamp)
         told = one_by_one.keep(state, deleted)
         if told is not None and can_be_alike and not deleted and (present is None or state.class_ is not kind):

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
-from weakref import ref
 
 import msgspec
 
@@ -17,8 +16,10 @@ NOTHING_BEFORE: tuple[Mapping[str, object], Mapping[str, object]] = ({}, {})
 class Flush(msgspec.Struct, eq=False):
     """A flush on its way, with the rows that it updates as they were before it."""
 
-    session: Any
-    """Weakly: what is left of a flush that failed keeps no session."""
+    outer: Flush | None = None
+    """That of another session, inside of which this one runs."""
+    session: Any = None
+    """Weakly, where its end is told by the session only: what is left of a flush that failed keeps no session."""
     before: dict[Any, tuple[Mapping[str, object], Mapping[str, object]]] = {}
     """Their values, and what SQLAlchemy knew of changed ones before."""
     updated: Counter[Any] | None = None
@@ -27,11 +28,8 @@ class Flush(msgspec.Struct, eq=False):
     """Where its statements were executed."""
     connections: int = 0
     """How many connections these were; more than one as soon as it is another than the last."""
-
-    def is_running(self) -> bool:
-        """Tell whether the flush has not ended, well or not."""
-        session = self.session()
-        return session is not None and session._flushing
+    is_over: bool = False
+    """Whether it has ended, well or not: whoever was begun inside of it may know of it for longer."""
 
     def see(self, connection: Any) -> None:
         """Remember where a statement of its was executed."""
@@ -40,64 +38,45 @@ class Flush(msgspec.Struct, eq=False):
             self.connections += 1
 
 
-_flushes: ContextVar[tuple[Flush, ...]] = ContextVar("ezlogs_sqlalchemy_flushes", default=())
-"""Flushes that began here; those of another session may run inside of one."""
+_latest: ContextVar[Flush | None] = ContextVar("ezlogs_sqlalchemy_flush", default=None)
+latest = _latest.get
+"""Returns the flush that began last here; it may be over."""
 
 
-def begin(session: Any, *, counting: bool = False) -> None:
-    """Remember that a session writes rows by itself, here and now.
+def begin(*, counting: bool = False, session: Any = None) -> Flush:
+    """Return what a session writes by itself from now on, here.
 
     Args:
-        session: The session.
         counting: Whether the rows that it updates are to be counted.
+        session: The session, weakly, where `end_of` is told of its end.
     """
-    flush = Flush(ref(session), updated=Counter() if counting else None)
-    others = _flushes.get()
-    _flushes.set((*(other for other in others if other.is_running()), flush) if others else (flush,))
+    flush = Flush(latest(), session, updated=Counter() if counting else None)
+    _latest.set(flush)
+    return flush
 
 
-def in_flush() -> bool:
-    """Tell whether a session is writing rows by itself, here and now."""
-    return any(flush.is_running() for flush in _flushes.get())
+def end(flush: Flush) -> None:
+    """Take note that the session has written its rows, or has failed to."""
+    flush.is_over = True
+    outer = flush.outer
+    while outer is not None and outer.is_over:
+        outer = outer.outer
+    _latest.set(outer)
+
+
+def end_of(session: Any) -> Flush | None:
+    """End the flush of a session, and those inside of it; return it, or None where there is none."""
+    flush = latest()
+    while flush is not None and (flush.session is None or flush.session() is not session):
+        flush = flush.outer
+    if flush is not None:
+        end(flush)
+    return flush
 
 
 def running() -> Flush | None:
-    """Return the flush that began last."""
-    flushes = _flushes.get()
-    return flushes[-1] if flushes else None
-
-
-def sees_own_statement(connection: Any) -> bool:
-    """Tell whether the unit of work is what has executed a statement here: its rows are told one by one.
-
-    It remembers where. All of it is inline: it is asked for each statement that writes.
-    """
-    flushes = _flushes.get()
-    if not flushes:
-        return False
-    flush = flushes[-1]
-    session = flush.session()
-    if flush.updated is not None or session is None or not session._flushing:
-        return False
-    if flush.connection is not connection:
-        flush.see(connection)
-    return True
-
-
-def end(session: Any) -> Flush | None:
-    """Return the flush of a session that has written its rows; None if it began before anybody was watching."""
-    flushes = _flushes.get()
-    if not flushes or flushes[-1].session() is not session:
-        return None
-    if len(flushes) == 1:
-        _flushes.set(())
-    else:
-        forget(session)
-    return flushes[-1]
-
-
-def forget(session: Any) -> None:
-    """Forget a session's flush."""
-    flushes = _flushes.get()
-    if flushes:
-        _flushes.set(tuple([flush for flush in flushes if flush.session() is not session]))
+    """Return the flush that is running here, the innermost one: a session writes rows by itself."""
+    flush = latest()
+    while flush is not None and flush.is_over:
+        flush = flush.outer
+    return flush

@@ -13,7 +13,7 @@ from sqlalchemy import BindParameter, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ezlogs.emit import guarded
+from ezlogs.emit import failed, guarded
 from ezlogs.loaded import key_text, snake_case
 from ezlogs.trackers import raw
 from ezlogs.trackers.data import Captured, Field, ModelPolicy, observe, observe_bulk, policy_of, to_capture, watching
@@ -27,7 +27,7 @@ from ezlogs_instrumentors.sqlalchemy.capturing import (
     names_of,
     policy_of_statement,
 )
-from ezlogs_instrumentors.sqlalchemy.flushing import in_flush, running, sees_own_statement
+from ezlogs_instrumentors.sqlalchemy.flushing import latest, running
 from ezlogs_instrumentors.sqlalchemy.mapped import (
     database_of,
     entity_of,
@@ -58,7 +58,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see, see_own, see_other = guarded(_see_executed), guarded(sees_own_statement), guarded(_see_other)
+    see, see_other = guarded(_see_executed), guarded(_see_other)
     see_coming = guarded(partial(_see_coming, hooks, WeakSet()))
 
     @wraps(original)
@@ -66,7 +66,7 @@ def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
         if statement.is_select or not hooks.active:
             return original(connection, statement, parameters, options)
         if "compiled_cache" in options:
-            if see_own(connection):
+            if _is_of_flush(connection):
                 return original(connection, statement, parameters, options)
         elif statement.is_insert:
             see_coming(connection, statement)
@@ -80,6 +80,24 @@ def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
     return execute
 
 
+def _is_of_flush(connection: Any) -> bool:
+    """Tell whether a flush is what executes a statement here, and remember where: its rows are told one by one.
+
+    Nothing of it is shared with others, nor guarded by them: it is asked for each row that is flushed by itself.
+    """
+    try:
+        flush = latest()
+        if flush is None or flush.is_over or flush.updated is not None:
+            return False
+        if flush.connection is not connection:
+            flush.connection = connection
+            flush.connections += 1
+    except Exception as problem:
+        failed(_is_of_flush, problem)
+        return False
+    return True
+
+
 def _see_executed(connection: Any, parameters: Any, result: Any) -> None:
     context = result.context
     several = parameters if len(parameters) > 1 else ()
@@ -88,7 +106,7 @@ def _see_executed(connection: Any, parameters: Any, result: Any) -> None:
 
 def _listen(hooks: Hooks) -> None:
     """Listen to events, where connections have not the method."""
-    see, see_own, see_other = guarded(see_statement), guarded(sees_own_statement), guarded(_see_other)
+    see, see_other = guarded(see_statement), guarded(_see_other)
 
     def after_execute(  # noqa: PLR0917  # as SQLAlchemy passes them
         connection: Any, clause: Any, multiparams: Any, params: Any, options: Any, result: Any
@@ -97,7 +115,7 @@ def _listen(hooks: Hooks) -> None:
             return
         if not getattr(clause, "is_dml", False):
             see_other(connection, result, clause)
-        elif "compiled_cache" not in options or not see_own(connection):
+        elif "compiled_cache" not in options or not _is_of_flush(connection):
             see(connection, clause, multiparams, options, result)
 
     for name, listener in (("after_execute", after_execute), ("after_cursor_execute", _after_cursor_execute(hooks))):
@@ -233,7 +251,7 @@ def see_raw(connection: Any, statement: Any, result: Any) -> None:
 
 def _is_of_orm(table: Any, options: Mapping[str, Any]) -> bool:
     """Tell whether a flush executes this: those that listeners of the application execute meanwhile are not its own."""
-    if not in_flush():
+    if running() is None:
         return False
     return "compiled_cache" in options or is_association(table)
 

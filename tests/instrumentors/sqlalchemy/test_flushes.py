@@ -400,10 +400,10 @@ def test_without_anybody_listening_nothing_is_done(session):
 def test_a_mistake_at_a_statement_is_not_the_applications(engine, monkeypatch):
     """Neither before it is executed nor after."""
 
-    def broken(connection):
+    def broken():
         raise ZeroDivisionError
 
-    monkeypatch.setattr("ezlogs_instrumentors.sqlalchemy.statements.sees_own_statement", broken)
+    monkeypatch.setattr("ezlogs_instrumentors.sqlalchemy.statements.latest", broken)
     instrumentor = SqlalchemyInstrumentor()
     instrumentor.uninstrument()
     instrumentor.instrument()

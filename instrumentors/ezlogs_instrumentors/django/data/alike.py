@@ -83,9 +83,12 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
     if transaction is None or raw or update_fields is not None or (writes := transaction.writes) is None:
         return False
     present: Present | None = writes.found.get((type(instance), updated))
-    if present is None or cls is not present.concrete or not _holds(present):
+    if present is None or cls is not present.concrete:
         return False
     plan = present.plan
+    fields = present.known.get("concrete_fields")
+    if fields is not plan.shape.fields or not present.circumstances.hold(current_context()):
+        return False
     try:
         values = plan.values(instance.__dict__)
     except KeyError:
@@ -98,7 +101,6 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
             known = still_known(known)
         elif known.alike.is_over:
             known.prior = None
-    forms = present.forms
     before: Sequence[Any] = ()
     flags: tuple[bool, ...] = ()
     if updated:
@@ -114,7 +116,7 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
         key_of_form: object = (kinds, tuple(map(type, before)), flags)
     else:
         key_of_form = kinds
-    form = forms[key_of_form]
+    form = present.forms[key_of_form]
     if form is None:
         return False
     for at in plan.texts:
@@ -136,19 +138,13 @@ def keep(instance: Any, updated: bool, arguments: Sequence[Any]) -> bool:
             return False
         state.ezlogs_loaded = Loaded(plan.shape.attnames, values, seen)
         return True
-    level = writes.level()
-    prior = known.prior if type(known) is AlikeRow and known.level is level else known
+    mark = writes.mark
+    prior = known.prior if type(known) is AlikeRow and known.level is mark else known
     row = state.ezlogs_loaded = AlikeRow(
-        present.alike, form, time_ns(), before, values, plan.shape.attnames, seen, level, prior
+        present.alike, form, time_ns(), before, values, plan.shape.attnames, seen, mark, prior
     )
     room.append(row)
     return True
-
-
-def _holds(present: Present) -> bool:
-    """Tell whether what was found out still holds; what else could change has it forgotten."""
-    fields = present.known.get("concrete_fields")
-    return fields is present.plan.shape.fields and present.circumstances.hold(current_context())
 
 
 def _is_whole(plan: Plan, known: Any) -> bool:
@@ -192,7 +188,7 @@ def learn(  # noqa: PLR0917  # all that is known of a save
     if writes is None or not blocks or blocks[0]._from_testcase:
         return
     known: Present | None = writes.found.get((model, not created))
-    if known is not None and _holds(known):
+    if known is not None and known.plan.shape is shape and known.circumstances.hold(at.context):
         return
     plan = _plan(model, shape, policy)
     alike = Alike(

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from ezlogs.emit import guarded
+from ezlogs.emit import failed, guarded
 from ezlogs.trackers.data import Field, Later, ModelPolicy, Moment, Row, moment, observe
 from ezlogs.trackers.data.alike import AlikeRow
 from ezlogs.trackers.soft_deletes import verb_of
@@ -32,7 +32,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 
 def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
-    see, failed, keep = guarded(see_save), guarded(_failed), alike.keep
+    see, keep = guarded(see_save), alike.keep
 
     @wraps(original)
     def _save_table(instance: Any, *args: Any, **kwargs: Any) -> Any:
@@ -42,15 +42,11 @@ def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
                 if not kwargs and keep(instance, updated, args):
                     return updated
             except Exception as problem:
-                failed(problem)
+                failed(keep, problem)
             see(instance, updated, *args, **kwargs)
         return updated
 
     return _save_table
-
-
-def _failed(problem: Exception) -> None:
-    raise problem
 
 
 def see_save(  # noqa: PLR0917  # as Django passes them

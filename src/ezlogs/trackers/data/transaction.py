@@ -55,6 +55,8 @@ class Transaction:
         """What an ORM's adapter has found out of rows that are alike; its own, until the transaction ends."""
         self._alike: list[Alike] = []
         self._levels = [Level(None, 0)]
+        self.mark: object = self._levels[-1].mark
+        """What is written now is taken back with: the same for all that only is so together."""
         runtime = current_runtime()
         self._most = runtime.settings.max_rows_in_detail if runtime else 0
         self._discarded: Counter[str] = Counter()
@@ -98,10 +100,6 @@ class Transaction:
         if undo is not None:
             level.remember_owner(owner, undo)
         return True
-
-    def level(self) -> object:
-        """Return what is written now is taken back with: the same for all that only is so together."""
-        return self._levels[-1].mark
 
     def __del__(self) -> None:
         """Let go of what belonged together, also where the connection ended and nobody said so."""
@@ -148,7 +146,7 @@ class Transaction:
 
     def savepoint(self, name: str) -> None:
         """Set a savepoint."""
-        self._levels.append(Level(name, len(self._rows)))
+        self._set(len(self._levels), Level(name, len(self._rows)))
 
     def release(self, name: str) -> None:
         """Forget a savepoint, and those set after it; what was written since stays."""
@@ -156,7 +154,7 @@ class Transaction:
         if position:
             for level in self._levels[position:]:
                 self._levels[position - 1].absorb(level)
-            del self._levels[position:]
+            self._set(position)
 
     def rollback_to(self, name: str, error: BaseException | Failure | None = None) -> None:
         """Take back what was written since a savepoint; one set before the first write takes back everything."""
@@ -229,6 +227,11 @@ class Transaction:
         if self._discarded or self._error:
             self._tell_rollback("rollback")
 
+    def _set(self, position: int, *levels: Level) -> None:
+        """Have some levels in the place of those from a position on."""
+        self._levels[position:] = levels
+        self.mark = self._levels[-1].mark
+
     def _position(self, name: str) -> int:
         """Return which level began with a savepoint; 0 for one that was set before the first write."""
         return next((at for at in range(len(self._levels) - 1, 0, -1) if self._levels[at].name == name), 0)
@@ -238,7 +241,7 @@ class Transaction:
             self._error = error
         self.withdraw()
         levels, begun_with = self._levels[position:], self._levels[position]
-        self._levels[position:] = [Level(begun_with.name, begun_with.start)]
+        self._set(position, Level(begun_with.name, begun_with.start))
         discarded = self._rows[begun_with.start :]
         del self._rows[begun_with.start :]
         for row in _made(discarded):
