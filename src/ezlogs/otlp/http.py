@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -129,17 +129,17 @@ class HttpTransport:
             connection.close()  # this process's copy of the socket; neither TCP nor TLS says goodbye
 
     def _post(self, body: bytes) -> BaseHTTPResponse:
-        load_client()
-        from urllib3 import Timeout
-
         if self._pool is not None and self._pool.pid != os.getpid():
             self.forget()
         pool = self._pool
         if pool is None:
+            load_client()
             pool = self._pool = self._open()
-        return pool.manager.request(
+        from urllib3 import Timeout
+
+        return pool.post(
             "POST",
-            self._origin + self._address.path,
+            pool.target,
             body=body,
             headers=self._headers,
             timeout=Timeout(total=self._timeout),
@@ -154,12 +154,15 @@ class HttpTransport:
         from ezlogs.otlp.connections import hurried
 
         manager: PoolManager
+        path = self._address.path
         if proxy := proxy_of(self._address.host, self._address.scheme):
             credentials = basic_authorization("proxy-authorization", proxy.login)
-            manager = ProxyManager(f"{proxy.scheme}://{proxy.host}", proxy_headers=credentials, **self._tls)
-        else:
-            manager = PoolManager(**self._tls)
-        return _Pool(os.getpid(), hurried(manager), manager.connection_from_url(self._origin))
+            manager = hurried(ProxyManager(f"{proxy.scheme}://{proxy.host}", proxy_headers=credentials, **self._tls))
+            connections = manager.connection_from_url(self._origin)
+            return _Pool(os.getpid(), manager, connections, manager.urlopen, self._origin + path)
+        manager = hurried(PoolManager(**self._tls))
+        connections = manager.connection_from_url(self._origin)
+        return _Pool(os.getpid(), manager, connections, connections.urlopen, path)
 
     def _cause(self, problem: BaseException) -> str:
         """Say what went wrong without the text of a foreign exception, which may quote a header or a URL."""
@@ -198,6 +201,10 @@ class _Pool(NamedTuple):
     pid: int
     manager: PoolManager
     connections: HTTPConnectionPool
+    post: Callable[..., BaseHTTPResponse]
+    """Sends a request and returns its answer: without a proxy the connections' own, which has less to find out."""
+    target: str
+    """What it is sent to, as ``post`` has it: a path, or behind a proxy a whole URL."""
 
 
 def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:
