@@ -58,6 +58,9 @@ Each change of threads is a cold start for the application's: fewer would be che
 _UNSEALED = 6
 """How many of them a span counts for that is yet to be scrubbed and encoded."""
 
+_OF_ROWS = 3
+"""How many of them a carrier of rows counts for, which are encoded already."""
+
 
 class Batch(NamedTuple):
     """An encoded request and what is in it. Resent byte-identical until it is delivered."""
@@ -327,7 +330,7 @@ class SpanEncoder:
             tally.take(item.events, rules, span.priority, is_span=not is_carrier)
             scopes = groups.setdefault(self._sources.resource(span.resource), {})
             scopes.setdefault(span.scope, []).append(record)
-            since += (1 if isinstance(item, SealedSpan) else _UNSEALED) + len(item.events)
+            since += _work_of(item)
             if since >= _STRETCH:
                 since = 0
                 between()
@@ -347,6 +350,14 @@ class SpanEncoder:
         parts = event_parts(event.event_type, event.timestamp)
         rules += self._events.append(parts, event)  # type: ignore[arg-type]  # the same
         return b"".join(parts)
+
+
+def _work_of(item: SealedSpan | EndedSpan) -> int:
+    """Return as how many sealed events a span counts."""
+    events = item.events
+    if len(events) == 1 and type(events[0]) is SealedRows:
+        return _OF_ROWS
+    return (1 if isinstance(item, SealedSpan) else _UNSEALED) + len(events)
 
 
 class Tally:

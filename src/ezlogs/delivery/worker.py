@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
     from ezlogs.journal import Directory
 
-_REST = 0.5
+_REST = 1.0
 """Seconds between two turns where nobody rings. While a thread waits for the interpreter, it costs the others a system
 call each time that they let go of it, as database drivers do for each statement: so it is not to wait often."""
 

@@ -36,6 +36,8 @@ class Directory:
     def __init__(self, base: str, *names: str) -> None:
         self.base = base
         self.names = names
+        self._found: tuple[int, int] | None = None
+        """Which one it was found to be: its device and inode."""
 
     @property
     def path(self) -> str:
@@ -57,15 +59,45 @@ class Directory:
             UnusableDirectoryError: It is not safe.
             OSError: It is not there, or cannot be made.
         """
+        descriptor = None if create else self._opened_again()
+        if descriptor is None:
+            descriptor = self._walked_to(create)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _opened_again(self) -> int | None:
+        """Open it as the one that it was found to be; None where it has to be looked at from its base on.
+
+        Each call of the system has a thread wait for the interpreter: the walk has three for each name.
+        """
+        if self._found is None:
+            return None
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+        status = os.fstat(descriptor)
+        is_private = status.st_uid == os.geteuid() and not status.st_mode & 0o022
+        if is_private and (status.st_dev, status.st_ino) == self._found:
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def _walked_to(self, create: bool) -> int:
         descriptor = self._open_base(create)
         try:
             for name in self.names:
                 inner = _open_inside(descriptor, name, self.path, create)
                 os.close(descriptor)
                 descriptor = inner
-            yield descriptor
-        finally:
+            status = os.fstat(descriptor)
+        except BaseException:
             os.close(descriptor)
+            raise
+        self._found = (status.st_dev, status.st_ino) if self.names else None  # a base is anybody's
+        return descriptor
 
     def entries(self) -> list[str]:
         """Return the names in the directory, sorted; none if it is not there.

@@ -194,9 +194,9 @@ def test_the_thread_looks_around_as_often_as_there_is_reason_to(
     """Each look makes others wait for the interpreter: it is rare where little comes."""
     made = bench()
     worker = made.worker
-    assert worker._pause() == 0.5
+    assert worker._pause() == 1.0
     worker.look_soon()
-    assert [worker._pause(), worker._pause()] == [0.1, 0.5], "a request has begun"
+    assert [worker._pause(), worker._pause()] == [0.1, 1.0], "a request has begun"
     monkeypatch.setattr(worker, "_flush_interval", 0.3)
     made.put()
     assert 0.1 < worker._pause() <= 0.3, "until what waits is due"
