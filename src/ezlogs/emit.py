@@ -244,8 +244,8 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
                     return None
             return sampler.take(event, ctx, verdict)  # type: ignore[arg-type]  # a verdict
         runtime.carrier.carry(event, ctx)
-        if ledger.timing and timestamp is None:
-            ledger.timing = False
+        if ledger.to_time > 0 and timestamp is None:
+            ledger.to_time -= 1
             ledger.emitting.note(time_ns() - now)
     except InvalidEvent:
         runtime.ledger.note("not_made", int(tail > 0))

@@ -103,6 +103,10 @@ class Carrier(Protocol):
         """Return what is queued, delivered and in trouble."""
 
 
+TIMED: Final = 16
+"""Calls that are timed at a stretch: few enough to cost nothing, and enough for shares of them to be told soon."""
+
+
 class Ledger:
     """Counts of what happened to events, by reason. Counting takes no lock that the application could wait for."""
 
@@ -117,8 +121,8 @@ class Ledger:
         self._tickers: dict[tuple[str, str], count[int]] = {}
         self.emitting = Latency()
         """How long the application waited for a call that made an event, of those that were timed."""
-        self.timing = False
-        """Whether the next such call is timed. The worker asks for one each time that it looks around: ten a second."""
+        self.to_time = 0
+        """How many of the next such calls are timed; the worker asks for `TIMED` each time that it looks around."""
         self.turns_away: Callable[[str], Callable[[], object] | None] | None = None
         """While there is no room: returns what counts an event of a type as lost, which then need not be looked at."""
         self.delivering = Latency()

@@ -32,7 +32,7 @@ from ezlogs.delivery.signal import SPANS, Signal
 from ezlogs.delivery.transport import Transport
 from ezlogs.event import UniversalEvent
 from ezlogs.otel_compat import leave, suppressing
-from ezlogs.runtime import Ledger, log
+from ezlogs.runtime import TIMED, Ledger, log
 
 if TYPE_CHECKING:
     from ezlogs.delivery.journaling import Journaling
@@ -327,7 +327,7 @@ class Worker:
             with suppress(Exception):  # whatever it is, such as no memory: this thread must live
                 self._turn()
                 self._sender.start()
-                self._ledger.timing = True
+                self._ledger.to_time = TIMED
                 pause = self._pause()
             resting = monotonic()
             self._bell.rest(pause)
