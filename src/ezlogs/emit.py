@@ -251,8 +251,7 @@ def record(  # noqa: PLR0917, PLR0915  # inline, and by position: calls cost 85 
         runtime.ledger.note("not_made", int(tail > 0))
         raise
     except Exception as problem:  # never into the application
-        runtime.ledger.note("lost.internal_error", int(tail > 0))
-        runtime.report("an event was lost", problem)
+        runtime.report("an event was lost", problem, lost=int(tail > 0))
         return None
     return event
 
@@ -278,7 +277,11 @@ def failed(hook: object, problem: Exception) -> None:
     """Report a hook's own error as `guarded` does: for one that is called so often that it looks after itself."""
     runtime = current_runtime()
     if runtime is not None:
-        runtime.report(f"{_name_of(hook)} failed", problem)
+        try:
+            what = f"{_name_of(hook)} failed"
+        except MemoryError:
+            what = "a hook failed"
+        runtime.report(what, problem)
 
 
 def _name_of(hook: object) -> str:

@@ -251,14 +251,24 @@ class Runtime:
         verdict = self.event_types[event_type] = not matches(self.settings.disabled_events, event_type)
         return verdict
 
-    def report(self, problem: str, error: BaseException | None = None) -> None:
-        """Say once what went wrong inside ezlogs; with ``strict`` raise it instead."""
+    def report(self, problem: str, error: BaseException | None = None, *, lost: int = 0) -> None:
+        """Say once what went wrong inside ezlogs; with ``strict`` raise it instead. Nothing else is ever raised.
+
+        Args:
+            problem: What it is.
+            error: What says so.
+            lost: Events that it cost.
+        """
         if error is not None and stand_in is not None:
             stand_in.failed(problem, error)
         if error is not None and self.settings.strict:
             raise error
-        self.ledger.note("internal_errors")
-        self.warn_once(f"{problem}: {type(error).__qualname__}" if error else problem, error)
+        try:
+            self.ledger.note("lost.internal_error", lost)
+            self.ledger.note("internal_errors")
+            self.warn_once(f"{problem}: {type(error).__qualname__}" if error else problem, error)
+        except Exception:  # no memory is left, say, or no file can be opened: perhaps that is what went wrong
+            return
 
     def warn_once(self, text: str, error: BaseException | None = None) -> None:
         """Log a warning the first time; a hundred different ones at most."""

@@ -17,6 +17,8 @@ from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 import ezlogs
+from ezlogs import emit as emit_module
+from ezlogs import runtime as runtime_module
 from ezlogs.correlation import Correlation
 from ezlogs.emit import guarded, listening, record
 from ezlogs.event import OUTCOMES, SEVERITIES, SYSTEM, Actor, Failure, InvalidEvent, UniversalEvent
@@ -99,6 +101,21 @@ def test_an_internal_error_never_reaches_the_application(production: Runtime, ca
     assert ezlogs.event("order.action", "placed") is None
     assert production.ledger.counts()["internal_errors"] == 2
     assert [entry.getMessage() for entry in caplog.records] == ["ezlogs: an event was lost: OSError"]
+
+
+def test_nor_does_an_error_while_it_is_reported(production: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no memory is left, nothing can be counted or said."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(runtime_module, "_cause", refuse)
+    assert ezlogs.event("order.action", "placed") is None
+    monkeypatch.setattr(production.ledger, "note", refuse)
+    assert ezlogs.event("order.action", "placed") is None
+    assert guarded(refuse)() is None
+    monkeypatch.setattr(emit_module, "_name_of", refuse)
+    assert guarded(refuse)() is None
 
 
 def test_a_hooks_error_never_reaches_the_application(production: Runtime) -> None:

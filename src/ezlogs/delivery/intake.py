@@ -31,9 +31,9 @@ _OF_AN_EVENT = 400
 _MOST_JOURNALED = 10_000
 """Items that wait in memory to be sealed though they are in the journal: more wait there alone."""
 
-_TO_BE_RUNG_FOR = 512
-"""Items that wait before somebody is told to look: those that wait for longer are in none of the processor's caches any
-more."""
+_TO_BE_RUNG_FOR = 2048
+"""Items that wait before somebody is told to look: of more the first are in none of the processor's caches any more,
+and fewer would be sealed before they can be sent, which takes more memory than to leave them as they are."""
 
 _UNWEIGHED = 200
 """Items that are taken before the first one is weighed."""

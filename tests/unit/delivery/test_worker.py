@@ -214,11 +214,11 @@ def test_many_that_wait_are_rung_for_once(bench: type[Bench]) -> None:
     made.worker._max_queue_size, made.worker._max_batch_size = 10_000, 10_000
     intake.weigh(300)
     intake.measure()
-    made.put(1500)
-    assert rung == [512]
+    made.put(3000)
+    assert rung == [2048]
     intake.measure()
-    made.put(1500)
-    assert rung == [512, 2012], "the worker has looked meanwhile"
+    made.put(3000)
+    assert rung == [2048, 5048], "the worker has looked meanwhile"
     intake.items.clear()
 
 

@@ -160,8 +160,7 @@ class Prepared:
         try:
             self._preparation.release(number)
         except Exception as problem:  # of one event; the others are told all the same
-            self._runtime.ledger.note("lost.internal_error")
-            self._runtime.report("an event was lost", problem)
+            self._runtime.report("an event was lost", problem, lost=1)
 
 
 def _are_told(ctx: Context) -> bool:
