@@ -21,6 +21,7 @@ from ezlogs_instrumentors.sqlalchemy.documents import changed, is_document
 from ezlogs_instrumentors.sqlalchemy.flushing import running
 from ezlogs_instrumentors.sqlalchemy.mapped import (
     class_of,
+    dml_of,
     entity_of,
     is_harmless,
     is_secret,
@@ -85,6 +86,7 @@ def _listener(hooks: Hooks) -> Callable[..., None]:
 
 def see_coming(connection: Any, statement: Any, multiparams: Any, params: Any, options: Mapping[str, Any]) -> None:
     """Read the rows that an update or delete is about to write, as many as may be told."""
+    statement = dml_of(statement)
     _read.pop(connection, None)
     if multiparams or not watching() or running() is not None or not _is_plain(statement):
         return

@@ -174,6 +174,11 @@ def policy_of_entity(entity: Any, table: Any) -> ModelPolicy:
     return policy_of(entity, snake_case(entity), full_name(table))
 
 
+def dml_of(statement: Any) -> Any:
+    """Return the insert, update or delete that a statement is: what it returns may be made into instances around it."""
+    return statement.element if getattr(statement, "is_from_statement", False) else statement
+
+
 def table_of(statement: Any) -> Any:
     """Return the table that a statement writes, without the notes that the ORM puts on it."""
     notes = statement._annotations

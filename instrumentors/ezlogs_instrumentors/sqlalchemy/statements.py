@@ -30,6 +30,7 @@ from ezlogs_instrumentors.sqlalchemy.capturing import (
 from ezlogs_instrumentors.sqlalchemy.flushing import latest, running
 from ezlogs_instrumentors.sqlalchemy.mapped import (
     database_of,
+    dml_of,
     entity_of,
     is_association,
     is_harmless,
@@ -137,6 +138,7 @@ def _after_cursor_execute(hooks: Hooks) -> Callable[..., None]:
 
 def _see_coming(hooks: Hooks, heard: WeakSet[Any], connection: Any, insert: Any) -> None:
     """Listen to a connection from when on it inserts rows of which only the driver knows how many they are."""
+    insert = dml_of(insert)
     several = insert.select is not None or insert._multi_values or _may_skip(insert)
     if several and connection not in heard and watching():
         heard.add(connection)
@@ -162,6 +164,7 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
     """Keep what a statement wrote, unless it is one of the ORM's own, whose rows are told one by one."""
     if not watching():
         return
+    statement = dml_of(statement)
     table = table_of(statement)
     if _is_of_orm(table, options):
         _see_own(connection, statement, table, multiparams, result)
@@ -300,8 +303,14 @@ def _is_of_one_row(insert: Any, multiparams: Any, rows: int | None) -> bool:
     return not several and rows == 1
 
 
+def _only(given: Any) -> Mapping[str, Any]:
+    """Return the parameters of a statement that was given one row, be it in a list."""
+    found: Mapping[str, Any] = given[0] if isinstance(given, list) else given
+    return found
+
+
 def _inserted(table: Any, result: Any) -> Iterator[Field]:
-    for name, value in result.last_inserted_params().items():
+    for name, value in _only(result.last_inserted_params()).items():
         column = table.columns.get(name)
         if column is not None and not column.primary_key and value is not None:
             yield Field(str(name), UNSET, value, is_harmless(column), is_secret(column))
@@ -311,7 +320,7 @@ def _key(table: Any, result: Any) -> str | None:
     try:
         key = result.inserted_primary_key
     except SQLAlchemyError:  # with RETURNING it is the application's to fetch
-        given = result.last_inserted_params()
+        given = _only(result.last_inserted_params())
         key = [given.get(column.key) for column in table.primary_key]
     texts = [key_text(part) for part in key or ()]
     return ",".join(map(str, texts)) if texts and None not in texts else None
@@ -319,7 +328,7 @@ def _key(table: Any, result: Any) -> str | None:
 
 def _assigned(statement: Any, table: Any, multiparams: Any, result: Any) -> Iterator[Field]:
     values = {getattr(column, "key", column): value for column, value in _set(statement)}
-    single = {} if multiparams else result.last_updated_params()
+    single = {} if multiparams else _only(result.last_updated_params())
     names = multiparams[0] if multiparams else single
     for name in dict.fromkeys([*values, *(name for name in names if name in table.columns)]):
         column = table.columns.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Table, delete, event, insert, text, update
+from sqlalchemy import Table, delete, event, insert, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from ezlogs.testing import capture
@@ -105,3 +105,22 @@ def test_statements_are_not_slowed_by_listeners(request, session, captured):
     is_listening = bool(list(session.get_bind().dispatch.after_execute))
     assert is_listening is (request.node.callspec.params["instrumented"] == "events")
     assert told(captured) == [("depot.create", "1")]
+
+
+def test_what_is_returned_as_instances_is_told(session, captured):
+    """Whoever asks for instances of what a statement wrote has it written all the same."""
+    depots = select(Depot)
+    assert len(session.scalars(depots.from_statement(insert(Depot).values(size=4).returning(Depot))).all()) == 1
+    several = insert(Depot).values([{"size": 8}, {"size": 9}]).returning(Depot)
+    assert len(session.scalars(depots.from_statement(several)).all()) == 2
+    raised = update(Depot).where(Depot.size > 7).values(size=7).returning(Depot)
+    assert {depot.size for depot in session.scalars(depots.from_statement(raised))} == {7}
+    assert len(session.scalars(depots.from_statement(delete(Depot).returning(Depot))).all()) == 3
+    session.commit()
+    assert [event.action for event in captured.events] == [
+        "depot.create",
+        "depot.bulk_create",
+        "depot.bulk_update",
+        "depot.bulk_delete",
+    ]
+    assert [(change.field, change.after) for change in captured.events[0].changes] == [("size", 4)]
