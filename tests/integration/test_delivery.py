@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -461,3 +463,25 @@ def test_it_goes_on_whatever_stands_in_the_place_of_opentelemetrys_functions(
     place(3)
     assert ezlogs.flush()
     assert {"1", "2", "3"} <= arrived(receiver).keys()
+
+
+@pytest.mark.parametrize("carrier", ["span", "log"])
+def test_whoever_wants_all_warnings_gets_none_of_ours(receiver: Receiver, carrier: str) -> None:
+    """Also what is delivered while the interpreter ends leaves no connection open."""
+    program = (
+        "import ezlogs\n"
+        f"ezlogs.configure(endpoint={receiver.endpoint!r}, carrier={carrier!r})\n"
+        "for number in range(2):\n"
+        "    ezlogs.event('order.action', 'placed')\n"
+        "    number or ezlogs.flush()\n"
+    )
+    environ = {"EZLOGS_STATE_DIR": os.environ["EZLOGS_STATE_DIR"], "PATH": os.defpath}
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "default", "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -113,6 +113,7 @@ class HttpTransport:
         """Close the connections. A later `send` opens new ones."""
         pool, self._pool = self._pool, None
         if pool is not None:
+            pool.connections.close()  # urllib3 does not where the process ends: it closes what there was before that
             pool.manager.clear()
 
     def forget(self) -> None:
