@@ -176,7 +176,7 @@ def policy_of_entity(entity: Any, table: Any) -> ModelPolicy:
 
 def dml_of(statement: Any) -> Any:
     """Return the insert, update or delete that a statement is: what it returns may be made into instances around it."""
-    return statement.element if getattr(statement, "is_from_statement", False) else statement
+    return statement.element if statement.__visit_name__ == "orm_from_statement" else statement
 
 
 def table_of(statement: Any) -> Any:
