@@ -62,4 +62,6 @@ def _seeing(hooks: Hooks, see: Callable[..., None], original: Callable[..., Any]
             see(connection, *args, **kwargs)
         return original(connection, *args, **kwargs)
 
+    # SQLAlchemy's log tells which function has called the one that logs, which is this one now.
+    call.__code__ = call.__code__.replace(co_name=original.__name__)  # type: ignore[attr-defined]  # a function's
     return call

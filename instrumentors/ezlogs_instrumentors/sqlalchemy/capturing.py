@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from msgspec import UNSET
-from sqlalchemy import event, select
+from sqlalchemy import event, inspect, select
 from sqlalchemy.engine import Engine
 
 from ezlogs.emit import guarded
@@ -147,9 +147,10 @@ def policy_of_statement(statement: Any) -> ModelPolicy:
 def names_of(statement: Any) -> Mapping[str, str]:
     """Return the names under which the columns that a statement writes are told: those of the class's attributes."""
     entity: Any = entity_of(statement) or class_of(table_of(statement))
-    if entity is None:
+    mapper = None if entity is None else inspect(entity, raiseerr=False)
+    if mapper is None:  # or it is a class no longer: its mapper was disposed of
         return {}
-    return {attribute.column: attribute.key for attribute in shape_of(entity.__mapper__).attributes}
+    return {attribute.column: attribute.key for attribute in shape_of(mapper).attributes}
 
 
 def _is_plain(statement: Any) -> bool:
@@ -161,7 +162,7 @@ def _is_plain(statement: Any) -> bool:
 def _columns(statement: Any, *, all_of_them: bool) -> list[tuple[Column, Any]]:
     entity, table = entity_of(statement), table_of(statement)
     if entity is not None:
-        shape = shape_of(entity.__mapper__)
+        shape = shape_of(inspect(entity))
         found = [
             (
                 Column(

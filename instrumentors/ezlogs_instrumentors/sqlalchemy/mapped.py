@@ -210,7 +210,7 @@ def entity_of(statement: Any) -> Any:
 def is_association(table: Any) -> bool:
     """Tell whether relationships write a table's rows; asked within a flush, so all models are complete."""
     return any(
-        relationship.secondary is table and not relationship.viewonly
+        getattr(relationship, "secondary", None) is table and not relationship.viewonly
         for mapper in list(_mappers)
         for relationship in mapper.relationships
     )

@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakSet
 
 from msgspec import UNSET
-from sqlalchemy import BindParameter, event
+from sqlalchemy import BindParameter, event, inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -173,7 +173,7 @@ def see_statement(connection: Any, statement: Any, multiparams: Any, options: Ma
     if not policy.told:
         return
     entity = entity_of(statement)
-    if entity is not None and statement.is_insert and table is not entity.__mapper__.local_table:
+    if entity is not None and statement.is_insert and table is not inspect(entity).local_table:
         return  # one of several tables of a model, whose rows are told of the last
     model = model_of(table) if entity is None else snake_case(entity)
     rows = _count(statement, multiparams, result)
@@ -271,12 +271,12 @@ def _see_own(connection: Any, statement: Any, table: Any, multiparams: Any, resu
 
 def _count(statement: Any, multiparams: Any, result: Any) -> int | None:
     """Return how many rows were written, as far as the driver knows; None where it does not."""
-    rows = _rowcount(result)
     if statement.is_insert and not _may_skip(statement):
         if multiparams:
             return len(multiparams)
         if statement.select is None and not statement._multi_values:
             return 1
+    rows = _rowcount(result)
     if statement._returning and not rows and not result._soft_closed:
         return None  # some drivers count rows as they are fetched
     if rows and statement.is_insert and _updates_on_duplicate(statement):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Table, delete, event, insert, select, text, update
+from sqlalchemy import Column, CursorResult, Integer, Table, delete, event, insert, select, text, update
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.orm import registry
 
 from ezlogs.testing import capture
 from ezlogs_instrumentors.sqlalchemy import SqlalchemyInstrumentor, below
@@ -124,3 +125,36 @@ def test_what_is_returned_as_instances_is_told(session, captured):
         "depot.bulk_delete",
     ]
     assert [(change.field, change.after) for change in captured.events[0].changes] == [("size", 4)]
+
+
+def test_logs_say_which_of_sqlalchemys_functions_they_are_of(session, captured, caplog):
+    """Whoever stands between two of them has the name of the one that it stands for."""
+    caplog.set_level("INFO", "sqlalchemy.engine")
+    session.add(Depot(size=1))
+    session.commit()
+    (record,) = [record for record in caplog.records if record.message == "COMMIT"]
+    assert "commit" in record.funcName
+
+
+def test_a_driver_is_not_asked_how_many_rows_an_insert_wrote(engine, captured, monkeypatch):
+    """Where that is known already: some have to find out."""
+    asked = list[object]()
+    monkeypatch.setattr(CursorResult, "rowcount", property(lambda result: asked.append(result) or -1))
+    depots = Depot.__table__
+    with engine.begin() as connection:
+        connection.execute(insert(depots), [{"size": 1}, {"size": 2}])
+        connection.execute(insert(depots).values(size=3))
+    assert [event.action for event in captured.events] == ["depot.bulk_create", "depot.create"]
+    assert asked == []
+
+
+def test_a_table_whose_class_is_none_any_more_is_told(engine, captured):
+    """By the table's own names, where its mapper was disposed of."""
+    again = registry()
+    table = Table("former", again.metadata, Column("id", Integer, primary_key=True), Column("size", Integer))
+    again.map_imperatively(type("Former", (), {}), table)
+    again.dispose()
+    with engine.begin() as connection:
+        table.create(connection)
+        connection.execute(insert(table).values(size=3))
+    assert [change.field for change in captured.events[0].changes] == ["size"]
