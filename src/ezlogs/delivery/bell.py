@@ -15,6 +15,15 @@ _BETWEEN_GREENLETS: Final = 0.1
 and where all take turns in one thread, looking around makes nobody wait for the interpreter."""
 
 
+def _lock_of_threads() -> threading.Lock | None:
+    """Return a lock that is taken; None where it would be one of greenlets."""
+    lock = threading.Lock()  # by its module's name: gevent may take its place after this file was imported
+    if type(lock).__module__ != _INTERPRETERS_OWN:
+        return None
+    lock.acquire()
+    return lock
+
+
 class Bell:
     """What one thread rests at. Anybody may ring, in a signal handler, in ``__del__``, in another thread.
 
@@ -37,15 +46,13 @@ class Bell:
 
     def rest(self, seconds: float) -> None:
         """Wait until the time is up, or somebody rings. For one thread."""
+        if self._lock is None:
+            with suppress(Exception):  # no memory, say: then it is tried again the next time
+                self._lock = _lock_of_threads()
+            if self._rung_early and self._lock is not None:
+                return
         lock = self._lock
         if lock is None:
-            lock = threading.Lock()  # by its module's name: gevent may take its place after this file was imported
-            if type(lock).__module__ == _INTERPRETERS_OWN:
-                lock.acquire()
-                self._lock = lock
-                if self._rung_early:
-                    return
-        if self._lock is None:
             time.sleep(min(seconds, _BETWEEN_GREENLETS))
         else:
             lock.acquire(timeout=seconds)

@@ -89,6 +89,23 @@ def test_greenlets_look_around_and_nobody_touches_their_locks(monkeypatch: pytes
     assert pauses == [0.1, 0.02]
 
 
+def test_without_memory_it_rests_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And can be rung as soon as there is some."""
+    pauses = list[float]()
+
+    def refuse() -> None:
+        raise MemoryError
+
+    bell = Bell()
+    with monkeypatch.context() as short:
+        short.setattr(threading, "Lock", refuse)
+        short.setattr(bell_module, "time", type("time", (), {"sleep": pauses.append}))
+        bell.rest(60)
+        bell.ring()
+    assert pauses == [0.1]
+    assert has_ended(rests(bell)), "it was rung meanwhile"
+
+
 def test_in_a_forked_child_another_thread_rests() -> None:
     """The parent's thread is not there, whose rest would end."""
     bell = Bell()
