@@ -81,7 +81,7 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
 def _attach_to_connectors(hooks: Hooks, module: ModuleType) -> None:
     def make(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @wraps(connect)
-        async def connected(connector: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
+        async def connected(connector: Any, /, req: Any, *args: Any, **kwargs: Any) -> Any:
             if not hooks.active or not telling():
                 return await connect(connector, req, *args, **kwargs)
             _begun(req)

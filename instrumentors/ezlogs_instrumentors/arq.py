@@ -75,7 +75,7 @@ class ArqInstrumentor(HookingInstrumentor):
 def _attach(hooks: Hooks, module: ModuleType) -> None:
     def make(enqueue: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @wraps(enqueue)
-        async def enqueued(pool: ArqRedis, *args: Any, **options: Any) -> Any:
+        async def enqueued(pool: ArqRedis, /, *args: Any, **options: Any) -> Any:
             if not hooks.active or not tracking():
                 return await enqueue(pool, *args, **options)
             options["_job_id"] = options.get("_job_id") or uuid4().hex  # as arq makes them
@@ -234,7 +234,7 @@ def _started(run: Run, attempt: int) -> JobScope | None:
 
 def _finishing(hooks: Hooks, finish_job: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @wraps(finish_job)
-    async def finishing(worker: Worker, job_id: str, finish: bool, *args: Any, **kwargs: Any) -> None:
+    async def finishing(worker: Worker, /, job_id: str, finish: bool, *args: Any, **kwargs: Any) -> None:
         run = _run.get()
         if hooks.active and run is not None:
             later = args[3] if len(args) > 3 else kwargs.get("incr_score")

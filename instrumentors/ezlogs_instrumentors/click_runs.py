@@ -66,7 +66,7 @@ class _Runs:
         """Hook ``Command.main``: a run."""
 
         @wraps(main)
-        def call(program: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(program: Any, /, *args: Any, **kwargs: Any) -> Any:
             line = self._started(program)
             if line is None:
                 return main(program, *args, **kwargs)
@@ -114,7 +114,7 @@ class _Runs:
         """Hook ``Context.invoke``: a command calls another; or one begins in the span that contrib has opened."""
 
         @wraps(invoke)
-        def call(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(ctx: Any, /, *args: Any, **kwargs: Any) -> Any:
             if args and isinstance(args[0], self._core.Command):
                 with _Called(self._nested(ctx, args[0])):
                     return invoke(ctx, *args, **kwargs)
@@ -130,7 +130,7 @@ class _Runs:
         """Hook ``Command.make_context``: arguments are read, and may be refused."""
 
         @wraps(make_context)
-        def call(command: Any, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        def call(command: Any, /, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
             line = CommandLine.current() if self._hooks.active else None
             if line is None or line.of is not (None if parent is None else parent.find_root()):
                 return make_context(command, info_name, args, parent=parent, **extra)

@@ -57,7 +57,7 @@ def _sending_by(broker: str) -> Attach:
 def _attach(hooks: Hooks, module: ModuleType) -> None:
     def make(emit: Callable[..., None]) -> Callable[..., None]:
         @wraps(emit)
-        def emitted(broker: Broker, signal: str, *args: Any, **kwargs: Any) -> None:
+        def emitted(broker: Broker, /, signal: str, *args: Any, **kwargs: Any) -> None:
             if signal == "enqueue" and hooks.active:
                 _enqueuing(broker, *args, **kwargs)
             emit(broker, signal, *args, **kwargs)

@@ -26,7 +26,7 @@ class FastapiMailInstrumentor(HookingInstrumentor):
 def _attach(hooks: Hooks, fastmail: ModuleType) -> None:
     def telling(send_message: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @wraps(send_message)
-        async def call(sender: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
+        async def call(sender: Any, /, message: Any, *args: Any, **kwargs: Any) -> Any:
             if not hooks.active or not tracking(mail.DELIVERY):
                 return await send_message(sender, message, *args, **kwargs)
             with mail.Delivering(_backend(sender) or "smtp", template=_template(args, kwargs)) as delivering:

@@ -75,7 +75,7 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
 
     def preprocess(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
-        def preprocess_request(app: Any, *args: Any, **kwargs: Any) -> Any:
+        def preprocess_request(app: Any, /, *args: Any, **kwargs: Any) -> Any:
             handling = _handling(app) if hooks.active else None
             if handling is None:
                 return original(app, *args, **kwargs)
@@ -99,7 +99,7 @@ def _attach(hooks: Hooks, module: ModuleType) -> None:
 
     def fail(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
-        def handle(app: Any, *args: Any, **kwargs: Any) -> Any:
+        def handle(app: Any, /, *args: Any, **kwargs: Any) -> Any:
             if hooks.active and (handling := _handling(app)) is not None:
                 handling.fails(args[-1] if args else None)
             return original(app, *args, **kwargs)

@@ -26,7 +26,7 @@ class FlaskMailInstrumentor(HookingInstrumentor):
 def _attach(hooks: Hooks, flask_mail: ModuleType) -> None:
     def connected(send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
-        def call(connection: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(connection: Any, /, message: Any, *args: Any, **kwargs: Any) -> Any:
             backend = "suppressed" if getattr(connection, "host", None) is None else "smtp"
             return _telling(hooks, backend, message, send, connection, message, *args, **kwargs)
 
@@ -34,7 +34,7 @@ def _attach(hooks: Hooks, flask_mail: ModuleType) -> None:
 
     def alone(send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
-        def call(mixin: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(mixin: Any, /, message: Any, *args: Any, **kwargs: Any) -> Any:
             return _telling(hooks, "smtp", message, send, mixin, message, *args, **kwargs)
 
         return call

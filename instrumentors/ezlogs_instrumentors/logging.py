@@ -67,7 +67,7 @@ def _with_own_fields(make: Callable[..., LogRecord]) -> Callable[..., LogRecord]
     """Let an application give the fields itself, as ``extra``: logging refuses what a record has already."""
 
     @wraps(make)
-    def made(logger: Any, *args: Any, **kwargs: Any) -> LogRecord:
+    def made(logger: Any, /, *args: Any, **kwargs: Any) -> LogRecord:
         given = kwargs.get("extra") if "extra" in kwargs else args[_EXTRA] if len(args) > _EXTRA else None
         if type(given) is not dict or FIELDS.isdisjoint(given):
             return make(logger, *args, **kwargs)

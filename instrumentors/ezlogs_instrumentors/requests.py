@@ -49,7 +49,7 @@ def _attach_to_adapters(hooks: Hooks, redirects: MutableMapping[Any, int], modul
 
     def make(send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
-        def sent(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        def sent(adapter: Any, /, request: Any, *args: Any, **kwargs: Any) -> Any:
             if not hooks.active or not telling():
                 return send(adapter, request, *args, **kwargs)
             with calling("requests", **(_known(request, redirects) or {})):

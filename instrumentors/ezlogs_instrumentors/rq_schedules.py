@@ -75,7 +75,7 @@ def _within(hooks: Hooks, enqueue: Callable[..., Any], tick: Callable[..., Sched
 
 def _given(hooks: Hooks, enqueue: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(enqueue)
-    def enqueued(scheduler: Any, when: Any, *args: Any, **kwargs: Any) -> Any:
+    def enqueued(scheduler: Any, /, when: Any, *args: Any, **kwargs: Any) -> Any:
         token = _eta.set(when if hooks.active else None)
         try:
             return enqueue(scheduler, when, *args, **kwargs)

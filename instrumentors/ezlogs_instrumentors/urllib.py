@@ -54,7 +54,7 @@ def _attach_to_handlers(hooks: Hooks, module: ModuleType) -> None:
 
     def make(do_open: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(do_open)
-        def opened(handler: Any, http_class: Any, req: Any, **kwargs: Any) -> Any:
+        def opened(handler: Any, /, http_class: Any, req: Any, **kwargs: Any) -> Any:
             if not hooks.active or not telling():
                 return do_open(handler, http_class, req, **kwargs)
             request = _begun(req)

@@ -36,7 +36,7 @@ class UvicornInstrumentor(HookingInstrumentor):
 def _attach(hooks: Hooks, module: ModuleType) -> None:
     def make(shutdown: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         @wraps(shutdown)
-        async def shut_down(server: Any, *args: Any, **kwargs: Any) -> None:
+        async def shut_down(server: Any, /, *args: Any, **kwargs: Any) -> None:
             await shutdown(server, *args, **kwargs)
             if hooks.active and getattr(server, "_captured_signals", None):  # else the process goes on
                 await asyncio.to_thread(_deliver)

@@ -18,7 +18,7 @@ def attach(hooks: Hooks, beat: ModuleType) -> None:
 
     def telling(apply_async: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(apply_async)
-        def call(scheduler: Any, entry: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(scheduler: Any, /, entry: Any, *args: Any, **kwargs: Any) -> Any:
             if not hooks.active or not tracking():
                 return apply_async(scheduler, entry, *args, **kwargs)
             facts = {"task": entry.task, "schedule": _text(entry)}

@@ -39,7 +39,7 @@ def attach_to_redis(hooks: Hooks, redis: ModuleType) -> None:
 
     def make(unpack: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(unpack)
-        def unpacked(backend: Any, stored: Any, decode: Any, *args: Any, **kwargs: Any) -> Any:
+        def unpacked(backend: Any, /, stored: Any, decode: Any, *args: Any, **kwargs: Any) -> Any:
             return unpack(backend, stored, _noting(decode) if hooks.active else decode, *args, **kwargs)
 
         return unpacked

@@ -24,7 +24,7 @@ class Scheduled(ObjectProxy):  # type: ignore[type-arg]  # giving one at run tim
         super().__init__(callback)
         self._self_context = ctx
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call it there."""
         if context.get_current() == self._self_context:
             return self.__wrapped__(*args, **kwargs)
@@ -40,7 +40,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
     def keeping(on_commit: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(on_commit)
-        def call(connection: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(connection: Any, /, func: Any, *args: Any, **kwargs: Any) -> Any:
             waits = hooks.active and callable(func) and connection.in_atomic_block
             return on_commit(connection, _kept(func) or func if waits else func, *args, **kwargs)
 

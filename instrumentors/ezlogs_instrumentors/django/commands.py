@@ -80,7 +80,7 @@ def _running(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _executing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
-    def execute(command: Any, *args: Any, **options: Any) -> Any:
+    def execute(command: Any, /, *args: Any, **options: Any) -> Any:
         if not hooks.active:
             return original(command, *args, **options)
         line = CommandLine.current()

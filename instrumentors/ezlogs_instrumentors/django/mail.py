@@ -67,7 +67,7 @@ def _hook(hooks: Hooks, backend: type) -> None:
 
 def _telling(hooks: Hooks, send_messages: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(send_messages)
-    def call(backend: Any, messages: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(backend: Any, /, messages: Any, *args: Any, **kwargs: Any) -> Any:
         if not hooks.active or not tracking(mail.DELIVERY) or not isinstance(messages, (list, tuple)):
             return send_messages(backend, messages, *args, **kwargs)
         with mail.Delivering(_name(backend), template=_template(messages)) as delivering:

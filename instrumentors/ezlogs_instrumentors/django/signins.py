@@ -32,7 +32,7 @@ def attach_to_passwords(hooks: Hooks, module: ModuleType) -> None:
 
     def make(save: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(save)
-        def call(user: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(user: Any, /, *args: Any, **kwargs: Any) -> Any:
             changes = hooks.active and changes_password(user, kwargs.get("update_fields"))
             result = save(user, *args, **kwargs)
             if changes:

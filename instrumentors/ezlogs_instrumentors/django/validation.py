@@ -30,7 +30,7 @@ def attach_to_models(hooks: Hooks, module: ModuleType) -> None:
 
     def make(original: Callable[..., None]) -> Callable[..., None]:
         @wraps(original)
-        def full_clean(instance: Any, *args: Any, **kwargs: Any) -> None:
+        def full_clean(instance: Any, /, *args: Any, **kwargs: Any) -> None:
             try:
                 original(instance, *args, **kwargs)
             except module.ValidationError as error:
@@ -64,7 +64,7 @@ def _validating(hooks: Hooks, see: Callable[[Any], None], original: Callable[...
     see = guarded(see)
 
     @wraps(original)
-    def validate(subject: Any, *args: Any, **kwargs: Any) -> Any:
+    def validate(subject: Any, /, *args: Any, **kwargs: Any) -> Any:
         token = _in_outer.set(True)
         try:
             return original(subject, *args, **kwargs)

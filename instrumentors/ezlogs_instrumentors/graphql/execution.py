@@ -22,7 +22,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
         build = original.__func__
 
         @wraps(build)
-        def built(cls: Any, schema: Any, document: Any, *args: Any, **kwargs: Any) -> Any:
+        def built(cls: Any, /, schema: Any, document: Any, *args: Any, **kwargs: Any) -> Any:
             context = build(cls, schema, document, *args, **kwargs)
             if type(context) is list and hooks.active:
                 _not_built(document, args, kwargs, context)
@@ -32,7 +32,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
     def make_execute(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
-        def execute_operation(context: Any, *args: Any, **kwargs: Any) -> Any:
+        def execute_operation(context: Any, /, *args: Any, **kwargs: Any) -> Any:
             operation = begun(context) if hooks.active else None
             if operation is None:
                 return original(context, *args, **kwargs)

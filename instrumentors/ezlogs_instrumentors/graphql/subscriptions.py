@@ -20,7 +20,7 @@ def attach_before_33(hooks: Hooks, module: ModuleType) -> None:
 
     def make(original: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
         @wraps(original)
-        async def execute_subscription(context: Any, *args: Any, **kwargs: Any) -> Any:
+        async def execute_subscription(context: Any, /, *args: Any, **kwargs: Any) -> Any:
             operation = _begun(context) if hooks.active else None
             if operation is None:
                 return await original(context, *args, **kwargs)
@@ -86,7 +86,7 @@ def attach_since_33(hooks: Hooks, module: ModuleType) -> None:
 
     def make_results(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
-        def map_source_to_response_event(executor: Any, source: Any, *args: Any, **kwargs: Any) -> Any:
+        def map_source_to_response_event(executor: Any, /, source: Any, *args: Any, **kwargs: Any) -> Any:
             operation = taken_over(source)
             results = original(executor, source, *args, **kwargs)
             return results if operation is None else operation.stream(results)

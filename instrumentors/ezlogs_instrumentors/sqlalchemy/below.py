@@ -57,7 +57,7 @@ def hear(hooks: Hooks, event: str, see: Callable[..., None]) -> None:
 
 def _seeing(hooks: Hooks, see: Callable[..., None], original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
-    def call(connection: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         if hooks.active:
             see(connection, *args, **kwargs)
         return original(connection, *args, **kwargs)

@@ -84,7 +84,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
 def _counting_objects(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
-    def bulk_save_objects(session: Any, objects: Any, *args: Any, **kwargs: Any) -> Any:
+    def bulk_save_objects(session: Any, /, objects: Any, *args: Any, **kwargs: Any) -> Any:
         if not hooks.active or not watching():
             return original(session, objects, *args, **kwargs)
         given = Given()
@@ -101,7 +101,7 @@ def _counting_objects(hooks: Hooks, original: Callable[..., Any]) -> Callable[..
 
 def _counting_mappings(hooks: Hooks, verb: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
-    def call(session: Any, mapper: Any, mappings: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(session: Any, /, mapper: Any, mappings: Any, *args: Any, **kwargs: Any) -> Any:
         if not hooks.active or not watching():
             return original(session, mapper, mappings, *args, **kwargs)
         given = Given()

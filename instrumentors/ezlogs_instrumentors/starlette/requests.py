@@ -19,7 +19,7 @@ def attach(hooks: Hooks, module: ModuleType) -> None:
 
     def make(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @wraps(original)
-        async def parse(request: Any, *args: Any, **kwargs: Any) -> Any:
+        async def parse(request: Any, /, *args: Any, **kwargs: Any) -> Any:
             body = await original(request, *args, **kwargs)
             if hooks.active:
                 _parsed(request.scope, body)

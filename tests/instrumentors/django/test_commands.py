@@ -294,3 +294,9 @@ print([(event.action, event.outcome) for event in captured.events])
     )
     assert done.stdout.strip() == "[('manage.py startproject', 'success')]", done.stderr
     assert (tmp_path / "manage.py").exists()
+
+
+def test_a_command_may_have_any_options(capsys):
+    """Also one that is called as we might call the command."""
+    call_command("shell", command="print('it ran')", verbosity=0)
+    assert capsys.readouterr().out == "it ran\n"

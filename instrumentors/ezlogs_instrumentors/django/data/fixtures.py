@@ -37,7 +37,7 @@ def _marking(hooks: Hooks, original: Callable[..., None]) -> Callable[..., None]
     forget = guarded(open_transactions.forget)
 
     @wraps(original)
-    def save(loaded: Any, *args: Any, **kwargs: Any) -> None:
+    def save(loaded: Any, /, *args: Any, **kwargs: Any) -> None:
         token = loading.set(hooks.active)
         if hooks.active:
             forget()

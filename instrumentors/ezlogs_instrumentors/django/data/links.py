@@ -59,7 +59,7 @@ def _changing(hooks: Hooks, name: str, field: Any, original: Callable[..., Any])
     begin = guarded(_begin)
 
     @wraps(original)
-    def change(manager: Any, *args: Any, **kwargs: Any) -> Any:
+    def change(manager: Any, /, *args: Any, **kwargs: Any) -> Any:
         operation = begin(manager, name, field) if hooks.active else None
         if operation is None:
             return original(manager, *args, **kwargs)
@@ -81,7 +81,7 @@ def _removing(original: Callable[..., Any]) -> Callable[..., Any]:
     see = guarded(_see_asked)
 
     @wraps(original)
-    def _remove_items(manager: Any, source: str, target: str, *objs: Any, **kwargs: Any) -> Any:
+    def _remove_items(manager: Any, /, source: str, target: str, *objs: Any, **kwargs: Any) -> Any:
         see(manager, objs)
         return original(manager, source, target, *objs, **kwargs)
 

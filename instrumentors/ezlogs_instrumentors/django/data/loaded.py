@@ -55,7 +55,7 @@ def _remembering(hooks: Hooks, original: Any) -> Any:
     hooks.on_undo(on_audit(lambda _: ways.clear()))
 
     @wraps(load)
-    def from_db(cls: Any, db: Any, field_names: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
+    def from_db(cls: Any, /, db: Any, field_names: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
         instance = load(cls, db, field_names, values, *args, **kwargs)
         if hooks.active:
             way = ways.get(cls)

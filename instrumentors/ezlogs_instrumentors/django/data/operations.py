@@ -48,7 +48,7 @@ class Operation:
 running: ContextVar[Operation | None] = ContextVar("ezlogs_django_operation", default=None)
 
 
-def run(operation: Operation, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+def run(operation: Operation, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """Call what is to be told as one write."""
     token = running.set(operation)
     try:

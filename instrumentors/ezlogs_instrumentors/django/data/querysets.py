@@ -142,7 +142,7 @@ def _creating(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
     begin = guarded(_begin_creating)
 
     @wraps(original)
-    def bulk_create(queryset: Any, *args: Any, **kwargs: Any) -> Any:
+    def bulk_create(queryset: Any, /, *args: Any, **kwargs: Any) -> Any:
         operation = begin(queryset.model) if hooks.active else None
         if operation is None:
             return original(queryset, *args, **kwargs)
@@ -166,7 +166,7 @@ def _updating_many(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., 
     begin = guarded(_begin_updating)
 
     @wraps(original)
-    def bulk_update(queryset: Any, objs: Any, fields: Any, *args: Any, **kwargs: Any) -> Any:
+    def bulk_update(queryset: Any, /, objs: Any, fields: Any, *args: Any, **kwargs: Any) -> Any:
         if hooks.active:
             objs, fields = tuple(objs), list(fields)
             operation = begin(queryset.model, objs, fields)

@@ -56,7 +56,7 @@ def _attach_to_compilers(module: ModuleType, hooks: Hooks) -> None:
 
 def _marking(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
-    def execute_sql(compiler: Any, *args: Any, **kwargs: Any) -> Any:
+    def execute_sql(compiler: Any, /, *args: Any, **kwargs: Any) -> Any:
         token = _is_of_orm.set(True)
         try:
             return original(compiler, *args, **kwargs)
@@ -70,7 +70,7 @@ def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
     see = guarded(_see_statement)
 
     @wraps(original)
-    def execute(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
+    def execute(cursor: Any, /, sql: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(cursor, sql, *args, **kwargs)
         if hooks.active and raw.watching() and not _is_of_orm.get():
             see(cursor, sql)
@@ -83,7 +83,7 @@ def _committing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any
     see = guarded(see_implicit_commit)
 
     @wraps(original)
-    def execute(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
+    def execute(cursor: Any, /, sql: Any, *args: Any, **kwargs: Any) -> Any:
         if not hooks.active or not commits(cursor.db, sql):
             return original(cursor, sql, *args, **kwargs)
         try:

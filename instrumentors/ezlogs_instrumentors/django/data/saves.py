@@ -35,7 +35,7 @@ def _telling(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
     see, keep = guarded(see_save), alike.keep
 
     @wraps(original)
-    def _save_table(instance: Any, *args: Any, **kwargs: Any) -> Any:
+    def _save_table(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
         updated = original(instance, *args, **kwargs)
         if hooks.active:
             try:

@@ -64,7 +64,7 @@ class Alias:
         last = self._last
 
         @wraps(original)
-        def execute_sql(compiler: Any, *args: Any, **kwargs: Any) -> Any:
+        def execute_sql(compiler: Any, /, *args: Any, **kwargs: Any) -> Any:
             try:
                 return original(compiler, *args, **kwargs)
             finally:
@@ -82,7 +82,7 @@ def _inserting(hooks: Hooks, alias: Alias, original: Callable[..., Any]) -> Call
 
     @wraps(original)
     def _batched_insert(
-        queryset: Any, objs: Sequence[Any], fields: Any, batch_size: Any, *args: Any, **kwargs: Any
+        queryset: Any, /, objs: Sequence[Any], fields: Any, batch_size: Any, *args: Any, **kwargs: Any
     ) -> Any:
         if not hooks.active or running.get() is None:
             return original(queryset, objs, fields, batch_size, *args, **kwargs)
