@@ -88,13 +88,7 @@ def _counting_objects(hooks: Hooks, original: Callable[..., Any]) -> Callable[..
         if not hooks.active or not watching():
             return original(session, objects, *args, **kwargs)
         given = Given()
-        flush = begin(counting=True)
-        try:
-            result = original(session, given.objects(objects), *args, **kwargs)
-        finally:
-            end(flush)
-        _see(session, given, flush)
-        return result
+        return _counted(session, given, lambda: original(session, given.objects(objects), *args, **kwargs))
 
     return bulk_save_objects
 
@@ -105,15 +99,21 @@ def _counting_mappings(hooks: Hooks, verb: str, original: Callable[..., Any]) ->
         if not hooks.active or not watching():
             return original(session, mapper, mappings, *args, **kwargs)
         given = Given()
-        flush = begin(counting=True)
-        try:
-            result = original(session, mapper, given.mappings(inspect(mapper), verb, mappings), *args, **kwargs)
-        finally:
-            end(flush)
-        _see(session, given, flush)
-        return result
+        counted = given.mappings(inspect(mapper), verb, mappings)
+        return _counted(session, given, lambda: original(session, mapper, counted, *args, **kwargs))
 
     return call
+
+
+def _counted(session: Any, given: Given, write: Callable[[], Any]) -> Any:
+    """Have a method write what it was given, and see how much that was."""
+    flush = begin(counting=True)
+    try:
+        result = write()
+    finally:
+        end(flush)
+    _see(session, given, flush)
+    return result
 
 
 @guarded

@@ -84,15 +84,13 @@ def _seeing(hooks: Hooks, original: Callable[..., Any]) -> Callable[..., Any]:
 def _is_of_flush(connection: Any) -> bool:
     """Tell whether a flush is what executes a statement here, and remember where: its rows are told one by one.
 
-    Nothing of it is shared with others, nor guarded by them: it is asked for each row that is flushed by itself.
+    It looks after its own errors, as it is asked for each row that is flushed by itself.
     """
     try:
         flush = latest()
         if flush is None or flush.is_over or flush.updated is not None:
             return False
-        if flush.connection is not connection:
-            flush.connection = connection
-            flush.connections += 1
+        flush.see(connection)
     except Exception as problem:
         failed(_is_of_flush, problem)
         return False

@@ -79,7 +79,7 @@ class Directory:
         except OSError:
             return None
         status = os.fstat(descriptor)
-        is_private = status.st_uid == os.geteuid() and not status.st_mode & 0o022
+        is_private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == _OWN
         if is_private and (status.st_dev, status.st_ino) == self._found:
             return descriptor
         os.close(descriptor)

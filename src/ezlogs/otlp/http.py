@@ -138,7 +138,7 @@ class HttpTransport:
             pool = self._pool = self._open()
         from urllib3 import Timeout
 
-        return pool.post(
+        return pool.urlopen(
             "POST",
             pool.target,
             body=body,
@@ -202,10 +202,10 @@ class _Pool(NamedTuple):
     pid: int
     manager: PoolManager
     connections: HTTPConnectionPool
-    post: Callable[..., BaseHTTPResponse]
+    urlopen: Callable[..., BaseHTTPResponse]
     """Sends a request and returns its answer: without a proxy the connections' own, which has less to find out."""
     target: str
-    """What it is sent to, as ``post`` has it: a path, or behind a proxy a whole URL."""
+    """What it is sent to, as ``urlopen`` has it: a path, or behind a proxy a whole URL."""
 
 
 def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:

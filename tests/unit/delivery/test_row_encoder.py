@@ -13,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
+from msgspec.structs import replace
 from opentelemetry.context import Context
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from ezlogs.correlation import Correlation
@@ -287,3 +289,11 @@ def test_what_are_no_rows_is_refused(body: bytes) -> None:
     """As any payload that another version, or nobody, has written."""
     with pytest.raises((ValueError, IndexError)):
         opened_rows(sealed(1).head() + body)
+
+
+def test_rows_that_are_encoded_already_interrupt_nobody() -> None:
+    """As many as one request takes are put together in one stretch: each pause is a wait for the interpreter."""
+    pauses = list[int]()
+    some = [replace(sealed(2), number=100) for _ in range(18)]
+    batch = SpanEncoder(Scrubber()).batch(some, Resource({}), lambda: pauses.append(1))
+    assert (batch.records, pauses) == (18, [])

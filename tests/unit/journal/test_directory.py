@@ -59,6 +59,27 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_what_was_found_once_is_looked_at_again(tmp_path: Path) -> None:
+    """Opened in one go as long as it is the same and its user's alone, and refused like any other when it is not."""
+    directory = Directory(str(tmp_path), "shop", "collector")
+    with directory.opened(create=True):
+        pass
+    with directory.opened() as descriptor:
+        assert os.path.samestat(os.fstat(descriptor), os.stat(directory.path))
+    os.chmod(directory.path, 0o755)
+    with directory.opened():
+        assert stat.S_IMODE(os.stat(directory.path).st_mode) == 0o700, "it is closed to others again"
+    os.chmod(directory.path, 0o777)
+    with pytest.raises(UnusableDirectoryError, match="others"), directory.opened():
+        pass
+    os.rename(directory.path, tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError), directory.opened():
+        pass
+    os.symlink(tmp_path / "elsewhere", directory.path)
+    with pytest.raises(UnusableDirectoryError, match="is a link"), directory.opened():
+        pass
+
+
 def test_another_users_directory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where this process could write there."""
     (tmp_path / "shop").mkdir(mode=0o700)
