@@ -206,6 +206,22 @@ def test_the_thread_looks_around_as_often_as_there_is_reason_to(
     made.end(1)
 
 
+def test_a_resting_thread_is_rung_for_where_somebody_waits(bench: type[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who flushes, ends, or begins a request: the first one, as the thread looks soon from then on."""
+    made, rung = bench(Delivered()), list[str]()
+    worker = made.worker
+    monkeypatch.setattr(worker, "_bell", SimpleNamespace(ring=lambda: rung.append("rung")))
+    monkeypatch.setattr(worker, "_start", int)
+    worker._pause()
+    worker.look_soon()
+    worker.look_soon()
+    assert len(rung) == 1
+    worker.relax(worker.hurry(ending=False), ending=False)
+    assert len(rung) == 2
+    worker.stop()
+    assert len(rung) == 3
+
+
 def test_many_that_wait_are_rung_for_once(bench: type[Bench]) -> None:
     """Those that wait for longer are in no cache any more; whoever looks then sees all of them."""
     made, rung = bench(Delivered()), list[int]()
